@@ -1,0 +1,25 @@
+PYTHON ?= python3.11
+PY := .venv/bin/python
+STAMP := .venv/.installed
+
+.PHONY: venv run demo test clean
+
+venv: $(STAMP)
+
+# Only a changed requirements.txt installs anything: offline when current.
+$(STAMP): requirements.txt
+	test -x $(PY) || $(PYTHON) -m venv .venv
+	$(PY) -m pip install --disable-pip-version-check -r requirements.txt
+	touch $(STAMP)
+
+run: venv
+	$(PY) -m livetrading up
+
+demo: venv
+	$(PY) -m livetrading --home var/demo up --demo
+
+test: venv
+	$(PY) -m pytest
+
+clean:
+	rm -rf .venv .pytest_cache .hypothesis

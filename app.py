@@ -1,0 +1,25 @@
+"""The dashboard, and the REST routes beside it: ``streamlit run app.py``."""
+
+import sys
+
+import streamlit as st
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from livetrading.adapters import settings
+from livetrading.core.errors import LivetradingError
+from livetrading.dashboard import api, reading, security, warmup
+
+try:
+    hosts = settings.load(reading.home()).allowed_hosts
+    security.token(reading.home())
+except LivetradingError as error:
+    sys.exit(str(error))
+
+warmup.start()
+app = st.App(
+    "livetrading/dashboard/main.py",
+    routes=api.routes(reading.home(), hosts),
+    # Streamlit's own check of the Host covers its web socket, not these routes.
+    middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts)), Middleware(security.SafeHeaders)],
+)

@@ -1,0 +1,3 @@
+"""Train reinforcement-learning agents on daily bars and trade them end-of-day."""
+
+__version__ = "1.0.0"

@@ -1,0 +1,1 @@
+"""One foreign thing per file: disk, calendar, models, bar sources, brokers."""

@@ -1,0 +1,5 @@
+"""Where bars come from: one protocol, one canonical frame, several sources."""
+
+from .base import BarSet, BarSource, check_symbol, open_source
+
+__all__ = ["BarSet", "BarSource", "check_symbol", "open_source"]

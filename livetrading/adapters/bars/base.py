@@ -1,0 +1,115 @@
+"""What every source of bars promises, and how one is chosen."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from livetrading.core.bars import bars_sha256
+from livetrading.core.errors import BadBars, BadInput, Refused
+
+from ..calendar import calendar
+
+CHOICES = "sample, yahoo or csv:PATH"
+NEW_YORK = ZoneInfo("America/New_York")
+_SYMBOL = re.compile(r"[A-Z][A-Z0-9.\-]{0,9}")  # also keeps paths safe, and ISINs out
+
+Splits = tuple[tuple[date, float], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class BarSet:
+    """Daily bars that were complete at the time asked for.
+
+    ``frame`` is canonical and gated; ``source`` can be given to
+    ``open_source`` again; ``note`` is a word for the user; ``ahead`` are
+    splits already known of sessions without a complete bar, (session, ratio).
+    """
+
+    symbol: str
+    frame: pd.DataFrame
+    source: str
+    note: str
+    ahead: Splits = ()
+
+    @cached_property
+    def sha256(self) -> str:
+        """The series' fingerprint."""
+        return bars_sha256(self.frame)
+
+
+class BarSource(Protocol):
+    name: str
+
+    def daily(self, symbol: str, *, now: datetime) -> BarSet:
+        """All daily bars of sessions closed by the aware `now`.
+
+        NotFound for an unknown symbol, BadBars from the gate, Unavailable if
+        the source does not answer.
+        """
+
+
+def open_source(spec: str, cache_dir: Path) -> BarSource:
+    """The source that `spec` names: sample, yahoo or csv:PATH."""
+    kind, _, path = spec.partition(":")
+    if spec == "sample":
+        from .sample import SampleSource
+        return SampleSource()
+    if spec == "yahoo":
+        from .yahoo import YahooSource
+        return YahooSource(cache_dir)
+    if kind == "csv" and path.strip():
+        from .csv_file import CsvSource
+        return CsvSource(Path(path.strip()))
+    if spec == "ibkr":
+        raise Refused("Bars from Interactive Brokers are not part of this version;"
+                      " use yahoo or csv:PATH.")
+    raise BadInput(f"There is no bar source {spec!r}; choose {CHOICES}.")
+
+
+def check_symbol(symbol: str) -> str:
+    """`symbol` in capitals; BadInput if it cannot be a US ticker."""
+    ticker = symbol.strip().upper()
+    if not _SYMBOL.fullmatch(ticker):
+        raise BadInput(f"{symbol!r} is not a ticker symbol; give one such as AAPL or BRK-B.")
+    return ticker
+
+
+def sessions_of(frame: pd.DataFrame, where: str) -> list[date]:
+    """The sessions that a series from `frame`'s first to last bar must hold."""
+    first, last = frame.index.min().date(), frame.index.max().date()
+    for day in (first, last):
+        if not calendar().first <= day <= calendar().last:
+            raise BadBars(f"{where} has a bar of {day}, but the exchange's sessions are known from"
+                          f" {calendar().first} to {calendar().last}; remove what lies outside.")
+    return calendar().sessions(first, last)
+
+
+def as_of(symbol: str, frame: pd.DataFrame, source: str, note: str, now: datetime) -> BarSet:
+    """The bar set of a gated frame at `now`: what was not complete then is left out."""
+    last = calendar().last_complete(now, timedelta(0))
+    count = int(frame.index.searchsorted(pd.Timestamp(last), side="right"))
+    if count == 0:
+        start = f"they start on {frame.index[0]:%Y-%m-%d}" if len(frame) else "there are none"
+        raise BadBars(f"{source} has no bars of {symbol} complete at"
+                      f" {now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}, {start}; choose a later time.")
+    shown = frame.iloc[:count]
+    return BarSet(symbol, shown, source, note,
+                  splits_ahead(split_pairs(frame.iloc[count:]), now))
+
+
+def split_pairs(frame: pd.DataFrame) -> list[tuple[date, float]]:
+    """(session, ratio) of each row."""
+    return list(zip(frame.index.date, frame["split"].tolist(), strict=True))
+
+
+def splits_ahead(pairs: Iterable[tuple[date, float]], now: datetime) -> Splits:
+    """The splits among (session, ratio) that hold by New York's date of `now`."""
+    today = now.astimezone(NEW_YORK).date()
+    return tuple((day, ratio) for day, ratio in pairs if ratio != 1.0 and day <= today)

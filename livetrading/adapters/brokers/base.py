@@ -1,0 +1,73 @@
+"""What every broker must be able to do. One account, seen by one agent.
+
+A broker that cannot say what became of a call raises ``Unavailable``: the order
+stays PENDING_NEW and is looked up by its key before anything is sent again.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from ...core.orders import OrderState
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """An order as it leaves us; ``ref`` is its key, which the broker carries.
+
+    ``side`` BUY or SELL, ``qty`` whole shares, ``type`` MKT or STP, ``tif`` OPG,
+    DAY or GTC, ``stop_price`` USD for STP.
+    """
+
+    ref: str
+    side: str
+    qty: int
+    type: str
+    tif: str
+    stop_price: float = 0.0
+
+
+@dataclass(frozen=True)
+class BrokerOrder:
+    """The broker's own statement about an order."""
+
+    ref: str
+    broker_id: str
+    state: OrderState
+    side: str
+    qty: int
+    filled: int
+    type: str
+    stop_price: float
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One fill as the broker reports it; ``exec_id`` is unique for ever."""
+
+    exec_id: str
+    ref: str
+    session: str
+    qty: int
+    price: float
+    fee: float
+
+
+class Broker(Protocol):
+    """Orders in, statements and executions out."""
+
+    def submit(self, ticket: Ticket, child: Ticket | None, now: datetime) -> BrokerOrder:
+        """Accept an order, with a protective stop that its fill activates."""
+
+    def cancel(self, ref: str, now: datetime) -> None:
+        """Ask for a cancel; what became of it is in the next statement."""
+
+    def find(self, ref: str) -> BrokerOrder | None:
+        """The statement about the order that carries this key, None if there is none."""
+
+    def executions(self) -> list[Execution]:
+        """Fills that are not older than the broker's own memory."""
+
+    def position(self) -> int:
+        """Shares that the broker says are held for this agent."""

@@ -1,0 +1,192 @@
+"""A broker that fills from completed daily bars, so that paper equals backtest.
+
+It keeps a ledger of its own on disk, as a real broker would: what it accepted
+outlives the process that sent it. A market order fills at the first open after
+it was accepted; a protective stop is active from its entry's fill on, the entry
+bar included. Prices and fees are those of ``core.rules``.
+"""
+
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from ...core import rules
+from ...core.errors import BadInput
+from ...core.orders import OrderState
+from ...core.rules import Quote
+from ...core.types import Costs
+from ..stamps import parse_stamp, stamp
+from ..store import Store
+from .base import BrokerOrder, Execution, Ticket
+
+KEEP = 40
+"""Finished orders and executions remembered; the book takes each within a session."""
+
+
+@dataclass(frozen=True)
+class _Resting:
+    """An accepted order. ``waits``: its parent entry has not filled yet."""
+
+    ticket: Ticket
+    broker_id: str
+    accepted: str
+    parent: str | None = None
+    waits: bool = False
+    state: OrderState = OrderState.NEW
+    filled: int = 0
+    reason: str = ""
+
+    @property
+    def working(self) -> bool:
+        return self.state == OrderState.NEW
+
+    def statement(self) -> BrokerOrder:
+        t = self.ticket
+        return BrokerOrder(
+            t.ref, self.broker_id, self.state, t.side, t.qty, self.filled, t.type,
+            t.stop_price, self.reason,
+        )
+
+
+@dataclass(frozen=True)
+class _Ledger:
+    """The account at the broker; ``session`` is the last one traded."""
+
+    position: int = 0
+    session: str = ""
+    next_id: int = 1
+    orders: tuple[_Resting, ...] = ()
+    executions: tuple[Execution, ...] = ()
+
+    def accept(self, ticket: Ticket, at: str, parent: str | None) -> "_Ledger":
+        order = _Resting(ticket, f"P{self.next_id}", at, parent, waits=parent is not None)
+        return replace(self, next_id=self.next_id + 1, orders=(*self.orders, order))
+
+    def swap(self, order: _Resting) -> "_Ledger":
+        swapped = (order if o.broker_id == order.broker_id else o for o in self.orders)
+        return replace(self, orders=tuple(swapped))
+
+    def execute(self, order: _Resting, session: str, fill: rules.Fill) -> "_Ledger":
+        qty = int(fill.qty)
+        execution = Execution(
+            f"{order.broker_id}.{order.ticket.ref}", order.ticket.ref, session, qty,
+            float(fill.price), float(fill.fee),
+        )
+        signed = qty if order.ticket.side == "BUY" else -qty
+        after = self.swap(replace(order, state=OrderState.FILLED, filled=qty))
+        return replace(
+            after, position=self.position + signed, executions=(*self.executions, execution)
+        )
+
+    def forget(self) -> "_Ledger":
+        done = [o.broker_id for o in self.orders if not o.working][:-KEEP]
+        kept = tuple(o for o in self.orders if o.broker_id not in done)
+        return replace(self, orders=kept, executions=self.executions[-KEEP:])
+
+
+class PaperBroker:
+    """One agent's account at a simulated broker, in one TinyDB file."""
+
+    def __init__(self, store: Store, path: Path, costs: Costs) -> None:
+        self._store, self._path, self._costs = store, path, costs
+        self._ledger = _load(store, path)
+
+    def submit(self, ticket: Ticket, child: Ticket | None, now: datetime) -> BrokerOrder:
+        if ticket.qty < 1:
+            raise BadInput(f"Order {ticket.ref} is for {ticket.qty} shares; a broker takes whole shares from 1.")
+        ledger = self._ledger.accept(ticket, stamp(now), None)
+        accepted = ledger.orders[-1]
+        if child is not None:
+            ledger = ledger.accept(child, stamp(now), ticket.ref)
+        self._save(ledger)
+        return accepted.statement()
+
+    def cancel(self, ref: str, now: datetime) -> None:
+        """Cancels an order and the stop that still waits for its fill."""
+        ledger = self._ledger
+        for order in ledger.orders:
+            named = order.ticket.ref == ref or (order.parent == ref and order.waits)
+            if named and order.working:
+                ledger = ledger.swap(
+                    replace(order, state=OrderState.CANCELED, reason="cancelled on request")
+                )
+        self._save(ledger)
+
+    def find(self, ref: str) -> BrokerOrder | None:
+        found = [o for o in self._ledger.orders if o.ticket.ref == ref]
+        return found[-1].statement() if found else None
+
+    def executions(self) -> list[Execution]:
+        return list(self._ledger.executions)
+
+    def position(self) -> int:
+        return self._ledger.position
+
+    def advance(self, session: str, opened: datetime, quote: Quote) -> None:
+        """Trade one completed session; a second call for it does nothing."""
+        ledger = self._ledger
+        if session <= ledger.session:
+            return
+        ledger = _split(ledger, float(quote.split))
+        for order in ledger.orders:
+            if order.working and order.ticket.type == "MKT" and parse_stamp(order.accepted) < opened:
+                ledger = self._at_open(ledger, order, session, quote)
+        for order in ledger.orders:
+            live = order.working and order.ticket.type == "STP" and not order.waits
+            if live and quote.low <= order.ticket.stop_price:
+                price = rules.stop_price_hit(np.float64(order.ticket.stop_price), quote)
+                fill = rules.sell_at(np.float64(order.ticket.qty), price, quote, self._costs)
+                ledger = ledger.execute(order, session, fill)
+        self._save(replace(ledger, session=session).forget())
+
+    def _at_open(self, ledger: _Ledger, order: _Resting, session: str, quote: Quote) -> _Ledger:
+        qty = np.float64(order.ticket.qty)
+        if order.ticket.side == "SELL":
+            return ledger.execute(order, session, rules.sell_at(qty, quote.open, quote, self._costs))
+        ledger = ledger.execute(order, session, rules.buy_at(qty, quote.open, self._costs))
+        for child in ledger.orders:
+            if child.parent == order.ticket.ref and child.working:
+                ledger = ledger.swap(replace(child, waits=False))
+        return ledger
+
+    def _save(self, ledger: _Ledger) -> None:
+        """What could not be written was not accepted: memory follows the disk."""
+        account = {"position": ledger.position, "session": ledger.session, "next_id": ledger.next_id}
+        tables = {
+            "account": [account],
+            "orders": [{**asdict(o), "state": str(o.state)} for o in ledger.orders],
+            "executions": [asdict(e) for e in ledger.executions],
+        }
+        self._store.write_docs(self._path, tables)
+        self._ledger = ledger
+
+
+def _split(ledger: _Ledger, ratio: float) -> _Ledger:
+    """Shares and working orders in new shares; a quantity below one share expires."""
+    if ratio == 1.0:
+        return ledger
+    ledger = replace(ledger, position=int(rules.whole(ledger.position, ratio)))
+    for order in ledger.orders:
+        if not order.working:
+            continue
+        qty = int(rules.whole(order.ticket.qty, ratio))
+        ticket = replace(order.ticket, qty=qty, stop_price=order.ticket.stop_price / ratio)
+        after = replace(order, ticket=ticket)
+        if qty < 1:
+            after = replace(after, state=OrderState.EXPIRED, reason="a split left no whole share")
+        ledger = ledger.swap(after)
+    return ledger
+
+
+def _load(store: Store, path: Path) -> _Ledger:
+    if not path.exists():
+        return _Ledger()
+    tables = store.read_docs(path)
+    orders = tuple(
+        _Resting(**{**o, "ticket": Ticket(**o["ticket"]), "state": OrderState(o["state"])})
+        for o in tables.get("orders", [])
+    )
+    executions = tuple(Execution(**e) for e in tables.get("executions", []))
+    return _Ledger(**tables["account"][0], orders=orders, executions=executions)

@@ -1,0 +1,137 @@
+"""Whole-file writes that either happened or did not. Standard library only.
+
+A reader that opens a file written here sees the old content or the new one,
+never a part, and after return the content survives a power cut.
+"""
+
+import errno
+import itertools
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+
+from ..core.errors import Unavailable
+
+_CURES = {
+    errno.ENOSPC: "the disk is full; free some space and try again",
+    errno.EDQUOT: "the disk quota is used up; free some space and try again",
+    errno.EFBIG: "the file may not grow further; raise the size limit (ulimit -f) and try again",
+    errno.EROFS: "the file system is read-only; make it writable or choose another home with --home",
+    errno.EACCES: "permission is denied; give this user the right to write there or choose another home with --home",
+    errno.EPERM: "permission is denied; give this user the right to write there or choose another home with --home",
+    errno.EMFILE: "this process has too many open files; raise the limit (ulimit -n) and start it again",
+}
+_TEMPORARY = re.compile(r"\.(\d{1,9})\.\d+\.tmp\Z")
+_count = itertools.count()
+
+
+def unavailable(error: OSError, path: Path, doing: str = "written") -> Unavailable:
+    """One sentence for a failed system call: which path, why, what to do."""
+    cure = _CURES.get(error.errno or 0)
+    if cure is None:
+        cure = f"{(error.strerror or str(error)).lower()}; check the path and the disk and try again"
+    return Unavailable(f"{path} cannot be {doing}: {cure}.")
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """One write(2) where the system takes it whole, as it does for files."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def sync_directory(directory: Path) -> None:
+    """Make a creation, rename or removal in it durable. Raises OSError."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some file systems know no such thing
+            raise
+    finally:
+        os.close(fd)
+
+
+def make_directory(directory: Path) -> None:
+    """Create it, parents included, durably. Raises Unavailable."""
+    if directory.is_dir():
+        return
+    try:
+        missing = [directory, *directory.parents]
+        missing = list(itertools.takewhile(lambda path: not path.exists(), missing))
+        directory.mkdir(parents=True, exist_ok=True)
+        for made in missing:
+            sync_directory(made.parent)
+    except OSError as error:
+        raise unavailable(error, directory, "created") from None
+
+
+def write_durably(path: Path, data: bytes, mode: int = 0o666, *, durable: bool = True) -> None:
+    """Create or overwrite ``path`` in place and fsync it, if ``durable``. Raises OSError."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    try:
+        write_all(fd, data)
+        if durable:
+            os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def temporary_for(path: Path) -> Path:
+    """A name beside ``path`` that no other thread or process uses now."""
+    return path.with_name(f".{path.name}.{os.getpid()}.{next(_count)}.tmp")
+
+
+def atomic_write(path: Path, data: bytes, *, mode: int = 0o666, durable: bool = True) -> None:
+    """Replace ``path``: temporary file beside it, fsync, rename, directory fsync.
+
+    ``mode`` is subject to the umask. What another file can rebuild need not be
+    ``durable``: readers see it whole all the same, a power cut may lose it. Raises Unavailable, and then the old
+    content stands and nothing is left behind.
+    """
+    temporary = temporary_for(path)
+    try:
+        write_durably(temporary, data, mode, durable=durable)
+        os.rename(temporary, path)
+        if durable:
+            sync_directory(path.parent)
+    except OSError as error:
+        raise unavailable(error, path) from None
+    finally:
+        with suppress(OSError):  # gone after the rename, as it should be
+            os.unlink(temporary)
+
+
+def read_file(path: Path) -> bytes | None:
+    """The content, or None if there is no such file. Raises Unavailable."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise unavailable(error, path, "read") from None
+
+
+def process_alive(pid: int) -> bool:
+    """Whether any process has this id now."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def sweep(root: Path) -> int:
+    """Remove temporary files that killed processes left below ``root``; how many."""
+    removed = 0
+    for directory, _, names in os.walk(root):
+        for name in names:
+            match = _TEMPORARY.search(name)
+            if match and not process_alive(int(match[1])):
+                with suppress(OSError):  # it costs a few bytes, not a refusal
+                    os.unlink(os.path.join(directory, name))
+                    removed += 1
+    return removed

@@ -1,0 +1,96 @@
+"""The directory that holds everything: where it is, and what lies where in it.
+
+Standard library only, for the emergency stop comes through here.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.errors import BadInput
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+MAX_AGENT_ID = 24
+"""An order's key starts with it, and the broker's field for keys is short."""
+
+_SYMBOL = r"[A-Z0-9^][A-Z0-9.^=-]*"
+_AGENT = re.compile(rf"(PPO|SAC)_{_SYMBOL}_\d{{3,}}")
+_MODEL = re.compile(rf"(PPO|SAC)_{_SYMBOL}_v\d{{8}}_\d{{6}}(_\d+)?")
+
+
+def check_agent_id(agent_id: str) -> str:
+    """Returned if it may become a path and a key, else BadInput."""
+    if isinstance(agent_id, str) and len(agent_id) <= MAX_AGENT_ID and _AGENT.fullmatch(agent_id):
+        return agent_id
+    raise BadInput(f"{agent_id!r} is not an agent id; use one like PPO_INTC_001, as `agents` lists them.")
+
+
+def check_model_id(model_id: str) -> str:
+    """Returned if it may become a path, else BadInput."""
+    if isinstance(model_id, str) and len(model_id) <= 64 and _MODEL.fullmatch(model_id):
+        return model_id
+    raise BadInput(f"{model_id!r} is not a model id; use one like PPO_INTC_v20251108_162433, as `models` lists them.")
+
+
+@dataclass(frozen=True)
+class Home:
+    """Paths below ``root``. Building one touches no disk; ``resolve`` does."""
+
+    root: Path
+
+    @classmethod
+    def resolve(cls, option: str | None = None, environ: Mapping[str, str] = os.environ) -> "Home":
+        """``option`` (--home), else LIVETRADING_HOME, else ``var`` in the checkout.
+
+        Creates the directories and tries a write. Raises BadInput in one
+        sentence if that fails.
+        """
+        chosen = option or environ.get("LIVETRADING_HOME") or str(CHECKOUT / "var")
+        home = cls(Path(os.path.abspath(os.path.expanduser(chosen))))
+        try:
+            for directory in (home.root, home.agents, home.models, home.cache, home.logs):
+                directory.mkdir(parents=True, exist_ok=True)
+            _try_write(home.root)
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            raise BadInput(
+                f"the home {home.root} cannot be written ({why.lower()}); "
+                "choose another with --home or LIVETRADING_HOME."
+            ) from None
+        return home
+
+    @property
+    def agents(self) -> Path:
+        return self.root / "agents"
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @property
+    def cache(self) -> Path:
+        return self.root / "cache"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    def agent(self, agent_id: str) -> Path:
+        """The agent's directory, whether it exists or not. Raises BadInput."""
+        return self.agents / check_agent_id(agent_id)
+
+    def model(self, model_id: str) -> Path:
+        """The model's directory, whether it exists or not. Raises BadInput."""
+        return self.models / check_model_id(model_id)
+
+
+def _try_write(root: Path) -> None:
+    """Root may do anything but write to a read-only disk, so only a try tells."""
+    probe = root / f".probe.{os.getpid()}.0.tmp"
+    fd = os.open(probe, os.O_WRONLY | os.O_CREAT)
+    os.close(fd)
+    with suppress(FileNotFoundError):  # another thread of ours probed as well
+        os.unlink(probe)

@@ -1,0 +1,186 @@
+"""The scheduler's lock: whoever holds it may change trading state, nobody else.
+
+A flock on ``scheduler.lock``, which the system frees when the holder dies.
+``scheduler.pid.json`` only says who it is; whether anyone holds the lock is
+asked of the lock, for the file survives a crash.
+"""
+
+import fcntl
+import json
+import os
+import time
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+
+from ..core.errors import BadInput, Conflict
+from .files import atomic_write, process_alive, unavailable
+from .home import Home
+from .stamps import parse_stamp, stamp
+
+_SETTLE_SECONDS = 0.5
+"""A holder has written its pid by then; a reader's probe has long ended."""
+_POLL_SECONDS = 0.005
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds the lock. ``pid`` and ``since`` are None while it has not said so."""
+
+    pid: int | None
+    since: datetime | None
+    role: str
+
+
+class SchedulerLock:
+    """One per home; also a context manager that releases on exit."""
+
+    def __init__(self, home: Home) -> None:
+        self.path = home.root / "scheduler.lock"
+        self.pid_path = home.root / "scheduler.pid.json"
+        self._fd = -1
+        self._owner = 0  # the process that acquired: a forked child has not
+
+    @property
+    def held(self) -> bool:
+        """Whether this object in this process holds the lock."""
+        return self._owner == os.getpid()
+
+    def acquire(self, role: str = "scheduler", now: datetime | None = None) -> "SchedulerLock":
+        """Take the lock and write the pid file, or raise Conflict naming the holder.
+
+        ``now`` is the time to record as start, by default the clock's.
+        """
+        if self.held:
+            raise Conflict("this process holds the scheduler's lock already; release it first.")
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while not self._try():
+            # A probe of holder() elsewhere may have the lock for microseconds.
+            if (holder := self.holder()) is not None or time.monotonic() > deadline:
+                raise Conflict(_taken(holder, self.path))
+            time.sleep(_POLL_SECONDS)
+        with ExitStack() as undo:
+            undo.callback(self.release)
+            self._write_pid(role, now or datetime.now(UTC))
+            undo.pop_all()
+        return self
+
+    def release(self) -> None:
+        """Give the lock back; nothing happens if it is not held."""
+        if not self.held:
+            return
+        self._owner = 0
+        _held.discard(self._fd)
+        with suppress(OSError):  # stale is allowed, the lock is the truth
+            os.unlink(self.pid_path)
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+        os.close(self._fd)
+
+    def holder(self) -> Holder | None:
+        """Who holds the lock now, None if nobody does. Waits 0.5 s at most."""
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while self._is_locked():
+            holder = self._read_pid()
+            if holder is not None:
+                return holder
+            if time.monotonic() > deadline:
+                return Holder(None, None, "unknown")
+            time.sleep(_POLL_SECONDS)
+        return None
+
+    def __enter__(self) -> "SchedulerLock":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def _try(self) -> bool:
+        try:
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise unavailable(error, self.path, "locked") from None
+        if not _flock(fd, fcntl.LOCK_EX, self.path):
+            return False
+        with suppress(OSError):  # of a holder that crashed: its pid may be another's now
+            os.unlink(self.pid_path)
+        self._fd, self._owner = fd, os.getpid()
+        _held.add(fd)
+        return True
+
+    def _is_locked(self) -> bool:
+        if self.held:
+            return True
+        try:
+            fd = os.open(self.path, os.O_RDONLY)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise unavailable(error, self.path, "read") from None
+        if not _flock(fd, fcntl.LOCK_SH, self.path):
+            return True
+        os.close(fd)
+        return False
+
+    def _write_pid(self, role: str, since: datetime) -> None:
+        pid = os.getpid()
+        text = {"pid": pid, "role": role, "since": stamp(since), "born": _born(pid)}
+        atomic_write(self.pid_path, json.dumps(text).encode())
+
+    def _read_pid(self) -> Holder | None:
+        try:
+            fields = json.loads(self.pid_path.read_bytes())
+            pid = int(fields["pid"])
+            holder = Holder(pid, parse_stamp(fields["since"]), str(fields["role"]))
+            same = pid > 1 and process_alive(pid) and fields["born"] == _born(pid)
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, BadInput):
+            return None
+        return holder if same else None
+
+
+def _flock(fd: int, kind: int, path: Path) -> bool:
+    """Whether the lock was to be had at once; ``fd`` is closed if it was not."""
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return False
+    except OSError as error:
+        os.close(fd)
+        raise unavailable(error, path, "locked") from None
+    return True
+
+
+def _born(pid: int) -> int | None:
+    """The process's start in clock ticks since boot, None where /proc is not.
+
+    Tells a process from a later one that was given the same id.
+    """
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
+    except OSError:
+        return None
+    return int(after_name.split()[19])
+
+
+def _taken(holder: Holder | None, path: Path) -> str:
+    if holder is None or holder.pid is None:
+        return f"another process holds {path}; try again, or end that process."
+    since = f" since {stamp(holder.since)}" if holder.since else ""
+    return f"a {holder.role} runs already with pid {holder.pid}{since}; stop that one first, or use it."
+
+
+_held: set[int] = set()
+
+
+def _forget_in_child() -> None:
+    """A forked child must not keep its dead parent's lock alive."""
+    for fd in _held:
+        os.close(fd)  # the parent's own descriptor still holds it
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)

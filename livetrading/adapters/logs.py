@@ -1,0 +1,129 @@
+"""The log file: one for all processes of a home, rotated, without secrets."""
+
+import fcntl
+import logging
+import os
+import re
+import sys
+import threading
+from contextlib import suppress
+from datetime import UTC, datetime
+from logging.handlers import WatchedFileHandler
+from pathlib import Path
+
+from .files import make_directory
+from .home import Home
+
+MAX_BYTES = 5_000_000
+KEPT = 5
+_HIDDEN = "***"
+_PATTERNS = (
+    re.compile(r"(?i)(bearer\s+)[^\s\"',;]+"),
+    re.compile(r"(?i)((?:token|password|passwd|secret|api[_-]?key)[\"']?\s*[=:]\s*[\"']?)(?!bearer\b)[^\s\"',;&]+"),
+)
+_secrets: set[str] = set()
+_mutex = threading.Lock()
+
+
+def hide(secret: str) -> None:
+    """From now on this text is never written to the log."""
+    if secret:
+        _secrets.add(secret)
+
+
+def setup(home: Home, role: str, level: int = logging.INFO) -> Path:
+    """Log the package's loggers to ``logs/livetrading.log``; returns its path.
+
+    May be called again and again (a dashboard's script is); the last call
+    counts. ``role`` says which process speaks. Raises Unavailable.
+    """
+    make_directory(home.logs)
+    path = home.logs / "livetrading.log"
+    with _mutex:
+        _attach(path, role, level)
+    return path
+
+
+def _attach(path: Path, role: str, level: int) -> None:
+    logger = logging.getLogger("livetrading")
+    logger.setLevel(level)
+    ours = [handler for handler in logger.handlers if isinstance(handler, SharedFileHandler)]
+    if len(ours) == 1 and ours[0].baseFilename == os.path.abspath(path):
+        ours[0].setFormatter(_Formatter(role))
+        return
+    for handler in ours:
+        logger.removeHandler(handler)
+        handler.close()
+    handler = SharedFileHandler(path)
+    handler.setFormatter(_Formatter(role))
+    logger.addHandler(handler)
+
+
+class SharedFileHandler(WatchedFileHandler):
+    """Rotates by size although several processes write.
+
+    The standard rotating handler goes on writing to the file that another
+    process has renamed; this one reopens by name, and renames under a lock.
+    """
+
+    def __init__(self, path: Path, max_bytes: int = MAX_BYTES, kept: int = KEPT) -> None:
+        super().__init__(path, encoding="utf-8", delay=True)
+        self.max_bytes = max_bytes
+        self.kept = kept
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record; a disk that refuses costs the line, not the caller."""
+        try:
+            if self._too_long():
+                self._rotate()
+            super().emit(record)
+        except OSError:
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """One line on standard error instead of the standard traceback."""
+        error = sys.exc_info()[1]
+        if sys.stderr is not None:
+            with suppress(OSError, ValueError):
+                sys.stderr.write(f"{self.baseFilename} cannot be written ({error}); free space or mend the path.\n")
+
+    def _too_long(self) -> bool:
+        try:
+            return os.stat(self.baseFilename).st_size >= self.max_bytes
+        except FileNotFoundError:
+            return False
+
+    def _rotate(self) -> None:
+        fd = os.open(f"{self.baseFilename}.lock", os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            if self._too_long():  # still: another process may have been first
+                for n in range(self.kept - 1, 0, -1):
+                    with suppress(FileNotFoundError):
+                        os.rename(f"{self.baseFilename}.{n}", f"{self.baseFilename}.{n + 1}")
+                os.rename(self.baseFilename, f"{self.baseFilename}.1")
+        finally:
+            fcntl.flock(fd, fcntl.LOCK_UN)
+            os.close(fd)
+
+
+class _Formatter(logging.Formatter):
+    def __init__(self, role: str) -> None:
+        super().__init__(f"%(asctime)s %(levelname)s {role}[%(process)d] %(name)s: %(message)s")
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        at = datetime.fromtimestamp(record.created, UTC)
+        return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        # A message cannot forge a line of its own; a traceback below may have several.
+        record.message = record.message.replace("\r", "\\r").replace("\n", "\\n")
+        return super().formatMessage(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        for secret in _secrets:
+            text = text.replace(secret, _HIDDEN)
+        for pattern in _PATTERNS:
+            text = pattern.sub(rf"\g<1>{_HIDDEN}", text)
+        return text

@@ -1,0 +1,212 @@
+"""Trained models on disk: ``models/<model_id>/`` with zip, card, bars and test.
+
+A model appears whole or not at all: it is written beside its place and renamed.
+Listing and reading cards needs no torch; only ``load`` imports it.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..core import features, rules
+from ..core.bars import COLUMNS, bars_sha256, from_rows, to_rows
+from ..core.card import MODEL_ID, ModelCard, check_symbol
+from ..core.errors import BadBars, BadInput, Conflict, Damaged, NotFound, Refused
+from ..core.types import AgentType
+from .files import process_alive, sync_directory, unavailable, write_durably
+from .home import Home
+from .jsonio import plain
+from .packages import check_versions
+from .policy import Policy, load_policy
+
+ZIP, CARD, BARS, TEST = "model.zip", "card.json", "bars.csv", "test.json"
+STAGING = ".tmp-"
+
+
+class Registry:
+    """The models of one home."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def new_model_id(self, agent_type: AgentType, symbol: str, now: datetime) -> str:
+        """``PPO_INTC_v20251108_162433``: the first free second (UTC) from ``now`` on."""
+        check_symbol(symbol)
+        moment = now.astimezone(UTC)
+        while True:
+            model_id = f"{agent_type}_{symbol}_v{moment:%Y%m%d_%H%M%S}"
+            if not self._home.model(model_id).exists():
+                return model_id
+            moment += timedelta(seconds=1)
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """An empty directory beside the models, gone at the end or at the next register."""
+        self._home.models.mkdir(parents=True, exist_ok=True)
+        prefix = f"{STAGING}{os.getpid()}-"
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=self._home.models) as folder:
+            yield Path(folder)
+
+    def register(
+        self, card: ModelCard, zip_path: Path, bars: pd.DataFrame, test: dict[str, Any]
+    ) -> Path:
+        """Writes a model and makes it visible at once. Returns its directory.
+
+        Damaged if zip or bars are not those of the card, Conflict if the id is taken.
+        """
+        self._sweep()
+        content = zip_path.read_bytes()
+        if sha256(content) != card.zip_sha256 or bars_sha256(bars) != card.bars_sha256:
+            raise Damaged(f"The zip or the bars given for {card.model_id} are not those of its card.")
+        files = {ZIP: content, CARD: _json(card.to_dict()), BARS: _csv(bars), TEST: _json(test)}
+        staging = self._home.models / f"{STAGING}{os.getpid()}-{card.model_id}"
+        try:
+            staging.mkdir(parents=True)
+            for name, data in files.items():
+                write_durably(staging / name, data)
+            sync_directory(staging)
+            self._publish(staging, card.model_id)
+        except OSError as error:
+            raise unavailable(error, staging) from error
+        finally:
+            # Gone already when all went well; failure and Ctrl-C leave nothing.
+            shutil.rmtree(staging, ignore_errors=True)
+        return self._home.model(card.model_id)
+
+    def _publish(self, staging: Path, model_id: str) -> None:
+        try:
+            # rename(2) refuses a directory that holds something.
+            os.rename(staging, self._home.model(model_id))
+        except OSError as error:
+            if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+                raise Conflict(f"The model {model_id} exists already: train again a second later.") from error
+            raise
+        sync_directory(self._home.models)
+
+    def _sweep(self) -> None:
+        """Removes what processes that died in the middle of ``register`` left."""
+        for path in self._home.models.glob(f"{STAGING}*"):
+            pid = path.name.removeprefix(STAGING).split("-")[0]
+            if pid.isdigit() and not process_alive(int(pid)):
+                shutil.rmtree(path, ignore_errors=True)
+
+    def ids(self) -> list[str]:
+        """Ids of all models, newest first."""
+        names = [p.name for p in self._home.models.glob("*_v*") if MODEL_ID.fullmatch(p.name)]
+        return sorted(names, key=lambda name: (name.rpartition("_v")[2], name), reverse=True)
+
+    def list(self) -> list[ModelCard]:
+        """Cards of all readable models, newest first; ``damaged`` names the others."""
+        return [card for card in self._each() if isinstance(card, ModelCard)]
+
+    def damaged(self) -> dict[str, str]:
+        """Ids of models whose card cannot be read, each with what is wrong."""
+        pairs = zip(self.ids(), self._each(), strict=True)
+        return {model_id: str(found) for model_id, found in pairs if isinstance(found, Damaged)}
+
+    def _each(self) -> Iterator[ModelCard | Damaged]:
+        for model_id in self.ids():
+            try:
+                yield self.card(model_id)
+            except Damaged as error:
+                yield error
+
+    def card(self, model_id: str) -> ModelCard:
+        """The card of a model. NotFound if there is none, Damaged if it cannot be read."""
+        values = self._read_json(model_id, CARD)
+        try:
+            card = ModelCard.from_dict(values)
+        except (BadInput, TypeError, KeyError) as error:
+            raise Damaged(f"The card of {model_id} is not usable ({error}): train it again.") from error
+        if card.model_id != model_id:
+            raise Damaged(f"The card in {model_id} belongs to {card.model_id}: train it again.")
+        return card
+
+    def bars(self, model_id: str) -> pd.DataFrame:
+        """The canonical bars that the model was trained and tested on, exact to the bit."""
+        card = self.card(model_id)
+        try:
+            lines = self._file(model_id, BARS).read_text().splitlines()[1:]
+            cells = [text.split(",") for text in lines]
+            frame = from_rows([[row[0], *map(float, row[1:])] for row in cells])
+            actual = bars_sha256(frame)
+        except (ValueError, IndexError, BadBars) as error:
+            raise Damaged(f"The bars of {model_id} cannot be read ({error}): train it again.") from error
+        if actual != card.bars_sha256:
+            raise Damaged(f"The bars of {model_id} changed since its training: train it again.")
+        return frame
+
+    def test(self, model_id: str) -> dict[str, Any]:
+        """The stored result of the model's test: metrics, equity, trades."""
+        return self._read_json(model_id, TEST)
+
+    def load(self, model_id: str) -> tuple[ModelCard, Policy]:
+        """The model, ready to decide, and its card.
+
+        Refused if this code observes or trades by other rules than the training
+        did, or other package majors are installed; Damaged if a byte changed.
+        """
+        card = self.card(model_id)
+        check_rules(card)
+        check_versions(card.packages, model_id)
+        content = self._file(model_id, ZIP).read_bytes()
+        if sha256(content) != card.zip_sha256:
+            raise Damaged(f"{ZIP} of {model_id} is not the file that its card describes: train it again.")
+        return card, load_policy(card, content)
+
+    def _file(self, model_id: str, name: str) -> Path:
+        folder = self._home.model(model_id)
+        if not folder.is_dir():
+            raise NotFound(f"There is no model {model_id}: list them with `python -m livetrading models`.")
+        if not (folder / name).is_file():
+            raise Damaged(f"{name} of {model_id} is missing: train it again.")
+        return folder / name
+
+    def _read_json(self, model_id: str, name: str) -> dict[str, Any]:
+        path = self._file(model_id, name)
+        try:
+            values = json.loads(path.read_bytes())
+        except ValueError as error:
+            raise Damaged(f"{name} of {model_id} is not JSON ({error}): train it again.") from error
+        if not isinstance(values, dict):
+            raise Damaged(f"{name} of {model_id} is not a JSON object: train it again.")
+        return values
+
+
+def check_rules(card: ModelCard) -> None:
+    """Refused unless this code computes what the model learned to see and do."""
+    if (card.feature_set, card.features) != (features.FEATURE_SET, features.FEATURES):
+        raise Refused(
+            f"{card.model_id} was trained on the features {card.feature_set} "
+            f"({', '.join(card.features)}) and this version computes {features.FEATURE_SET} "
+            f"({', '.join(features.FEATURES)}): train it again."
+        )
+    if card.rules_version != rules.RULES_VERSION:
+        raise Refused(
+            f"{card.model_id} was trained under version {card.rules_version} of the rules and "
+            f"this is version {rules.RULES_VERSION}: train it again."
+        )
+
+
+def sha256(content: bytes) -> str:
+    """Hexadecimal, as the card keeps it."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _json(values: dict[str, Any]) -> bytes:
+    return json.dumps(plain(values), indent=1).encode() + b"\n"
+
+
+def _csv(bars: pd.DataFrame) -> bytes:
+    rows = [",".join([row[0], *map(repr, row[1:])]) for row in to_rows(bars)]
+    return "\n".join([",".join(["date", *COLUMNS]), *rows, ""]).encode()

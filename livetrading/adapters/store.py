@@ -1,0 +1,163 @@
+"""The files that all processes read, and the locked way to change shared ones.
+
+A shared file ``<home>/<name>.json`` is a plain TinyDB file. A writer holds
+``<name>.json.lock``, loads once, runs TinyDB in memory and replaces the file
+once; readers take no lock and see the state before or after.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import filelock
+from tinydb import TinyDB
+from tinydb.storages import MemoryStorage
+
+from ..core.errors import BadInput, Damaged, Unavailable
+from .files import atomic_write, read_file, sync_directory, unavailable
+from .home import Home
+from .jsonio import dump, load
+
+Tables = dict[str, dict[str, dict[str, Any]]]
+"""TinyDB's own form: table -> document id -> document."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+_POLL_SECONDS = 0.002
+
+
+class _Preloaded(MemoryStorage):
+    """TinyDB's memory storage over given tables; knows whether it was written."""
+
+    def __init__(self, tables: Tables) -> None:
+        super().__init__()
+        self.memory = tables
+        self.written = False
+
+    def write(self, data: Tables) -> None:
+        super().write(data)
+        self.written = True
+
+
+class Store:
+    """Shared TinyDB files of one home; safe between threads and processes."""
+
+    def __init__(self, home: Home, lock_timeout: float = 10.0) -> None:
+        self.home = home
+        self._lock_timeout = lock_timeout  # seconds
+
+    def path(self, name: str) -> Path:
+        """``<home>/<name>.json``. Raises BadInput for a name that is no file name."""
+        if not _NAME.fullmatch(name):
+            raise BadInput(f"{name!r} cannot name a store file; use small letters, digits, - and _.")
+        return self.home.root / f"{name}.json"
+
+    @contextmanager
+    def transaction(self, name: str) -> Iterator[TinyDB]:
+        """The file as a TinyDB in memory, written once when the body ends.
+
+        Nothing is written if the body raises or changes nothing. Raises
+        Unavailable if the lock stays taken or the disk refuses, Damaged if the
+        file cannot be read. Do not open the same name inside the body.
+        """
+        path = self.path(name)
+        with self._locked(path):
+            before = read_file(path)
+            storage = _Preloaded(_tables(path, before))
+            yield TinyDB(storage=lambda: storage)
+            if storage.written:
+                after = dump(storage.memory, path.name)
+                if after != before:
+                    atomic_write(path, after)
+
+    def read(self, name: str) -> Tables:
+        """The file as it is now, {} if there is none; never waits. Raises Damaged."""
+        path = self.path(name)
+        return _tables(path, read_file(path))
+
+    def repair(self, name: str, now: datetime) -> Path | None:
+        """Set a damaged shared file aside, so that it starts empty.
+
+        For the holder of the scheduler's lock, at its start. Returns where the
+        damaged file lies now, None if it was sound.
+        """
+        path = self.path(name)
+        with self._locked(path):
+            try:
+                _tables(path, read_file(path))
+                return None
+            except Damaged:
+                return _set_aside(path, now)
+
+    @contextmanager
+    def _locked(self, path: Path) -> Iterator[None]:
+        lock = filelock.FileLock(
+            f"{path}.lock", timeout=self._lock_timeout, poll_interval=_POLL_SECONDS, thread_local=False
+        )
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            raise Unavailable(
+                f"{path}.lock is held by another process for more than {self._lock_timeout:g} s; "
+                "find and end the one that hangs, then try again."
+            ) from None
+        except OSError as error:
+            raise unavailable(error, Path(f"{path}.lock"), "locked") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @staticmethod
+    def write_docs(path: Path, tables: dict[str, list[dict[str, Any]]], *, durable: bool = True) -> None:
+        """Replace a whole TinyDB file; documents are numbered from 1 in order.
+
+        Not ``durable``: for files that a journal rebuilds.
+
+        Raises BadInput for what JSON cannot hold, Unavailable if the disk refuses.
+        """
+        numbered = {name: {str(i): doc for i, doc in enumerate(docs, 1)} for name, docs in tables.items()}
+        atomic_write(path, dump(numbered, path.name), durable=durable)
+
+    @staticmethod
+    def read_docs(path: Path) -> dict[str, list[dict[str, Any]]]:
+        """Tables of documents in the file's order, {} if there is none. Raises Damaged."""
+        return {name: list(docs.values()) for name, docs in _tables(path, read_file(path)).items()}
+
+
+def _tables(path: Path, data: bytes | None) -> Tables:
+    if data is None:
+        return {}
+    try:
+        tables = load(data)
+    except ValueError as error:
+        raise _damaged(path, f"is not JSON ({error})") from None
+    if not isinstance(tables, dict) or not all(_is_table(table) for table in tables.values()):
+        raise _damaged(path, "does not hold tables of documents")
+    return tables
+
+
+def _is_table(table: Any) -> bool:
+    return isinstance(table, dict) and all(key.isdecimal() and isinstance(doc, dict) for key, doc in table.items())
+
+
+def _damaged(path: Path, what: str) -> Damaged:
+    return Damaged(
+        f"{path} {what}: it was changed from outside; start the scheduler, which rebuilds it or sets it aside."
+    )
+
+
+def _set_aside(path: Path, now: datetime) -> Path:
+    stem = f"{path.name}.damaged-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    aside, n = path.with_name(stem), 1
+    while aside.exists():
+        n += 1
+        aside = path.with_name(f"{stem}-{n}")
+    try:
+        path.rename(aside)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise unavailable(error, path, "set aside") from None
+    return aside

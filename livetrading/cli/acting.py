@@ -1,0 +1,65 @@
+"""Requests from the command line: answered by the scheduler, or applied here if there is none."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ..adapters import logs, settings
+from ..adapters.calendar import calendar
+from ..adapters.home import Home
+from ..adapters.locks import SchedulerLock
+from ..adapters.store import Store
+from ..core.errors import Conflict, LivetradingError, NotFound, Refused
+from ..execution import requests
+from ..execution.agent_manager import AgentManager
+from ..execution.desk import Desk
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def new_desk(home: Home) -> Desk:
+    """The agents of a home; call ``open`` under the lock."""
+    delay = timedelta(minutes=settings.load(home).check_delay_minutes)
+    return Desk(home, calendar(), delay)
+
+
+@contextmanager
+def desk_in_hand(home: Home) -> Iterator[Desk]:
+    """The desk under the scheduler's lock, recovered. Conflict names who holds it."""
+    with SchedulerLock(home).acquire("command"):
+        logs.setup(home, "command")
+        store = Store(home)
+        for name in ("requests", "jobs", "system"):
+            store.repair(name, utc_now())
+        desk = new_desk(home)
+        desk.open()
+        yield desk
+
+
+def act(
+    home: Home, kind: str, *, agent_id: str | None = None, args: dict[str, Any] | None = None,
+    by: str = "command line", request_id: str | None = None, timeout: float = 10,
+) -> dict[str, Any]:
+    """Ask for something and await its outcome. Raises what refuses it."""
+    store = Store(home)
+    made = requests.submit(
+        store, kind, agent_id=agent_id, args=args, by=by, request_id=request_id, now=utc_now()
+    )
+    if SchedulerLock(home).holder() is None:
+        try:
+            with desk_in_hand(home) as desk:
+                AgentManager(desk).apply_pending(utc_now())
+        except Conflict:
+            pass  # a scheduler came up in between: it answers
+    done = requests.wait(store, made, timeout)
+    if done["status"] == "refused":
+        raise _refusal(done)
+    return {"request_id": made, "status": "done", "message": done["message"], **done["result"], "text": done["message"]}
+
+
+def _refusal(done: dict[str, Any]) -> LivetradingError:
+    kinds = {cls.__name__: cls for cls in (Conflict, NotFound, Refused)}
+    return kinds.get(done["result"].get("error_type", ""), LivetradingError)(done["message"])

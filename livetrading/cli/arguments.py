@@ -1,0 +1,99 @@
+"""What each command takes. Values are checked here as far as they are mere syntax."""
+
+import argparse
+from datetime import date
+from typing import Any
+
+_Commands = Any
+
+
+def add_all(commands: _Commands, common: argparse.ArgumentParser) -> None:
+    """Declare every command."""
+
+    def add(name: str, module: str, function: str, text: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, parents=[common], help=text, description=text)
+        made.set_defaults(module=module, function=function)
+        return made
+
+    _processes(add)
+    _models(add)
+    _trading(add)
+    _safety(add)
+
+
+def day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date; write YYYY-MM-DD") from None
+
+
+def _processes(add: Any) -> None:
+    up = add("up", "up", "up", "scheduler and dashboard together, each restarted if it dies")
+    up.add_argument("--port", type=int, default=None, help="of the dashboard (8501)")
+    up.add_argument("--demo", action="store_true", help="train, deploy in replay mode and watch")
+    add("scheduler", "processes", "scheduler", "the trading process alone")
+
+
+def _models(add: Any) -> None:
+    train = add("train", "models", "train", "train a model and open its test once")
+    train.add_argument("symbol")
+    train.add_argument("--agent", required=True, choices=["PPO", "SAC"])
+    train.add_argument("--source", default=None, help="sample, yahoo or csv:PATH")
+    train.add_argument("--timesteps", type=int, default=50_000)
+    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--start", type=day, default=None, help="first decided session")
+    train.add_argument("--end", type=day, default=None, help="last decided session")
+    train.add_argument("--job", default=None, help=argparse.SUPPRESS)
+    add("models", "models", "models", "list the models")
+    add("model", "models", "model", "a model's card").add_argument("model_id")
+    for name, text in (
+        ("backtest", "run a model over a range with the rules alone"),
+        ("replay", "run a model over a range through the whole live shell, and compare"),
+    ):
+        made = add(name, "runs", name, text)
+        made.add_argument("model_id")
+        made.add_argument("--source", default=None)
+        made.add_argument("--start", type=day, default=None)
+        made.add_argument("--end", type=day, default=None)
+        made.add_argument("--ledger", default=None, metavar="FILE", help="write the ledger here")
+
+
+def _trading(add: Any) -> None:
+    deploy = add("deploy", "trading", "deploy", "test a model with your terms, create an agent and start it")
+    deploy.add_argument("model_id")
+    deploy.add_argument("--capital", type=float, default=10_000.0, help="USD")
+    deploy.add_argument("--max-position", type=float, default=0.5, help="fraction of equity")
+    deploy.add_argument("--risk-per-trade", type=float, default=0.02, help="fraction of equity")
+    deploy.add_argument("--time-frame", default="daily", choices=["daily"])
+    deploy.add_argument("--mode", default="paper", choices=["paper", "replay", "ibkr"])
+    deploy.add_argument("--source", default=None)
+    deploy.add_argument("--pace", type=float, default=1.0, help="seconds a session, in replay")
+    deploy.add_argument("--confirm", default=None, metavar="ACCOUNT", help="the account number, for real money")
+    deploy.add_argument("--agent-type", default=None, choices=["PPO", "SAC"], help=argparse.SUPPRESS)
+    deploy.add_argument("--symbol", default=None, help=argparse.SUPPRESS)
+    deploy.add_argument("--request-id", default=None, help=argparse.SUPPRESS)
+    deploy.add_argument("--by", default="command line", help=argparse.SUPPRESS)
+    deploy.add_argument("--job", default=None, help=argparse.SUPPRESS)
+    add("agents", "trading", "agents", "list the agents")
+    for name, text in (
+        ("start", "start an agent, or resume it"), ("pause", "pause an agent; its stop stays"),
+        ("close", "sell an agent's position"), ("remove", "put an agent away"),
+    ):
+        add(name, "trading", name, text).add_argument("agent_id")
+    ledger = add("ledger", "trading", "show_ledger", "what an agent really did")
+    ledger.add_argument("agent_id")
+    ledger.add_argument("--ledger", default=None, metavar="FILE", help="write the ledger here")
+    check = add("check", "trading", "check", "one pass over all paper agents")
+    check.add_argument("--now", default=None, metavar="ISO", help="as of this time, such as 2024-06-03T20:40:00Z")
+
+
+def _safety(add: Any) -> None:
+    stop = add("emergency-stop", "safety", "emergency_stop", "stop every agent, cancel its orders, sell its position")
+    stop.add_argument("--reason", default="emergency stop")
+    stop.add_argument("--all-orders", action="store_true", help="cancel the broker's other orders too")
+    stop.add_argument("--by", default="command line", help=argparse.SUPPRESS)
+    stop.add_argument("--request-id", default=None, help=argparse.SUPPRESS)
+    add("rearm", "safety", "rearm", "clear the emergency stop; agents stay stopped")
+    add("verify", "safety", "verify", "check journals, files, books, and make every decision again")
+    add("doctor", "doctor", "doctor", "check versions, calendar, bars, broker, clock and disk")

@@ -1,0 +1,47 @@
+"""What ``up --demo`` does besides: train on bundled bars, deploy in replay mode."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+
+from ..adapters.home import CHECKOUT, Home
+from ..adapters.registry import Registry
+from ..adapters.store import Store
+from ..execution import views
+
+SYMBOL, AGENT, SEED, TIMESTEPS, PACE = "AAPL", "PPO", 0, 50_000, 1.0
+
+
+def run(home: Home, stop: threading.Event, say: Callable[[str], None]) -> None:
+    """Train once per home and deploy, unless a demo agent is trading already."""
+    if any(a["mode"] == "replay" and a["status"] == "running" for a in views.agents(Store(home))):
+        say("the demo's agent goes on trading")
+        return
+    models = [c for c in Registry(home).list() if (c.symbol, str(c.agent_type), c.seed) == (SYMBOL, AGENT, SEED)]
+    if not models:
+        say(f"training {AGENT} on the bundled {SYMBOL} bars, {TIMESTEPS:,} steps")
+        train = ["train", SYMBOL, "--agent", AGENT, "--source", "sample",
+                 "--timesteps", str(TIMESTEPS), "--seed", str(SEED)]
+        if _call(home, train, stop) != 0:
+            return say("the demo's training did not finish; train on the Training page instead")
+        models = Registry(home).list()
+    deploy = ["deploy", models[0].model_id, "--mode", "replay", "--pace", str(PACE), "--by", "demo"]
+    if _call(home, deploy, stop) != 0:
+        return say("the demo's agent was not deployed; deploy it on the Training page instead")
+    return say("the demo's agent trades: one session of history a second, on the Live Trading page")
+
+
+def _call(home: Home, words: list[str], stop: threading.Event) -> int:
+    """A command as its own process; ended when ``up`` ends."""
+    environment = {**os.environ, "LIVETRADING_HOME": str(home.root)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "livetrading", *words], cwd=CHECKOUT, env=environment, stdout=subprocess.DEVNULL
+    )
+    while process.poll() is None:
+        if stop.wait(0.2):
+            process.terminate()
+            process.wait()
+            return 1
+    return process.returncode

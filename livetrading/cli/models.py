@@ -1,0 +1,92 @@
+"""``train``, ``models``, ``model``."""
+
+import argparse
+import signal
+from typing import Any
+
+from ..adapters import logs
+from ..adapters.bars import check_symbol, open_source, sample
+from ..adapters.home import Home
+from ..adapters.registry import Registry
+from ..adapters.store import Store
+from ..core.errors import LivetradingError
+from ..core.types import AgentType
+from ..research import jobs
+from ..research.progress import Progress, TerminalProgress
+from .acting import utc_now
+
+
+def train(home: Home, options: argparse.Namespace) -> dict[str, Any]:
+    """Train, test once, register; recorded as a job that every process can watch."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    logs.setup(home, "train")
+    store = Store(home)
+    symbol = check_symbol(options.symbol)
+    job = jobs.start(
+        store, "train", symbol, options.agent, options.timesteps, now=utc_now(), job_id=options.job
+    )
+    try:
+        done = _train(home, store, symbol, job, options)
+    except KeyboardInterrupt:
+        jobs.cancel(store, job, now=utc_now())
+        raise
+    except LivetradingError as error:
+        jobs.fail(store, job, str(error), now=utc_now())
+        raise
+    except Exception as error:
+        jobs.fail(store, job, f"Training ended by a fault of the program: {error!r}.", now=utc_now())
+        raise
+    jobs.finish(store, job, done, now=utc_now())
+    return done
+
+
+def _train(home: Home, store: Store, symbol: str, job: str, options: argparse.Namespace) -> dict[str, Any]:
+    source = options.source or ("sample" if symbol in sample.symbols() else "yahoo")
+    barset = open_source(source, home.cache).daily(symbol, now=utc_now())
+    from ..research import training  # torch: two seconds, so only when it is certain
+
+    request = training.TrainRequest(
+        symbol, AgentType(options.agent), options.timesteps, options.seed, options.start, options.end
+    )
+    report, shown = jobs.Reporter(store, job), TerminalProgress()
+
+    def progress(step: Progress) -> None:
+        report(step)
+        shown(step)
+
+    done = training.train(
+        request, barset, registry=Registry(home), store=store, clock=utc_now, progress=progress
+    )
+    return {**done.to_dict(), "source": barset.source, "source_note": barset.note}
+
+
+def _interrupt(number: int, frame: object) -> None:
+    """SIGTERM ends a training as Ctrl-C does: nothing half-registered."""
+    raise KeyboardInterrupt
+
+
+def models(home: Home, options: argparse.Namespace) -> dict[str, Any]:
+    registry = Registry(home)
+    shown = [_short(card.to_dict()) for card in registry.list()]
+    lines = [
+        f"{m['model_id']}  Sharpe {_number(m['test']['sharpe_ratio'])}  "
+        f"return {_number(m['test']['total_return_pct'])} %  trades {m['test']['num_trades']}"
+        for m in shown
+    ]
+    lines += [f"{model_id}: {why}" for model_id, why in registry.damaged().items()]
+    text = "\n".join(lines) or "No models. Train one: python -m livetrading train AAPL --agent PPO"
+    return {"models": shown, "damaged": registry.damaged(), "text": text}
+
+
+def _short(card: dict[str, Any]) -> dict[str, Any]:
+    names = ("model_id", "agent_type", "symbol", "version", "created", "source", "seed", "timesteps",
+             "opened", "trials", "train", "test")
+    return {**{name: card[name] for name in names}, "test_range": card["test"], **card["metrics"]}
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.2f}"
+
+
+def model(home: Home, options: argparse.Namespace) -> dict[str, Any]:
+    return Registry(home).card(options.model_id).to_dict()

@@ -1,0 +1,118 @@
+"""``backtest`` and ``replay``: the rules alone, and the whole live shell, over the same range."""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..adapters.bars import open_source
+from ..adapters.files import atomic_write
+from ..adapters.home import Home
+from ..adapters.policy import Policy
+from ..adapters.registry import Registry
+from ..core import ledger, market
+from ..core.bars import overlap_problem
+from ..core.card import ModelCard
+from ..core.errors import BadBars, BadInput
+from ..core.market import Market
+from ..core.types import Terms
+from ..execution import rehearsal
+from ..research.evaluation import Evaluation, evaluate
+
+SHOW_EVERY = 25
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A model, the bars it runs on and the sessions it decides."""
+
+    card: ModelCard
+    policy: Policy
+    frame: pd.DataFrame
+    market: Market
+    bars: range
+
+
+def scene(home: Home, options: argparse.Namespace) -> Scene:
+    """What a run needs; BadInput or BadBars when the range or the source does not fit."""
+    registry = Registry(home)
+    card, policy = registry.load(options.model_id)
+    frame = _series(home, registry.bars(card.model_id), card.symbol, options.source)
+    view = market.build(frame, card.scaler)
+    start = options.start or card.test.start
+    end = options.end or (card.test.end if options.start is None else None)
+    bars = view.decidable(start, end)
+    if len(bars) < 2:
+        raise BadInput(
+            f"{card.model_id} has {len(bars)} sessions to decide from {start} to {end or frame.index[-1].date()}; "
+            f"its bars can be decided from {view.sessions[min(500, len(view) - 1)]} to {view.sessions[-1]}."
+        )
+    return Scene(card, policy, frame, view, bars)
+
+
+def _series(home: Home, own: pd.DataFrame, symbol: str, spec: str | None) -> pd.DataFrame:
+    """The model's bars, and those that a source has after them."""
+    if spec is None:
+        return own
+    fresh = open_source(spec, home.cache).daily(symbol, now=datetime.now(UTC)).frame
+    problem = overlap_problem(own, fresh)
+    if problem:
+        raise BadBars(f"{spec} disagrees with the bars that the model was trained on: {problem}")
+    return pd.concat([own, fresh[fresh.index > own.index[-1]]])
+
+
+def run(made: Scene, terms: Terms) -> Evaluation:
+    """The rules alone."""
+    return evaluate(made.market, made.bars, made.card.agent_type, made.policy.raw, terms)
+
+
+def backtest(home: Home, options: argparse.Namespace) -> dict[str, Any]:
+    made = scene(home, options)
+    done = run(made, Terms())
+    _write(options.ledger, done.run.rows)
+    return {
+        "model_id": made.card.model_id, "start": done.sessions[0], "end": done.sessions[-1],
+        "sessions": len(done.run.rows), "trades": len(done.run.trades), "orders": done.run.orders,
+        "fills": done.run.fills, "final_equity": done.run.equity[-1], "metrics": done.measures,
+        "buy_and_hold": done.hold_measures, "ledger_sha256": ledger.sha256(done.run.rows),
+    }
+
+
+def replay(home: Home, options: argparse.Namespace) -> dict[str, Any]:
+    """The whole shell in a home of its own, whatever the latch; it leaves no agent."""
+    made = scene(home, options)
+    expected = run(made, Terms())
+    first, last = (made.market.sessions[t] for t in (made.bars[0], made.bars[-1]))
+    root = Path(tempfile.mkdtemp(prefix="livetrading-replay-"))
+    try:
+        done = rehearsal.rehearse(root, made.card, made.frame, made.policy, Terms(), first, last, _progress)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+    _write(options.ledger, done.rows)
+    found = ledger.differences(done.rows, expected.run.rows, ("replay", "backtest"))
+    return {
+        "model_id": made.card.model_id, "start": first.isoformat(), "end": last.isoformat(),
+        "sessions": len(done.rows), "decisions": done.decisions, "orders": done.orders,
+        "fills": done.fills, "trades": done.state.book.num_trades,
+        "final_equity": done.rows[-1]["equity"], "ledger_sha256": ledger.sha256(done.rows),
+        "differences": found, "exit_code": 1 if found else 0,
+    }
+
+
+def _progress(done: int, total: int) -> None:
+    if done % SHOW_EVERY == 0 or done == total:
+        end = "\n" if done == total else "\r"
+        print(f"replayed {done} of {total} sessions", end=end, file=sys.stderr, flush=True)
+
+
+def _write(path: str | None, rows: list[dict[str, Any]]) -> None:
+    if path:
+        atomic_write(Path(path), ledger.text(rows).encode())
+
+

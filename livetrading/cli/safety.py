@@ -1,0 +1,88 @@
+"""``emergency-stop``, ``rearm``, ``verify``."""
+
+import argparse
+import os
+import signal
+import time
+from typing import Any
+
+from ..adapters.halt import HaltLatch
+from ..adapters.home import Home
+from ..adapters.locks import Holder, SchedulerLock
+from ..adapters.store import Store
+from ..core.errors import Conflict, Unavailable
+from ..execution import audit, emergency, views
+from .acting import act, desk_in_hand, utc_now
+
+HUNG_SECONDS = 15.0
+ANSWER_SECONDS = 20.0
+DYING_SECONDS = 5.0
+
+
+def emergency_stop(home: Home, options: argparse.Namespace) -> dict[str, Any]:
+    """Latch, then the scheduler or this process cancels and sells; per agent what became of it.
+
+    ``--all-orders`` adds nothing to simulated accounts: they hold no orders but ours.
+    """
+    HaltLatch(home).set(options.reason, options.by, utc_now())
+    holder = SchedulerLock(home).holder()
+    if holder is not None and not _hung(home, holder):
+        try:
+            return _report(_ask(home, options))
+        except Unavailable:
+            holder = SchedulerLock(home).holder()
+    if holder is not None:
+        _kill(home, holder)
+    with desk_in_hand(home) as desk:
+        text, result = emergency.stop(desk, options.reason, options.by, utc_now())
+    return _report({**result, "message": text})
+
+
+def _ask(home: Home, options: argparse.Namespace) -> dict[str, Any]:
+    return act(
+        home, "emergency_stop", args={"reason": options.reason}, by=options.by,
+        request_id=options.request_id, timeout=ANSWER_SECONDS,
+    )
+
+
+def _hung(home: Home, holder: Holder) -> bool:
+    """A scheduler whose heartbeat is old. A command that works under the lock has none."""
+    if holder.role != "scheduler":
+        return False
+    beat = views.system(Store(home), utc_now())["scheduler"]
+    young = holder.since is not None and (utc_now() - holder.since).total_seconds() <= HUNG_SECONDS
+    return not young and (beat["age_seconds"] is None or beat["age_seconds"] > HUNG_SECONDS)
+
+
+def _kill(home: Home, holder: Holder) -> None:
+    """End a process that holds the lock and does not answer; the lock goes with it."""
+    if holder.pid is None:
+        raise Conflict("The lock's holder is not known; end the process that hangs, then stop again.")
+    try:
+        os.kill(holder.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    deadline = time.monotonic() + DYING_SECONDS
+    while SchedulerLock(home).holder() is not None and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def _report(result: dict[str, Any]) -> dict[str, Any]:
+    items = result.get("items", [])
+    lines = [result.get("message", "")] + [
+        f"{item['agent_id']}: {item['status']}" + (f" ({item['error']})" if item.get("error") else "")
+        for item in items
+    ]
+    return {"items": items, "flat": bool(result.get("flat")), "message": lines[0], "text": "\n".join(lines)}
+
+
+def rearm(home: Home, options: argparse.Namespace) -> dict[str, Any]:
+    return act(home, "rearm")
+
+
+def verify(home: Home, options: argparse.Namespace) -> dict[str, Any]:
+    """Nothing is changed; problems make the exit code 1."""
+    found = audit.audit(home)
+    text = "No problems." if not found["problems"] else "\n".join(p["text"] for p in found["problems"])
+    return {**found, "text": text, "exit_code": 1 if found["problems"] else 0}
+

@@ -1,0 +1,132 @@
+"""``deploy``, ``agents``, ``start``, ``pause``, ``close``, ``remove``, ``ledger``, ``check``."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from ..adapters import logs
+from ..adapters.bars import open_source
+from ..adapters.files import atomic_write
+from ..adapters.home import Home, check_agent_id
+from ..adapters.locks import SchedulerLock
+from ..adapters.registry import Registry
+from ..adapters.stamps import parse_stamp
+from ..adapters.store import Store
+from ..core import admission, agent_ledger, ledger
+from ..core.errors import Conflict, LivetradingError, NotFound
+from ..core.types import Mode, Terms
+from ..execution import checks, requests, views
+from ..execution.agent_manager import must_match, terms_document, terms_of
+from ..execution.dossier import events_of
+from ..research import jobs
+from . import runs
+from .acting import act, desk_in_hand, utc_now
+
+
+def deploy(home: Home, options: argparse.Namespace) -> dict[str, Any]:
+    """Test the model with these terms, let the gate read the result, create and start."""
+    store = Store(home)
+    args = {
+        "model_id": options.model_id, "mode": options.mode, "capital": options.capital,
+        "max_position": options.max_position, "risk_per_trade": options.risk_per_trade,
+        "time_frame": options.time_frame, "pace": options.pace, "agent_type": options.agent_type,
+        "symbol": options.symbol,
+    }
+    terms = terms_of(args)
+    card = Registry(home).card(options.model_id)
+    must_match(card, args)
+    source = open_source(options.source or card.source, home.cache).name
+    request_id = options.request_id or requests.new_id()
+    known = requests.outcome(store, request_id)
+    job = known["args"]["job_id"] if known else _test_job(home, store, options, terms)
+    test = jobs.job(store, job)["result"]["test"]
+    said = admission.admit(Mode(options.mode), test)
+    if said:
+        print(said, file=sys.stderr)
+    done = act(
+        home, "create", args={**args, "source": source, "job_id": job}, by=options.by, request_id=request_id
+    )
+    return {
+        "agent_id": done["agent_id"], "model_id": options.model_id, "mode": options.mode, "test": test,
+        "warning": said, "message": done["message"], "text": done["message"],
+    }
+
+
+def _test_job(home: Home, store: Store, options: argparse.Namespace, terms: Terms) -> str:
+    """The model's test with the agent's own capital, sizing and costs, as a stored job."""
+    logs.setup(home, "deploy")
+    card = Registry(home).card(options.model_id)
+    job = jobs.start(store, "deploy", card.symbol, card.agent_type, 0, now=utc_now(), job_id=options.job)
+    try:
+        wanted = argparse.Namespace(model_id=options.model_id, source=None, start=None, end=None)
+        done = runs.run(runs.scene(home, wanted), terms)
+    except LivetradingError as error:
+        jobs.fail(store, job, str(error), now=utc_now())
+        raise
+    except KeyboardInterrupt:
+        jobs.cancel(store, job, now=utc_now())
+        raise
+    result = {"model_id": card.model_id, "terms": terms_document(terms), **done.summary()}
+    jobs.finish(store, job, result, now=utc_now())
+    return job
+
+
+def agents(home: Home, options: argparse.Namespace) -> dict[str, Any]:
+    shown = views.agents(Store(home))
+    lines = [
+        f"{a['agent_id']:<20} {a['mode']:<7} {a['status']:<10} {a['current_position']:>7} sh  "
+        f"{_money(a['portfolio_value']):>14}  P&L {_money(a['total_pnl']):>12}"
+        for a in shown
+    ]
+    text = "\n".join(lines) or "No active agents. Add an agent to start live trading."
+    return {"agents": shown, "count": len(shown), "text": text}
+
+
+def _money(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:,.2f}"
+
+
+def start(home: Home, options: argparse.Namespace) -> dict[str, Any]:
+    return act(home, "start", agent_id=options.agent_id)
+
+
+def pause(home: Home, options: argparse.Namespace) -> dict[str, Any]:
+    return act(home, "pause", agent_id=options.agent_id)
+
+
+def close(home: Home, options: argparse.Namespace) -> dict[str, Any]:
+    return act(home, "close", agent_id=options.agent_id)
+
+
+def remove(home: Home, options: argparse.Namespace) -> dict[str, Any]:
+    return act(home, "remove", agent_id=options.agent_id)
+
+
+def show_ledger(home: Home, options: argparse.Namespace) -> dict[str, Any]:
+    """From the journal, without a lock."""
+    directory = home.agent(check_agent_id(options.agent_id))
+    if not (directory / "journal.jsonl").exists():
+        raise NotFound(f"There is no agent {options.agent_id}: list them with `python -m livetrading agents`.")
+    rows = agent_ledger.rows(event for _, batch in events_of(directory) for event in batch)
+    if options.ledger:
+        atomic_write(Path(options.ledger), ledger.text(rows).encode())
+    fills = sum(len(row["fills"]) for row in rows)
+    return {
+        "agent_id": options.agent_id, "sessions": len(rows), "fills": fills,
+        "start": rows[0]["bar"] if rows else None, "end": rows[-1]["bar"] if rows else None,
+        "ledger_sha256": ledger.sha256(rows),
+    }
+
+
+def check(home: Home, options: argparse.Namespace) -> dict[str, Any]:
+    """One pass over the agents of real days."""
+    now = parse_stamp(options.now) if options.now else utc_now()
+    holder = SchedulerLock(home).holder()
+    if holder is not None:
+        raise Conflict(f"a {holder.role} with pid {holder.pid} is trading here; it checks by itself.")
+    with desk_in_hand(home) as desk:
+        done, failed = checks.check_as_of(desk, now) if options.now else checks.run(desk, now)
+    return checks.document(done, failed)
+
+

@@ -1,0 +1,232 @@
+"""One deployed agent: its configuration, and its state as a fold over its journal."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from . import book as books
+from .book import Book
+from .errors import BadInput, Damaged
+from .events import (
+    BarsAppended, Created, Decided, Deployed, Event, Filled, Held, Missed, OrderMoved,
+    OrderPlanned, StatusChanged,
+)
+from .orders import Order, OrderState, advance, order_key
+from .types import AgentStatus, AgentType, Costs, Leg, Limits, Mode, Terms
+
+AGENT_ID = re.compile(r"(PPO|SAC)_[A-Z][A-Z0-9.\-]{0,9}_\d{3,6}")
+RECENT_ORDERS = 24
+BLOCK_AFTER_HELD = 3
+"""Held sessions in a row for the same reason after which an agent is blocked."""
+
+
+@dataclass(frozen=True)
+class AgentConfig:
+    """What a person agreed to when deploying.
+
+    ``pace``: seconds a session in replay. ``request_id`` names the request that
+    created the agent, so that applying it again creates no second one.
+    """
+
+    agent_id: str
+    model_id: str
+    agent_type: AgentType
+    symbol: str
+    mode: Mode
+    source: str
+    terms: Terms = field(default_factory=Terms)
+    time_frame: str = "daily"
+    pace: float = 1.0
+    zip_sha256: str = ""
+    request_id: str = ""
+
+    def __post_init__(self) -> None:
+        if not AGENT_ID.fullmatch(self.agent_id) or len(self.agent_id) > 24:
+            raise BadInput(f"{self.agent_id!r} is no agent id such as PPO_INTC_001 of at most 24 characters.")
+        if self.time_frame != "daily":
+            raise BadInput(f"time frame {self.time_frame!r} is not offered; use daily.")
+        if not 0 <= self.pace <= 86_400:
+            raise BadInput(f"pace is {self.pace!r}; it must lie in [0, 86400] seconds a session.")
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            **asdict(self), "agent_type": str(self.agent_type), "mode": str(self.mode)
+        }
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> "AgentConfig":
+        terms = data["terms"]
+        return AgentConfig(
+            **{
+                **data,
+                "agent_type": AgentType(data["agent_type"]),
+                "mode": Mode(data["mode"]),
+                "terms": Terms(terms["capital"], Limits(**terms["limits"]), Costs(**terms["costs"])),
+            }
+        )
+
+
+@dataclass(frozen=True)
+class AgentState:
+    """The fold of a journal. Sessions are ISO dates, None before the first.
+
+    ``booked`` is the last session whose money is in the book, ``settled`` the
+    last that is decided or MISSED, ``bars_end`` the last appended bar.
+    ``held_in_a_row`` counts the sessions missed for ``held_reason`` in a row.
+    """
+
+    config: AgentConfig | None = None
+    status: AgentStatus = AgentStatus.STOPPED
+    status_reason: str = ""
+    deployed_at: str = ""
+    first_session: str = ""
+    book: Book = field(default_factory=Book)
+    orders: tuple[Order, ...] = ()
+    recent: tuple[Order, ...] = ()
+    fills: tuple[Filled, ...] = ()
+    booked: str | None = None
+    settled: str | None = None
+    bars_end: str | None = None
+    held: Held | None = None
+    held_reason: str = ""
+    held_in_a_row: int = 0
+    last_decision: Decided | None = None
+
+    @property
+    def agent(self) -> AgentConfig:
+        if self.config is None:
+            raise Damaged("The journal does not begin with a Created event: restore it from a backup.")
+        return self.config
+
+    def open_orders(self, leg: Leg | None = None) -> list[Order]:
+        return [o for o in self.orders if leg is None or o.leg == leg]
+
+    def order(self, key: str) -> Order | None:
+        return next((o for o in (*self.orders, *self.recent) if o.key == key), None)
+
+    def next_key(self, bar: str, leg: Leg) -> str:
+        """The key of the next order of this leg; refused while one is still open."""
+        prefix = f"{self.agent.agent_id}:{bar}:{leg}:"
+        numbers = [
+            int(o.key.removeprefix(prefix))
+            for o in (*self.orders, *self.recent)
+            if o.key.startswith(prefix)
+        ]
+        return order_key(self.agent.agent_id, bar, leg, max(numbers, default=0) + 1)
+
+    @property
+    def flat(self) -> bool:
+        return self.book.shares == 0
+
+    @property
+    def idle(self) -> bool:
+        """Nothing held and nothing that could fill."""
+        return self.flat and not self.orders
+
+
+def _created(state: AgentState, event: Created) -> AgentState:
+    return replace(state, config=AgentConfig.from_dict(event.config))
+
+
+def _deployed(state: AgentState, event: Deployed) -> AgentState:
+    return replace(state, deployed_at=event.at, first_session=event.first_session)
+
+
+def _status(state: AgentState, event: StatusChanged) -> AgentState:
+    state = replace(state, status=AgentStatus(event.status), status_reason=event.reason)
+    if state.status == AgentStatus.RUNNING:
+        return replace(state, held_in_a_row=0, held_reason="")
+    return state
+
+
+def _appended(state: AgentState, event: BarsAppended) -> AgentState:
+    return replace(state, bars_end=str(event.rows[-1][0]))
+
+
+def _filled(state: AgentState, event: Filled) -> AgentState:
+    return replace(state, fills=(*state.fills, event))
+
+
+def _marked(state: AgentState, event: Any) -> AgentState:
+    return replace(state, booked=event.session)
+
+
+def _decided(state: AgentState, event: Decided) -> AgentState:
+    return replace(
+        state, settled=event.session, last_decision=event, held=None, fills=(),
+        held_in_a_row=0, held_reason="",
+    )
+
+
+def _held(state: AgentState, event: Held) -> AgentState:
+    return replace(state, held=event)
+
+
+def _missed(state: AgentState, event: Missed) -> AgentState:
+    """Counts the sessions in a row that were held, and not merely slept through."""
+    was_held = state.held is not None and state.held.session == event.session
+    same = was_held and event.reason == state.held_reason
+    return replace(
+        state, settled=event.session, held=None, fills=(),
+        held_reason=event.reason if was_held else "",
+        held_in_a_row=(state.held_in_a_row + 1 if same else 1) if was_held else 0,
+    )
+
+
+def _planned(state: AgentState, event: OrderPlanned) -> AgentState:
+    order = Order.from_dict(event.order)
+    if state.order(order.key) is not None:
+        raise Damaged(f"Order {order.key} was planned twice; run 'python -m livetrading verify'.")
+    return replace(state, orders=(*state.orders, order))
+
+
+def _moved(state: AgentState, event: OrderMoved) -> AgentState:
+    before = next((o for o in state.orders if o.key == event.key), None)
+    if before is None:
+        raise Damaged(f"Order {event.key} moved but is not open; run 'python -m livetrading verify'.")
+    named = {"broker_id", "filled", "qty", "stop_price", "tif"}
+    changes = {name: getattr(event, name) for name in named if getattr(event, name) is not None}
+    if event.reason:
+        changes["reason"] = event.reason
+    to = OrderState(event.state)
+    after = replace(before, **changes) if to == before.state else advance(before, to, **changes)
+    if after.open:
+        return replace(state, orders=tuple(after if o.key == event.key else o for o in state.orders))
+    return replace(
+        state,
+        orders=tuple(o for o in state.orders if o.key != event.key),
+        recent=(*state.recent, after)[-RECENT_ORDERS:],
+    )
+
+
+_APPLY: dict[str, Callable[[AgentState, Any], AgentState]] = {
+    "Created": _created,
+    "Deployed": _deployed,
+    "StatusChanged": _status,
+    "BarsAppended": _appended,
+    "Filled": _filled,
+    "Marked": _marked,
+    "Decided": _decided,
+    "Held": _held,
+    "Missed": _missed,
+    "OrderPlanned": _planned,
+    "OrderMoved": _moved,
+}
+
+
+def apply(state: AgentState, event: Event) -> AgentState:
+    """The state after an event. Pure: the journal alone makes the state."""
+    if isinstance(event, Filled) and event.exec_id in state.book.executions:
+        return state
+    rule = _APPLY.get(type(event).__name__)
+    state = rule(state, event) if rule else state
+    return replace(state, book=books.apply(state.book, event))
+
+
+def fold(events: Iterable[Event], state: AgentState | None = None) -> AgentState:
+    """The state after all of these events."""
+    state = state or AgentState()
+    for event in events:
+        state = apply(state, event)
+    return state

@@ -1,0 +1,112 @@
+"""From an action to an intent: the one place where BUY becomes shares."""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+
+from . import rules
+from .rules import Account, Num, Plan
+from .types import Action, AgentType, Costs, Limits
+
+SAC_THRESHOLD = 1.0 / 3.0
+
+
+class Reason(IntEnum):
+    """Why a decision ordered what it did. The first that applies is given."""
+
+    ORDERED = 0
+    HOLD = 1
+    ALREADY_LONG = 2
+    NOTHING_TO_SELL = 3
+    DRAWDOWN_PAUSE = 4
+    NO_ATR = 5
+    NO_STOP = 6
+    RISK_BELOW_ONE_SHARE = 7
+    CAP_BELOW_ONE_SHARE = 8
+    NO_CASH = 9
+    CUT_BY_CAP = 10
+    CUT_BY_CASH = 11
+
+
+TEXT = {
+    Reason.ORDERED: "",
+    Reason.HOLD: "the agent holds",
+    Reason.ALREADY_LONG: "BUY while long changes nothing",
+    Reason.NOTHING_TO_SELL: "SELL while flat changes nothing",
+    Reason.DRAWDOWN_PAUSE: "entries are paused by the drawdown limit until a person resumes",
+    Reason.NO_ATR: "ATR14 is not positive, so risk cannot be sized",
+    Reason.NO_STOP: "the protective stop would not be a positive price",
+    Reason.RISK_BELOW_ONE_SHARE: "risk per trade allows less than one share",
+    Reason.CAP_BELOW_ONE_SHARE: "max position allows less than one share",
+    Reason.NO_CASH: "cash allows less than one share",
+    Reason.CUT_BY_CAP: "size cut to the max position",
+    Reason.CUT_BY_CASH: "size cut to the cash",
+}
+
+
+class Intent(NamedTuple):
+    """A plan for the next open, and why. Arrays when the account is one."""
+
+    plan: Plan
+    reason: Num
+
+
+def action_of(agent_type: AgentType, raw: Num) -> Num:
+    """The policy's raw output as 0 SELL, 1 HOLD, 2 BUY.
+
+    PPO answers with the number itself; SAC with a in [-1, 1], of which each
+    third is an action.
+    """
+    if agent_type == AgentType.PPO:
+        return raw
+    long, short = raw > SAC_THRESHOLD, raw < -SAC_THRESHOLD
+    return np.where(long, Action.BUY, np.where(short, Action.SELL, Action.HOLD))[()]
+
+
+def _size_reason(sized: rules.Size) -> Num:
+    """Which bound made the size what it is."""
+    empty = np.where(
+        sized.by_risk < 1,
+        Reason.RISK_BELOW_ONE_SHARE,
+        np.where(sized.by_cap < 1, Reason.CAP_BELOW_ONE_SHARE, Reason.NO_CASH),
+    )
+    by_cash = sized.by_cash < np.minimum(sized.by_risk, sized.by_cap)
+    by_cap = sized.by_cap < sized.by_risk
+    cut = np.where(by_cash, Reason.CUT_BY_CASH, np.where(by_cap, Reason.CUT_BY_CAP, Reason.ORDERED))
+    return np.where(sized.qty < 1, empty, cut)
+
+
+def intend(
+    action: Num,
+    account: Account,
+    close: Num,
+    atr: Num,
+    paused: Num,
+    limits: Limits,
+    costs: Costs,
+) -> Intent:
+    """What this action orders for the next open.
+
+    Long only, one position: BUY counts when flat, SELL when long. ``paused``
+    says that a limit forbids entries.
+    """
+    long, paused = np.asarray(account.shares > 0), np.asarray(paused)
+    buy, sell = np.asarray(action == Action.BUY), np.asarray(action == Action.SELL)
+    stop = rules.protective_stop(close, atr, limits)
+    sized = rules.size(account, rules.equity_of(account, close), close, atr, limits, costs)
+    no_atr, no_stop = np.logical_not(atr > 0), np.logical_not(stop > 0)
+    allowed = buy & ~(long | paused | no_atr | no_stop)
+    qty = np.where(allowed, sized.qty, 0.0)[()]
+    conditions = [~(buy | sell), sell & ~long, sell, long, paused, no_atr, no_stop]
+    reasons = [
+        Reason.HOLD, Reason.NOTHING_TO_SELL, Reason.ORDERED, Reason.ALREADY_LONG,
+        Reason.DRAWDOWN_PAUSE, Reason.NO_ATR, Reason.NO_STOP,
+    ]
+    reason = np.select(conditions, reasons, _size_reason(sized))[()]
+    return Intent(Plan(qty, np.where(qty > 0, stop, 0.0)[()], sell & long), reason)
+
+
+def explain(reason: Num) -> str:
+    """The reason of one decision in words; empty when it ordered without a cut."""
+    return TEXT[Reason(int(reason))]

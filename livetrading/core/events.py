@@ -1,0 +1,177 @@
+"""What can happen to an agent. The journal holds these and nothing else.
+
+Each event is a frozen dataclass of JSON values; ``encode`` and ``decode`` are
+exact inverses. Sessions are ISO dates, times ISO UTC, money USD.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from .errors import Damaged
+
+
+@dataclass(frozen=True)
+class Event:
+    """Root of all events."""
+
+
+@dataclass(frozen=True)
+class Created(Event):
+    """An agent with its terms; ``config`` is AgentConfig's dictionary."""
+
+    config: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Deployed(Event):
+    """From ``at`` on sessions count; the first is ``first_session``."""
+
+    at: str
+    first_session: str
+
+
+@dataclass(frozen=True)
+class StatusChanged(Event):
+    status: str
+    reason: str
+    by: str
+
+
+@dataclass(frozen=True)
+class Deposited(Event):
+    amount: float
+
+
+@dataclass(frozen=True)
+class BarsAppended(Event):
+    """Bars new to the agent's series: rows of [session, open, …, split]."""
+
+    rows: list[list[Any]]
+    source: str
+
+
+@dataclass(frozen=True)
+class SplitApplied(Event):
+    session: str
+    ratio: float
+    previous_close: float
+
+
+@dataclass(frozen=True)
+class DividendPaid(Event):
+    """``amount`` USD a share on ``shares`` held overnight."""
+
+    session: str
+    amount: float
+    shares: int
+
+
+@dataclass(frozen=True)
+class Filled(Event):
+    """One execution. ``stop`` is the position's stop from an entry on."""
+
+    exec_id: str
+    key: str
+    leg: str
+    session: str
+    qty: int
+    price: float
+    fee: float
+    stop: float
+
+
+@dataclass(frozen=True)
+class Marked(Event):
+    session: str
+    close: float
+
+
+@dataclass(frozen=True)
+class Decided(Event):
+    """A session's decision: final, once. ``raw`` is the policy's own output."""
+
+    session: str
+    obs: str
+    raw: float
+    action: int
+    qty: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Held(Event):
+    """No decision yet, and why; tried again until the deadline."""
+
+    session: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Missed(Event):
+    """No decision for good, and why."""
+
+    session: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class EntriesPaused(Event):
+    session: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class OrderPlanned(Event):
+    order: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class OrderMoved(Event):
+    """An order's next state; fields that are None stay as they were."""
+
+    key: str
+    state: str
+    reason: str = ""
+    broker_id: str | None = None
+    filled: int | None = None
+    qty: int | None = None
+    stop_price: float | None = None
+    tif: str | None = None
+
+
+@dataclass(frozen=True)
+class Noted(Event):
+    """A line for the agent's own log that changes nothing."""
+
+    text: str
+
+
+KINDS: dict[str, type[Event]] = {
+    cls.__name__: cls
+    for cls in (
+        Created, Deployed, StatusChanged, Deposited, BarsAppended, SplitApplied, DividendPaid,
+        Filled, Marked, Decided, Held, Missed, EntriesPaused, OrderPlanned, OrderMoved, Noted,
+    )
+}
+
+
+def encode(event: Event) -> dict[str, Any]:
+    """JSON-ready, with its ``kind``; fields at their default are left out."""
+    data = {
+        f.name: getattr(event, f.name)
+        for f in fields(event)
+        if getattr(event, f.name) != f.default
+    }
+    return {"kind": type(event).__name__, **data}
+
+
+def decode(data: dict[str, Any]) -> Event:
+    """The event that ``encode`` wrote; Damaged when it is none."""
+    body = dict(data)
+    cls = KINDS.get(body.pop("kind", ""))
+    if cls is None:
+        raise Damaged(f"The journal holds an unknown event {data.get('kind')!r}: it was written by another version.")
+    try:
+        return cls(**body)
+    except TypeError as error:
+        raise Damaged(f"The journal's {data['kind']} event has other fields than expected: {error}.") from error

@@ -1,0 +1,114 @@
+"""An order's life in FIX terms: states, what moves them, and nothing else."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from .errors import Damaged
+from .types import Leg
+
+
+class OrderState(StrEnum):
+    PLANNED = "PLANNED"
+    PENDING_NEW = "PENDING_NEW"
+    NEW = "NEW"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    PENDING_CANCEL = "PENDING_CANCEL"
+    CANCELED = "CANCELED"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+
+
+_S = OrderState
+TERMINAL = frozenset({_S.FILLED, _S.CANCELED, _S.REJECTED, _S.EXPIRED})
+AT_BROKER = frozenset({_S.PENDING_NEW, _S.NEW, _S.PARTIALLY_FILLED, _S.PENDING_CANCEL})
+WORKING = frozenset({_S.NEW, _S.PARTIALLY_FILLED})
+
+NEXT: dict[OrderState, frozenset[OrderState]] = {
+    _S.PLANNED: frozenset({_S.PENDING_NEW, _S.CANCELED, _S.EXPIRED}),
+    _S.PENDING_NEW: frozenset(
+        # PENDING_NEW again: looked up twice, not found, sent again under the same key.
+        {_S.PENDING_NEW, _S.NEW, _S.PARTIALLY_FILLED, _S.FILLED, _S.CANCELED, _S.REJECTED,
+         _S.EXPIRED, _S.PENDING_CANCEL}
+    ),
+    _S.NEW: frozenset(
+        {_S.PARTIALLY_FILLED, _S.FILLED, _S.PENDING_CANCEL, _S.CANCELED, _S.REJECTED, _S.EXPIRED}
+    ),
+    _S.PARTIALLY_FILLED: frozenset(
+        {_S.PARTIALLY_FILLED, _S.FILLED, _S.PENDING_CANCEL, _S.CANCELED, _S.EXPIRED}
+    ),
+    # The cancel may cross a fill, or be refused and leave the order working.
+    _S.PENDING_CANCEL: frozenset(
+        {_S.PENDING_CANCEL, _S.NEW, _S.PARTIALLY_FILLED, _S.FILLED, _S.CANCELED, _S.REJECTED,
+         _S.EXPIRED}
+    ),
+    _S.FILLED: frozenset(),
+    _S.CANCELED: frozenset(),
+    _S.REJECTED: frozenset(),
+    _S.EXPIRED: frozenset(),
+}
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is asked of a broker, under the key by which it is found again.
+
+    ``qty`` in whole shares; ``type`` MKT or STP; ``tif`` OPG (market on open),
+    DAY or GTC; ``stop_price`` in USD for STP and, on an entry, the trigger of
+    the protective stop that goes with it. ``bar`` is the session that decided
+    it. ``filled`` shares so far. ``parent`` is the entry that activates a stop.
+    """
+
+    key: str
+    leg: Leg
+    qty: int
+    bar: str
+    type: str = "MKT"
+    tif: str = "OPG"
+    stop_price: float = 0.0
+    parent: str | None = None
+    state: OrderState = OrderState.PLANNED
+    filled: int = 0
+    broker_id: str | None = None
+    reason: str = ""
+    created: str = ""
+    updated: str = ""
+
+    @property
+    def side(self) -> str:
+        return "BUY" if self.leg == Leg.ENTRY else "SELL"
+
+    @property
+    def open(self) -> bool:
+        return self.state not in TERMINAL
+
+    @property
+    def at_broker(self) -> bool:
+        """The broker may hold it: it can fill."""
+        return self.state in AT_BROKER
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            **vars(self), "leg": str(self.leg), "state": str(self.state), "side": self.side
+        }
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> "Order":
+        fields = {k: v for k, v in data.items() if k != "side"}
+        return Order(**{**fields, "leg": Leg(data["leg"]), "state": OrderState(data["state"])})
+
+
+def order_key(agent_id: str, bar: str, leg: Leg, n: int) -> str:
+    """``<agent_id>:<bar>:<leg>:<n>``; n rises only after a terminal word on n-1."""
+    return f"{agent_id}:{bar}:{leg}:{n}"
+
+
+def advance(order: Order, state: OrderState, **changes: Any) -> Order:
+    """The order in its next state; a transition that is not in the table is Damaged."""
+    if state not in NEXT[order.state]:
+        raise Damaged(
+            f"Order {order.key} cannot go from {order.state} to {state}; "
+            "run 'python -m livetrading verify' and look at its journal."
+        )
+    return replace(order, state=state, **changes)

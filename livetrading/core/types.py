@@ -1,0 +1,127 @@
+"""The nouns. All frozen; a wrong value cannot be born."""
+
+import math
+from dataclasses import dataclass, field
+from datetime import date
+from enum import IntEnum, StrEnum
+
+from .errors import BadInput
+
+WARMUP_BARS = 500
+"""A recursive indicator has forgotten its start by then (ADX: 1e-15)."""
+
+
+class Action(IntEnum):
+    SELL = 0
+    HOLD = 1
+    BUY = 2
+
+
+class AgentType(StrEnum):
+    PPO = "PPO"
+    SAC = "SAC"
+
+
+class Mode(StrEnum):
+    """Where an agent's orders go."""
+
+    REPLAY = "replay"
+    PAPER = "paper"
+    IBKR = "ibkr"
+
+
+class Leg(StrEnum):
+    ENTRY = "entry"
+    EXIT = "exit"
+    STOP = "stop"
+
+
+class AgentStatus(StrEnum):
+    STOPPED = "stopped"
+    RUNNING = "running"
+    PAUSED = "paused"
+    BLOCKED = "blocked"
+    FINISHED = "finished"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One session as traded: prices in USD, volume in shares.
+
+    ``dividend`` is USD a share with this session as ex-date, ``split`` the
+    ratio of new to old shares that holds from this session's open.
+    """
+
+    session: date
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    dividend: float = 0.0
+    split: float = 1.0
+
+
+def _check(name: str, value: float, low: float, high: float, *, open_low: bool = True) -> None:
+    inside = (value > low if open_low else value >= low) and value <= high
+    if not (isinstance(value, int | float) and math.isfinite(value) and inside):
+        bounds = f"{'(' if open_low else '['}{low:g}, {high:g}]"
+        raise BadInput(f"{name} is {value!r}; it must lie in {bounds}.")
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What a trade costs. IBKR Fixed pricing for US stocks by default.
+
+    Slippage in basis points of the price, commission in USD a share with its
+    minimum in USD an order and its maximum as a fraction of the trade's value.
+    ``multiple`` scales all of it (0 trades free, 2 asks what if).
+    """
+
+    slip_bps: float = 5.0
+    per_share: float = 0.005
+    minimum: float = 1.0
+    max_fraction: float = 0.01
+    regulatory: bool = True
+    multiple: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check("slip_bps", self.slip_bps, 0, 1_000, open_low=False)
+        _check("per_share", self.per_share, 0, 10, open_low=False)
+        _check("minimum", self.minimum, 0, 1_000, open_low=False)
+        _check("max_fraction", self.max_fraction, 0, 1, open_low=False)
+        _check("multiple", self.multiple, 0, 100, open_low=False)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much an agent may risk. Fractions, not percents.
+
+    ``risk_per_trade`` of equity is lost if the protective stop, ``stop_atr``
+    ATR14 below the decision's close, fills at its price. A drawdown from the
+    peak of ``max_drawdown`` pauses entries until a person resumes.
+    """
+
+    max_position: float = 0.5
+    risk_per_trade: float = 0.02
+    stop_atr: float = 2.0
+    max_drawdown: float = 0.15
+
+    def __post_init__(self) -> None:
+        _check("max position", self.max_position, 0, 1)
+        _check("risk per trade", self.risk_per_trade, 0, 0.2)
+        _check("stop_atr", self.stop_atr, 0, 20)
+        _check("max drawdown", self.max_drawdown, 0, 1)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What belongs to the agent and not to the model: capital, limits, costs."""
+
+    capital: float = 10_000.0
+    limits: Limits = field(default_factory=Limits)
+    costs: Costs = field(default_factory=Costs)
+
+    def __post_init__(self) -> None:
+        _check("capital", self.capital, 0, 1e12)

@@ -1,0 +1,45 @@
+"""When an order may leave. New York times of the day, as UTC instants.
+
+Nasdaq takes market-on-open orders until 09:28 and no cancel from 09:25 on;
+between 16:00 and 16:06 a day order is refused (Interactive Brokers' pages).
+"""
+
+from datetime import UTC, date, datetime, time
+from zoneinfo import ZoneInfo
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+OPG_FROM, OPG_UNTIL, RECOVER_UNTIL = time(4, 0), time(9, 20), time(9, 25)
+DAY_FROM, DAY_UNTIL = time(9, 30), time(15, 45)
+SETTLING_FROM, SETTLING_UNTIL = time(16, 0), time(16, 6)
+
+
+def at(session: date, clock: time) -> datetime:
+    """A New York time of day on a session's date, in UTC."""
+    return datetime.combine(session, clock, NEW_YORK).astimezone(UTC)
+
+
+def decision_deadline(next_session: date) -> datetime:
+    """Until when the bar before ``next_session`` can still be decided."""
+    return at(next_session, OPG_UNTIL)
+
+
+def for_open(session: date, now: datetime) -> bool:
+    """Whether a market-on-open order for ``session`` may be sent at ``now``."""
+    return at(session, OPG_FROM) <= now <= at(session, OPG_UNTIL)
+
+
+def may_recover(session: date, now: datetime) -> bool:
+    """Whether an order whose sending is in doubt may still be sent again."""
+    return at(session, OPG_FROM) <= now <= at(session, RECOVER_UNTIL)
+
+
+def for_day(session: date, now: datetime) -> bool:
+    """Whether an exit that missed the open may go as a DAY market order."""
+    return at(session, DAY_FROM) <= now <= at(session, DAY_UNTIL)
+
+
+def settling(now: datetime) -> bool:
+    """The minutes after the close in which brokers refuse day orders."""
+    clock = now.astimezone(NEW_YORK).time()
+    return SETTLING_FROM <= clock < SETTLING_UNTIL

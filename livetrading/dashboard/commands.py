@@ -1,0 +1,181 @@
+"""The command line, run as a process of its own: JSON in, JSON out.
+
+A command has an id. Whoever starts the same id a second time (a double click,
+a repeated call) gets the first one's answer. Output goes to files of the home,
+so that neither a closed page nor a restarted dashboard cuts a command short.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from livetrading.adapters.files import atomic_write, make_directory, unavailable
+from livetrading.adapters.home import CHECKOUT, Home
+from livetrading.core.errors import BadInput, Conflict, Unavailable
+
+KEPT = 200
+POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a finished command said: its JSON object, or its one sentence of error."""
+
+    values: dict[str, Any]
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Command:
+    """A started command: its answer, log and pid are files named by its id."""
+
+    home: Home
+    id: str
+
+    @property
+    def out(self) -> Path:
+        return self.home.root / "commands" / f"{self.id}.out"
+
+    @property
+    def log(self) -> Path:
+        return self.out.with_suffix(".log")
+
+    @property
+    def pid(self) -> int:
+        return int(self.out.with_suffix(".pid").read_text())
+
+    def running(self) -> bool:
+        return is_ours(self.pid, self.id)
+
+    def wait(self, timeout: float) -> Answer:
+        """The answer. Raises Unavailable if the command takes longer; it goes on."""
+        deadline = time.monotonic() + timeout
+        while self.running():
+            if time.monotonic() > deadline:
+                raise Unavailable(
+                    f"The command still runs after {timeout:.0f} seconds (process {self.pid}); "
+                    f"it goes on, and its log is {self.log}."
+                )
+            time.sleep(POLL_SECONDS)
+        return _answer(self.out, self.log)
+
+    def until(self, ready: Callable[[], bool], timeout: float) -> int:
+        """Its pid, once ``ready``. Raises Unavailable if it ends or time runs out first."""
+        deadline = time.monotonic() + timeout
+        while not ready():
+            if not self.running():
+                raise Unavailable(_answer(self.out, self.log).error or f"The command ended at once; its log is {self.log}.")
+            if time.monotonic() > deadline:
+                raise Unavailable(f"The command is not ready after {timeout:.0f} seconds; its log is {self.log}.")
+            time.sleep(POLL_SECONDS)
+        return self.pid
+
+
+def new_id() -> str:
+    return uuid.uuid4().hex
+
+
+def start(home: Home, arguments: Sequence[str], command_id: str | None = None) -> Command:
+    """Start ``python -m livetrading ARGUMENTS`` once for an id.
+
+    Raises Unavailable if the process cannot be started.
+    """
+    command = Command(home, _checked(command_id or new_id()))
+    make_directory(command.out.parent)
+    with FileLock(command.out.parent / "start.lock"):
+        if not command.out.with_suffix(".pid").exists():
+            _forget_old(command.out.parent)
+            _launch(command, arguments)
+    return command
+
+
+def run(home: Home, arguments: Sequence[str], timeout: float, command_id: str | None = None) -> Answer:
+    """Start, wait, answer. Raises Unavailable as ``start`` and ``wait`` do."""
+    return start(home, [*arguments, "--json"], command_id).wait(timeout)
+
+
+def interrupt(pid: int, marker: str) -> None:
+    """Ctrl-C for a process of ours. Raises Conflict if it is gone or another's."""
+    if not is_ours(pid, marker):
+        raise Conflict(f"Process {pid} has ended already; nothing is left to cancel.")
+    os.kill(pid, signal.SIGINT)
+
+
+def is_ours(pid: int, marker: str) -> bool:
+    """Whether the process is alive and was started by us under this id.
+
+    A pid is reused by the system, so its environment or command line must
+    carry the id; a zombie has ended.
+    """
+    process = _children.get(pid)
+    if process is not None:
+        return process.poll() is None
+    shown = subprocess.run(["ps", "-ww", "-o", "stat=,command=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    state, _, line = shown.stdout.strip().partition(" ")
+    return bool(state) and not state.startswith("Z") and marker in line
+
+
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+def _launch(command: Command, arguments: Sequence[str]) -> None:
+    # The id rides on the command line as Python's own -X option, where ps shows it.
+    line = [sys.executable, "-X", f"livetrading={command.id}", "-m", "livetrading", *arguments]
+    environment = {**os.environ, "LIVETRADING_HOME": str(command.home.root)}
+    try:
+        with command.out.open("wb") as out, command.log.open("wb") as log:
+            process = subprocess.Popen(
+                line, cwd=CHECKOUT, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=log,
+                start_new_session=True,  # Ctrl-C at the dashboard must not stop a training or a stop
+            )
+    except OSError as error:
+        raise unavailable(error, command.out, "started") from None
+    _children[process.pid] = process
+    threading.Thread(target=_reap, args=(process,), daemon=True).start()
+    atomic_write(command.out.with_suffix(".pid"), str(process.pid).encode())
+
+
+def _reap(process: subprocess.Popen[bytes]) -> None:
+    process.wait()
+    _children.pop(process.pid, None)
+
+
+def _answer(out: Path, log: Path) -> Answer:
+    try:
+        values = json.loads(out.read_bytes())
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        return Answer({}, _last_line(log) or f"The command ended without an answer; its log is {log}.")
+    return Answer(values, values.get("error"))
+
+
+def _last_line(log: Path) -> str | None:
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1][:500] if lines else None
+
+
+def _checked(command_id: str) -> str:
+    if not (8 <= len(command_id) <= 64 and all(c.isascii() and (c.isalnum() or c in "-_") for c in command_id)):
+        raise BadInput("A request id is 8 to 64 letters, digits, '-' or '_'; leave it out to have one made.")
+    return command_id
+
+
+def _forget_old(directory: Path) -> None:
+    newest_first = sorted(directory.glob("*.pid"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in newest_first[KEPT:]:
+        for suffix in (".pid", ".out", ".log"):
+            with suppress(OSError):  # an old file that stays costs nothing
+                path.with_suffix(suffix).unlink()

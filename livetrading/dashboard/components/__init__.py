@@ -1,0 +1,1 @@
+"""The parts of the pages: each renders one thing and changes nothing by itself."""

@@ -1,0 +1,86 @@
+"""The Live Trading page: header, KPI strip, and the agents as cards, table or detail."""
+
+from typing import Any
+
+import streamlit as st
+
+from livetrading.dashboard import markup, reading
+from livetrading.dashboard.format import count, money, plural, signed_money, signed_percent, tone
+from livetrading.dashboard.markup import Fact
+
+from . import agent as agents_panel
+from . import agent_table, dialogs, records
+from .guard import guarded, shown
+
+Doc = dict[str, Any]
+CARDS = 6
+"""Beyond that many, a table and one detail: charts cost browser time."""
+EMPTY = "No active agents. Add an agent to start live trading."
+
+
+def render() -> None:
+    with guarded():
+        agents = reading.agents()
+        _header(agents)
+        st.fragment(run_every=_seconds(agents))(_strip)(tuple(a["agent_id"] for a in agents))
+        _agents(agents)
+
+
+def _header(agents: list[Doc]) -> None:
+    title, add = st.columns([4, 1], vertical_alignment="center", wrap=False)
+    running = sum(1 for a in agents if a["is_running"])
+    title.html(markup.title("Live Trading", f"{plural(len(agents), 'agent')} · {running:,} running"))
+    add.button("Add Agent", key="add_open", type="primary", width="stretch", wrap=False, on_click=dialogs.note, args=("add",))
+
+
+def _agents(agents: list[Doc]) -> None:
+    if not agents:
+        st.html(markup.empty(EMPTY))
+        return
+    by_id = {a["agent_id"]: a for a in agents}
+    chosen = by_id.get(st.query_params.get(agents_panel.SELECTED, ""))
+    if chosen or len(agents) == 1:
+        shown_one = chosen or agents[0]
+        agents_panel.panel(shown_one, detail=True, alone=len(agents) == 1)
+        records.render(shown_one["agent_id"])
+    elif len(agents) <= CARDS:
+        with st.grid(2, min_column_width=420, gap="medium"):
+            for one in agents:
+                agents_panel.panel(one, detail=False)
+    else:
+        agent_table.render(agents)
+
+
+def _seconds(agents: list[Doc]) -> int:
+    return min((agents_panel.seconds(a) for a in agents), default=5)
+
+
+@shown
+def _strip(drawn: tuple[str, ...]) -> None:
+    """The sums. Draws the page anew when agents came or went elsewhere."""
+    agents = reading.agents()
+    if tuple(a["agent_id"] for a in agents) != drawn:
+        st.rerun()
+    if agents:
+        st.html(markup.kpis(totals(agents)))
+
+
+def totals(agents: list[Doc]) -> list[Fact]:
+    """Sums over agents; every agent has an account of its own."""
+    value, capital = _sum(agents, "portfolio_value"), _sum(agents, "capital")
+    gain, unrealised = _sum(agents, "total_pnl"), _sum(agents, "unrealized_pnl")
+    share = signed_percent(100 * gain / capital) if capital else ""
+    held = sum(1 for a in agents if a["current_position"])
+    running = sum(1 for a in agents if a["is_running"])
+    return [
+        Fact("Portfolio", money(value), f"capital {money(capital)}"),
+        Fact("Total P&L", signed_money(gain), share, tone(gain), tone(gain)),
+        Fact("Unrealised P&L", signed_money(unrealised), "", tone(unrealised)),
+        Fact("Open positions", count(held), f"of {plural(len(agents), 'agent')}"),
+        Fact("Agents running", f"{running:,} / {len(agents):,}"),
+        Fact("Closed trades", count(sum(a["num_trades"] for a in agents))),
+    ]
+
+
+def _sum(agents: list[Doc], key: str) -> float:
+    return sum(a.get(key) or 0 for a in agents)

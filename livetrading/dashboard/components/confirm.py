@@ -1,0 +1,108 @@
+"""Dialogs that ask before an agent is touched, and name what will be done."""
+
+from typing import Any
+
+import streamlit as st
+
+from livetrading.core.errors import LivetradingError
+from livetrading.dashboard import commands, control, reading
+from livetrading.dashboard.format import count, new_york, signed_money
+
+from . import dialogs
+from .agent_facts import holding
+from .guard import guarded
+
+BY = "dashboard"
+Asked = dict[str, Any]
+
+
+def pause(asked: Asked) -> None:
+    with guarded():
+        agent = reading.agent(asked["agent_id"])
+        held = _plain(holding(agent))
+        st.markdown(
+            f"**{agent['agent_id']}** will make no further decision until you start it again. "
+            + (f"It keeps {held}, and the protective stop stays in force." if held else "It holds no position.")
+        )
+        _buttons(asked, "pause", "Pause agent", danger=False)
+
+
+def close_position(asked: Asked) -> None:
+    with guarded():
+        agent = reading.agent(asked["agent_id"])
+        held = _plain(holding(agent))
+        if not held:
+            st.info(f"**{agent['agent_id']}** holds no position: there is nothing to close.")
+            return
+        when = "at its next bar" if agent["mode"] == "replay" else "at the next session's open"
+        st.markdown(f"Sells all of **{agent['agent_id']}**'s position, {held}, at market {when}. The protective stop is cancelled.")
+        _buttons(asked, "close", "Close position", danger=True)
+
+
+def remove(asked: Asked) -> None:
+    with guarded():
+        agent = reading.agent(asked["agent_id"])
+        held = _plain(holding(agent))
+        if held and agent["status"] != "finished":
+            st.error(f"**{agent['agent_id']}** still holds {held}. Close the position first, then remove the agent.")
+            return
+        st.markdown(
+            f"Takes **{agent['agent_id']}** off this page for good. Total P&L "
+            f"{_plain(signed_money(agent['total_pnl']))} after {count(agent['num_trades'])} trades. "
+            "Its journal stays in the home; it cannot be started again."
+        )
+        _buttons(asked, "remove", "Remove agent", danger=True)
+
+
+def rearm(asked: Asked) -> None:
+    with guarded():
+        halt = reading.system()["halt"]
+        if halt is None:
+            st.info("Trading is not halted: there is nothing to re-arm.")
+            return
+        since = f" since {new_york(halt['at'])}" if halt.get("at") else ""
+        st.markdown(
+            f"Trading is halted{since}, by {halt['by']}: *{halt['reason']}*.\n\n"
+            "Re-arming allows orders again. **All agents stay stopped** until you start each of them."
+        )
+        _buttons(asked, "rearm", "Re-arm trading", danger=True)
+
+
+def start(agent_id: str) -> None:
+    """Starting needs no question: it only lets the agent decide again."""
+    request_id = st.session_state.setdefault(f"start_request_{agent_id}", commands.new_id())
+    try:
+        with st.spinner(f"Starting {agent_id} …"):
+            outcome = control.request(reading.home(), "start", agent_id, BY, request_id)
+    finally:
+        st.session_state.pop(f"start_request_{agent_id}", None)
+    st.session_state["notice"] = outcome["message"] or f"{agent_id} is running."
+    st.rerun()
+
+
+def _buttons(asked: Asked, kind: str, label: str, danger: bool) -> None:
+    cancel, act = st.columns(2)
+    confirmed = act.button(label, key=f"{'danger' if danger else 'confirm'}_{kind}", width="stretch", type="secondary" if danger else "primary")
+    if cancel.button("Cancel", key=f"cancel_{kind}", width="stretch"):
+        dialogs.finish()
+    if confirmed:
+        _act(asked, kind, label)
+
+
+def _act(asked: Asked, kind: str, label: str) -> None:
+    home, request_id = reading.home(), asked["request_id"]
+    try:
+        with st.spinner("Waiting for the answer …"):
+            if kind == "rearm":
+                message = control.rearm(home, BY, request_id)
+            else:
+                message = control.request(home, kind, asked["agent_id"], BY, request_id)["message"]
+    except LivetradingError as error:
+        st.error(str(error))
+        return
+    dialogs.finish(message or f"{label}: done.")
+
+
+def _plain(text: str) -> str:
+    """Dollar signs would start a formula in Markdown."""
+    return text.replace("$", r"\$")

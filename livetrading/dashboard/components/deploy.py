@@ -1,0 +1,93 @@
+"""The form that turns a model into an agent, and the gate before it."""
+
+from typing import Any
+
+import streamlit as st
+
+from livetrading.core import admission
+from livetrading.core.card import ModelCard
+from livetrading.core.errors import LivetradingError
+from livetrading.core.types import Limits, Mode, Terms
+from livetrading.dashboard import commands, control, markup, reading, sitemap
+from livetrading.dashboard.format import number, signed_percent, tone
+from livetrading.dashboard.markup import Fact
+
+from . import agent, dialogs
+
+MODES = {
+    Mode.PAPER: "Paper: real days, simulated fills",
+    Mode.REPLAY: "Replay: the sessions after the training, on a virtual clock",
+}
+
+
+def render(card: ModelCard) -> None:
+    """On the Training page: the form of one model."""
+    with st.container(border=True):
+        st.html(markup.heading("Deploy to Live Trading"))
+        form(card, f"deploy_{card.model_id}", "Deploy to Live Trading")
+
+
+def form(card: ModelCard, key: str, label: str) -> None:
+    """Terms, mode, gate, button. ``key`` names this showing of the form."""
+    request = f"{key}_request"
+    st.session_state.setdefault(request, commands.new_id())
+    test = card.metrics["test"]
+    gain = test.get("total_return_pct")
+    st.html(markup.facts([
+        Fact("Model", card.model_id), Fact("Symbol", card.symbol),
+        Fact("Sharpe ratio", _sharpe(test), f"{card.test.start} – {card.test.end}"),
+        Fact("Return", signed_percent(gain), f"buy and hold {signed_percent(card.metrics['buy_and_hold'].get('total_return_pct'))}", tone(gain)),
+    ]))
+    options = _terms(card, key)
+    st.caption("Interactive Brokers accounts are not available in this version.")
+    if _allowed(test, key) and st.button(label, type="primary", key=f"{key}_go"):
+        deploy(card, options, request)
+
+
+def _sharpe(test: dict[str, Any]) -> str:
+    error = test.get("sharpe_se")
+    return number(test.get("sharpe_ratio")) + (f" ± {number(error)}" if error is not None else "")
+
+
+def _terms(card: ModelCard, key: str) -> dict[str, Any]:
+    first, second, third, fourth = st.columns(4)
+    capital = first.number_input("Initial capital ($)", 1.0, 1e9, 10_000.0, step=1_000.0, format="%.2f", key=f"{key}_capital")
+    position = second.number_input("Max position (%)", 1.0, 100.0, 50.0, step=5.0, format="%.1f", key=f"{key}_position")
+    risk = third.number_input("Risk per trade (%)", 0.1, 20.0, 2.0, step=0.5, format="%.1f", key=f"{key}_risk")
+    fourth.selectbox("Time frame", ["Daily/EOD"], key=f"{key}_frame")
+    first, second = st.columns([3, 1])
+    mode = first.radio("Mode", list(MODES), format_func=MODES.get, key=f"{key}_mode", horizontal=True)
+    pace = None
+    if mode == Mode.REPLAY:
+        pace = second.number_input("Seconds a session", 0.0, 3600.0, 1.0, step=0.5, key=f"{key}_pace")
+    source = st.text_input("Bars", card.source, key=f"{key}_source", help="sample, yahoo, or csv:PATH; by default where the model was trained.")
+    terms = Terms(capital, Limits(round(position / 100, 6), round(risk / 100, 6)))
+    return {
+        "capital": terms.capital, "max-position": terms.limits.max_position, "risk-per-trade": terms.limits.risk_per_trade,
+        "time-frame": "daily", "mode": str(mode), "source": source.strip() or card.source, "pace": pace,
+    }
+
+
+def _allowed(test: dict[str, Any], key: str) -> bool:
+    """Whether the button is there: withheld under the gate until practice is ticked."""
+    warning = admission.warning(test.get("sharpe_ratio"))
+    if warning is None:
+        return True
+    st.warning(warning)
+    return st.checkbox("This is practice: no real money trades in paper and replay mode.", key=f"{key}_practice")
+
+
+def deploy(card: ModelCard, options: dict[str, Any], request: str) -> None:
+    """One agent for one showing of the form, then Live Trading on that agent."""
+    try:
+        with st.spinner("Testing the model under these terms and creating the agent …"):
+            answer = control.deploy(reading.home(), card.model_id, options, st.session_state[request])
+    except LivetradingError as error:
+        # What failed may be mended and tried again: that is another request.
+        st.session_state[request] = commands.new_id()
+        st.error(str(error))
+        return
+    del st.session_state[request]
+    st.session_state["notice"] = f"{answer['agent_id']} is deployed and running."
+    dialogs.close()
+    st.switch_page(sitemap.live(), query_params={agent.SELECTED: answer["agent_id"]})

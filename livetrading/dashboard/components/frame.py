@@ -1,0 +1,91 @@
+"""What every page shows on top: halt, scheduler, clock, EMERGENCY STOP."""
+
+from typing import Any
+
+import streamlit as st
+
+from livetrading.dashboard import control, markup, reading
+from livetrading.dashboard.format import clock, duration, new_york, plural
+
+from . import dialogs, emergency
+from .guard import shown
+
+HEARTBEAT_LATE = 30
+"""Seconds; the scheduler beats every ten."""
+
+
+def render() -> None:
+    with st.container(key="frame", horizontal=True, wrap=False, vertical_alignment="center"):
+        with st.container(width="stretch"):
+            _pulse()
+        st.button(
+            "EMERGENCY STOP", key="emergency_open", width="content", wrap=False,
+            on_click=dialogs.note, args=("emergency",), help="Cancel all orders, close all positions, halt trading.",
+        )
+    _state()
+    emergency.render_result()
+    notice = st.session_state.pop("notice", None)
+    if notice:
+        st.toast(notice, duration="long")
+
+
+@st.fragment(run_every=5)
+@shown
+def _pulse() -> None:
+    """One line that is always in view."""
+    system = reading.system()
+    pills = [_scheduler_pill(system["scheduler"])]
+    if system["halt"]:
+        pills.insert(0, markup.pill("HALTED", "lt-down"))
+    pills.append(markup.pill(f"{clock(reading.now())[11:16]} New York"))
+    st.html(markup.row(pills))
+
+
+def _scheduler_pill(scheduler: dict[str, Any]) -> str:
+    age = scheduler.get("age_seconds")
+    if not scheduler["alive"]:
+        return markup.pill("Scheduler not running", "lt-down")
+    if age is None:
+        return markup.pill("Scheduler alive", "lt-up")
+    tone = "lt-warn" if age > HEARTBEAT_LATE else "lt-up"
+    return markup.pill(f"Scheduler alive · heartbeat {duration(age)} ago", tone)
+
+
+@st.fragment(run_every=5)
+@shown
+def _state() -> None:
+    """What needs a person: the halt, a missing scheduler, alarms."""
+    system = reading.system()
+    if system["halt"]:
+        _halt_banner(system["halt"])
+    if not system["scheduler"]["alive"]:
+        _no_scheduler()
+    alarms = system["alarms"]
+    if alarms:
+        newest = list(reversed(alarms))
+        with st.expander(f"{plural(len(alarms), 'alarm')} · {newest[0]['text']}"):
+            rows = [(clock(a["at"]), (a.get("agent_id") or "–", ""), (a["text"], "wide")) for a in newest[:50]]
+            st.html(markup.table(("New York", "Agent", "Alarm"), rows))
+
+
+def _halt_banner(halt: dict[str, Any]) -> None:
+    with st.container(key="halt_banner", horizontal=True, vertical_alignment="center"):
+        since = f" since {new_york(halt['at'])}" if halt.get("at") else ""
+        st.html(
+            f'<div class="lt-halt" role="alert"><b>TRADING IS HALTED</b>{markup.escape(since)}, '
+            f'by {markup.escape(str(halt["by"]))}: {markup.escape(str(halt["reason"]))}</div>'
+        )
+        if st.button("Re-arm …", key="rearm_open", width="content"):
+            dialogs.ask("rearm")
+
+
+def _no_scheduler() -> None:
+    st.warning(
+        "The scheduler is not running: nothing is checked, no order is sent and no request is answered. "
+        "Start it with `python -m livetrading scheduler`, or here."
+    )
+    if st.button("Start scheduler", key="scheduler_start"):
+        with st.spinner("Starting the scheduler …"):
+            pid, _ = control.start_scheduler(reading.home())
+        st.session_state["notice"] = f"The scheduler runs (process {pid})."
+        st.rerun()

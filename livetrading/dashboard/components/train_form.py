@@ -1,0 +1,71 @@
+"""What to train: source, symbol, agent type, steps, seed, range."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from livetrading.adapters.bars import check_symbol, sample
+from livetrading.adapters.files import atomic_write, make_directory
+from livetrading.core.errors import BadInput
+from livetrading.core.types import AgentType
+from livetrading.dashboard import commands, reading
+
+from . import job_watch
+
+SOURCES = {"sample": "Bundled sample", "yahoo": "Yahoo Finance", "csv": "CSV file"}
+REQUEST = "train_request"
+
+
+def render() -> None:
+    """Starts at most one process for one showing of the form."""
+    st.session_state.setdefault(REQUEST, commands.new_id())
+    with st.container(border=True):
+        source = st.segmented_control("Bars", list(SOURCES), default="sample", required=True, format_func=SOURCES.get, key="train_source")
+        symbol, spec = _series(source or "sample")
+        left, middle, right = st.columns(3)
+        agent_type = left.selectbox("Agent", [str(kind) for kind in AgentType], key="train_agent")
+        steps = middle.number_input("Timesteps", 1, 100_000_000, 50_000, step=10_000, key="train_steps")
+        seed = right.number_input("Seed", 0, 2**31 - 1, 0, step=1, key="train_seed")
+        with st.expander("Range of decided sessions"):
+            left, right = st.columns(2)
+            start = left.date_input("Start", None, min_value="1990-01-01", format="YYYY-MM-DD", key="train_start", help="Empty: as early as the warm-up of 500 bars allows.")
+            end = right.date_input("End", None, min_value="1990-01-01", format="YYYY-MM-DD", key="train_end", help="Empty: the last complete session.")
+        if st.button("Train", type="primary", key="train_go", width="stretch", disabled=not (symbol and spec)):
+            options = {"source": spec, "timesteps": int(steps), "seed": int(seed), "start": start, "end": end}
+            _start(check_symbol(symbol), agent_type, options)
+
+
+def _series(source: str) -> tuple[str, str | None]:
+    """The symbol and the source as ``train`` takes it; None while there is no file."""
+    if source == "sample":
+        return st.selectbox("Symbol", sample.symbols(), key="train_sample"), "sample"
+    symbol = st.text_input("Symbol", key="train_symbol", placeholder="MSFT", max_chars=10)
+    if source == "yahoo":
+        return symbol, "yahoo"
+    upload = st.file_uploader("CSV file: date, open, high, low, close, volume; dividend and split if there are any", type="csv", key="train_upload")
+    path = st.text_input("or the path of a file on this machine", key="train_path")
+    if upload is not None:
+        return symbol, f"csv:{_save(upload.name, upload.getvalue())}"
+    return symbol, f"csv:{Path(path.strip()).expanduser()}" if path.strip() else None
+
+
+def _save(name: str, content: bytes) -> Path:
+    """The upload in the home, under a name that cannot leave it."""
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(name).stem).strip("_")[:60] or "bars"
+    path = reading.home().root / "uploads" / f"{stem}.csv"
+    make_directory(path.parent)
+    if not path.exists() or path.read_bytes() != content:
+        atomic_write(path, content)
+    return path
+
+
+def _start(symbol: str, agent_type: str, options: dict[str, Any]) -> None:
+    if options["start"] and options["end"] and options["start"] >= options["end"]:
+        raise BadInput("The start must be before the end; choose an earlier start or a later end.")
+    job_id = st.session_state.pop(REQUEST)
+    given = [part for name, value in options.items() if value is not None for part in (f"--{name}", str(value))]
+    commands.start(reading.home(), ["train", symbol, "--agent", agent_type, *given, "--json", "--job", job_id], job_id)
+    job_watch.watch(job_id, f"{agent_type} on {symbol}")
+    st.rerun()

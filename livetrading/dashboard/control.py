@@ -1,0 +1,112 @@
+"""What pages and routes may set in motion: requests, and processes of their own."""
+
+from typing import Any
+
+from filelock import FileLock
+
+from livetrading.adapters import settings
+from livetrading.adapters.halt import HaltLatch
+from livetrading.adapters.home import Home
+from livetrading.adapters.locks import SchedulerLock
+from livetrading.adapters.store import Store
+from livetrading.core.errors import BadInput, Conflict, LivetradingError, Refused, Unavailable
+from livetrading.execution import requests
+
+from . import commands, reading
+
+ANSWER_SECONDS = 10
+STOP_SECONDS = 60
+DEPLOY_SECONDS = 300
+START_SECONDS = 20
+CLOSE = 16 * 60
+"""Minutes of the regular close after midnight, New York."""
+NO_SCHEDULER = "No scheduler is running, so nothing would act on this; start it with `python -m livetrading scheduler`."
+
+
+def request(home: Home, kind: str, agent_id: str | None, by: str, request_id: str, args: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Submit and await the outcome: ``{"status", "message", "result", …}``.
+
+    Raises Unavailable if no scheduler runs or it does not answer in time, and
+    Conflict with its reason if the request was refused.
+    """
+    store = Store(home)
+    if SchedulerLock(home).holder() is None:
+        raise Unavailable(NO_SCHEDULER)
+    requests.submit(store, kind, agent_id=agent_id, args=args, by=by, request_id=request_id, now=reading.now())
+    outcome = requests.wait(store, request_id, timeout=ANSWER_SECONDS)
+    if outcome["status"] == "refused":
+        raise Conflict(outcome["message"])
+    return outcome
+
+
+def rearm(home: Home, by: str, request_id: str) -> str:
+    """Clear the latch, through the scheduler if there is one; what came of it.
+
+    Without a scheduler the command does it: no person must wait for one.
+    """
+    if SchedulerLock(home).holder() is not None:
+        return request(home, "rearm", None, by, request_id)["message"]
+    return _answered(commands.run(home, ["rearm"], STOP_SECONDS, f"rearm-{request_id}")).get("message", "")
+
+
+def emergency_stop(home: Home, reason: str, by: str, command_id: str, all_orders: bool = False) -> dict[str, Any]:
+    """Set the latch here and now, then run the command: ``{"items", "flat", …}``.
+
+    The latch comes first, so that even a machine that can start no process is
+    halted. Raises Conflict with the command's own sentence if it fails.
+    """
+    HaltLatch(home).set(reason, by, reading.now())
+    options = ["--all-orders"] if all_orders else []
+    return _answered(commands.run(home, ["emergency-stop", "--reason", reason, *options], STOP_SECONDS, command_id))
+
+
+def deploy(home: Home, model_id: str, options: dict[str, Any], request_id: str) -> dict[str, Any]:
+    """Run ``deploy``: ``{"agent_id", "test"}``. ``options`` are its long options."""
+    pairs = [part for name, value in options.items() if value is not None for part in (f"--{name}", str(value))]
+    return _answered(commands.run(
+        home, ["deploy", model_id, *pairs, "--request-id", request_id], DEPLOY_SECONDS, f"deploy-{request_id}",
+    ))
+
+
+def start_scheduler(home: Home, check_time: str | None = None) -> tuple[int | None, bool]:
+    """The scheduler's pid, and whether it was this call that started it.
+
+    One start at a time; returns when the new process holds the lock. Raises
+    Unavailable if it does not come up.
+    """
+    with FileLock(home.root / "scheduler.start.lock", timeout=START_SECONDS):
+        holder = SchedulerLock(home).holder()
+        if check_time is not None:
+            _set_check_time(home, check_time, running=holder is not None)
+        if holder is not None:
+            return holder.pid, False
+        command = commands.start(home, ["scheduler"])
+        return command.until(lambda: SchedulerLock(home).holder() is not None, START_SECONDS), True
+
+
+def _set_check_time(home: Home, text: str, running: bool) -> None:
+    hours, _, minutes = text.partition(":")
+    if not (len(text) == 5 and hours.isdecimal() and minutes.isdecimal() and int(hours) < 24 and int(minutes) < 60):
+        raise BadInput(f"check_time is {text!r}; write it as HH:MM, New York, such as 16:30.")
+    delay = int(hours) * 60 + int(minutes) - CLOSE
+    if delay < 15:
+        raise Refused(f"check_time {text} is before 16:15 New York; delayed bars are complete 15 minutes after the close.")
+    if delay == settings.load(home).check_delay_minutes:
+        return
+    if running:
+        raise Conflict("A scheduler runs already with another check time; stop it first, then start it with this one.")
+    settings.save(home, "check_delay_minutes", delay)
+
+
+def _answered(answer: commands.Answer) -> dict[str, Any]:
+    if answer.error is not None:
+        raise _Failed(answer.error, answer.values.get("http_status"))
+    return answer.values
+
+
+class _Failed(LivetradingError):
+    """A command's own sentence, with its own status where it says one."""
+
+    def __init__(self, sentence: str, http_status: Any) -> None:
+        super().__init__(sentence)
+        self.http_status = http_status if http_status in (400, 404, 409, 503) else 409

@@ -1,0 +1,200 @@
+"""Pure functions from values to Plotly figures. Nothing here knows Streamlit."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from livetrading.core.metrics import drawdown
+
+from . import prices, style
+from .prices import Mark
+
+FAINT_UP, FAINT_DOWN = "rgba(38,166,154,.45)", "rgba(239,83,80,.45)"
+OVERLAYS = ("#79B0FF", "#F5A524", "#C792EA", "#4DD0E1", "#9CCC65", "#F48FB1")
+CONFIG = {"displaylogo": False, "scrollZoom": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
+STILL = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
+"""Chart options: a big chart can be zoomed, a small one is for looking."""
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def price_figure(
+    frame: pd.DataFrame,
+    marks: Sequence[Mark] = (),
+    *,
+    span: str = "6M",
+    entry: tuple[str | None, float] | None = None,
+    stop: float | None = None,
+    indicators: Sequence[str] = (),
+    height: int = 420,
+    zoomable: bool = True,
+) -> go.Figure:
+    """Candles, volume, executions and the lines of an open position.
+
+    ``frame`` comes from ``prices.frame_of``; ``marks`` are as traded.
+    ``entry`` is the session and the price of the open position, ``stop`` the
+    price of its protective order, both in the shares of the last bar.
+    """
+    shown = prices.last_sessions(frame, span)
+    figure = go.Figure([_candles(shown), _volume(shown)])
+    figure.add_traces(_overlays(frame, shown, indicators))
+    figure.add_traces(_executions(prices.adjusted_marks(marks, shown), shown))
+    if len(shown):
+        first, last = shown.index[0], shown.index[-1]
+        if entry:
+            figure.add_traces(_level(max(entry[0] or first, first), last, entry[1], "Entry", style.ACCENT, "dot"))
+        if stop:
+            start = max((entry[0] if entry else None) or first, first)
+            figure.add_traces(_level(start, last, stop, "Stop", style.WARN, "dash"))
+    _lay_out(figure, list(shown.index), height, zoomable)
+    figure.update_layout(
+        yaxis={"domain": [0.24, 1], "tickprefix": "$"},
+        yaxis2={"domain": [0, 0.18], "nticks": 3, "tickformat": "~s", "fixedrange": True, **_axis()},
+    )
+    figure.update_xaxes(anchor="y2")
+    return figure
+
+
+def _candles(shown: pd.DataFrame) -> go.Candlestick:
+    return go.Candlestick(
+        x=list(shown.index), open=shown["open"], high=shown["high"], low=shown["low"], close=shown["close"],
+        increasing={"line": {"color": style.UP, "width": 1}, "fillcolor": style.UP},
+        decreasing={"line": {"color": style.DOWN, "width": 1}, "fillcolor": style.DOWN},
+        name="Price", showlegend=False,
+    )
+
+
+def _volume(shown: pd.DataFrame) -> go.Bar:
+    rises = shown["close"] >= shown["open"]
+    return go.Bar(
+        x=list(shown.index), y=shown["volume"], yaxis="y2", name="Volume", showlegend=False,
+        marker={"color": np.where(rises, FAINT_UP, FAINT_DOWN), "line": {"width": 0}},
+        hovertemplate="Volume %{y:,.0f}<extra></extra>",
+    )
+
+
+def _overlays(frame: pd.DataFrame, shown: pd.DataFrame, names: Sequence[str]) -> list[go.Scatter]:
+    """Computed on the whole series, so that a short range starts warm."""
+    lines = {label: line for name in names for label, line in prices.INDICATORS[name](frame["close"]).items()}
+    return [
+        go.Scatter(
+            x=list(shown.index), y=line.loc[shown.index], name=label, mode="lines",
+            line={"color": OVERLAYS[i % len(OVERLAYS)], "width": 1.3},
+            hovertemplate=f"{label} $%{{y:,.2f}}<extra></extra>",
+        )
+        for i, (label, line) in enumerate(lines.items())
+    ]
+
+
+def _executions(marks: Sequence[Mark], shown: pd.DataFrame) -> list[go.Scatter]:
+    kinds = (
+        ("Buy", "BUY", False, "triangle-up", style.UP), ("Sell", "SELL", False, "triangle-down", style.DOWN),
+        ("Stop exit", "SELL", True, "x", style.WARN),
+    )
+    traces = []
+    for name, side, by_stop, symbol, color in kinds:
+        chosen = [m for m in marks if m.side == side and (m.leg == "stop") == by_stop]
+        if chosen:
+            traces.append(_execution_trace(name, chosen, shown, symbol, color))
+    return traces
+
+
+def _execution_trace(name: str, marks: Sequence[Mark], shown: pd.DataFrame, symbol: str, color: str) -> go.Scatter:
+    """Below the bar for a buy, above it for a sale; hollow while provisional."""
+    gap = 0.03 * float(shown["high"].max() - shown["low"].min() or 1)
+    buys = marks[0].side == "BUY"
+    return go.Scatter(
+        x=[m.session for m in marks],
+        y=[shown.at[m.session, "low"] - gap if buys else shown.at[m.session, "high"] + gap for m in marks],
+        mode="markers", name=name,
+        marker={
+            "symbol": [symbol + ("-open" if m.provisional else "") for m in marks],
+            "color": color, "size": 11, "line": {"color": [color if m.provisional else "#FFFFFF" for m in marks], "width": 1},
+        },
+        customdata=[[m.qty, m.price, " (provisional)" if m.provisional else ""] for m in marks],
+        hovertemplate=name + " %{customdata[0]:,.0f} at $%{customdata[1]:,.2f}%{customdata[2]}<extra></extra>",
+    )
+
+
+def _level(start: str, end: str, at: float, name: str, color: str, dash: str) -> go.Scatter:
+    return go.Scatter(
+        x=[start, end], y=[at, at], mode="lines", name=f"{name} ${at:,.2f}",
+        line={"color": color, "width": 1.4, "dash": dash}, hoverinfo="skip",
+    )
+
+
+def equity_figure(
+    equity: Sequence[Sequence[Any]], benchmark: Sequence[Sequence[Any]] = (), *, height: int = 420, name: str = "Model",
+) -> go.Figure:
+    """``[[iso, USD], …]`` against buy-and-hold, the drawdown of both underneath."""
+    figure = go.Figure()
+    curves = ((name, equity, style.ACCENT, 2.0), ("Buy and hold", benchmark, style.MUTED, 1.4))
+    for label, rows, color, width in curves:
+        if not rows:
+            continue
+        sessions, values = [row[0] for row in rows], np.array([row[1] for row in rows], dtype="float64")
+        line = {"color": color, "width": width}
+        figure.add_trace(go.Scatter(
+            x=sessions, y=values, name=label, line=line, hovertemplate=f"{label} $%{{y:,.2f}}<extra></extra>",
+        ))
+        figure.add_trace(go.Scatter(
+            x=sessions, y=-100 * drawdown(values), yaxis="y2", showlegend=False, line={**line, "width": 1.2},
+            fill="tozeroy" if label == name else None, fillcolor="rgba(121,176,255,.16)",
+            hovertemplate=f"{label} drawdown %{{y:.2f}}%<extra></extra>",
+        ))
+    _lay_out(figure, [row[0] for row in equity], height, zoomable=True)
+    figure.update_layout(
+        yaxis={"domain": [0.34, 1], "tickprefix": "$", "tickformat": ",.0f"},
+        yaxis2={"domain": [0, 0.26], "ticksuffix": "%", "nticks": 4, "title": {"text": "Drawdown"}, **_axis()},
+    )
+    figure.update_xaxes(anchor="y2")
+    return figure
+
+
+def _axis() -> dict[str, Any]:
+    return {"gridcolor": "#1B2430", "zeroline": False, "linecolor": style.LINE, "automargin": True, "side": "right"}
+
+
+def ticks(sessions: Sequence[str], most: int) -> tuple[list[str], list[str]]:
+    """Sessions to label, at most so many, and their labels: days, months or years."""
+    spans = ((10, _day, 5 * most), (7, _month, 4 * most), (4, _year, len(sessions)))
+    for length, label, limit in spans:
+        pairs = zip(["", *sessions], sessions, strict=False)
+        starts = [session for before, session in pairs if before[:length] != session[:length]]
+        if len(starts) <= limit:
+            chosen = starts[:: -(-len(starts) // most) or 1]
+            return chosen, [label(s) for s in chosen]
+    return [], []
+
+
+def _day(session: str) -> str:
+    return f"{int(session[8:])} {_MONTHS[int(session[5:7]) - 1]}"
+
+
+def _month(session: str) -> str:
+    return f"{_MONTHS[int(session[5:7]) - 1]} {session[:4]}"
+
+
+def _year(session: str) -> str:
+    return session[:4]
+
+
+def _lay_out(figure: go.Figure, sessions: Sequence[str], height: int, zoomable: bool) -> None:
+    """Sessions are categories: no gap for a weekend or a holiday."""
+    values, texts = ticks(sessions, 9 if zoomable else 5)
+    figure.update_layout(
+        height=height, margin={"l": 6, "r": 6, "t": 30 if zoomable else 26, "b": 6},
+        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": "'Source Sans', sans-serif", "color": style.MUTED, "size": 12},
+        hovermode="x unified", hoverlabel={"bgcolor": style.PANEL, "bordercolor": style.LINE, "font": {"color": style.TEXT}},
+        legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "font": {"size": 12}},
+        dragmode="zoom" if zoomable else False, uirevision="kept", bargap=0.25,
+        xaxis={
+            "type": "category", "rangeslider": {"visible": False}, "tickvals": values, "ticktext": texts,
+            "showgrid": False, "range": [-1, len(sessions)],
+            "linecolor": style.LINE, "automargin": True, "fixedrange": not zoomable,
+        },
+        yaxis={**_axis(), "fixedrange": not zoomable},
+    )

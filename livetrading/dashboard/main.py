@@ -1,0 +1,17 @@
+"""The frame around every page: style, navigation, emergency stop, heartbeat, dialogs."""
+
+import streamlit as st
+
+from livetrading.dashboard import sitemap, style
+from livetrading.dashboard.components import dialogs, frame
+from livetrading.dashboard.components.guard import guarded
+
+st.set_page_config(page_title="Livetrading", page_icon="📈", layout="wide")
+st.html(style.CSS)
+page = st.navigation([sitemap.live(), sitemap.training()], position="top")
+
+with guarded():
+    frame.render()
+page.run()
+with guarded():
+    dialogs.render()

@@ -1,0 +1,82 @@
+"""Small pieces of HTML where Streamlit would cut a number short. All text is escaped."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import NamedTuple
+
+STATUS_TONES = {
+    "running": "lt-up", "paused": "lt-warn", "blocked": "lt-down", "finished": "lt-accent", "stopped": "lt-muted",
+    "unreadable": "lt-down",
+}
+
+
+class Fact(NamedTuple):
+    """A labelled value, a line under it, and the style classes of both."""
+
+    label: str
+    value: str
+    sub: str = ""
+    tone: str = ""
+    sub_tone: str = ""
+
+
+def tag(text: str, tone: str = "lt-muted") -> str:
+    return f'<span class="lt-tag {tone}">{escape(text.upper())}</span>'
+
+
+def status_tag(status: str) -> str:
+    return tag(status, STATUS_TONES.get(status, "lt-muted"))
+
+
+def pill(text: str, tone: str = "lt-muted") -> str:
+    return f'<span class="lt-pill"><span class="lt-dot {tone}"></span>{escape(text)}</span>'
+
+
+def row(parts: Sequence[str]) -> str:
+    return f'<div class="lt-row">{"".join(parts)}</div>'
+
+
+def kpis(facts: Sequence[Fact]) -> str:
+    return f'<div class="lt-kpis">{"".join(_fact("lt-kpi", f) for f in facts)}</div>'
+
+
+def facts(items: Sequence[Fact], wide: bool = False) -> str:
+    """A grid of them; ``wide`` where the whole page is theirs."""
+    return f'<div class="lt-facts{" lt-wide" if wide else ""}">{"".join(_fact("lt-fact", f) for f in items)}</div>'
+
+
+def title(text: str, sub: str = "") -> str:
+    """A page's name, and a word beside it."""
+    return f'<div class="lt-head"><h1>{escape(text)}</h1><span class="lt-muted">{escape(sub)}</span></div>'
+
+
+def heading(text: str, sub: str = "") -> str:
+    return f'<div class="lt-head"><span class="name">{escape(text)}</span><span class="lt-muted">{escape(sub)}</span></div>'
+
+
+def _fact(kind: str, fact: Fact) -> str:
+    sub = f'<div class="s {fact.sub_tone}">{escape(fact.sub)}</div>' if fact.sub else ""
+    return (
+        f'<div class="{kind}"><div class="l">{escape(fact.label)}</div>'
+        f'<div class="v {fact.tone}">{escape(fact.value)}</div>{sub}</div>'
+    )
+
+
+def notes(texts: Sequence[str]) -> str:
+    return "".join(f'<div class="lt-note">{escape(text)}</div>' for text in texts)
+
+
+def empty(text: str) -> str:
+    return f'<div class="lt-empty">{escape(text)}</div>'
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[tuple[str, str] | str]]) -> str:
+    """Right-aligned but for the first column; a cell may carry a style class."""
+    cells = "".join(f"<th>{escape(text)}</th>" for text in head)
+    body = "".join(f"<tr>{''.join(map(_cell, line))}</tr>" for line in rows)
+    return f'<div class="lt-scroll"><table class="lt-table"><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _cell(cell: tuple[str, str] | str) -> str:
+    text, tone = (cell, "") if isinstance(cell, str) else cell
+    return f'<td class="{tone}">{escape(text)}</td>'

@@ -1,0 +1,127 @@
+"""What a REST body may hold: known fields of the right type within their bounds."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from livetrading.core.errors import BadInput
+from livetrading.core.types import AgentType, Limits, Mode, Terms
+
+from . import commands
+
+Body = Mapping[str, Any]
+_ID = re.compile(r"[A-Za-z0-9_-]{8,56}")
+_NEW_AGENT = (
+    "model_id", "agent_type", "symbol", "initial_capital", "max_position_pct", "risk_per_trade",
+    "time_frame", "mode", "source", "pace", "request_id",
+)
+
+
+@dataclass(frozen=True)
+class NewAgent:
+    """A deployment: ``options`` are the long options of the command ``deploy``."""
+
+    model_id: str
+    agent_type: str | None
+    symbol: str | None
+    options: dict[str, Any]
+    request_id: str
+
+
+@dataclass(frozen=True)
+class EmergencyStop:
+    reason: str
+    all_orders: bool
+    request_id: str
+
+
+def new_agent(body: Body) -> NewAgent:
+    """Checked; capital and limits are fractions and USD. Raises BadInput."""
+    _known(body, _NEW_AGENT)
+    model_id = _text(body, "model_id")
+    if model_id is None:
+        raise BadInput("model_id is missing; list the models with `python -m livetrading models`.")
+    terms = Terms(
+        _number(body, "initial_capital", 10_000.0),
+        Limits(_number(body, "max_position_pct", 0.5), _number(body, "risk_per_trade", 0.02)),
+    )
+    options = {
+        "capital": terms.capital, "max-position": terms.limits.max_position,
+        "risk-per-trade": terms.limits.risk_per_trade, "time-frame": _time_frame(body),
+        "mode": _choice(body, "mode", tuple(Mode)) or str(Mode.PAPER), "source": _text(body, "source"),
+        "pace": None if body.get("pace") is None else _number(body, "pace", 1.0),
+    }
+    return NewAgent(model_id, _choice(body, "agent_type", tuple(AgentType)), _text(body, "symbol"), options, request_id(body))
+
+
+def check_match(order: NewAgent, agent_type: str, symbol: str) -> None:
+    """The type and symbol that were named must be the model's own. Raises BadInput."""
+    for name, asked, has in (("agent_type", order.agent_type, agent_type), ("symbol", order.symbol, symbol)):
+        if asked is not None and asked != has:
+            raise BadInput(f"{name} is {asked!r}, but the model {order.model_id} is for {has!r}; name a model that matches.")
+
+
+def emergency_stop(body: Body) -> EmergencyStop:
+    """``{"reason"?, "all_orders"?, "request_id"?}``. Raises BadInput."""
+    _known(body, ("reason", "all_orders", "request_id"))
+    all_orders = body.get("all_orders", False)
+    if not isinstance(all_orders, bool):
+        raise BadInput(f"all_orders is {all_orders!r}; it must be true or false.")
+    reason = (_text(body, "reason") or "emergency stop by REST")[:500]
+    return EmergencyStop(reason, all_orders, request_id(body))
+
+
+def check_time(body: Body) -> str | None:
+    _known(body, ("check_time",))
+    return _text(body, "check_time")
+
+
+def request_only(body: Body) -> str:
+    """The id of a body that may hold nothing else. Raises BadInput."""
+    _known(body, ("request_id",))
+    return request_id(body)
+
+
+def request_id(body: Body) -> str:
+    """The caller's id, or a new one, so that a repeated call is one request."""
+    given = _text(body, "request_id")
+    if given is None:
+        return commands.new_id()
+    if not _ID.fullmatch(given):
+        raise BadInput("request_id must be 8 to 56 letters, digits, '-' or '_'; leave it out to have one made.")
+    return given
+
+
+def _known(body: Body, names: tuple[str, ...]) -> None:
+    unknown = sorted(set(body) - set(names))
+    if unknown:
+        raise BadInput(f"The field {unknown[0]} is not known here; known are {', '.join(names)}.")
+
+
+def _text(body: Body, name: str) -> str | None:
+    value = body.get(name)
+    if value is None or (isinstance(value, str) and value):
+        return value
+    raise BadInput(f"{name} is {value!r}; it must be a text that is not empty.")
+
+
+def _number(body: Body, name: str, default: float) -> float:
+    value = body.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadInput(f"{name} is {value!r}; it must be a number.")
+    return float(value)
+
+
+def _choice(body: Body, name: str, choices: tuple[str, ...]) -> str | None:
+    value = _text(body, name)
+    if value is not None and value not in choices:
+        raise BadInput(f"{name} is {value!r}; it must be one of {', '.join(choices)}.")
+    return None if value is None else str(value)
+
+
+def _time_frame(body: Body) -> str:
+    value = _text(body, "time_frame") or "daily"
+    if value.lower() not in ("daily", "daily/eod", "eod", "1d"):
+        raise BadInput(f"time_frame is {value!r}; it must be 'daily': end-of-day is what this version trades.")
+    return "daily"

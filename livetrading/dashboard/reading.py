@@ -1,0 +1,57 @@
+"""What pages and routes read. Reading never waits and never changes anything."""
+
+import os
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from livetrading.adapters.home import Home
+from livetrading.adapters.registry import Registry
+from livetrading.adapters.store import Store
+from livetrading.execution import views
+from livetrading.research import jobs as job_records
+
+Doc = dict[str, Any]
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def home() -> Home:
+    """The home of this process: what ``up`` set, or the default."""
+    return _home(os.environ.get("LIVETRADING_HOME"))
+
+
+@cache
+def _home(option: str | None) -> Home:
+    return Home.resolve(option)
+
+
+def store() -> Store:
+    return Store(home())
+
+
+def registry() -> Registry:
+    return Registry(home())
+
+
+def agents() -> list[Doc]:
+    return views.agents(store())
+
+
+def agent(agent_id: str) -> Doc:
+    return views.agent(store(), agent_id)
+
+
+def history(agent_id: str) -> Doc:
+    return views.history(store(), agent_id)
+
+
+def system() -> Doc:
+    return views.system(store(), now())
+
+
+def jobs(kind: str | None = None) -> list[Doc]:
+    """Newest first."""
+    return [job for job in job_records.jobs(store()) if kind in (None, job["kind"])]

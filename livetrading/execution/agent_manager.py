@@ -1,0 +1,213 @@
+"""Requests applied under the scheduler's lock: the only hand on agents.
+
+Each may be applied again after a crash and changes nothing the second time.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from ..adapters.stamps import stamp
+from ..core import admission
+from ..core.agent import AgentConfig
+from ..core.card import ModelCard
+from ..core.errors import BadInput, Conflict, LivetradingError
+from ..core.events import Created, Deployed, Deposited, StatusChanged
+from ..core.types import AgentStatus, Costs, Leg, Limits, Mode, Terms
+from . import emergency, requests
+from .desk import Desk, agent_ids
+from .dossier import Dossier
+from .live_trader import LiveTrader
+
+log = logging.getLogger(__name__)
+Result = tuple[str, dict[str, Any]]
+"""What was done in words, and as data."""
+
+
+def terms_of(args: dict[str, Any]) -> Terms:
+    """Capital and limits of a deployment form; BadInput names what is out of bounds."""
+    try:
+        capital = float(args.get("capital", 10_000.0))
+        limits = Limits(
+            max_position=float(args.get("max_position", 0.5)),
+            risk_per_trade=float(args.get("risk_per_trade", 0.02)),
+        )
+        costs = Costs(**args.get("costs", {}))
+    except (TypeError, ValueError):
+        raise BadInput("capital, max position and risk per trade must be numbers.") from None
+    return Terms(capital, limits, costs)
+
+
+@dataclass
+class AgentManager:
+    """Applies requests to the agents of a desk."""
+
+    desk: Desk
+
+    def apply_pending(self, now: datetime) -> int:
+        """Apply and answer every waiting request, oldest first; how many."""
+        waiting = requests.pending(self.desk.store)
+        for request in waiting:
+            status, message, result = self._answer(request, now)
+            requests.resolve(self.desk.store, request["id"], status, message, result, now)
+            log.info("request %s %s %s by %s: %s (%s)", request["id"], request["kind"],
+                     request["agent_id"] or "", request["by"], status, message)
+        return len(waiting)
+
+    def _answer(self, request: dict[str, Any], now: datetime) -> tuple[str, str, dict[str, Any]]:
+        try:
+            message, result = self.apply(request, now)
+        except LivetradingError as error:
+            return "refused", str(error), {"error_type": type(error).__name__}
+        return "done", message, result
+
+    def apply(self, request: dict[str, Any], now: datetime) -> Result:
+        """Do what a request asks. Raises what refuses it."""
+        kind, by, args = request["kind"], request["by"], request["args"]
+        if kind == "create":
+            return self.create(args, request["id"], by, now)
+        if kind == "emergency_stop":
+            return emergency.stop(self.desk, args.get("reason", ""), by, now)
+        if kind == "rearm":
+            return emergency.rearm(self.desk, by, now)
+        act = {"start": self.start, "pause": self.pause, "close": self.close, "remove": self.remove}
+        return act[kind](request["agent_id"], by, now)
+
+    # -- create -----------------------------------------------------------
+
+    def create(self, args: dict[str, Any], request_id: str, by: str, now: datetime) -> Result:
+        """A new agent, started; its first session is the next to complete."""
+        for known in self.desk.dossiers.values():
+            if known.state.agent.request_id == request_id:
+                return self._created(known)
+        card = self.desk.registry.card(str(args.get("model_id", "")))
+        mode = _mode(args.get("mode", "paper"))
+        must_match(card, args)
+        terms = terms_of(args)
+        said = admission.admit(mode, self._test(args, card, terms))
+        config = AgentConfig(
+            agent_id=self._next_id(card), model_id=card.model_id, agent_type=card.agent_type,
+            symbol=card.symbol, mode=mode, source=str(args.get("source") or card.source),
+            terms=terms, time_frame=str(args.get("time_frame", "daily")),
+            pace=float(args.get("pace", 1.0)), zip_sha256=card.zip_sha256, request_id=request_id,
+        )
+        first = card.test.start if mode == Mode.REPLAY else self._first_session(now)
+        dossier = Dossier(self.desk.home, config.agent_id)
+        dossier.commit(
+            [
+                Created(config.to_dict()), Deposited(terms.capital),
+                Deployed(stamp(now), first.isoformat()),
+                StatusChanged(AgentStatus.RUNNING, said or "", by),
+            ],
+            now,
+        )
+        self.desk.dossiers[config.agent_id] = dossier
+        return self._created(dossier)
+
+    def _created(self, dossier: Dossier) -> Result:
+        agent_id = dossier.agent_id
+        return f"{agent_id} was created and started.", {"agent_id": agent_id}
+
+    def _test(self, args: dict[str, Any], card: ModelCard, terms: Terms) -> dict[str, Any]:
+        """The test that a job ran with this agent's own terms: what the gate reads."""
+        wanted = str(args.get("job_id", ""))
+        jobs = self.desk.store.read("jobs").get("jobs", {}).values()
+        job = next((j for j in jobs if j.get("id") == wanted and j.get("state") == "done"), None)
+        result = job["result"] if job else {}
+        if result.get("model_id") != card.model_id or result.get("terms") != terms_document(terms):
+            raise Conflict("The model's test was not run with these terms; deploy it again, so that it is.")
+        return dict(result["test"])
+
+    def _next_id(self, card: ModelCard) -> str:
+        prefix = f"{card.agent_type}_{card.symbol}_"
+        taken = [a.removeprefix(prefix) for a in agent_ids(self.desk.home) if a.startswith(prefix)]
+        number = max((int(n) for n in taken if n.isdigit()), default=0) + 1
+        return f"{prefix}{number:03d}"
+
+    def _first_session(self, now: datetime) -> date:
+        return self.desk.calendar.next_session(self.desk.calendar.last_complete(now, self.desk.delay))
+
+    # -- the others -------------------------------------------------------
+
+    def start(self, agent_id: str, by: str, now: datetime) -> Result:
+        """Run, also after a pause, a block or a drawdown pause."""
+        if self.desk.latch.status() is not None:
+            raise Conflict("The emergency stop is set; re-arm first, then start the agent.")
+        dossier = self.desk.dossier(agent_id)
+        state = dossier.state
+        if state.status == AgentStatus.FINISHED:
+            raise Conflict(f"{agent_id} has finished its replay; deploy the model again.")
+        if state.status == AgentStatus.RUNNING and not state.book.entries_paused:
+            return f"{agent_id} runs already.", {"agent_id": agent_id, "agent_status": "running"}
+        self.desk.registry.load(state.agent.model_id)
+        self.desk.forget(agent_id)
+        dossier.commit([StatusChanged(AgentStatus.RUNNING, "", by)], now)
+        return f"{agent_id} was started.", {"agent_id": agent_id, "agent_status": "running"}
+
+    def pause(self, agent_id: str, by: str, now: datetime) -> Result:
+        """No more decisions and no entry on its way; the protective stop stays."""
+        trader, when = self._at(agent_id, now)
+        dossier = trader.dossier
+        if dossier.state.status not in (AgentStatus.RUNNING, AgentStatus.PAUSED, AgentStatus.BLOCKED):
+            raise Conflict(f"{agent_id} is {dossier.state.status}; only a running agent can be paused.")
+        if dossier.state.status != AgentStatus.PAUSED:
+            dossier.commit([StatusChanged(AgentStatus.PAUSED, "", by)], when)
+        emergency.withdraw_entries(trader, "the agent was paused", when)
+        return f"{agent_id} is paused.", {"agent_id": agent_id, "agent_status": "paused"}
+
+    def close(self, agent_id: str, by: str, now: datetime) -> Result:
+        """Sell everything held; the agent itself goes on."""
+        trader, when = self._at(agent_id, now)
+        state = trader.dossier.state
+        if state.status == AgentStatus.FINISHED:
+            raise Conflict(f"{agent_id} has finished its replay: there is no next bar to sell at.")
+        if state.flat and not state.open_orders(Leg.ENTRY):
+            raise Conflict(f"{agent_id} holds no position; there is nothing to close.")
+        emergency.withdraw_entries(trader, f"closed by {by}", when)
+        done = emergency.flatten(trader, f"closed by {by}", when)
+        return f"{agent_id}: {done}.", {"agent_id": agent_id, "outcome": done, "flat": trader.dossier.state.flat}
+
+    def remove(self, agent_id: str, by: str, now: datetime) -> Result:
+        """Put an agent away; its journal stays. Refused while it holds shares."""
+        trader, when = self._at(agent_id, now)
+        dossier = trader.dossier
+        over = dossier.state.status == AgentStatus.FINISHED
+        if not dossier.state.flat and not over:
+            raise Conflict(f"{agent_id} holds {dossier.state.book.shares} {dossier.state.agent.symbol}; close the position first.")
+        emergency.withdraw_entries(trader, "the agent was removed", when)
+        if dossier.state.orders:
+            raise Conflict(f"{agent_id} still has an order at the broker; try again when it has ended.")
+        dossier.commit([StatusChanged(AgentStatus.REMOVED, "", by)], when)
+        self.desk.forget(agent_id)
+        return f"{agent_id} was removed; its journal stays in the home.", {"agent_id": agent_id}
+
+    def _at(self, agent_id: str, now: datetime) -> tuple[LiveTrader, datetime]:
+        """An agent's trader and the time it lives in."""
+        self.desk.dossier(agent_id)
+        trader = self.desk.trader(agent_id)
+        return trader, emergency.time_of(trader, now)
+
+
+def terms_document(terms: Terms) -> dict[str, Any]:
+    """Terms as plain JSON values, for comparing."""
+    return {
+        "capital": terms.capital, "limits": dict(vars(terms.limits)), "costs": dict(vars(terms.costs))
+    }
+
+
+def _mode(value: Any) -> Mode:
+    try:
+        return Mode(value)
+    except ValueError:
+        raise BadInput(f"mode is {value!r}; choose replay, paper or ibkr.") from None
+
+
+def must_match(card: ModelCard, args: dict[str, Any]) -> None:
+    """An agent type or symbol that is given must be the model's."""
+    for name, actual in (("agent_type", str(card.agent_type)), ("symbol", card.symbol)):
+        given = args.get(name)
+        if given is not None and str(given).upper() != actual:
+            raise BadInput(f"{card.model_id} is a model for {actual}, not for {given}; choose one that matches.")
+
+

@@ -1,0 +1,127 @@
+"""``verify``: is everything on disk what the journals say, and the models still decide so?
+
+Reads only. What a start of the scheduler will resolve by itself is ``pending``.
+"""
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..adapters.brokers.paper import PaperBroker
+from ..adapters.halt import HaltLatch
+from ..adapters.home import Home
+from ..adapters.journal import Journal
+from ..adapters.registry import Registry
+from ..adapters.store import Store
+from ..core import agent as agents
+from ..core import decide, ledger, market
+from ..core.agent import AgentState
+from ..core.card import ModelCard
+from ..core.errors import Damaged, LivetradingError
+from ..core.events import BarsAppended, Decided, Event
+from ..core.observe import observe
+from ..core.orders import OrderState
+from ..core.types import AgentStatus
+from .desk import agent_ids
+from .dossier import events_of
+from .live_trader import Policy
+from .series import Series
+
+Finding = dict[str, Any]
+_UNRESOLVED = (OrderState.PENDING_NEW, OrderState.PENDING_CANCEL)
+
+
+def audit(home: Home) -> dict[str, Any]:
+    """``problems`` and ``pending``, each with agent and text; and what was looked at."""
+    problems: list[Finding] = []
+    pending: list[Finding] = []
+    decisions = 0
+    for name in ("requests", "jobs", "system"):
+        try:
+            Store(home).read(name)
+        except Damaged as error:
+            problems.append({"agent_id": None, "text": str(error)})
+    for agent_id in agent_ids(home):
+        try:
+            wrong, open_ends, made = _agent(home, agent_id)
+        except LivetradingError as error:
+            wrong, open_ends, made = [str(error)], [], 0
+        problems += [{"agent_id": agent_id, "text": f"{agent_id}: {text}"} for text in wrong]
+        pending += [{"agent_id": agent_id, "text": f"{agent_id}: {text}"} for text in open_ends]
+        decisions += made
+    halt = HaltLatch(home).status()
+    return {
+        "problems": problems, "pending": pending, "agents": len(agent_ids(home)),
+        "decisions_repeated": decisions, "halted": None if halt is None else halt.reason,
+    }
+
+
+def _agent(home: Home, agent_id: str) -> tuple[list[str], list[str], int]:
+    directory = home.agent(agent_id)
+    events = [event for _, batch in events_of(directory) for event in batch]
+    state = agents.fold(events)
+    if state.config is None:
+        return [], ["its creation was never finished"], 0
+    open_ends = [f"order {o.key} is {o.state}" for o in state.orders if o.state in _UNRESOLVED]
+    journal = Journal.open(directory / "journal.jsonl")
+    if journal.torn:
+        open_ends.append(f"{journal.torn} bytes of an unfinished last line will be dropped")
+    open_ends += _files(directory, journal.seq)
+    wrong = [] if state.status == AgentStatus.REMOVED else list(_broker(home, directory, state))
+    registry = Registry(home)
+    card, policy = registry.load(state.agent.model_id)
+    again = list(_decisions(card, Series(registry.bars(card.model_id), []), policy, events))
+    return [*wrong, *(text for text in again if text)], open_ends, len(again)
+
+
+def _files(directory: Path, seq: int) -> Iterator[str]:
+    try:
+        documents = Store.read_docs(directory / "state.json").get("agent") or [{}]
+        if documents[0].get("seq") != seq:
+            yield f"state.json stands at line {documents[0].get('seq')} of {seq} and will be rebuilt"
+        for path in sorted(directory.glob("history-*.json")):
+            Store.read_docs(path)
+    except Damaged as error:
+        yield f"{error} It will be rebuilt from the journal."
+
+
+def _broker(home: Home, directory: Path, state: AgentState) -> Iterator[str]:
+    """The book against the simulated broker's own ledger."""
+    broker = PaperBroker(Store(home), directory / "paper.json", state.agent.terms.costs)
+    unbooked = [e for e in broker.executions() if e.exec_id not in state.book.executions]
+    if broker.position() != state.book.shares and not unbooked:
+        yield f"the book holds {state.book.shares} shares, the broker {broker.position()}"
+    on_sale = sum(o.qty for o in state.orders if o.side == "SELL" and o.at_broker)
+    if on_sale > max(state.book.shares, 0) and not any(o.leg == "entry" for o in state.orders):
+        yield f"{on_sale} shares are on sale, {state.book.shares} are held"
+
+
+def _decisions(
+    card: ModelCard, series: Series, policy: Policy, events: list[Event]
+) -> Iterator[str | None]:
+    """Make every decision again: None where it is the same, else the difference."""
+    state = AgentState()
+    for event in events:
+        if isinstance(event, BarsAppended):
+            series.append(event.rows)
+        if isinstance(event, Decided):
+            yield _again(card, series, policy, state, event)
+        state = agents.apply(state, event)
+
+
+def _again(
+    card: ModelCard, series: Series, policy: Policy, state: AgentState, event: Decided
+) -> str | None:
+    frame = series.up_to(date.fromisoformat(event.session))
+    view = market.build(frame, card.scaler)
+    seen = observe(view.scaled[-1], state.book.account, view.columns.close[-1])
+    raw = policy.raw(seen)
+    action = int(decide.action_of(card.agent_type, np.asarray(raw)[()]))
+    if ledger.obs_sha256(seen) != event.obs:
+        return f"the observation of {event.session} comes out differently"
+    if (float(raw), action) != (event.raw, event.action):
+        return f"the action of {event.session} comes out as {raw}, recorded is {event.raw}"
+    return None

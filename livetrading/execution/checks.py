@@ -1,0 +1,73 @@
+"""One pass over all agents of real days, as of a time: what the scheduler and ``check`` do."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from ..adapters.stamps import stamp
+from ..core.errors import Conflict, LivetradingError
+from ..core.events import Deployed
+from ..core.types import Mode
+from .desk import Desk
+from .live_trader import Pass
+
+OF_REAL_DAYS = (Mode.PAPER, Mode.IBKR)
+
+
+def run(desk: Desk, now: datetime, between: Callable[[], object] = lambda: None) -> tuple[Pass, dict[str, str]]:
+    """Let every agent of real days do what is due; ``between`` runs after each agent.
+
+    Returns what was done, and per agent the error that stopped its pass: one
+    agent's trouble is not another's.
+    """
+    total, failed = Pass(), {}
+    for agent_id in desk.active():
+        if desk.dossier(agent_id).state.agent.mode not in OF_REAL_DAYS:
+            continue
+        try:
+            done = desk.trader(agent_id).run(now)
+        except LivetradingError as error:
+            failed[agent_id] = str(error)
+            desk.forget(agent_id)
+        else:
+            for name in vars(total):
+                getattr(total, name).extend(getattr(done, name))
+        between()
+    return total, failed
+
+
+def check_as_of(desk: Desk, now: datetime) -> tuple[Pass, dict[str, str]]:
+    """A pass as of a given time, which is the time of everything that it records.
+
+    For an agent that has settled nothing yet, the last session complete then
+    counts as its first, and an earlier time becomes its deployment date.
+    """
+    for agent_id in desk.active():
+        state = desk.dossier(agent_id).state
+        if state.agent.mode == Mode.IBKR:
+            raise Conflict("an agent of an Interactive Brokers account exists; a check as of another time is refused.")
+        if state.agent.mode == Mode.PAPER and state.settled is None and state.booked is None:
+            first = desk.calendar.last_complete(now, desk.delay).isoformat()
+            if first < state.first_session:
+                at = min(stamp(now), state.deployed_at)
+                desk.dossier(agent_id).commit([Deployed(at, first)], now)
+    return run(desk, now)
+
+
+def wanted(desk: Desk, now: datetime) -> bool:
+    """Whether any agent has something due or an order on its way: cheap, no I/O."""
+    for agent_id in desk.active():
+        state = desk.dossier(agent_id).state
+        if state.agent.mode not in OF_REAL_DAYS:
+            continue
+        if state.orders or desk.trader(agent_id).due(now):
+            return True
+    return False
+
+
+def document(done: Pass, failed: dict[str, str]) -> dict[str, Any]:
+    """A pass as JSON: agents that failed count as held, with the reason."""
+    held = [*done.held, *({"agent_id": a, "reason": why} for a, why in failed.items())]
+    return {**vars(done), "held": held}
+
+

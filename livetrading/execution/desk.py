@@ -1,0 +1,128 @@
+"""All agents of a home, opened for trading by the lock's holder."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import pandas as pd
+
+from ..adapters.bars.base import BarSet, BarSource, as_of, open_source
+from ..adapters.brokers.paper import PaperBroker
+from ..adapters.calendar import Calendar
+from ..adapters.halt import HaltLatch
+from ..adapters.home import Home
+from ..adapters.registry import Registry
+from ..adapters.store import Store
+from ..core.agent import AgentConfig
+from ..core.errors import Damaged, NotFound
+from ..core.types import AgentStatus, Mode
+from .dossier import Dossier
+from .live_trader import LiveTrader, Policy
+from .order_executor import OrderExecutor
+from .series import Series
+
+log = logging.getLogger(__name__)
+
+
+class History:
+    """A series as a source that shows no bar before its time."""
+
+    name = "replay"
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self._frame = frame
+
+    def daily(self, symbol: str, *, now: datetime) -> BarSet:
+        return as_of(symbol, self._frame, self.name, "history on a virtual clock", now)
+
+
+@dataclass
+class Desk:
+    """Dossiers and traders by agent id. ``damaged`` says why an agent cannot trade."""
+
+    home: Home
+    calendar: Calendar
+    delay: timedelta = timedelta(minutes=30)
+    dossiers: dict[str, Dossier] = field(default_factory=dict)
+    damaged: dict[str, str] = field(default_factory=dict)
+    _traders: dict[str, LiveTrader] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.store = Store(self.home)
+        self.latch = HaltLatch(self.home)
+        self.registry = Registry(self.home)
+
+    def open(self) -> None:
+        """Read every agent; one whose journal is damaged is set apart and named."""
+        for agent_id in agent_ids(self.home):
+            if agent_id in self.dossiers:
+                continue
+            try:
+                dossier = Dossier(self.home, agent_id)
+            except Damaged as error:
+                log.error("%s cannot trade: %s", agent_id, error)
+                self.damaged[agent_id] = str(error)
+                continue
+            if dossier.lost_bytes:
+                log.warning("%s: an unfinished last line of %d bytes was dropped; nothing had acted on it",
+                            agent_id, dossier.lost_bytes)
+            if dossier.seq:
+                self.dossiers[agent_id] = dossier
+
+    def active(self) -> list[str]:
+        """Agents that were not removed."""
+        return [a for a, d in sorted(self.dossiers.items()) if d.state.status != AgentStatus.REMOVED]
+
+    def dossier(self, agent_id: str) -> Dossier:
+        """An agent that exists and was not removed."""
+        if agent_id in self.damaged:
+            raise Damaged(self.damaged[agent_id])
+        if agent_id not in self.active():
+            raise NotFound(f"There is no agent {agent_id}: list them with `python -m livetrading agents`.")
+        return self.dossiers[agent_id]
+
+    def trader(self, agent_id: str) -> LiveTrader:
+        """An agent with its broker, bars and model; built once."""
+        if agent_id not in self._traders:
+            self._traders[agent_id] = self._build(self.dossier(agent_id))
+        return self._traders[agent_id]
+
+    def forget(self, agent_id: str) -> None:
+        """Build the trader anew the next time."""
+        self._traders.pop(agent_id, None)
+
+    def _build(self, dossier: Dossier) -> LiveTrader:
+        config = dossier.state.agent
+        card, bars = self.registry.card(config.model_id), self.registry.bars(config.model_id)
+        path = self.home.agent(config.agent_id) / "paper.json"
+        broker = PaperBroker(self.store, path, config.terms.costs)
+        executor = OrderExecutor(dossier, broker, self.calendar, self.latch)
+        series = Series(bars, dossier.rows)
+        return LiveTrader(
+            dossier, broker, executor, self._source(config, bars), self.calendar, card, series,
+            _Lazy(self.registry, config.model_id), self.delay,
+        )
+
+    def _source(self, config: AgentConfig, bars: pd.DataFrame) -> BarSource:
+        if config.mode == Mode.REPLAY:
+            return History(bars)
+        return open_source(config.source, self.home.cache)
+
+
+class _Lazy:
+    """A policy that is loaded when it is first asked: torch takes seconds."""
+
+    def __init__(self, registry: Registry, model_id: str) -> None:
+        self._load: Callable[[], Policy] = lambda: registry.load(model_id)[1]
+        self._policy: Policy | None = None
+
+    def __call__(self) -> Policy:
+        if self._policy is None:
+            self._policy = self._load()
+        return self._policy
+
+
+def agent_ids(home: Home) -> list[str]:
+    """Ids of all agents that ever were, oldest first by name."""
+    return sorted(p.name for p in home.agents.iterdir() if (p / "journal.jsonl").exists())

@@ -1,0 +1,108 @@
+"""Stop everything: latch, cancel, flatten, and say truly what is flat.
+
+The latch is set before this runs, by whoever asked; this is the part that needs
+the scheduler's lock. Its scope is our agents' shares and our orders.
+"""
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from ..core.errors import LivetradingError
+from ..core.events import StatusChanged
+from ..core.orders import OrderState
+from ..core.types import AgentStatus, Leg, Mode
+from . import replay
+from .desk import Desk
+from .live_trader import LiveTrader
+from .position_tracker import difference
+
+log = logging.getLogger(__name__)
+
+FLAT, QUEUED = "flat", "exit queued"
+
+
+def time_of(trader: LiveTrader, now: datetime) -> datetime:
+    """The time an agent lives in: a replay's is virtual."""
+    return replay.virtual_now(trader) if trader.dossier.state.agent.mode == Mode.REPLAY else now
+
+
+def withdraw_entries(trader: LiveTrader, reason: str, now: datetime) -> None:
+    """Cancel every purchase that has not filled, here or at the broker."""
+    executor, dossier = trader.executor, trader.dossier
+    for order in dossier.state.open_orders(Leg.ENTRY):
+        if order.state == OrderState.PLANNED:
+            executor.drop(order, OrderState.CANCELED, reason, now)
+        else:
+            executor.cancel(order.key, reason, now)
+
+
+def flatten(trader: LiveTrader, reason: str, now: datetime) -> str:
+    """Sell what is held as soon as it can be sold: ``flat``, or ``exit queued``."""
+    executor, dossier = trader.executor, trader.dossier
+    if not dossier.state.flat:
+        _replan_exit(trader, reason, now)
+        executor.send_due(now)
+        if dossier.state.agent.mode == Mode.REPLAY:
+            # A replay's clock stands still between bars; its exit fills at the next.
+            replay.advance(trader)
+    return FLAT if is_flat(trader) else QUEUED
+
+
+def _replan_exit(trader: LiveTrader, reason: str, now: datetime) -> None:
+    """One exit, to go now: one that only waited for its window is replaced."""
+    executor, dossier = trader.executor, trader.dossier
+    for order in dossier.state.open_orders(Leg.EXIT):
+        if order.state == OrderState.PLANNED and order.tif == "OPG":
+            executor.drop(order, OrderState.CANCELED, reason, now)
+    if dossier.state.open_orders(Leg.EXIT):
+        return
+    bar = dossier.state.booked or dossier.state.first_session
+    dossier.commit(executor.exit(bar, now, "DAY", reason), now)
+
+
+def is_flat(trader: LiveTrader) -> bool:
+    """Nothing held, nothing open, and the broker says the same."""
+    return trader.dossier.state.idle and difference(trader.dossier, trader.broker) is None
+
+
+def stop(desk: Desk, reason: str, by: str, now: datetime) -> tuple[str, dict[str, Any]]:
+    """Stop, cancel and flatten every agent; an agent that fails does not stop the others."""
+    desk.latch.set(reason or "emergency stop", by, now)
+    items = [_stop_one(desk, agent_id, by, now) for agent_id in desk.active()]
+    items += [
+        {"agent_id": agent_id, "status": "failed", "flat": False, "error": why}
+        for agent_id, why in desk.damaged.items()
+    ]
+    flat = all(item["flat"] for item in items)
+    text = "Everything is flat" if flat else "Stopped; not everything is flat yet"
+    return f"{text}: {len(items)} agents.", {"items": items, "flat": flat}
+
+
+def _stop_one(desk: Desk, agent_id: str, by: str, now: datetime) -> dict[str, Any]:
+    item: dict[str, Any] = {"agent_id": agent_id, "symbol": desk.dossier(agent_id).state.agent.symbol}
+    try:
+        trader = desk.trader(agent_id)
+        dossier, when = trader.dossier, time_of(trader, now)
+        item["shares"] = dossier.state.book.shares
+        if dossier.state.status == AgentStatus.FINISHED:
+            return {**item, "status": "finished replay", "flat": True}
+        if dossier.state.status != AgentStatus.STOPPED:
+            dossier.commit([StatusChanged(AgentStatus.STOPPED, "emergency stop", by)], when)
+        orders = len(dossier.state.orders)
+        trader.executor.recover(when)
+        withdraw_entries(trader, "emergency stop", when)
+        status = flatten(trader, "emergency stop", when)
+    except LivetradingError as error:
+        log.error("emergency stop of %s: %s", agent_id, error)
+        return {**item, "status": "failed", "flat": False, "error": str(error)}
+    return {**item, "orders": orders, "status": status, "flat": status == FLAT}
+
+
+def rearm(desk: Desk, by: str, now: datetime) -> tuple[str, dict[str, Any]]:
+    """Clear the latch; agents stay stopped until a person starts each."""
+    halt = desk.latch.clear(by, now)
+    if halt is None:
+        return "No emergency stop is set.", {"rearmed": False}
+    log.warning("re-armed by %s; the emergency stop was set by %s: %s", by, halt.by, halt.reason)
+    return "Re-armed; all agents stay stopped until they are started.", {"rearmed": True}

@@ -1,0 +1,259 @@
+"""One agent, one pass: fetch, gate, book, decide, plan, send. Safe to repeat.
+
+A pass does whatever is due at ``now`` and is not yet on record; after a crash,
+a sleep or a year the next pass is the same pass.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from ..adapters.bars.base import BarSource
+from ..adapters.brokers.paper import PaperBroker
+from ..adapters.calendar import Calendar
+from ..core import decide, gate, ledger, limits, market, rules, windows
+from ..core.card import ModelCard
+from ..core.errors import LivetradingError
+from ..core.events import (
+    BarsAppended, Decided, DividendPaid, EntriesPaused, Event, Held, Marked, Missed, SplitApplied,
+    StatusChanged,
+)
+from ..core.agent import BLOCK_AFTER_HELD
+from ..core.market import Market
+from ..core.observe import observe
+from ..core.types import AgentStatus
+from .dossier import Dossier
+from .order_executor import OrderExecutor
+from .position_tracker import difference, reconcile
+from .series import Series
+
+log = logging.getLogger(__name__)
+
+
+class Policy(Protocol):
+    def raw(self, obs: np.ndarray) -> float: ...
+
+
+@dataclass
+class Pass:
+    """What a pass found due and did."""
+
+    due: list[dict[str, Any]] = field(default_factory=list)
+    decided: list[dict[str, Any]] = field(default_factory=list)
+    planned: list[dict[str, Any]] = field(default_factory=list)
+    sent: list[dict[str, Any]] = field(default_factory=list)
+    held: list[dict[str, Any]] = field(default_factory=list)
+    missed: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class LiveTrader:
+    """Trades one agent at a simulated broker. ``delay`` after the close a bar counts as settled."""
+
+    dossier: Dossier
+    broker: PaperBroker
+    executor: OrderExecutor
+    source: BarSource
+    calendar: Calendar
+    card: ModelCard
+    series: Series
+    policy: Callable[[], Policy]
+    delay: timedelta = timedelta(minutes=30)
+
+    # -- the pass ---------------------------------------------------------
+
+    def run(self, now: datetime) -> Pass:
+        """Everything that is due at ``now``."""
+        done = Pass()
+        if self.dossier.state.status == AgentStatus.REMOVED:
+            return done
+        self.executor.recover(now)
+        self._send(now, done)
+        if self.due(now):
+            self._catch_up(now, done)
+            self._send(now, done)
+        for text in self.executor.protect(now):
+            log.warning("%s: %s", self.dossier.agent_id, text)
+        return done
+
+    def due(self, now: datetime) -> list[date]:
+        """Sessions complete at ``now`` that are not yet booked and settled."""
+        state = self.dossier.state
+        ended = state.status in (AgentStatus.STOPPED, AgentStatus.FINISHED)
+        if not state.first_session or (ended and state.idle):
+            return []
+        first = date.fromisoformat(state.first_session)
+        last = self.calendar.last_complete(now, self.delay)
+        known = [s for s in (state.booked, state.settled) if s]
+        if len(known) == 2:
+            first = max(first, self.calendar.next_session(date.fromisoformat(min(known))))
+        return self.calendar.sessions(first, last) if first <= last else []
+
+    def _send(self, now: datetime, done: Pass) -> None:
+        if not self.dossier.state.orders or difference(self.dossier, self.broker):
+            return
+        for order in self.executor.send_due(now):
+            done.sent.append(self._told(key=order.key, leg=str(order.leg), qty=order.qty))
+
+    def _told(self, **what: Any) -> dict[str, Any]:
+        return {"agent_id": self.dossier.agent_id, **what}
+
+    def _catch_up(self, now: datetime, done: Pass) -> None:
+        due = self.due(now)
+        fresh, problem = self._fetch(now)
+        for session in due:
+            name = session.isoformat()
+            unsettled = name > (self.dossier.state.settled or "")
+            if unsettled:
+                done.due.append(self._told(session=name))
+            reason = problem or self._book(session, fresh, now)
+            if unsettled:
+                self._settle(session, reason, now, done)
+
+    def _fetch(self, now: datetime) -> tuple[pd.DataFrame, str | None]:
+        """The source's bars as of ``now``, or why they are not to be trusted."""
+        symbol = self.dossier.state.agent.symbol
+        try:
+            fresh = self.source.daily(symbol, now=now).frame
+            self.series.check(fresh)
+        except LivetradingError as error:
+            return pd.DataFrame(), str(error)
+        return fresh, None
+
+    # -- money of a session -----------------------------------------------
+
+    def _book(self, session: date, fresh: pd.DataFrame, now: datetime) -> str | None:
+        """Split, dividend, fills, stop and mark of one session; why not, if not."""
+        state, name = self.dossier.state, session.isoformat()
+        if name <= (state.booked or ""):
+            return None
+        reason = gate.missing_bar(fresh, session, state.agent.symbol)
+        before = self.calendar.previous_session(session).isoformat()
+        if reason is None and state.booked is not None and state.booked < before:
+            reason = f"the bar of {state.agent.symbol} for the session after {state.booked} is missing"
+        if reason is not None:
+            return reason
+        events: list[Event] = []
+        rows = [] if name <= (state.bars_end or "") else self.series.rows_for(fresh, session, state.bars_end)
+        frame = self._with(rows, session)
+        expected = self.calendar.sessions(frame.index[0].date(), session)[-len(rows) - 1 :]
+        reason = gate.gap(frame, expected, state.agent.symbol)
+        if reason is not None:
+            return reason
+        if rows:
+            events.append(BarsAppended(rows, self.source.name))
+        quote = _quote(frame)
+        self.broker.advance(name, self.calendar.open_at(session), quote)
+        events += self._overnight(name, quote)
+        events += self.executor.news()
+        events.append(Marked(name, float(quote.close)))
+        self.dossier.commit(events, now)
+        self.series.append(rows)
+        reconcile(self.dossier, self.broker, now)
+        return None
+
+    def _with(self, rows: list[list[Any]], session: date) -> pd.DataFrame:
+        whole = Series(self.series.up_to(session), rows) if rows else self.series
+        return whole.up_to(session)
+
+    def _overnight(self, session: str, quote: rules.Quote) -> list[Event]:
+        """What happens to the shares held overnight before the open."""
+        account = self.dossier.state.book.account
+        found: list[Event] = []
+        if quote.split != 1.0:
+            found.append(SplitApplied(session, float(quote.split), float(quote.previous_close)))
+        shares = int(rules.whole(account.shares, quote.split))
+        if shares and quote.dividend:
+            found.append(DividendPaid(session, float(quote.dividend), shares))
+        return found
+
+    # -- the decision -----------------------------------------------------
+
+    def _settle(self, session: date, reason: str | None, now: datetime, done: Pass) -> None:
+        """Decide the session, hold it for now, or record it as MISSED."""
+        name = session.isoformat()
+        deadline = windows.decision_deadline(self.calendar.next_session(session))
+        reason = self._forbidden() or reason
+        if now > deadline:
+            return self._miss(name, reason or "nothing decided it before 09:20 New York of the next session", now, done)
+        if reason is None:
+            reason = self._decide(session, now, done)
+        if reason is not None:
+            done.held.append(self._told(session=name, reason=reason))
+            held = Held(name, reason)
+            if self.dossier.state.held != held:
+                self.dossier.commit([held], now)
+        return None
+
+    def _forbidden(self) -> str | None:
+        state = self.dossier.state
+        if self.executor.latch.status() is not None:
+            return "the emergency stop is set"
+        if state.status != AgentStatus.RUNNING:
+            return f"the agent is {state.status}" + (f": {state.status_reason}" if state.status_reason else "")
+        return None
+
+    def _miss(self, name: str, reason: str, now: datetime, done: Pass) -> None:
+        held = self.dossier.state.held
+        why = held.reason if held is not None and held.session == name else reason
+        state = self.dossier.commit([Missed(name, why)], now)
+        done.missed.append(self._told(session=name, reason=why))
+        if state.held_in_a_row >= BLOCK_AFTER_HELD and state.status == AgentStatus.RUNNING:
+            text = f"{state.held_in_a_row} sessions in a row were held: {why}"
+            self.dossier.commit([StatusChanged(AgentStatus.BLOCKED, text, "live trader")], now)
+
+    def _decide(self, session: date, now: datetime, done: Pass) -> str | None:
+        """Observe, ask, plan: one decision for one bar. Why it must wait, if it must."""
+        frame = self.series.up_to(session)
+        view = market.build(frame, self.card.scaler)
+        reason = gate.unfit(view, -1)
+        if reason is not None:
+            return reason
+        events = self._decision(view, session.isoformat(), now)
+        self.dossier.commit(events, now)
+        decided = next(e for e in events if isinstance(e, Decided))
+        done.decided.append(
+            self._told(session=decided.session, action=decided.action, qty=decided.qty, reason=decided.reason)
+        )
+        for order in self.dossier.state.orders:
+            if order.bar == decided.session:
+                done.planned.append(
+                    self._told(key=order.key, leg=str(order.leg), side=order.side, qty=order.qty)
+                )
+        return None
+
+    def _decision(self, view: Market, name: str, now: datetime) -> list[Event]:
+        state = self.dossier.state
+        terms, book = state.agent.terms, state.book
+        close, atr = view.columns.close[-1], view.atr[-1]
+        events: list[Event] = []
+        paused = book.entries_paused
+        if not paused and limits.pauses_entries(book.equity, book.limit_peak, terms.limits):
+            paused = True
+            text = f"drawdown reached {100 * terms.limits.max_drawdown:g} %"
+            events.append(EntriesPaused(name, text))
+        seen = observe(view.scaled[-1], book.account, close)
+        raw = self.policy().raw(seen)
+        action = decide.action_of(self.card.agent_type, np.asarray(raw)[()])
+        intent = decide.intend(action, book.account, close, atr, paused, terms.limits, terms.costs)
+        reason, qty, orders = decide.explain(intent.reason), 0, []
+        if any(o.leg != "stop" for o in state.orders):
+            reason = "an order of this agent is still open"
+        elif intent.plan.exit:
+            qty, orders = book.shares, self.executor.exit(name, now)
+        elif intent.plan.qty > 0:
+            qty = int(intent.plan.qty)
+            orders = self.executor.entry(name, qty, float(intent.plan.stop), now)
+        decided = Decided(name, ledger.obs_sha256(seen), float(raw), int(action), qty, reason)
+        return [*events, decided, *orders]
+
+
+def _quote(frame: pd.DataFrame) -> rules.Quote:
+    """The last session of a frame, with the close before it."""
+    columns = market.quotes(frame.iloc[-2:])
+    return rules.Quote(*(column[-1] for column in columns))

@@ -1,0 +1,25 @@
+"""The book against the broker: a difference stops the agent, a person resolves it."""
+
+from datetime import datetime
+
+from ..adapters.brokers.base import Broker
+from ..core.events import StatusChanged
+from ..core.types import AgentStatus
+from .dossier import Dossier
+
+
+def difference(dossier: Dossier, broker: Broker) -> str | None:
+    """Both sides in words if they differ; None while they agree."""
+    ours, theirs = dossier.state.book.shares, broker.position()
+    if ours == theirs:
+        return None
+    symbol = dossier.state.agent.symbol
+    return f"the book holds {ours} {symbol}, the broker {theirs}"
+
+
+def reconcile(dossier: Dossier, broker: Broker, now: datetime) -> str | None:
+    """Block a running agent whose book is not its broker's; the reason, or None."""
+    problem = difference(dossier, broker)
+    if problem and dossier.state.status in (AgentStatus.RUNNING, AgentStatus.PAUSED):
+        dossier.commit([StatusChanged(AgentStatus.BLOCKED, problem, "position tracker")], now)
+    return problem

@@ -1,0 +1,197 @@
+"""What all processes read about an agent: TinyDB files, folded from its journal.
+
+``state.json`` says how it stands; ``history-YYYY.json`` holds a year of equity,
+decisions, fills, trades, orders, bars and log lines. A commit rewrites both and
+no more, so it costs the same in year ten as on day one. They are derived: the
+journal rebuilds them whenever they are missing, damaged or behind.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from ..adapters.store import Store
+from ..core import decide
+from ..core.agent import AgentState
+from ..core.errors import Damaged
+from ..core.events import (
+    BarsAppended, Decided, EntriesPaused, Event, Filled, Held, Marked, Missed, Noted, OrderMoved,
+    SplitApplied, StatusChanged, DividendPaid,
+)
+from ..core.types import Action
+
+Doc = dict[str, Any]
+TABLES = ("equity", "decisions", "fills", "trades", "orders", "bars", "log")
+
+
+def documents(before: AgentState, event: Event, after: AgentState, at: str) -> list[tuple[str, str, Doc]]:
+    """(year, table, document) for each thing that an event adds to the history."""
+    found: list[tuple[str, str, Doc]] = []
+    if isinstance(event, Marked):
+        book = after.book
+        doc = {
+            "session": event.session, "equity": book.equity, "cash": book.cash,
+            "shares": book.shares, "close": event.close,
+        }
+        found.append((event.session[:4], "equity", doc))
+    elif isinstance(event, Decided | Missed):
+        found.append((event.session[:4], "decisions", _decision(event, at)))
+    elif isinstance(event, Filled):
+        found.append((event.session[:4], "fills", _fill(event, at)))
+    elif isinstance(event, BarsAppended):
+        found += [(row[0][:4], "bars", {"row": row}) for row in event.rows]
+    elif isinstance(event, OrderMoved) and after.order(event.key) not in after.orders:
+        order = after.order(event.key)
+        if order is not None:
+            found.append((at[:4], "orders", {**order.to_dict(), "updated": at}))
+    if after.book.num_trades > before.book.num_trades and after.book.last_trade is not None:
+        trade = after.book.last_trade.to_dict()
+        found.append((trade["exit_session"][:4], "trades", trade))
+    line = _log(event, after)
+    return [*found, (at[:4], "log", {"at": at, "text": line})] if line else found
+
+
+def _decision(event: Decided | Missed, at: str) -> Doc:
+    if isinstance(event, Missed):
+        return {
+            "session": event.session, "status": "missed", "action": None, "qty": 0,
+            "reason": event.reason, "at": at,
+        }
+    return {
+        "session": event.session, "status": "decided", "action": Action(event.action).name,
+        "qty": event.qty, "reason": event.reason, "at": at, "raw": event.raw, "obs": event.obs,
+    }
+
+
+def _fill(event: Filled, at: str) -> Doc:
+    return {
+        "exec_id": event.exec_id, "session": event.session, "leg": event.leg, "key": event.key,
+        "side": "BUY" if event.leg == "entry" else "SELL", "qty": event.qty,
+        "price": event.price, "fee": event.fee, "stop": event.stop, "at": at,
+    }
+
+
+def _log(event: Event, after: AgentState) -> str:
+    """One line for the agent's own log; empty for what the tables show anyway."""
+    match event:
+        case StatusChanged():
+            return f"{event.status} by {event.by}" + (f": {event.reason}" if event.reason else "")
+        case Decided():
+            text = f"{event.session}: {Action(event.action).name}"
+            return text + (f" {event.qty}" if event.qty else "") + (f" ({event.reason})" if event.reason else "")
+        case Held():
+            return f"{event.session} held: {event.reason}"
+        case Missed():
+            return f"{event.session} MISSED: {event.reason}"
+        case Filled():
+            side = "bought" if event.leg == "entry" else "sold"
+            return f"{event.session}: {side} {event.qty} at {event.price:.4f} ({event.leg}, fee {event.fee:.2f})"
+        case SplitApplied():
+            return f"{event.session}: split {event.ratio:g} for 1"
+        case DividendPaid():
+            return f"{event.session}: dividend {event.amount:g} on {event.shares} shares"
+        case EntriesPaused():
+            return f"{event.session}: entries paused: {event.reason}"
+        case OrderMoved():
+            return f"order {event.key} {event.state}" + (f": {event.reason}" if event.reason else "")
+        case Noted():
+            return event.text
+    return ""
+
+
+def state_document(state: AgentState, seq: int, at: str) -> Doc:
+    """How an agent stands, as of its journal's line ``seq``."""
+    book, config = state.book, state.agent
+    held = not state.flat
+    decision = state.last_decision
+    return {
+        "agent_id": config.agent_id, "agent_type": str(config.agent_type), "symbol": config.symbol,
+        "mode": str(config.mode), "status": str(state.status), "status_reason": state.status_reason,
+        "is_running": state.status == "running", "current_position": book.shares,
+        "entry_price": float(book.account.entry) if held else None,
+        "stop_price": float(book.account.stop) if held else None,
+        "current_price": book.close or None, "bar_session": book.marked,
+        "portfolio_value": book.equity, "cash": book.cash, "total_pnl": book.total_pnl,
+        "total_pnl_pct": 100.0 * book.total_pnl / book.capital if book.capital else 0.0,
+        "realized_pnl": book.realized, "unrealized_pnl": book.unrealized,
+        "dividends": book.dividends, "num_trades": book.num_trades, "last_check": at,
+        "last_decision": None if decision is None else {
+            "session": decision.session, "action": Action(decision.action).name,
+            "qty": decision.qty, "reason": decision.reason,
+        },
+        "warnings": _warnings(state), "capital": book.capital, "model_id": config.model_id,
+        "source": config.source, "pace": config.pace, "time_frame": config.time_frame,
+        "deployed_at": state.deployed_at, "first_session": state.first_session,
+        "max_position_pct": 100.0 * config.terms.limits.max_position,
+        "risk_per_trade": config.terms.limits.risk_per_trade, "settled": state.settled,
+        "booked": state.booked, "entries_paused": book.entries_paused, "seq": seq,
+    }
+
+
+def _warnings(state: AgentState) -> list[str]:
+    found = []
+    if state.held is not None:
+        found.append(f"{state.held.session} is held: {state.held.reason}")
+    if state.book.entries_paused:
+        found.append(decide.TEXT[decide.Reason.DRAWDOWN_PAUSE])
+    if state.book.cash < 0:
+        found.append(f"cash is overdrawn by {-state.book.cash:.2f} USD after a gap; buying waits")
+    if state.book.shares > 0 and not state.open_orders():
+        found.append("the position has no protective stop at the broker")
+    return found
+
+
+class Projection:
+    """Keeps an agent's files in step with its journal."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._year = ""
+        self._tables: dict[str, list[Doc]] = {}
+        self._changed: dict[str, dict[str, list[Doc]]] = {}
+        self._rebuilding = False
+
+    def path(self, year: str) -> Path:
+        return self._directory / f"history-{year}.json"
+
+    def forget(self) -> None:
+        """Before a rebuild: nothing on disk is believed."""
+        self._rebuilding, self._changed, self._year = True, {}, ""
+
+    def add(self, before: AgentState, event: Event, after: AgentState, at: str) -> None:
+        """Take an event in; nothing is written yet."""
+        for year, table, doc in documents(before, event, after, at):
+            self._of(year)[table].append(doc)
+
+    def _of(self, year: str) -> dict[str, list[Doc]]:
+        if year not in self._changed:
+            if year == self._year:
+                self._changed[year] = self._tables
+            else:
+                known = {} if self._rebuilding else Store.read_docs(self.path(year))
+                self._changed[year] = {name: known.get(name, []) for name in TABLES}
+        return self._changed[year]
+
+    def intact(self) -> bool:
+        """Whether the history on disk is what the journal says."""
+        try:
+            return all(Store.read_docs(self.path(year)) == tables for year, tables in self._changed.items())
+        except Damaged:
+            return False
+
+    def settle(self) -> None:
+        """What was taken in is on disk: keep the newest year, drop the rest."""
+        newest = max(self._changed, default="")
+        if newest >= self._year and newest:
+            self._year, self._tables = newest, self._changed[newest]
+        self._changed, self._rebuilding = {}, False
+
+    def write(self, state: AgentState, seq: int, at: str) -> None:
+        """Write what changed. Raises Unavailable; the next call writes it again."""
+        for year in sorted(self._changed):
+            Store.write_docs(self.path(year), self._changed[year], durable=False)
+        orders = [order.to_dict() for order in state.orders]
+        recent = [order.to_dict() for order in state.recent]
+        document = state_document(state, seq, at)
+        tables = {"agent": [document], "orders": orders, "recent": recent}
+        Store.write_docs(self._directory / "state.json", tables, durable=False)
+        self.settle()

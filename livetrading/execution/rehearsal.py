@@ -1,0 +1,61 @@
+"""One model through the live shell at full speed, in a home of its own."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+
+import pandas as pd
+
+from ..adapters.brokers.paper import PaperBroker
+from ..adapters.calendar import calendar
+from ..adapters.halt import HaltLatch
+from ..adapters.home import Home
+from ..adapters.stamps import stamp
+from ..adapters.store import Store
+from ..core import windows
+from ..core.agent import AgentConfig
+from ..core.card import ModelCard
+from ..core.events import Created, Deployed, Deposited, StatusChanged
+from ..core.types import AgentStatus, Mode, Terms
+from . import replay
+from .desk import History
+from .dossier import Dossier
+from .live_trader import LiveTrader, Policy
+from .order_executor import OrderExecutor
+from .series import Series
+
+
+def rehearse(
+    root: Path, card: ModelCard, frame: pd.DataFrame, policy: Policy, terms: Terms,
+    first: date, last: date, progress: Callable[[int, int], None],
+) -> replay.Replayed:
+    """Store, journal, orders and paper broker, session by session, on a virtual clock."""
+    home = Home.resolve(str(root))
+    dossier = Dossier(home, f"{card.agent_type}_{card.symbol}_001")
+    now = windows.at(first, windows.OPG_FROM)
+    config = AgentConfig(
+        agent_id=dossier.agent_id, model_id=card.model_id, agent_type=card.agent_type,
+        symbol=card.symbol, mode=Mode.REPLAY, source="replay", terms=terms, pace=0.0,
+        zip_sha256=card.zip_sha256,
+    )
+    dossier.commit(
+        [
+            Created(config.to_dict()), Deposited(terms.capital), Deployed(stamp(now), first.isoformat()),
+            StatusChanged(AgentStatus.RUNNING, "", "replay"),
+        ],
+        now,
+    )
+    return replay.run(trader_of(home, dossier, card, frame, policy), last, progress)
+
+
+def trader_of(
+    home: Home, dossier: Dossier, card: ModelCard, frame: pd.DataFrame, policy: Policy
+) -> LiveTrader:
+    """A trader over a given history; built from the store alone, so also after a restart."""
+    terms = dossier.state.agent.terms
+    broker = PaperBroker(Store(home), dossier.directory / "paper.json", terms.costs)
+    executor = OrderExecutor(dossier, broker, calendar(), HaltLatch(home))
+    return LiveTrader(
+        dossier, broker, executor, History(frame), calendar(), card,
+        Series(frame, dossier.rows), lambda: policy, timedelta(minutes=30),
+    )

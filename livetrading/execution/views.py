@@ -1,0 +1,127 @@
+"""The read model: what pages, REST and the command line show of the store.
+
+Reading takes no lock and changes nothing. Numbers come from the files that the
+scheduler writes after each journal line; times are ISO UTC.
+"""
+
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from ..adapters.calendar import calendar
+from ..adapters.halt import HaltLatch
+from ..adapters.home import Home
+from ..adapters.locks import SchedulerLock
+from ..adapters.registry import Registry
+from ..adapters import settings
+from ..adapters.stamps import parse_stamp, stamp
+from ..adapters.store import Store
+from ..core.bars import to_rows
+from ..core.errors import Damaged, NotFound
+
+Doc = dict[str, Any]
+HISTORY_YEARS = 40
+LEAD_IN = 504
+"""Sessions of the model's own bars shown before an agent's first."""
+FRESH_SECONDS = 15.0
+"""A heartbeat older than this is a scheduler that hangs."""
+
+
+def agents(store: Store) -> list[Doc]:
+    """Every agent that was not removed; one with a damaged file says so in its warnings."""
+    shown = [_status(store, path.name) for path in sorted(store.home.agents.iterdir()) if path.is_dir()]
+    return [doc for doc in shown if doc is not None and doc["status"] != "removed"]
+
+
+def agent(store: Store, agent_id: str) -> Doc:
+    """One agent's status; NotFound if there is none, or no more."""
+    found = _status(store, agent_id) if store.home.agent(agent_id).is_dir() else None
+    if found is None or found["status"] == "removed":
+        raise NotFound(f"There is no agent {agent_id}: list them with `python -m livetrading agents`.")
+    return found
+
+
+def _status(store: Store, agent_id: str) -> Doc | None:
+    directory = store.home.agent(agent_id)
+    try:
+        tables = store.read_docs(directory / "state.json")
+    except Damaged as error:
+        return _unreadable(agent_id, str(error))
+    documents = tables.get("agent")
+    if not documents:
+        return _unreadable(agent_id, "its state is not written yet") if (directory / "journal.jsonl").exists() else None
+    return {**documents[0], **_times(store, documents[0]), "orders": tables.get("orders", [])}
+
+
+def _unreadable(agent_id: str, why: str) -> Doc:
+    """An agent whose files cannot be shown now; the scheduler rebuilds them from the journal."""
+    kind, symbol = agent_id.split("_")[:2]
+    numbers = dict.fromkeys(
+        ("entry_price", "stop_price", "current_price", "price_time", "portfolio_value", "cash", "total_pnl",
+         "total_pnl_pct", "realized_pnl", "unrealized_pnl", "last_check", "next_check", "last_decision",
+         "bar_session", "capital", "model_id", "source", "pace", "deployed_at", "max_position_pct",
+         "risk_per_trade", "dividends", "settled", "booked", "first_session")
+    )
+    return {
+        **numbers, "agent_id": agent_id, "agent_type": kind, "symbol": symbol, "mode": "unknown",
+        "status": "unreadable", "status_reason": why, "is_running": False, "current_position": 0,
+        "num_trades": 0, "warnings": [f"{why} The scheduler rebuilds it from the journal at its start."],
+        "orders": [], "entries_paused": False, "time_frame": "daily", "seq": 0,
+    }
+
+
+def _times(store: Store, doc: Doc) -> Doc:
+    """When the shown price was made, and when the agent looks again."""
+    session = doc["bar_session"]
+    priced = stamp(calendar().close_at(date.fromisoformat(session))) if session else None
+    if doc["mode"] == "replay" or doc["status"] != "running":
+        return {"price_time": priced, "next_check": None}
+    delay = timedelta(minutes=settings.load(store.home).check_delay_minutes)
+    settled = doc["settled"]
+    following = calendar().next_session(date.fromisoformat(settled)) if settled else date.fromisoformat(doc["first_session"])
+    return {"price_time": priced, "next_check": stamp(calendar().close_at(following) + delay)}
+
+
+def history(store: Store, agent_id: str) -> Doc:
+    """Tables of an agent, oldest first; ``bars`` are rows of seven values."""
+    directory = store.home.agent(agent_id)
+    tables: Doc = {name: [] for name in ("equity", "decisions", "fills", "trades", "orders", "bars", "log")}
+    for path in sorted(directory.glob("history-*.json"))[-HISTORY_YEARS:]:
+        for name, docs in store.read_docs(path).items():
+            if name in tables:
+                tables[name] += docs
+    state = store.read_docs(directory / "state.json")
+    tables["orders"] += state.get("orders", [])
+    own = [doc["row"] for doc in tables["bars"]]
+    for doc in state.get("agent", []):
+        first = own[0][0] if own else doc["first_session"]
+        own = [row for row in _model_bars(store.home, doc["model_id"]) if row[0] < first][-LEAD_IN:] + own
+    return {**tables, "bars": own}
+
+
+@lru_cache(maxsize=32)
+def _model_bars(home: Home, model_id: str) -> list[list[Any]]:
+    """A model's bars never change, so they are read once."""
+    return to_rows(Registry(home).bars(model_id))
+
+
+def system(store: Store, now: datetime) -> Doc:
+    """Scheduler, halt latch and alarms."""
+    halt = HaltLatch(store.home).status()
+    tables = store.read("system")
+    beat = next(iter(tables.get("scheduler", {}).values()), {})
+    age = (now - parse_stamp(beat["heartbeat"])).total_seconds() if beat.get("heartbeat") else None
+    holder = SchedulerLock(store.home).holder()
+    alive = holder is not None and age is not None and age <= FRESH_SECONDS and holder.pid == beat.get("pid")
+    return {
+        "scheduler": {
+            "alive": alive, "pid": beat.get("pid") if holder else None,
+            "heartbeat": beat.get("heartbeat"), "age_seconds": age,
+            "doing": beat.get("doing", ""), "started": beat.get("started"),
+        },
+        "halt": None if halt is None else {
+            "reason": halt.reason, "by": halt.by, "at": stamp(halt.at) if halt.at else None
+        },
+        "alarms": list(tables.get("alarms", {}).values())[-50:],
+        "home": str(store.home.root),
+    }

@@ -1,0 +1,1 @@
+"""Learns and judges: environment, training, backtest, evaluation."""

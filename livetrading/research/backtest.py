@@ -1,0 +1,113 @@
+"""A model over a range of sessions: the same rules, one observation at a time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..core import decide, ledger, limits, rules, trades
+from ..core.market import Market
+from ..core.observe import observe
+from ..core.trades import OpenTrade, Trade
+from ..core.types import AgentType, Leg, Terms
+
+RawPolicy = Callable[[np.ndarray], float]
+"""One float32 observation in, the policy's own output out."""
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """What happened. ``rows`` is the ledger; equity and held have one entry a session."""
+
+    rows: list[dict[str, Any]]
+    equity: list[float]
+    held: list[bool]
+    trades: list[Trade]
+
+    @property
+    def fills(self) -> int:
+        return sum(len(entry["fills"]) for entry in self.rows)
+
+    @property
+    def orders(self) -> int:
+        return sum(1 for entry in self.rows if entry["qty"])
+
+
+def run(market: Market, bars: range, agent_type: AgentType, policy: RawPolicy, terms: Terms) -> Backtest:
+    """Trade sessions ``bars`` (indexes into the market) from a flat start.
+
+    Every session is decided, also the last, whose order never fills; nothing is
+    liquidated at the end. A drawdown beyond the limit ends all further entries,
+    as it does live until a person resumes.
+    """
+    account, plan = rules.open_account(np.float64(terms.capital)), rules.NO_PLAN
+    paused, held, equities, rows, tracker = False, [], [], [], _Tracker()
+    for t in bars:
+        fills: list[ledger.LedgerFill] = []
+        if t > bars.start:
+            before = account
+            account, session = rules.step(account, plan, market.quote(t), terms.costs)
+            fills = tracker.session(market, t, before, session)
+        close = market.columns.close[t]
+        equity = rules.equity_of(account, close)
+        paused = paused or bool(limits.pauses_entries(equity, account.peak, terms.limits))
+        seen = observe(market.scaled[t], account, close)
+        action = decide.action_of(agent_type, np.asarray(policy(seen))[()])
+        intent = decide.intend(
+            action, account, close, market.atr[t], paused, terms.limits, terms.costs
+        )
+        plan = intent.plan
+        qty = int(account.shares) if plan.exit else int(plan.qty)
+        rows.append(
+            ledger.row(
+                market.sessions[t].isoformat(), int(action), qty, ledger.obs_sha256(seen),
+                account.cash, equity, int(account.shares), fills,
+            )
+        )
+        equities.append(float(equity))
+        held.append(bool(account.shares > 0))
+    return Backtest(rows, equities, held, tracker.closed)
+
+
+class _Tracker:
+    """Round trips from a run's sessions."""
+
+    def __init__(self) -> None:
+        self.open: OpenTrade | None = None
+        self.closed: list[Trade] = []
+
+    def session(
+        self, market: Market, t: int, before: rules.Account, session: rules.Session
+    ) -> list[ledger.LedgerFill]:
+        """Book one session's split and fills; the ledger's view of the fills."""
+        name = market.sessions[t].isoformat()
+        self._split(name, before, market.quote(t))
+        fills: list[ledger.LedgerFill] = []
+        for leg, fill in ((Leg.ENTRY, session.entry), (Leg.EXIT, session.exit), (Leg.STOP, session.stop)):
+            qty = int(fill.qty)
+            if qty == 0:
+                continue
+            price, fee = float(fill.price), float(fill.fee)
+            fills.append((str(leg), qty, price, fee))
+            if leg == Leg.ENTRY:
+                self.open = trades.bought(self.open, name, qty, price, fee)
+            elif self.open is not None:
+                self._close(*trades.sold(self.open, name, str(leg), qty, price, fee))
+        return fills
+
+    def _split(self, name: str, before: rules.Account, quote: rules.Quote) -> None:
+        if self.open is None or quote.split == 1.0:
+            return
+        after = rules.apply_split(before, quote.split, quote.previous_close)
+        self._close(
+            *trades.split(
+                self.open, name, float(quote.split), int(after.shares),
+                float(after.cash - before.cash), float(quote.previous_close / quote.split),
+            )
+        )
+
+    def _close(self, left: OpenTrade | None, trade: Trade | None) -> None:
+        self.open = left
+        if trade is not None:
+            self.closed.append(trade)

@@ -1,0 +1,85 @@
+"""A run in numbers, beside buying and holding at the same costs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..core import metrics, rules
+from ..core.market import Market
+from ..core.types import AgentType, Terms
+from . import backtest
+from .backtest import Backtest, RawPolicy
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A model's run and its measures; ``hold`` is buy-and-hold's equity, one a session."""
+
+    run: Backtest
+    sessions: list[str]
+    measures: dict[str, Any]
+    hold: list[float]
+    hold_measures: dict[str, Any]
+
+    def summary(self) -> dict[str, Any]:
+        """Measures with their range, and buy-and-hold beside them."""
+        span = {"start": self.sessions[0], "end": self.sessions[-1]}
+        return {
+            "test": {**self.measures, **span}, "buy_and_hold": {**self.hold_measures, **span}
+        }
+
+    def document(self) -> dict[str, Any]:
+        """What the registry keeps of a test, for charts and tables."""
+        return {
+            "equity": [list(pair) for pair in zip(self.sessions, self.run.equity, strict=True)],
+            "buy_and_hold": [list(pair) for pair in zip(self.sessions, self.hold, strict=True)],
+            "trades": [trade.to_dict() for trade in self.run.trades],
+            "metrics": self.measures,
+            "buy_and_hold_metrics": self.hold_measures,
+        }
+
+
+def evaluate(
+    market: Market, bars: range, agent_type: AgentType, policy: RawPolicy, terms: Terms
+) -> Evaluation:
+    """Run a policy over ``bars`` from a flat start and measure it."""
+    run = backtest.run(market, bars, agent_type, policy, terms)
+    hold = buy_and_hold(market, bars, terms)
+    held = [False] + [True] * (len(hold) - 1)
+    return Evaluation(
+        run=run,
+        sessions=[market.sessions[t].isoformat() for t in bars],
+        measures=metrics.measure(run.equity, run.trades, run.held),
+        hold=hold,
+        hold_measures=metrics.measure(hold, [], held),
+    )
+
+
+def buy_and_hold(market: Market, bars: range, terms: Terms) -> list[float]:
+    """Equity at each close: the most whole shares at the second session's open.
+
+    Same costs; splits apply, dividends stay as cash, nothing is sold.
+    """
+    account = rules.open_account(np.float64(terms.capital))
+    equity = [float(account.cash)]
+    for t in bars[1:]:
+        quote = market.quote(t)
+        account = rules.apply_split(account, quote.split, quote.previous_close)
+        account = rules.credit_dividend(account, account.shares, quote.dividend)
+        if t == bars[1]:
+            fill = _affordable(float(account.cash), float(quote.open), terms)
+            account = rules.settle_buy(account, fill, np.float64(0.0))
+        equity.append(float(rules.equity_of(account, quote.close)))
+    return equity
+
+
+def _affordable(cash: float, price: float, terms: Terms) -> rules.Fill:
+    """The largest purchase that cash pays for, fee included."""
+    qty = np.floor(cash / price)
+    while qty > 0:
+        fill = rules.buy_at(np.float64(qty), np.float64(price), terms.costs)
+        if fill.qty * fill.price + fill.fee <= cash:
+            return fill
+        qty -= 1
+    return rules.buy_at(np.float64(0.0), np.float64(price), terms.costs)

@@ -1,0 +1,115 @@
+"""PPO and SAC by Stable-Baselines3, with settings fit for one symbol's daily bars.
+
+PPO: Schulman et al., "Proximal Policy Optimization Algorithms" (2017). SAC:
+Haarnoja et al., "Soft Actor-Critic Algorithms and Applications" (2018). The
+settings were chosen on walk-forward folds inside the training part of the
+bundled symbols; no test part was looked at.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from stable_baselines3 import PPO, SAC
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.vec_env import VecEnv
+
+from ..core.card import PolicySpec
+from ..core.types import AgentType
+from .environment import BatchTradingEnv, Task
+
+REPORT_SECONDS = 0.2
+ACTIVATIONS = {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU}
+
+Steps = Callable[[int, float], None]
+"""Called with the steps done and the seconds since the start."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Hyper-parameters of one algorithm. ``episode`` is a year of decisions."""
+
+    policy: PolicySpec
+    n_envs: int
+    episode: int
+    algorithm: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self)["algorithm"], "n_envs": self.n_envs, "episode": self.episode}
+
+
+SETTINGS = {
+    AgentType.PPO: Settings(
+        policy=PolicySpec((64, 64), "tanh"),
+        n_envs=16,
+        episode=252,
+        algorithm={
+            "learning_rate": 3e-4, "n_steps": 128, "batch_size": 256, "n_epochs": 10,
+            "gamma": 0.95, "gae_lambda": 0.9, "ent_coef": 0.01,
+        },
+    ),
+    AgentType.SAC: Settings(
+        policy=PolicySpec((64, 64), "relu"),
+        n_envs=8,
+        episode=252,
+        algorithm={
+            "learning_rate": 1e-3, "batch_size": 256, "buffer_size": 100_000, "gamma": 0.95,
+            "train_freq": 1, "gradient_steps": 4, "learning_starts": 500,
+        },
+    ),
+}
+
+
+def fit(task: Task, timesteps: int, seed: int, on_steps: Steps) -> BaseAlgorithm:
+    """The model after at least ``timesteps`` steps; the same for the same seed and machine."""
+    torch.set_num_threads(1)
+    settings = SETTINGS[task.agent_type]
+    env = BatchTradingEnv(task, settings.n_envs, seed)
+    build = _ppo if task.agent_type == AgentType.PPO else _sac
+    model = build(env, settings, timesteps, seed)
+    model.learn(timesteps, callback=_Report(on_steps))
+    return model
+
+
+def _ppo(env: VecEnv, settings: Settings, timesteps: int, seed: int) -> PPO:
+    """Rollouts are shortened so that whole ones make up the steps asked for."""
+    chosen = dict(settings.algorithm)
+    rollouts = -(-timesteps // (chosen["n_steps"] * env.num_envs))
+    chosen["n_steps"] = max(2, -(-timesteps // (rollouts * env.num_envs)))
+    size = chosen["n_steps"] * env.num_envs
+    # The divisor of the rollout next below the batch: no minibatch is cut short.
+    chosen["batch_size"] = max(b for b in range(1, chosen["batch_size"] + 1) if size % b == 0)
+    return PPO("MlpPolicy", env, **chosen, **_common(settings, seed))
+
+
+def _sac(env: VecEnv, settings: Settings, timesteps: int, seed: int) -> SAC:
+    chosen = dict(settings.algorithm)
+    chosen["learning_starts"] = min(chosen["learning_starts"], timesteps // 4)
+    return SAC("MlpPolicy", env, **chosen, **_common(settings, seed))
+
+
+def _common(settings: Settings, seed: int) -> dict[str, Any]:
+    network = {
+        "net_arch": list(settings.policy.net_arch),
+        "activation_fn": ACTIVATIONS[settings.policy.activation],
+    }
+    return {"policy_kwargs": network, "seed": seed, "device": "cpu"}
+
+
+class _Report(BaseCallback):
+    """Tells the steps done, a few times a second."""
+
+    def __init__(self, on_steps: Steps) -> None:
+        super().__init__()
+        self._on_steps = on_steps
+        self._start = self._last = time.monotonic()
+
+    def _on_step(self) -> bool:
+        now = time.monotonic()
+        if now - self._last >= REPORT_SECONDS:
+            self._last = now
+            self._on_steps(self.num_timesteps, now - self._start)
+        return True

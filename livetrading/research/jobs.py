@@ -1,0 +1,202 @@
+"""Long work as records that every process can watch: ``jobs.json``.
+
+Whoever does the work writes its own record; readers see a process that died
+as a failed job. Nothing heavy is imported here: the dashboard reads jobs.
+"""
+
+import os
+import signal
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tinydb import where
+
+from ..adapters.stamps import parse_stamp, stamp
+from ..adapters.store import Store
+from ..core.errors import LivetradingError, NotFound
+from .progress import Progress
+
+KEPT = 100
+UPDATE_SECONDS = 0.5
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+RUNNING, DONE, FAILED, CANCELLED = "running", "done", "failed", "cancelled"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    return uuid.uuid4().hex
+
+
+def start(
+    store: Store, kind: str, symbol: str, agent_type: str, total_steps: int, *,
+    now: datetime, job_id: str | None = None,
+) -> str:
+    """Records a job that this process does, and forgets all but the newest 100."""
+    job_id = job_id or new_id()
+    record = {
+        "id": job_id, "kind": kind, "symbol": symbol, "agent_type": str(agent_type),
+        "state": RUNNING, "share": 0.0, "steps": 0, "total_steps": total_steps,
+        "steps_per_s": 0.0, "seconds_left": None, "message": "starting",
+        "pid": os.getpid(), "pid_mark": _process_mark(os.getpid()),
+        "started": stamp(now), "updated": stamp(now), "result": {},
+    }
+    with store.transaction("jobs") as db:
+        table = db.table("jobs")
+        table.upsert(record, where("id") == job_id)
+        settled = [d.doc_id for d in _newest_first(table.all()) if d["state"] != RUNNING or not _alive(d)]
+        table.remove(doc_ids=settled[max(0, KEPT - (len(table) - len(settled))):])
+    return job_id
+
+
+def update(store: Store, job_id: str, progress: Progress, *, now: datetime) -> None:
+    """Notes how far a running job is."""
+    _change(
+        store, job_id, now, message=progress.stage, share=round(progress.share, 4),
+        steps=progress.steps, total_steps=progress.total_steps,
+        steps_per_s=round(progress.steps_per_s, 1), seconds_left=_rounded(progress.seconds_left),
+    )
+
+
+def finish(store: Store, job_id: str, result: dict[str, Any], *, now: datetime) -> None:
+    """Done: ``result`` is JSON-ready."""
+    _change(store, job_id, now, state=DONE, share=1.0, seconds_left=0, message="done", result=result)
+
+
+def fail(store: Store, job_id: str, message: str, *, now: datetime) -> None:
+    """Failed: ``message`` is the one sentence that the user sees."""
+    _change(store, job_id, now, state=FAILED, seconds_left=None, message=message)
+
+
+def cancel(store: Store, job_id: str, *, now: datetime) -> None:
+    """Cancelled by a person."""
+    _change(store, job_id, now, state=CANCELLED, seconds_left=None, message="cancelled")
+
+
+def jobs(store: Store) -> list[dict[str, Any]]:
+    """All jobs, newest first; a running one whose process is gone has failed."""
+    return [_as_seen(record) for record in _newest_first(store.read("jobs").get("jobs", {}).values())]
+
+
+def job(store: Store, job_id: str) -> dict[str, Any]:
+    """One job as ``jobs`` shows it, or NotFound."""
+    for record in jobs(store):
+        if record["id"] == job_id:
+            return record
+    raise NotFound(f"There is no job {job_id}: it is older than the newest {KEPT}, or never started.")
+
+
+class Reporter:
+    """Writes a job's progress to the store, at most every half second."""
+
+    def __init__(
+        self, store: Store, job_id: str, *, clock: Callable[[], datetime] = utc_now,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store, self.job_id, self._clock, self._timer = store, job_id, clock, timer
+        self._last: tuple[str, float] | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        tick = self._timer()
+        if self._last and self._last[0] == progress.stage and tick - self._last[1] < UPDATE_SECONDS:
+            return
+        self._last = (progress.stage, tick)
+        update(self._store, self.job_id, progress, now=self._clock())
+
+    def finish(self, result: dict[str, Any]) -> None:
+        """Done, with a JSON-ready result."""
+        finish(self._store, self.job_id, result, now=self._clock())
+
+
+@contextmanager
+def running(
+    store: Store, kind: str, symbol: str, agent_type: str, total_steps: int, *,
+    job_id: str | None = None, clock: Callable[[], datetime] = utc_now,
+) -> Iterator[Reporter]:
+    """A job around a body of work that this process does in its main thread.
+
+    Report progress to what it yields, and call its ``finish``. Ctrl-C and
+    SIGTERM cancel the job, an error fails it; both go on as they were raised.
+    """
+    job_id = start(store, kind, symbol, agent_type, total_steps, now=clock(), job_id=job_id)
+    try:
+        with _interruptible():
+            yield Reporter(store, job_id, clock=clock)
+    except KeyboardInterrupt:
+        cancel(store, job_id, now=clock())
+        raise
+    except LivetradingError as error:
+        fail(store, job_id, str(error), now=clock())
+        raise
+    finally:
+        # Nothing happens if it is settled; if not, no error of ours ended it.
+        fail(store, job_id, "it ended by an unexpected error: see the log", now=clock())
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM and SIGINT raise KeyboardInterrupt meanwhile.
+
+    SIGINT, too, must be asked for: a shell starts what runs in its background
+    with SIGINT ignored, and children inherit that.
+    """
+    before = {number: signal.signal(number, signal.default_int_handler) for number in INTERRUPTS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _change(store: Store, job_id: str, now: datetime, **values: Any) -> None:
+    with store.transaction("jobs") as db:
+        still_running = (where("id") == job_id) & (where("state") == RUNNING)
+        db.table("jobs").update({**values, "updated": stamp(now)}, still_running)
+
+
+def _newest_first(records: Any) -> list[Any]:
+    return sorted(records, key=lambda record: parse_stamp(record["started"]), reverse=True)
+
+
+def _as_seen(record: dict[str, Any]) -> dict[str, Any]:
+    if record["state"] != RUNNING or _alive(record):
+        return dict(record)
+    message = f"the process {record['pid']} that did it has ended without a word; start it again"
+    return {**record, "state": FAILED, "seconds_left": None, "message": message}
+
+
+def _alive(record: dict[str, Any]) -> bool:
+    mark = _process_mark(record["pid"])
+    return mark is not None and mark == record["pid_mark"]
+
+
+def _process_mark(pid: int) -> str | None:
+    """What tells this process from a later one of the same pid; None if it is gone.
+
+    Linux: the start time in clock ticks, field 22 of ``/proc/PID/stat``
+    (proc(5)); a zombie counts as gone. Elsewhere only the pid is looked at.
+    """
+    if Path("/proc/self/stat").exists():
+        try:
+            values = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        return None if values[0] in "ZX" else values[19]
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        return ""
+    return ""
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)

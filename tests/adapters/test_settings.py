@@ -1,0 +1,109 @@
+from pathlib import Path
+
+import pytest
+
+from livetrading.adapters.home import Home
+from livetrading.adapters.settings import Settings, load, save
+from livetrading.core.errors import BadInput
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path)
+
+
+def write(home: Home, text: str) -> None:
+    (home.root / "settings.toml").write_text(text)
+
+
+def read(home: Home) -> str:
+    return (home.root / "settings.toml").read_text()
+
+
+def test_without_a_file_the_defaults_hold_and_paper_is_the_default_port(home: Home) -> None:
+    settings = load(home, {})
+    assert settings == Settings()
+    assert (settings.address, settings.port, settings.ibkr_port) == ("127.0.0.1", 8501, 7497)
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_the_defaults(home: Home) -> None:
+    write(home, 'port = 9000\nibkr_host = "10.0.0.1"\nallowed_hosts = ["a.example", "b.example"]\n')
+    environ = {"LIVETRADING_IBKR_HOST": "gateway", "LIVETRADING_IBKR_CLIENT_ID": "5", "LIVETRADING_HOME": "x"}
+    settings = load(home, environ)
+    assert (settings.port, settings.ibkr_host, settings.ibkr_client_id) == (9000, "gateway", 5)
+    assert settings.allowed_hosts == ("a.example", "b.example")
+    assert load(home, {"LIVETRADING_ALLOWED_HOSTS": "one, two"}).allowed_hosts == ("one", "two")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("ibkr_prot = 7496", "ibkr_prot"),
+        ("[ibkr]\nport = 7496", "ibkr"),
+        ("port = 0", "port"),
+        ('port = "8501"', "port"),
+        ("port = true", "port"),
+        ("port = 8501.0", "port"),
+        ("check_delay_minutes = 14", "check_delay_minutes"),
+        ("check_delay_minutes = 901", "check_delay_minutes"),
+        ('address = ""', "address"),
+        ('address = "a b"', "address"),
+        ('allowed_hosts = "localhost"', "allowed_hosts"),
+        ("allowed_hosts = []", "allowed_hosts"),
+        ("allowed_hosts = [1]", "allowed_hosts"),
+        ("ibkr_client_id = -1", "ibkr_client_id"),
+        ('ibkr_account = "DU 1"', "ibkr_account"),
+        ("port = ", "settings.toml"),
+        ("port = 1\nport = 2", "settings.toml"),
+    ],
+)
+def test_an_unknown_key_or_a_bad_value_is_named(home: Home, text: str, named: str) -> None:
+    write(home, text)
+    with pytest.raises(BadInput, match=named):
+        load(home, {})
+
+
+def test_a_bad_variable_is_named(home: Home) -> None:
+    with pytest.raises(BadInput, match="LIVETRADING_IBKR_PORT is 'paper'"):
+        load(home, {"LIVETRADING_IBKR_PORT": "paper"})
+
+
+def test_a_file_that_is_not_text_is_named(home: Home) -> None:
+    (home.root / "settings.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BadInput, match="is not TOML"):
+        load(home, {})
+
+
+def test_storing_one_setting_keeps_the_others_and_the_comments(home: Home) -> None:
+    write(home, "# mine\nport = 9000  # not 8501\ncheck_delay_minutes = 30")
+    assert save(home, "check_delay_minutes", 45).check_delay_minutes == 45
+    assert read(home) == "# mine\nport = 9000  # not 8501\ncheck_delay_minutes = 45"
+    save(home, "ibkr_account", "DU123")
+    assert read(home).endswith('= 45\nibkr_account = "DU123"\n')
+    assert load(home, {}) == Settings(port=9000, check_delay_minutes=45, ibkr_account="DU123")
+
+
+def test_storing_the_first_setting_makes_the_file(home: Home) -> None:
+    save(home, "allowed_hosts", ("a.example", "b.example"))
+    assert load(home, {}).allowed_hosts == ("a.example", "b.example")
+
+
+def test_a_value_over_several_lines_is_replaced_whole(home: Home) -> None:
+    write(home, 'allowed_hosts = [\n  "a.example",\n]\nport = 9000\n')
+    save(home, "allowed_hosts", ("b.example",))
+    assert load(home, {}) == Settings(port=9000, allowed_hosts=("b.example",))
+
+
+def test_what_the_environment_says_is_not_written_to_the_file(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVETRADING_PORT", "9999")
+    save(home, "check_delay_minutes", 20)
+    assert load(home, {}).port == 8501
+    assert load(home).port == 9999
+
+
+@pytest.mark.parametrize(("key", "value"), [("check_delay_minutes", 5), ("colour", "red"), ("port", "8501")])
+def test_a_setting_that_is_refused_changes_nothing(home: Home, key: str, value: str | int) -> None:
+    write(home, "port = 9000\n")
+    with pytest.raises(BadInput, match=key):
+        save(home, key, value)
+    assert read(home) == "port = 9000\n"

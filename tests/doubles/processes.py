@@ -1,0 +1,44 @@
+"""Real processes for tests: run a function in a child, kill it, limit its disk."""
+
+import multiprocessing
+import os
+import resource
+import signal
+from collections.abc import Callable
+from typing import Any
+
+FORK = multiprocessing.get_context("fork")
+
+
+def start(body: Callable[..., object], *args: Any) -> multiprocessing.process.BaseProcess:
+    process = FORK.Process(target=body, args=args)
+    process.start()
+    return process
+
+
+def in_child(body: Callable[[], Any]) -> Any:
+    """What ``body`` returns in a forked child; it must be picklable."""
+    reader, writer = FORK.Pipe(duplex=False)
+    process = start(lambda: writer.send(body()))
+    writer.close()
+    try:
+        return reader.recv()
+    finally:
+        process.join(30)
+
+
+def kill(process: multiprocessing.process.BaseProcess) -> None:
+    """SIGKILL one process that a test started, and reap it."""
+    assert process.pid
+    os.kill(process.pid, signal.SIGKILL)
+    process.join(30)
+
+
+def limit_file_size(size: int) -> None:
+    """From here on this process's writes beyond ``size`` bytes of a file fail."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+def lift_file_size_limit() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
