@@ -1,6 +1,7 @@
 """A real Chromium for tests: fresh profile, no call home, a visible skip where there is none."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -8,13 +9,16 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Playwright, Request, WebSocket, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
 )
+MESSAGES_A_REFRESH = 3
+"""At least: a fragment's run begins, brings its elements and ends."""
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
@@ -24,6 +28,8 @@ class Traffic:
 
     urls: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    messages: int = 0
+    """Received over web sockets: every refresh of a page is some."""
 
     def foreign(self) -> list[str]:
         """Requests to any host but this machine."""
@@ -43,15 +49,33 @@ def executable() -> str:
 def browser(profile: Path, *, width: int = 1280, height: int = 900) -> Iterator[tuple[Page, Traffic]]:
     """A page of a fresh profile in ``profile``, and its traffic from the first request on."""
     path = executable()
-    with sync_playwright() as playwright:
+    with _playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
-            str(profile), executable_path=path, headless=True, args=list(FLAGS), viewport={"width": width, "height": height},
+            str(profile), executable_path=path, headless=True, args=list(FLAGS),
+            viewport={"width": width, "height": height},
             accept_downloads=True,
         )
         try:
             yield _page(context)
         finally:
             context.close()
+
+
+_running: list[Playwright] = []
+
+
+@contextmanager
+def _playwright() -> Iterator[Playwright]:
+    """The one instance that a thread may have, shared by browsers open at the same time."""
+    if _running:
+        yield _running[0]
+        return
+    with sync_playwright() as playwright:
+        _running.append(playwright)
+        try:
+            yield playwright
+        finally:
+            _running.clear()
 
 
 def _page(context: BrowserContext) -> tuple[Page, Traffic]:
@@ -64,9 +88,25 @@ def _page(context: BrowserContext) -> tuple[Page, Traffic]:
         if message.type == "error":
             traffic.errors.append(message.text)
 
+    def connected(socket: WebSocket) -> None:
+        traffic.urls.append(socket.url)
+        socket.on("framereceived", counted)
+
+    def counted(_: object) -> None:
+        traffic.messages += 1
+
     context.on("request", asked)
     page = context.pages[0] if context.pages else context.new_page()
     page.on("console", said)
     page.on("pageerror", lambda error: traffic.errors.append(str(error)))
-    page.on("websocket", lambda socket: traffic.urls.append(socket.url))
+    page.on("websocket", connected)
     return page, traffic
+
+
+def refreshed(page: Page, traffic: Traffic, times: int = 2) -> None:
+    """Await that the page was refreshed by itself so many times; nobody touched it meanwhile."""
+    target = traffic.messages + MESSAGES_A_REFRESH * times
+    deadline = time.monotonic() + 90
+    while traffic.messages < target:
+        assert time.monotonic() < deadline, "the page does not refresh"
+        page.wait_for_timeout(100)

@@ -45,8 +45,8 @@ def load_policy(card: ModelCard, content: bytes) -> Policy:
             tensors = archive.read("policy.pth")
         state = torch.load(io.BytesIO(tensors), map_location="cpu", weights_only=True)
         network.load_state_dict(state, strict=True)
-    # RuntimeError: torch's word for tensors of another shape or a broken file.
-    except (zipfile.BadZipFile, KeyError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
+    # RuntimeError and TypeError: tensors of another shape, or no tensors at all.
+    except (zipfile.BadZipFile, KeyError, RuntimeError, TypeError, pickle.UnpicklingError, EOFError) as error:
         raise Damaged(
             f"The zip of {card.model_id} does not hold the tensors that its card describes "
             f"({type(error).__name__}): train it again."

@@ -40,9 +40,11 @@ def doctor(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         f"{'ok  ' if c['ok'] else 'FAIL'} {c['name']}: {c['detail']}" + (f" -> {c['cure']}" if c["cure"] else "")
         for c in checks
     ]
-    return {
-        "checks": checks, "text": "\n".join(lines), "exit_code": 0 if all(c["ok"] for c in checks) else 1
-    }
+    answer = {"checks": checks, "text": "\n".join(lines)}
+    failed = [c for c in checks if not c["ok"]]
+    if failed:
+        answer |= {"error": f"{len(failed)} checks failed: {', '.join(c['name'] for c in failed)}.", "exit_code": 1}
+    return answer
 
 
 def _check(name: str, ok: bool, detail: str, cure: str = "") -> Check:
@@ -104,7 +106,10 @@ def _samples(home: Home) -> list[Check]:
 def _sources(home: Home) -> list[Check]:
     """The bars of every agent that trades real days must reach the last session."""
     found, last = [], calendar().last_complete(utc_now())
-    agents = [a for a in views.agents(Store(home)) if a["mode"] in (Mode.PAPER, Mode.IBKR)]
+    agents = [
+        a for a in views.agents(Store(home))
+        if a["mode"] in (Mode.PAPER, Mode.IBKR) and (a["is_running"] or a["current_position"])
+    ]
     for source, symbol in sorted({(a["source"], a["symbol"]) for a in agents}):
         name = f"bars of {symbol} from {source}"
         try:

@@ -42,6 +42,8 @@ def _failed(sentence: str, as_json: bool, code: int) -> int:
 def _show(answer: dict[str, Any] | None, options: argparse.Namespace) -> None:
     if answer is None:
         return
+    if answer.get("error"):
+        print(answer["error"], file=sys.stderr)
     shown = {k: v for k, v in answer.items() if k not in ("exit_code", "text")}
     if options.json:
         print(json.dumps(shown, allow_nan=False))

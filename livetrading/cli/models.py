@@ -1,7 +1,6 @@
 """``train``, ``models``, ``model``."""
 
 import argparse
-import signal
 from typing import Any
 
 from ..adapters import logs
@@ -9,7 +8,6 @@ from ..adapters.bars import check_symbol, open_source, sample
 from ..adapters.home import Home
 from ..adapters.registry import Registry
 from ..adapters.store import Store
-from ..core.errors import LivetradingError
 from ..core.types import AgentType
 from ..research import jobs
 from ..research.progress import Progress, TerminalProgress
@@ -18,29 +16,17 @@ from .acting import utc_now
 
 def train(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     """Train, test once, register; recorded as a job that every process can watch."""
-    signal.signal(signal.SIGTERM, _interrupt)
     logs.setup(home, "train")
-    store = Store(home)
-    symbol = check_symbol(options.symbol)
-    job = jobs.start(
-        store, "train", symbol, options.agent, options.timesteps, now=utc_now(), job_id=options.job
-    )
-    try:
+    store, symbol = Store(home), check_symbol(options.symbol)
+    with jobs.running(store, "train", symbol, options.agent, options.timesteps, job_id=options.job) as job:
         done = _train(home, store, symbol, job, options)
-    except KeyboardInterrupt:
-        jobs.cancel(store, job, now=utc_now())
-        raise
-    except LivetradingError as error:
-        jobs.fail(store, job, str(error), now=utc_now())
-        raise
-    except Exception as error:
-        jobs.fail(store, job, f"Training ended by a fault of the program: {error!r}.", now=utc_now())
-        raise
-    jobs.finish(store, job, done, now=utc_now())
+        job.finish(done)
     return done
 
 
-def _train(home: Home, store: Store, symbol: str, job: str, options: argparse.Namespace) -> dict[str, Any]:
+def _train(
+    home: Home, store: Store, symbol: str, job: jobs.Reporter, options: argparse.Namespace
+) -> dict[str, Any]:
     source = options.source or ("sample" if symbol in sample.symbols() else "yahoo")
     barset = open_source(source, home.cache).daily(symbol, now=utc_now())
     from ..research import training  # torch: two seconds, so only when it is certain
@@ -48,21 +34,16 @@ def _train(home: Home, store: Store, symbol: str, job: str, options: argparse.Na
     request = training.TrainRequest(
         symbol, AgentType(options.agent), options.timesteps, options.seed, options.start, options.end
     )
-    report, shown = jobs.Reporter(store, job), TerminalProgress()
+    shown = TerminalProgress()
 
     def progress(step: Progress) -> None:
-        report(step)
+        job(step)
         shown(step)
 
     done = training.train(
         request, barset, registry=Registry(home), store=store, clock=utc_now, progress=progress
     )
     return {**done.to_dict(), "source": barset.source, "source_note": barset.note}
-
-
-def _interrupt(number: int, frame: object) -> None:
-    """SIGTERM ends a training as Ctrl-C does: nothing half-registered."""
-    raise KeyboardInterrupt
 
 
 def models(home: Home, options: argparse.Namespace) -> dict[str, Any]:

@@ -101,8 +101,16 @@ def replay(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         "sessions": len(done.rows), "decisions": done.decisions, "orders": done.orders,
         "fills": done.fills, "trades": done.state.book.num_trades,
         "final_equity": done.rows[-1]["equity"], "ledger_sha256": ledger.sha256(done.rows),
-        "differences": found, "exit_code": 1 if found else 0,
+        "differences": found, **_verdict(found),
     }
+
+
+def _verdict(found: list[dict[str, Any]]) -> dict[str, Any]:
+    """Equal ledgers are a success; anything else says where they part."""
+    if not found:
+        return {}
+    first = f"{found[0]['field']} of {found[0]['bar']}"
+    return {"error": f"Replay and backtest differ in {len(found)} places, first in {first}.", "exit_code": 1}
 
 
 def _progress(done: int, total: int) -> None:

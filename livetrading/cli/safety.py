@@ -84,5 +84,8 @@ def verify(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     """Nothing is changed; problems make the exit code 1."""
     found = audit.audit(home)
     text = "No problems." if not found["problems"] else "\n".join(p["text"] for p in found["problems"])
-    return {**found, "text": text, "exit_code": 1 if found["problems"] else 0}
+    if not found["problems"]:
+        return {**found, "text": text}
+    error = f"{len(found['problems'])} problems were found; the first: {found['problems'][0]['text']}"
+    return {**found, "text": text, "error": error, "exit_code": 1}
 

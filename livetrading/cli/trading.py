@@ -14,7 +14,7 @@ from ..adapters.registry import Registry
 from ..adapters.stamps import parse_stamp
 from ..adapters.store import Store
 from ..core import admission, agent_ledger, ledger
-from ..core.errors import Conflict, LivetradingError, NotFound
+from ..core.errors import Conflict, NotFound
 from ..core.types import Mode, Terms
 from ..execution import checks, requests, views
 from ..execution.agent_manager import must_match, terms_document, terms_of
@@ -57,19 +57,11 @@ def _test_job(home: Home, store: Store, options: argparse.Namespace, terms: Term
     """The model's test with the agent's own capital, sizing and costs, as a stored job."""
     logs.setup(home, "deploy")
     card = Registry(home).card(options.model_id)
-    job = jobs.start(store, "deploy", card.symbol, card.agent_type, 0, now=utc_now(), job_id=options.job)
-    try:
+    with jobs.running(store, "deploy", card.symbol, card.agent_type, 0, job_id=options.job) as job:
         wanted = argparse.Namespace(model_id=options.model_id, source=None, start=None, end=None)
         done = runs.run(runs.scene(home, wanted), terms)
-    except LivetradingError as error:
-        jobs.fail(store, job, str(error), now=utc_now())
-        raise
-    except KeyboardInterrupt:
-        jobs.cancel(store, job, now=utc_now())
-        raise
-    result = {"model_id": card.model_id, "terms": terms_document(terms), **done.summary()}
-    jobs.finish(store, job, result, now=utc_now())
-    return job
+        job.finish({"model_id": card.model_id, "terms": terms_document(terms), **done.summary()})
+        return job.job_id
 
 
 def agents(home: Home, options: argparse.Namespace) -> dict[str, Any]:

@@ -166,12 +166,17 @@ def _held(state: AgentState, event: Held) -> AgentState:
 def _missed(state: AgentState, event: Missed) -> AgentState:
     """Counts the sessions in a row that were held, and not merely slept through."""
     was_held = state.held is not None and state.held.session == event.session
-    same = was_held and event.reason == state.held_reason
+    same = was_held and _alike(event.reason, state.held_reason)
     return replace(
         state, settled=event.session, held=None, fills=(),
         held_reason=event.reason if was_held else "",
         held_in_a_row=(state.held_in_a_row + 1 if same else 1) if was_held else 0,
     )
+
+
+def _alike(one: str, other: str) -> bool:
+    """The same reason, though it names another day or number."""
+    return re.sub(r"\d+", "#", one) == re.sub(r"\d+", "#", other)
 
 
 def _planned(state: AgentState, event: OrderPlanned) -> AgentState:

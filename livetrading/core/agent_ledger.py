@@ -7,7 +7,6 @@ from . import agent as agents
 from . import ledger
 from .agent import AgentState
 from .events import Decided, Event, Missed
-from .orders import Order
 
 
 def rows(events: Iterable[Event]) -> list[dict[str, Any]]:
@@ -29,17 +28,3 @@ def _row(state: AgentState, event: Decided | Missed) -> dict[str, Any]:
     else:
         action, qty, obs = event.action, event.qty, event.obs
     return ledger.row(event.session, action, qty, obs, book.cash, book.equity, book.shares, fills)
-
-
-def sent_orders(events: Iterable[Event]) -> list[Order]:
-    """Entries and exits that left for the broker, as first planned."""
-    planned: dict[str, Order] = {}
-    sent: dict[str, Order] = {}
-    for event in events:
-        kind = type(event).__name__
-        if kind == "OrderPlanned":
-            order = Order.from_dict(event.order)  # type: ignore[attr-defined]
-            planned[order.key] = order
-        elif kind == "OrderMoved" and event.state == "PENDING_NEW":  # type: ignore[attr-defined]
-            sent[event.key] = planned[event.key]  # type: ignore[attr-defined]
-    return [order for order in sent.values() if order.leg != "stop"]

@@ -60,7 +60,10 @@ def action_of(agent_type: AgentType, raw: Num) -> Num:
     """
     if agent_type == AgentType.PPO:
         return raw
-    long, short = raw > SAC_THRESHOLD, raw < -SAC_THRESHOLD
+    # A float32 would compare with the third rounded to float32: training and
+    # live would differ on the number beside it.
+    value = np.asarray(raw, dtype=np.float64)
+    long, short = value > SAC_THRESHOLD, value < -SAC_THRESHOLD
     return np.where(long, Action.BUY, np.where(short, Action.SELL, Action.HOLD))[()]
 
 

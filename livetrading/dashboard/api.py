@@ -46,7 +46,10 @@ def routes(home: Home, hosts: Sequence[str]) -> list[Route]:
     )
     every = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
     return [
-        *(Route(PREFIX + path, _endpoint(work, home, hosts, workers), methods=[method]) for method, path, work in table),
+        *(
+            Route(PREFIX + path, _endpoint(work, home, hosts, workers), methods=[method]) for method, path,
+            work in table
+        ),
         # Without these two, Streamlit would answer an unknown path with its page and 200.
         *(Route(path, _endpoint(_unknown, home, hosts, workers), methods=every) for path in (PREFIX, PREFIX + "/{rest:path}")),
     ]
@@ -100,7 +103,7 @@ def _create(home: Home, path: Doc, body: Doc) -> Doc:
     order = payloads.new_agent(body)
     card = reading.registry().card(order.model_id)
     payloads.check_match(order, str(card.agent_type), card.symbol)
-    answer = control.deploy(home, order.model_id, order.options, order.request_id)
+    answer = control.deploy(home, order.model_id, order.options, BY, order.request_id)
     return {"message": f"{answer.get('agent_id')} is deployed and running.", **answer}
 
 

@@ -76,7 +76,9 @@ class Command:
         deadline = time.monotonic() + timeout
         while not ready():
             if not self.running():
-                raise Unavailable(_answer(self.out, self.log).error or f"The command ended at once; its log is {self.log}.")
+                raise Unavailable(
+                    _answer(self.out, self.log).error or f"The command ended at once; its log is {self.log}.",
+                )
             if time.monotonic() > deadline:
                 raise Unavailable(f"The command is not ready after {timeout:.0f} seconds; its log is {self.log}.")
             time.sleep(POLL_SECONDS)
@@ -107,10 +109,10 @@ def run(home: Home, arguments: Sequence[str], timeout: float, command_id: str | 
 
 
 def interrupt(pid: int, marker: str) -> None:
-    """Ctrl-C for a process of ours. Raises Conflict if it is gone or another's."""
+    """Ask a process of ours to stop, as Ctrl-C would. Raises Conflict if it is gone or another's."""
     if not is_ours(pid, marker):
         raise Conflict(f"Process {pid} has ended already; nothing is left to cancel.")
-    os.kill(pid, signal.SIGINT)
+    os.kill(pid, signal.SIGTERM)  # SIGINT may be ignored, inherited from a background shell
 
 
 def is_ours(pid: int, marker: str) -> bool:
@@ -122,7 +124,9 @@ def is_ours(pid: int, marker: str) -> bool:
     process = _children.get(pid)
     if process is not None:
         return process.poll() is None
-    shown = subprocess.run(["ps", "-ww", "-o", "stat=,command=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    shown = subprocess.run(
+        ["ps", "-ww", "-o", "stat=,command=", "-p", str(pid)], capture_output=True, text=True, check=False,
+    )
     state, _, line = shown.stdout.strip().partition(" ")
     return bool(state) and not state.startswith("Z") and marker in line
 

@@ -9,7 +9,7 @@ from livetrading.adapters.halt import HaltLatch
 from livetrading.adapters.home import Home
 from livetrading.adapters.locks import SchedulerLock
 from livetrading.adapters.store import Store
-from livetrading.core.errors import BadInput, Conflict, LivetradingError, Refused, Unavailable
+from livetrading.core.errors import BadInput, Conflict, Damaged, LivetradingError, NotFound, Refused, Unavailable
 from livetrading.execution import requests
 
 from . import commands, reading
@@ -22,12 +22,14 @@ CLOSE = 16 * 60
 """Minutes of the regular close after midnight, New York."""
 NO_SCHEDULER = "No scheduler is running, so nothing would act on this; start it with `python -m livetrading scheduler`."
 
+_REFUSALS = {kind.__name__: kind for kind in (BadInput, Conflict, NotFound, Refused, Unavailable, Damaged)}
+
 
 def request(home: Home, kind: str, agent_id: str | None, by: str, request_id: str, args: dict[str, Any] | None = None) -> dict[str, Any]:
     """Submit and await the outcome: ``{"status", "message", "result", …}``.
 
     Raises Unavailable if no scheduler runs or it does not answer in time, and
-    Conflict with its reason if the request was refused.
+    what refused it, with its reason.
     """
     store = Store(home)
     if SchedulerLock(home).holder() is None:
@@ -35,7 +37,8 @@ def request(home: Home, kind: str, agent_id: str | None, by: str, request_id: st
     requests.submit(store, kind, agent_id=agent_id, args=args, by=by, request_id=request_id, now=reading.now())
     outcome = requests.wait(store, request_id, timeout=ANSWER_SECONDS)
     if outcome["status"] == "refused":
-        raise Conflict(outcome["message"])
+        kind = outcome["result"].get("error_type", "")
+        raise _REFUSALS.get(kind, Conflict)(outcome["message"])
     return outcome
 
 
@@ -57,14 +60,16 @@ def emergency_stop(home: Home, reason: str, by: str, command_id: str, all_orders
     """
     HaltLatch(home).set(reason, by, reading.now())
     options = ["--all-orders"] if all_orders else []
-    return _answered(commands.run(home, ["emergency-stop", "--reason", reason, *options], STOP_SECONDS, command_id))
+    words = ["emergency-stop", "--reason", reason, "--by", by, "--request-id", command_id, *options]
+    return _answered(commands.run(home, words, STOP_SECONDS, f"stop-{command_id}"))
 
 
-def deploy(home: Home, model_id: str, options: dict[str, Any], request_id: str) -> dict[str, Any]:
+def deploy(home: Home, model_id: str, options: dict[str, Any], by: str, request_id: str) -> dict[str, Any]:
     """Run ``deploy``: ``{"agent_id", "test"}``. ``options`` are its long options."""
     pairs = [part for name, value in options.items() if value is not None for part in (f"--{name}", str(value))]
     return _answered(commands.run(
-        home, ["deploy", model_id, *pairs, "--request-id", request_id], DEPLOY_SECONDS, f"deploy-{request_id}",
+        home, ["deploy", model_id, *pairs, "--by", by, "--request-id", request_id], DEPLOY_SECONDS,
+        f"deploy-{request_id}",
     ))
 
 
@@ -90,7 +95,9 @@ def _set_check_time(home: Home, text: str, running: bool) -> None:
         raise BadInput(f"check_time is {text!r}; write it as HH:MM, New York, such as 16:30.")
     delay = int(hours) * 60 + int(minutes) - CLOSE
     if delay < 15:
-        raise Refused(f"check_time {text} is before 16:15 New York; delayed bars are complete 15 minutes after the close.")
+        raise Refused(
+            f"check_time {text} is before 16:15 New York; delayed bars are complete 15 minutes after the close.",
+        )
     if delay == settings.load(home).check_delay_minutes:
         return
     if running:

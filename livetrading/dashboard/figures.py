@@ -13,7 +13,7 @@ from . import prices, style
 from .prices import Mark
 
 FAINT_UP, FAINT_DOWN = "rgba(38,166,154,.45)", "rgba(239,83,80,.45)"
-OVERLAYS = ("#79B0FF", "#F5A524", "#C792EA", "#4DD0E1", "#9CCC65", "#F48FB1")
+OVERLAYS = ("#79B0FF", "#F5A524", "#C792EA", "#4DD0E1", "#9CCC65")
 CONFIG = {"displaylogo": False, "scrollZoom": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
 STILL = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
 """Chart options: a big chart can be zoomed, a small one is for looking."""
@@ -77,14 +77,14 @@ def _volume(shown: pd.DataFrame) -> go.Bar:
 
 def _overlays(frame: pd.DataFrame, shown: pd.DataFrame, names: Sequence[str]) -> list[go.Scatter]:
     """Computed on the whole series, so that a short range starts warm."""
-    lines = {label: line for name in names for label, line in prices.INDICATORS[name](frame["close"]).items()}
     return [
         go.Scatter(
-            x=list(shown.index), y=line.loc[shown.index], name=label, mode="lines",
-            line={"color": OVERLAYS[i % len(OVERLAYS)], "width": 1.3},
+            x=list(shown.index), y=line.loc[shown.index], name=label, mode="lines", line={"color": color, "width": 1.3},
             hovertemplate=f"{label} $%{{y:,.2f}}<extra></extra>",
         )
-        for i, (label, line) in enumerate(lines.items())
+        for name, color in zip(prices.INDICATORS, OVERLAYS, strict=True)
+        if name in names
+        for label, line in prices.INDICATORS[name](frame["close"]).items()
     ]
 
 
@@ -111,7 +111,8 @@ def _execution_trace(name: str, marks: Sequence[Mark], shown: pd.DataFrame, symb
         mode="markers", name=name,
         marker={
             "symbol": [symbol + ("-open" if m.provisional else "") for m in marks],
-            "color": color, "size": 11, "line": {"color": [color if m.provisional else "#FFFFFF" for m in marks], "width": 1},
+            "color": color, "size": 11,
+            "line": {"color": [color if m.provisional else "#FFFFFF" for m in marks], "width": 1},
         },
         customdata=[[m.qty, m.price, " (provisional)" if m.provisional else ""] for m in marks],
         hovertemplate=name + " %{customdata[0]:,.0f} at $%{customdata[1]:,.2f}%{customdata[2]}<extra></extra>",
@@ -140,9 +141,10 @@ def equity_figure(
             x=sessions, y=values, name=label, line=line, hovertemplate=f"{label} $%{{y:,.2f}}<extra></extra>",
         ))
         figure.add_trace(go.Scatter(
-            x=sessions, y=-100 * drawdown(values), yaxis="y2", showlegend=False, line={**line, "width": 1.2},
+            x=sessions, y=-100 * drawdown(values), yaxis="y2", name=f"{label} drawdown", showlegend=False,
+            line={**line, "width": 1.2},
             fill="tozeroy" if label == name else None, fillcolor="rgba(121,176,255,.16)",
-            hovertemplate=f"{label} drawdown %{{y:.2f}}%<extra></extra>",
+            hovertemplate="%{fullData.name} %{y:.2f}%<extra></extra>",
         ))
     _lay_out(figure, [row[0] for row in equity], height, zoomable=True)
     figure.update_layout(
@@ -164,7 +166,9 @@ def ticks(sessions: Sequence[str], most: int) -> tuple[list[str], list[str]]:
         pairs = zip(["", *sessions], sessions, strict=False)
         starts = [session for before, session in pairs if before[:length] != session[:length]]
         if len(starts) <= limit:
-            chosen = starts[:: -(-len(starts) // most) or 1]
+            step = -(-len(starts) // most) or 1
+            # A range seldom starts with a month: its first label would touch the next.
+            chosen = starts[1 if length < 10 and len(starts) > 2 else 0 :: step]
             return chosen, [label(s) for s in chosen]
     return [], []
 
@@ -188,7 +192,8 @@ def _lay_out(figure: go.Figure, sessions: Sequence[str], height: int, zoomable: 
         height=height, margin={"l": 6, "r": 6, "t": 30 if zoomable else 26, "b": 6},
         paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "'Source Sans', sans-serif", "color": style.MUTED, "size": 12},
-        hovermode="x unified", hoverlabel={"bgcolor": style.PANEL, "bordercolor": style.LINE, "font": {"color": style.TEXT}},
+        hovermode="x unified",
+        hoverlabel={"bgcolor": style.PANEL, "bordercolor": style.LINE, "font": {"color": style.TEXT}},
         legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "font": {"size": 12}},
         dragmode="zoom" if zoomable else False, uirevision="kept", bargap=0.25,
         xaxis={

@@ -51,6 +51,11 @@ def count(value: int | None) -> str:
     return DASH if value is None else f"{value:,.0f}"
 
 
+def markdown(text: str) -> str:
+    """For Markdown, where a dollar sign starts a formula and a line may break after a minus."""
+    return text.replace("−$", "−\u2060$").replace("$", r"\$")
+
+
 def plural(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 

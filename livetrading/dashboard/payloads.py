@@ -52,14 +52,18 @@ def new_agent(body: Body) -> NewAgent:
         "mode": _choice(body, "mode", tuple(Mode)) or str(Mode.PAPER), "source": _text(body, "source"),
         "pace": None if body.get("pace") is None else _number(body, "pace", 1.0),
     }
-    return NewAgent(model_id, _choice(body, "agent_type", tuple(AgentType)), _text(body, "symbol"), options, request_id(body))
+    return NewAgent(
+        model_id, _choice(body, "agent_type", tuple(AgentType)), _text(body, "symbol"), options, request_id(body),
+    )
 
 
 def check_match(order: NewAgent, agent_type: str, symbol: str) -> None:
     """The type and symbol that were named must be the model's own. Raises BadInput."""
     for name, asked, has in (("agent_type", order.agent_type, agent_type), ("symbol", order.symbol, symbol)):
         if asked is not None and asked != has:
-            raise BadInput(f"{name} is {asked!r}, but the model {order.model_id} is for {has!r}; name a model that matches.")
+            raise BadInput(
+                f"{name} is {asked!r}, but the model {order.model_id} is for {has!r}; name a model that matches."
+            )
 
 
 def emergency_stop(body: Body) -> EmergencyStop:

@@ -82,7 +82,9 @@ def check_origin(headers: Mapping[str, str], hosts: Sequence[str]) -> None:
     except ValueError:
         known, parts = False, urlsplit("")
     if not known or parts.netloc != headers.get("host"):
-        raise BadInput("Calls from pages of another origin are refused; call from a program or from the dashboard's own address.")
+        raise BadInput(
+            "Calls from pages of another origin are refused; call from a program or from the dashboard's own address.",
+        )
 
 
 class SafeHeaders:

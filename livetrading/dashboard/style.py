@@ -12,8 +12,8 @@ PANEL = "#11171F"
 CSS = f"""
 <style>
 .stApp {{ font-variant-numeric: tabular-nums; }}
-.st-key-frame {{
-  position: sticky; top: 3.5rem; z-index: 90; background: #0B0F14;
+[data-testid="stLayoutWrapper"]:has(> .st-key-frame) {{
+  position: sticky; top: 3.4rem; z-index: 90; background: #0B0F14;
   padding: .35rem 0 .5rem; border-bottom: 1px solid {LINE};
 }}
 .st-key-emergency_open button {{
@@ -22,6 +22,7 @@ CSS = f"""
 }}
 .st-key-emergency_open button p {{ font-weight: 700; }}
 .st-key-emergency_open button:hover {{ background: #F0404D; border-color: #fff; color: #fff; }}
+[data-testid="stToastContainer"] {{ top: auto !important; bottom: 1rem !important; }}
 [class*="st-key-danger_"] button {{ background: #B4232F; border: 1px solid #EF5350; color: #fff; }}
 [class*="st-key-danger_"] button:hover {{ background: #D92D3A; border-color: #fff; color: #fff; }}
 [class*="st-key-danger_"] button:disabled {{ background: #3A2226; border-color: #5A2E33; color: {MUTED}; }}

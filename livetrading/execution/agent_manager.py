@@ -13,12 +13,12 @@ from ..core import admission
 from ..core.agent import AgentConfig
 from ..core.card import ModelCard
 from ..core.errors import BadInput, Conflict, LivetradingError
-from ..core.events import Created, Deployed, Deposited, StatusChanged
+from ..core.events import Created, Deployed, Deposited, Noted, StatusChanged
 from ..core.types import AgentStatus, Costs, Leg, Limits, Mode, Terms
 from . import emergency, requests
-from .desk import Desk, agent_ids
-from .dossier import Dossier
-from .live_trader import LiveTrader
+from .desk import Desk
+from .dossier import Dossier, events_of
+from .live_trader import CLOSING, LiveTrader
 
 log = logging.getLogger(__name__)
 Result = tuple[str, dict[str, Any]]
@@ -60,6 +60,11 @@ class AgentManager:
             message, result = self.apply(request, now)
         except LivetradingError as error:
             return "refused", str(error), {"error_type": type(error).__name__}
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            # A value of another type than any form sends: it must not come back for ever.
+            log.exception("request %s", request["id"])
+            text = f"The request to {request['kind']} cannot be understood ({type(error).__name__}: {error}); correct it and ask again."
+            return "refused", text, {"error_type": "BadInput"}
         return "done", message, result
 
     def apply(self, request: dict[str, Any], now: datetime) -> Result:
@@ -71,8 +76,26 @@ class AgentManager:
             return emergency.stop(self.desk, args.get("reason", ""), by, now)
         if kind == "rearm":
             return emergency.rearm(self.desk, by, now)
-        act = {"start": self.start, "pause": self.pause, "close": self.close, "remove": self.remove}
-        return act[kind](request["agent_id"], by, now)
+        agent_id = request["agent_id"]
+        if kind == "start":
+            return self.start(agent_id, by, now)
+        if kind == "pause":
+            return self.pause(agent_id, by, now)
+        note = f"{kind} asked by {by}, request {request['id']}"
+        if self._done_before(agent_id, note):
+            return f"{agent_id}: {kind} was done before the last interruption.", {"agent_id": agent_id}
+        return self.close(agent_id, by, now, note) if kind == "close" else self.remove(agent_id, by, now, note)
+
+    def _done_before(self, agent_id: str, note: str) -> bool:
+        """Whether the journal holds this request already: its answer was lost in a crash."""
+        dossier = self.desk.dossiers.get(agent_id)
+        if dossier is None or not dossier.state.idle:
+            return False  # what is still open is simply gone on with
+        return any(
+            isinstance(event, Noted) and event.text == note
+            for _, events in events_of(dossier.directory)
+            for event in events
+        )
 
     # -- create -----------------------------------------------------------
 
@@ -81,6 +104,8 @@ class AgentManager:
         for known in self.desk.dossiers.values():
             if known.state.agent.request_id == request_id:
                 return self._created(known)
+        if self.desk.latch.status() is not None:
+            raise Conflict("The emergency stop is set; re-arm first, then deploy.")
         card = self.desk.registry.card(str(args.get("model_id", "")))
         mode = _mode(args.get("mode", "paper"))
         must_match(card, args)
@@ -90,7 +115,7 @@ class AgentManager:
             agent_id=self._next_id(card), model_id=card.model_id, agent_type=card.agent_type,
             symbol=card.symbol, mode=mode, source=str(args.get("source") or card.source),
             terms=terms, time_frame=str(args.get("time_frame", "daily")),
-            pace=float(args.get("pace", 1.0)), zip_sha256=card.zip_sha256, request_id=request_id,
+            pace=_pace(args.get("pace", 1.0)), zip_sha256=card.zip_sha256, request_id=request_id,
         )
         first = card.test.start if mode == Mode.REPLAY else self._first_session(now)
         dossier = Dossier(self.desk.home, config.agent_id)
@@ -121,7 +146,9 @@ class AgentManager:
 
     def _next_id(self, card: ModelCard) -> str:
         prefix = f"{card.agent_type}_{card.symbol}_"
-        taken = [a.removeprefix(prefix) for a in agent_ids(self.desk.home) if a.startswith(prefix)]
+        # A creation that a crash cut short left an empty journal and no agent: its number is free.
+        known = {*self.desk.dossiers, *self.desk.damaged}
+        taken = [a.removeprefix(prefix) for a in known if a.startswith(prefix)]
         number = max((int(n) for n in taken if n.isdigit()), default=0) + 1
         return f"{prefix}{number:03d}"
 
@@ -156,7 +183,7 @@ class AgentManager:
         emergency.withdraw_entries(trader, "the agent was paused", when)
         return f"{agent_id} is paused.", {"agent_id": agent_id, "agent_status": "paused"}
 
-    def close(self, agent_id: str, by: str, now: datetime) -> Result:
+    def close(self, agent_id: str, by: str, now: datetime, note: str = "") -> Result:
         """Sell everything held; the agent itself goes on."""
         trader, when = self._at(agent_id, now)
         state = trader.dossier.state
@@ -164,11 +191,13 @@ class AgentManager:
             raise Conflict(f"{agent_id} has finished its replay: there is no next bar to sell at.")
         if state.flat and not state.open_orders(Leg.ENTRY):
             raise Conflict(f"{agent_id} holds no position; there is nothing to close.")
-        emergency.withdraw_entries(trader, f"closed by {by}", when)
-        done = emergency.flatten(trader, f"closed by {by}", when)
+        if state.flat and note:
+            trader.dossier.commit([Noted(note)], when)
+        emergency.withdraw_entries(trader, f"{CLOSING}{by}", when)
+        done = emergency.flatten(trader, f"{CLOSING}{by}", when, note)
         return f"{agent_id}: {done}.", {"agent_id": agent_id, "outcome": done, "flat": trader.dossier.state.flat}
 
-    def remove(self, agent_id: str, by: str, now: datetime) -> Result:
+    def remove(self, agent_id: str, by: str, now: datetime, note: str = "") -> Result:
         """Put an agent away; its journal stays. Refused while it holds shares."""
         trader, when = self._at(agent_id, now)
         dossier = trader.dossier
@@ -178,7 +207,8 @@ class AgentManager:
         emergency.withdraw_entries(trader, "the agent was removed", when)
         if dossier.state.orders:
             raise Conflict(f"{agent_id} still has an order at the broker; try again when it has ended.")
-        dossier.commit([StatusChanged(AgentStatus.REMOVED, "", by)], when)
+        said = [Noted(note)] if note else []
+        dossier.commit([*said, StatusChanged(AgentStatus.REMOVED, "", by)], when)
         self.desk.forget(agent_id)
         return f"{agent_id} was removed; its journal stays in the home.", {"agent_id": agent_id}
 
@@ -186,7 +216,9 @@ class AgentManager:
         """An agent's trader and the time it lives in."""
         self.desk.dossier(agent_id)
         trader = self.desk.trader(agent_id)
-        return trader, emergency.time_of(trader, now)
+        when = emergency.time_of(trader, now)
+        trader.executor.recover(when)
+        return trader, when
 
 
 def terms_document(terms: Terms) -> dict[str, Any]:
@@ -194,6 +226,13 @@ def terms_document(terms: Terms) -> dict[str, Any]:
     return {
         "capital": terms.capital, "limits": dict(vars(terms.limits)), "costs": dict(vars(terms.costs))
     }
+
+
+def _pace(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise BadInput(f"pace is {value!r}; give seconds a session, such as 1.") from None
 
 
 def _mode(value: Any) -> Mode:
@@ -209,5 +248,3 @@ def must_match(card: ModelCard, args: dict[str, Any]) -> None:
         given = args.get(name)
         if given is not None and str(given).upper() != actual:
             raise BadInput(f"{card.model_id} is a model for {actual}, not for {given}; choose one that matches.")
-
-

@@ -9,30 +9,34 @@ from ..core.errors import Conflict, LivetradingError
 from ..core.events import Deployed
 from ..core.types import Mode
 from .desk import Desk
-from .live_trader import Pass
+from .passes import Pass, due_sessions
 
 OF_REAL_DAYS = (Mode.PAPER, Mode.IBKR)
 
 
-def run(desk: Desk, now: datetime, between: Callable[[], object] = lambda: None) -> tuple[Pass, dict[str, str]]:
-    """Let every agent of real days do what is due; ``between`` runs after each agent.
+def run(
+    desk: Desk, now: datetime, between: Callable[[], bool] = lambda: True,
+    clock: Callable[[], datetime] | None = None,
+) -> tuple[Pass, dict[str, str]]:
+    """Let every agent of real days do what is due.
 
-    Returns what was done, and per agent the error that stopped its pass: one
-    agent's trouble is not another's.
+    ``between`` runs after each agent, and a False from it ends the pass; ``clock``
+    gives each agent its own time, since a pass may last. Returns what was done,
+    and per agent the error that stopped its pass: one agent's trouble is not another's.
     """
     total, failed = Pass(), {}
     for agent_id in desk.active():
-        if desk.dossier(agent_id).state.agent.mode not in OF_REAL_DAYS:
+        # A request that came between two agents may have removed this one.
+        if agent_id not in desk.active() or desk.dossier(agent_id).state.agent.mode not in OF_REAL_DAYS:
             continue
+        at = clock() if clock else now
         try:
-            done = desk.trader(agent_id).run(now)
+            total.add(desk.trader(agent_id).run(at))
         except LivetradingError as error:
             failed[agent_id] = str(error)
-            desk.forget(agent_id)
-        else:
-            for name in vars(total):
-                getattr(total, name).extend(getattr(done, name))
-        between()
+            desk.trouble(agent_id, error, at)
+        if not between():
+            break
     return total, failed
 
 
@@ -60,7 +64,7 @@ def wanted(desk: Desk, now: datetime) -> bool:
         state = desk.dossier(agent_id).state
         if state.agent.mode not in OF_REAL_DAYS:
             continue
-        if state.orders or desk.trader(agent_id).due(now):
+        if state.orders or state.book.shares or due_sessions(state, desk.calendar, now, desk.delay):
             return True
     return False
 
@@ -68,6 +72,7 @@ def wanted(desk: Desk, now: datetime) -> bool:
 def document(done: Pass, failed: dict[str, str]) -> dict[str, Any]:
     """A pass as JSON: agents that failed count as held, with the reason."""
     held = [*done.held, *({"agent_id": a, "reason": why} for a, why in failed.items())]
-    return {**vars(done), "held": held}
-
-
+    return {
+        "due": done.due, "decided": done.decided, "planned": done.planned, "sent": done.sent,
+        "held": held, "missed": done.missed,
+    }

@@ -1,6 +1,7 @@
 """All agents of a home, opened for trading by the lock's holder."""
 
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -8,21 +9,25 @@ from datetime import datetime, timedelta
 import pandas as pd
 
 from ..adapters.bars.base import BarSet, BarSource, as_of, open_source
-from ..adapters.brokers.paper import PaperBroker
 from ..adapters.calendar import Calendar
 from ..adapters.halt import HaltLatch
 from ..adapters.home import Home
 from ..adapters.registry import Registry
 from ..adapters.store import Store
 from ..core.agent import AgentConfig
-from ..core.errors import Damaged, NotFound
+from ..core.errors import Damaged, LivetradingError, NotFound, Unavailable
+from ..core.events import StatusChanged
 from ..core.types import AgentStatus, Mode
-from .dossier import Dossier
+from .dossier import Dossier, show_damage
+from .fetching import Beside
 from .live_trader import LiveTrader, Policy
 from .order_executor import OrderExecutor
+from .salvage import open_broker
 from .series import Series
 
 log = logging.getLogger(__name__)
+GIVE_WAY_SECONDS = 0.5
+"""Of booking, after which a scheduler's pass looks at requests."""
 
 
 class History:
@@ -39,14 +44,22 @@ class History:
 
 @dataclass
 class Desk:
-    """Dossiers and traders by agent id. ``damaged`` says why an agent cannot trade."""
+    """Dossiers and traders by agent id. ``damaged`` says why an agent cannot trade.
+
+    ``beside``: sources are asked in threads, and a pass gives way, because requests
+    wait meanwhile. ``pulse`` is called during long work: a sign of life.
+    """
 
     home: Home
     calendar: Calendar
     delay: timedelta = timedelta(minutes=30)
+    beside: bool = False
+    pulse: Callable[[], object] = lambda: None
     dossiers: dict[str, Dossier] = field(default_factory=dict)
     damaged: dict[str, str] = field(default_factory=dict)
+    notices: list[tuple[str, str]] = field(default_factory=list)
     _traders: dict[str, LiveTrader] = field(default_factory=dict)
+    _sources: dict[str, BarSource] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.store = Store(self.home)
@@ -58,17 +71,39 @@ class Desk:
         for agent_id in agent_ids(self.home):
             if agent_id in self.dossiers:
                 continue
+            self.pulse()
             try:
                 dossier = Dossier(self.home, agent_id)
-            except Damaged as error:
-                log.error("%s cannot trade: %s", agent_id, error)
-                self.damaged[agent_id] = str(error)
+            except LivetradingError as error:
+                self._set_apart(agent_id, str(error))
                 continue
             if dossier.lost_bytes:
                 log.warning("%s: an unfinished last line of %d bytes was dropped; nothing had acted on it",
                             agent_id, dossier.lost_bytes)
             if dossier.seq:
                 self.dossiers[agent_id] = dossier
+
+    def _set_apart(self, agent_id: str, why: str) -> None:
+        """An agent whose journal is not to be trusted stops, visibly; the others go on."""
+        log.error("%s cannot trade: %s", agent_id, why)
+        self.damaged[agent_id] = why
+        self.dossiers.pop(agent_id, None)
+        self.forget(agent_id)
+        show_damage(self.home.agent(agent_id), why)
+
+    def trouble(self, agent_id: str, error: LivetradingError, now: datetime) -> None:
+        """What an error of one agent means for it: wait, be blocked, or be set apart."""
+        self.forget(agent_id)
+        if isinstance(error, Unavailable) or agent_id not in self.dossiers:
+            return
+        dossier = self.dossiers[agent_id]
+        try:
+            if dossier.state.status in (AgentStatus.RUNNING, AgentStatus.PAUSED):
+                dossier.commit([StatusChanged(AgentStatus.BLOCKED, str(error), "desk")], now)
+        except Unavailable as full:
+            log.error("%s could not be blocked: %s", agent_id, full)
+        except LivetradingError as damage:
+            self._set_apart(agent_id, str(damage))
 
     def active(self) -> list[str]:
         """Agents that were not removed."""
@@ -95,19 +130,27 @@ class Desk:
     def _build(self, dossier: Dossier) -> LiveTrader:
         config = dossier.state.agent
         card, bars = self.registry.card(config.model_id), self.registry.bars(config.model_id)
-        path = self.home.agent(config.agent_id) / "paper.json"
-        broker = PaperBroker(self.store, path, config.terms.costs)
+        broker, said = open_broker(self.store, dossier)
+        if said:
+            log.warning("%s: %s", config.agent_id, said)
+            self.notices.append((config.agent_id, said))
         executor = OrderExecutor(dossier, broker, self.calendar, self.latch)
         series = Series(bars, dossier.rows)
         return LiveTrader(
             dossier, broker, executor, self._source(config, bars), self.calendar, card, series,
             _Lazy(self.registry, config.model_id), self.delay,
+            GIVE_WAY_SECONDS if self.beside else math.inf,
         )
 
     def _source(self, config: AgentConfig, bars: pd.DataFrame) -> BarSource:
         if config.mode == Mode.REPLAY:
             return History(bars)
-        return open_source(config.source, self.home.cache)
+        if not self.beside:
+            return open_source(config.source, self.home.cache)
+        if config.source not in self._sources:
+            opened = open_source(config.source, self.home.cache)
+            self._sources[config.source] = Beside(opened, self.calendar)
+        return self._sources[config.source]
 
 
 class _Lazy:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from ..adapters.home import Home
 from ..adapters.journal import Journal, read_lines
@@ -14,6 +15,7 @@ from ..core.agent import AgentState
 from ..core.errors import Damaged, Unavailable
 from ..core.events import BarsAppended, Event, decode, encode
 from .projection import Projection
+from .projection import Unreadable as _Unreadable
 
 log = logging.getLogger(__name__)
 
@@ -36,32 +38,45 @@ class Dossier:
         self.rows: list[list[object]] = []
         self._behind = False
         self._at = ""
-        self._rebuild()
+        self._load()
 
     @property
     def seq(self) -> int:
         return self._journal.seq
 
-    def _rebuild(self) -> None:
+    def _load(self) -> None:
         """Fold the journal; write the visible files again unless they are its image."""
-        self._projection.forget()
-        for line in self._journal.lines():
-            self._at = stamp(line.at)
-            self._fold([decode(data) for data in line.events])
-        if self.seq and not self._current():
+        shown = self._shown()
+        self._refold(int(shown.get("seq", 0)), str(shown.get("head", "")))
+        current = shown.get("seq") == self.seq and shown.get("shown", True)
+        if self.seq and not (current and self._projection.intact()):
             log.warning("%s: visible files rebuilt from the journal", self.agent_id)
             self._show()
         elif self.seq:
             self._projection.settle()
 
-    def _current(self) -> bool:
+    def _shown(self) -> dict[str, Any]:
+        """What state.json says of the journal; nothing when it cannot be read."""
         try:
             tables = Store.read_docs(self.directory / "state.json")
         except Damaged as error:
             log.warning("%s", error)
-            return False
-        documents = tables.get("agent") or [{}]
-        return documents[0].get("seq") == self.seq and self._projection.intact()
+            return {}
+        return (tables.get("agent") or [{}])[0]
+
+    def _refold(self, seq: int = 0, head: str = "") -> None:
+        """The state from the first line on. Damaged if line ``seq``, which was shown, is not there."""
+        self._projection.forget()
+        self.state, self.rows, found = AgentState(), [], not seq
+        for line in self._journal.lines():
+            self._at = stamp(line.at)
+            self._fold([decode(data) for data in line.events])
+            found = found or (line.seq == seq and line.hash == head)
+        if not found:
+            raise Damaged(
+                f"{self._journal.path} ends at line {self.seq} but was shown to line {seq}: what followed "
+                "is lost or was replaced; put the file back from a backup."
+            )
 
     def _fold(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -75,13 +90,17 @@ class Dossier:
         agents.fold(events, self.state)
         self._journal.append([encode(event) for event in events], now)
         self._at = stamp(now)
-        self._fold(events)
+        try:
+            self._fold(events)
+        except _Unreadable as error:
+            log.warning("%s: %s; the visible files are rebuilt", self.agent_id, error)
+            self._refold()
         self._show()
         return self.state
 
     def _show(self) -> None:
         try:
-            self._projection.write(self.state, self.seq, self._at)
+            self._projection.write(self.state, self.seq, self._journal.head, self._at)
             self._behind = False
         except Unavailable as error:
             # The journal holds the truth already; the files follow with the next commit.
@@ -94,3 +113,19 @@ def events_of(directory: Path) -> Iterable[tuple[datetime, list[Event]]]:
     """An agent's journal for readers, transaction by transaction; takes no lock."""
     for line in read_lines(directory / "journal.jsonl"):
         yield line.at, [decode(data) for data in line.events]
+
+
+def show_damage(directory: Path, why: str) -> None:
+    """Let state.json say that this agent is blocked, and why; a sound journal rebuilds it."""
+    path = directory / "state.json"
+    try:
+        tables = Store.read_docs(path)
+        for document in tables.get("agent", []):
+            document |= {
+                "status": "blocked", "is_running": False, "status_reason": why,
+                "warnings": [why], "shown": False,
+            }
+        if tables:
+            Store.write_docs(path, tables, durable=False)
+    except (Damaged, Unavailable) as error:
+        log.error("%s: its state could not be shown as blocked: %s", directory.name, error)

@@ -8,8 +8,9 @@ import logging
 from datetime import datetime
 from typing import Any
 
-from ..core.errors import LivetradingError
-from ..core.events import StatusChanged
+from ..core.agent import AgentState
+from ..core.errors import Conflict, LivetradingError
+from ..core.events import Noted, StatusChanged
 from ..core.orders import OrderState
 from ..core.types import AgentStatus, Leg, Mode
 from . import replay
@@ -20,6 +21,8 @@ from .position_tracker import difference
 log = logging.getLogger(__name__)
 
 FLAT, QUEUED = "flat", "exit queued"
+OVER = {"status": "finished replay", "flat": True}
+"""A replay whose history is over holds nothing real, and there is no bar to sell at."""
 
 
 def time_of(trader: LiveTrader, now: datetime) -> datetime:
@@ -33,32 +36,43 @@ def withdraw_entries(trader: LiveTrader, reason: str, now: datetime) -> None:
     for order in dossier.state.open_orders(Leg.ENTRY):
         if order.state == OrderState.PLANNED:
             executor.drop(order, OrderState.CANCELED, reason, now)
-        else:
+        elif order.state != OrderState.PENDING_CANCEL:
             executor.cancel(order.key, reason, now)
 
 
-def flatten(trader: LiveTrader, reason: str, now: datetime) -> str:
-    """Sell what is held as soon as it can be sold: ``flat``, or ``exit queued``."""
+def flatten(trader: LiveTrader, reason: str, now: datetime, note: str = "") -> str:
+    """Sell what is held as soon as it can be sold: ``flat``, or ``exit queued``.
+
+    Raises Conflict if the broker does not hold what the book says: selling then
+    could end short, and which of the two is right is a person's word.
+    """
     executor, dossier = trader.executor, trader.dossier
-    if not dossier.state.flat:
-        _replan_exit(trader, reason, now)
+    unbooked = trader.broker.traded() > (dossier.state.booked or "")
+    problem = None if unbooked else difference(dossier, trader.broker)
+    if problem:
+        raise Conflict(f"{dossier.agent_id}: {problem}; compare them, and sell what is really held by hand.")
+    if not dossier.state.flat and not unbooked:
+        _replan_exit(trader, reason, now, note)
         executor.send_due(now)
-        if dossier.state.agent.mode == Mode.REPLAY:
-            # A replay's clock stands still between bars; its exit fills at the next.
-            replay.advance(trader)
+    if dossier.state.agent.mode == Mode.REPLAY and not is_flat(trader):
+        # A replay's clock stands still between bars; its exit fills at the next.
+        replay.advance(trader)
     return FLAT if is_flat(trader) else QUEUED
 
 
-def _replan_exit(trader: LiveTrader, reason: str, now: datetime) -> None:
+def _replan_exit(trader: LiveTrader, reason: str, now: datetime, note: str) -> None:
     """One exit, to go now: one that only waited for its window is replaced."""
     executor, dossier = trader.executor, trader.dossier
     for order in dossier.state.open_orders(Leg.EXIT):
         if order.state == OrderState.PLANNED and order.tif == "OPG":
             executor.drop(order, OrderState.CANCELED, reason, now)
+    said = [Noted(note)] if note else []
     if dossier.state.open_orders(Leg.EXIT):
+        if said:
+            dossier.commit([*said], now)
         return
     bar = dossier.state.booked or dossier.state.first_session
-    dossier.commit(executor.exit(bar, now, "DAY", reason), now)
+    dossier.commit([*said, *executor.exit(bar, now, "DAY", reason)], now)
 
 
 def is_flat(trader: LiveTrader) -> bool:
@@ -69,7 +83,10 @@ def is_flat(trader: LiveTrader) -> bool:
 def stop(desk: Desk, reason: str, by: str, now: datetime) -> tuple[str, dict[str, Any]]:
     """Stop, cancel and flatten every agent; an agent that fails does not stop the others."""
     desk.latch.set(reason or "emergency stop", by, now)
-    items = [_stop_one(desk, agent_id, by, now) for agent_id in desk.active()]
+    items = []
+    for agent_id in desk.active():
+        items.append(_stop_one(desk, agent_id, by, now))
+        desk.pulse()
     items += [
         {"agent_id": agent_id, "status": "failed", "flat": False, "error": why}
         for agent_id, why in desk.damaged.items()
@@ -79,23 +96,41 @@ def stop(desk: Desk, reason: str, by: str, now: datetime) -> tuple[str, dict[str
     return f"{text}: {len(items)} agents.", {"items": items, "flat": flat}
 
 
+def unfinished(desk: Desk) -> bool:
+    """Whether the latch leaves anything to do: it may have been set without a request,
+    and a stop may have been cut short."""
+    return any(_unfinished(desk.dossier(agent_id).state) for agent_id in desk.active())
+
+
+def _unfinished(state: AgentState) -> bool:
+    if state.status == AgentStatus.FINISHED:
+        return False
+    buying = any(o.state != OrderState.PENDING_CANCEL for o in state.open_orders(Leg.ENTRY))
+    kept = not state.flat and not any(o.tif == "DAY" or o.at_broker for o in state.open_orders(Leg.EXIT))
+    waits = state.agent.mode == Mode.REPLAY and not state.idle
+    return state.status != AgentStatus.STOPPED or buying or kept or waits
+
+
 def _stop_one(desk: Desk, agent_id: str, by: str, now: datetime) -> dict[str, Any]:
-    item: dict[str, Any] = {"agent_id": agent_id, "symbol": desk.dossier(agent_id).state.agent.symbol}
+    state = desk.dossier(agent_id).state
+    item: dict[str, Any] = {"agent_id": agent_id, "symbol": state.agent.symbol, "shares": state.book.shares}
+    if state.status == AgentStatus.FINISHED:
+        return {**item, **OVER}
     try:
         trader = desk.trader(agent_id)
         dossier, when = trader.dossier, time_of(trader, now)
-        item["shares"] = dossier.state.book.shares
-        if dossier.state.status == AgentStatus.FINISHED:
-            return {**item, "status": "finished replay", "flat": True}
         if dossier.state.status != AgentStatus.STOPPED:
             dossier.commit([StatusChanged(AgentStatus.STOPPED, "emergency stop", by)], when)
         orders = len(dossier.state.orders)
-        trader.executor.recover(when)
         withdraw_entries(trader, "emergency stop", when)
+        trader.executor.recover(when)
         status = flatten(trader, "emergency stop", when)
     except LivetradingError as error:
         log.error("emergency stop of %s: %s", agent_id, error)
+        desk.forget(agent_id)
         return {**item, "status": "failed", "flat": False, "error": str(error)}
+    if dossier.state.status == AgentStatus.FINISHED:
+        return {**item, **OVER}
     return {**item, "orders": orders, "status": status, "flat": status == FLAT}
 
 

@@ -5,8 +5,10 @@ a sleep or a year the next pass is the same pass.
 """
 
 import logging
+import math
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
@@ -26,13 +28,18 @@ from ..core.events import (
 from ..core.agent import BLOCK_AFTER_HELD
 from ..core.market import Market
 from ..core.observe import observe
-from ..core.types import AgentStatus
+from ..core.types import AgentStatus, Leg
+from . import statements
 from .dossier import Dossier
+from .fetching import StillFetching
 from .order_executor import OrderExecutor
+from .passes import Pass, due_sessions
 from .position_tracker import difference, reconcile
 from .series import Series
 
 log = logging.getLogger(__name__)
+CLOSING = "closed by "
+"""How the reason begins of an entry that a close withdraws."""
 
 
 class Policy(Protocol):
@@ -40,20 +47,9 @@ class Policy(Protocol):
 
 
 @dataclass
-class Pass:
-    """What a pass found due and did."""
-
-    due: list[dict[str, Any]] = field(default_factory=list)
-    decided: list[dict[str, Any]] = field(default_factory=list)
-    planned: list[dict[str, Any]] = field(default_factory=list)
-    sent: list[dict[str, Any]] = field(default_factory=list)
-    held: list[dict[str, Any]] = field(default_factory=list)
-    missed: list[dict[str, Any]] = field(default_factory=list)
-
-
-@dataclass
 class LiveTrader:
-    """Trades one agent at a simulated broker. ``delay`` after the close a bar counts as settled."""
+    """Trades one agent at a simulated broker. ``delay`` after the close a bar counts
+    as settled; after ``patience`` seconds of booking a pass gives way to requests."""
 
     dossier: Dossier
     broker: PaperBroker
@@ -64,6 +60,7 @@ class LiveTrader:
     series: Series
     policy: Callable[[], Policy]
     delay: timedelta = timedelta(minutes=30)
+    patience: float = math.inf
 
     # -- the pass ---------------------------------------------------------
 
@@ -74,25 +71,30 @@ class LiveTrader:
             return done
         self.executor.recover(now)
         self._send(now, done)
-        if self.due(now):
-            self._catch_up(now, done)
-            self._send(now, done)
+        if self.due(now) and not self._catch_up(now, done):
+            return done
+        self._sell_unwanted(now)
+        self._send(now, done)
         for text in self.executor.protect(now):
-            log.warning("%s: %s", self.dossier.agent_id, text)
+            done.alarms.append(self._told(text=text))
         return done
 
     def due(self, now: datetime) -> list[date]:
         """Sessions complete at ``now`` that are not yet booked and settled."""
+        return due_sessions(self.dossier.state, self.calendar, now, self.delay)
+
+    def _sell_unwanted(self, now: datetime) -> None:
+        """What is held under the latch, or by an entry that filled while it was being
+        withdrawn for a close, goes: this is how a stop that was cut short is completed."""
         state = self.dossier.state
-        ended = state.status in (AgentStatus.STOPPED, AgentStatus.FINISHED)
-        if not state.first_session or (ended and state.idle):
-            return []
-        first = date.fromisoformat(state.first_session)
-        last = self.calendar.last_complete(now, self.delay)
-        known = [s for s in (state.booked, state.settled) if s]
-        if len(known) == 2:
-            first = max(first, self.calendar.next_session(date.fromisoformat(min(known))))
-        return self.calendar.sessions(first, last) if first <= last else []
+        if state.flat or state.open_orders(Leg.EXIT) or difference(self.dossier, self.broker):
+            return
+        entry = next((o for o in reversed(state.recent) if o.leg == Leg.ENTRY), None)
+        crossed = entry is not None and entry.reason.startswith(CLOSING)
+        reason = "emergency stop" if self.executor.latch.status() is not None else entry.reason if crossed else ""
+        if reason:
+            bar = state.booked or state.first_session
+            self.dossier.commit(self.executor.exit(bar, now, "DAY", reason), now)
 
     def _send(self, now: datetime, done: Pass) -> None:
         if not self.dossier.state.orders or difference(self.dossier, self.broker):
@@ -103,10 +105,18 @@ class LiveTrader:
     def _told(self, **what: Any) -> dict[str, Any]:
         return {"agent_id": self.dossier.agent_id, **what}
 
-    def _catch_up(self, now: datetime, done: Pass) -> None:
-        due = self.due(now)
-        fresh, problem = self._fetch(now)
-        for session in due:
+    def _catch_up(self, now: datetime, done: Pass) -> bool:
+        """Book and settle what is due; False if the time was up before the end."""
+        started = time.monotonic()
+        try:
+            fresh, problem = self._fetch(now)
+        except StillFetching:
+            done.more = True
+            return True
+        for session in self.due(now):
+            if time.monotonic() - started > self.patience:
+                done.more = True
+                return False
             name = session.isoformat()
             unsettled = name > (self.dossier.state.settled or "")
             if unsettled:
@@ -114,6 +124,7 @@ class LiveTrader:
             reason = problem or self._book(session, fresh, now)
             if unsettled:
                 self._settle(session, reason, now, done)
+        return True
 
     def _fetch(self, now: datetime) -> tuple[pd.DataFrame, str | None]:
         """The source's bars as of ``now``, or why they are not to be trusted."""
@@ -121,6 +132,8 @@ class LiveTrader:
         try:
             fresh = self.source.daily(symbol, now=now).frame
             self.series.check(fresh)
+        except StillFetching:
+            raise
         except LivetradingError as error:
             return pd.DataFrame(), str(error)
         return fresh, None
@@ -150,11 +163,13 @@ class LiveTrader:
         quote = _quote(frame)
         self.broker.advance(name, self.calendar.open_at(session), quote)
         events += self._overnight(name, quote)
-        events += self.executor.news()
+        events += statements.news(state, self.broker)
         events.append(Marked(name, float(quote.close)))
         self.dossier.commit(events, now)
         self.series.append(rows)
-        reconcile(self.dossier, self.broker, now)
+        problem = reconcile(self.dossier, self.broker, now)
+        if problem:
+            log.error("%s: %s", self.dossier.agent_id, problem)
         return None
 
     def _with(self, rows: list[list[Any]], session: date) -> pd.DataFrame:
@@ -206,6 +221,7 @@ class LiveTrader:
         if state.held_in_a_row >= BLOCK_AFTER_HELD and state.status == AgentStatus.RUNNING:
             text = f"{state.held_in_a_row} sessions in a row were held: {why}"
             self.dossier.commit([StatusChanged(AgentStatus.BLOCKED, text, "live trader")], now)
+            done.alarms.append(self._told(text=f"blocked: {text}"))
 
     def _decide(self, session: date, now: datetime, done: Pass) -> str | None:
         """Observe, ask, plan: one decision for one bar. Why it must wait, if it must."""

@@ -9,15 +9,16 @@ import logging
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from ..adapters.brokers.base import Broker, BrokerOrder, Execution, Ticket
+from ..adapters.brokers.base import Broker, Ticket
 from ..adapters.calendar import Calendar
 from ..adapters.halt import HaltLatch
 from ..adapters.stamps import stamp
 from ..core import windows
 from ..core.errors import Unavailable
-from ..core.events import Event, Filled, OrderMoved, OrderPlanned
-from ..core.orders import Order, OrderState
-from ..core.types import Leg
+from ..core.events import Event, OrderMoved, OrderPlanned
+from ..core.orders import WORKING, Order, OrderState
+from ..core.types import AgentStatus, Leg
+from . import statements
 from .dossier import Dossier
 
 log = logging.getLogger(__name__)
@@ -78,13 +79,21 @@ class OrderExecutor:
                 continue
             if self.dossier.state.order(order.key) != order:
                 continue  # moved by an order before it
-            if order.leg == Leg.ENTRY and self.latch.status() is not None:
-                self.drop(order, _S.CANCELED, "the emergency stop is set", now)
+            barred = self._barred() if order.leg == Leg.ENTRY else None
+            if barred:
+                self.drop(order, _S.CANCELED, barred, now)
             elif self._window(order, now) and self._send(order, now):
                 sent.append(order)
             elif self._too_late(order, now):
                 self.drop(order, _S.EXPIRED, "not sent by 09:20 New York of its session", now)
         return sent
+
+    def _barred(self) -> str | None:
+        """Why nothing may be bought now: read before every opening order."""
+        if self.latch.status() is not None:
+            return "the emergency stop is set"
+        status = self.dossier.state.status
+        return None if status == AgentStatus.RUNNING else f"the agent is {status}"
 
     def _session(self, order: Order) -> date:
         """The session at whose open a decision of ``order.bar`` trades."""
@@ -116,8 +125,10 @@ class OrderExecutor:
                 self.drop(order, _S.CANCELED, "the stop filled first", now)
                 return False
         day = order.leg == Leg.EXIT and order.tif == "OPG" and not windows.for_open(self._session(order), now)
-        tif = "DAY" if day else None
-        moves = [OrderMoved(order.key, _S.PENDING_NEW, tif=tif)]
+        # A split booked since the plan changed what there is to sell.
+        held = self.dossier.state.book.shares
+        qty = held if order.leg == Leg.EXIT and order.qty != held else None
+        moves = [OrderMoved(order.key, _S.PENDING_NEW, qty=qty, tif="DAY" if day else None)]
         if child is not None:
             moves.append(OrderMoved(child.key, _S.PENDING_NEW))
         self.dossier.commit([*moves], now)
@@ -126,17 +137,21 @@ class OrderExecutor:
     def _deliver(self, key: str, child: Order | None, now: datetime) -> bool:
         order = self.dossier.state.order(key)
         assert order is not None
+        # Read once more: the commit took its time, and a stop may have come meanwhile.
+        if order.leg == Leg.ENTRY and (barred := self._barred()):
+            self._never_arrived(order, barred, now)
+            return False
         try:
             answer = self.broker.submit(ticket_of(order), child and ticket_of(child), now)
         except Unavailable as error:
             # Whether it arrived is unknown: it stays PENDING_NEW and is looked up.
             log.warning("%s: no answer to the order: %s", key, error)
             return False
-        moves: list[Event] = [self._statement(order, answer)]
+        moves: list[Event] = [statements.moved(order, answer)]
         if child is not None:
             reply = self.broker.find(child.key)
             moves.append(
-                self._statement(child, reply)
+                statements.moved(child, reply)
                 if reply
                 else OrderMoved(child.key, _S.REJECTED, "the broker took the entry without its stop")
             )
@@ -146,6 +161,8 @@ class OrderExecutor:
     def _stops_cancelled(self, now: datetime) -> bool:
         """Take the protective stop away before an exit: never both on sale."""
         for stop in self.dossier.state.open_orders(Leg.STOP):
+            if stop.state == _S.PENDING_CANCEL:
+                continue  # asked already; the broker has the word
             if stop.at_broker:
                 self.cancel(stop.key, "an exit takes its place", now)
             else:
@@ -164,6 +181,9 @@ class OrderExecutor:
     def cancel(self, key: str, reason: str, now: datetime) -> None:
         """Ask the broker; the order ends when the broker says so."""
         self.dossier.commit([OrderMoved(key, _S.PENDING_CANCEL, reason)], now)
+        self._request_cancel(key, now)
+
+    def _request_cancel(self, key: str, now: datetime) -> None:
         try:
             self.broker.cancel(key, now)
         except Unavailable as error:
@@ -176,87 +196,78 @@ class OrderExecutor:
     def recover(self, now: datetime) -> None:
         """Resolve what an earlier process, or a silent broker, left in doubt."""
         self.sync(now)
-        for order in self.dossier.state.open_orders():
-            if order.state == _S.PENDING_CANCEL and self.broker.find(order.key) is not None:
-                self.cancel(order.key, "asked again", now)
-            elif order.state == _S.PENDING_NEW and order.parent is None:
+        for before in self.dossier.state.open_orders():
+            order = self.dossier.state.order(before.key)
+            if order is None or order.state not in (_S.PENDING_NEW, _S.PENDING_CANCEL):
+                continue
+            parent = self.dossier.state.order(order.parent) if order.parent else None
+            if parent is not None and parent.state == _S.PENDING_NEW:
+                continue  # it travels with its entry
+            if self._known(order):
+                self._ask_again(order, now)
+            elif order.state == _S.PENDING_CANCEL or parent is not None:
+                self._never_arrived(order, "it never reached the broker", now)
+            else:
                 self._resend(order, now)
 
-    def _resend(self, order: Order, now: datetime) -> None:
-        if any(self.broker.find(order.key) is not None for _ in range(LOOKUPS)):
-            return self.sync(now)
+    def _known(self, order: Order) -> bool:
+        return any(self.broker.find(order.key) is not None for _ in range(LOOKUPS))
+
+    def _ask_again(self, order: Order, now: datetime) -> None:
+        """A cancel that the broker knows nothing of was lost on its way."""
+        answer = self.broker.find(order.key)
+        if order.state == _S.PENDING_CANCEL and answer is not None and answer.state in WORKING:
+            self._request_cancel(order.key, now)
+        else:
+            self.sync(now)
+
+    def _never_arrived(self, order: Order, reason: str, now: datetime) -> None:
+        """End an order that the broker twice did not know, and the stop that went with it."""
         children = [o for o in self.dossier.state.open_orders(Leg.STOP) if o.parent == order.key]
-        opening = order.leg == Leg.ENTRY
-        halted = opening and self.latch.status() is not None
-        session = self._session(order)
-        if halted or (order.tif == "OPG" and not windows.may_recover(session, now)):
-            reason = "the emergency stop is set" if halted else "it did not reach the broker in time"
-            moves: list[Event] = [OrderMoved(o.key, _S.CANCELED, reason) for o in (order, *children)]
-            self.dossier.commit(moves, now)
-            return None
+        self.dossier.commit([OrderMoved(o.key, _S.CANCELED, reason) for o in (order, *children)], now)
+
+    def _resend(self, order: Order, now: datetime) -> None:
+        """Send once more what did not arrive, if it still may go."""
+        barred = self._barred() if order.leg == Leg.ENTRY else None
+        if barred:
+            return self._never_arrived(order, barred, now)
+        if order.tif == "OPG" and not windows.may_recover(self._session(order), now):
+            if order.leg != Leg.EXIT or now > windows.at(self._session(order), windows.DAY_UNTIL):
+                return self._never_arrived(order, "it did not reach the broker in time", now)
+            if not windows.for_day(self._session(order), now):
+                return None  # between the open's window and the day's
+            self.dossier.commit([OrderMoved(order.key, _S.PENDING_NEW, tif="DAY")], now)
+        children = [o for o in self.dossier.state.open_orders(Leg.STOP) if o.parent == order.key]
         self._deliver(order.key, children[0] if children else None, now)
         return None
 
     def sync(self, now: datetime) -> None:
-        """Take over the broker's statements and executions."""
-        events = self.news()
+        """Take over the broker's statements and executions.
+
+        Not while it has traded a session that is not booked: fills belong after
+        that session's split and dividend, so its booking takes them over.
+        """
+        if self.broker.traded() > (self.dossier.state.booked or ""):
+            return
+        events = statements.news(self.dossier.state, self.broker)
         if events:
             self.dossier.commit(events, now)
 
-    def news(self) -> list[Event]:
-        """What the broker says that the book does not hold yet; nothing is written."""
-        state = self.dossier.state
-        found: list[Event] = []
-        fills = [e for e in self.broker.executions() if e.exec_id not in state.book.executions]
-        for order in state.open_orders():
-            if not order.at_broker:
-                continue
-            answer = self.broker.find(order.key)
-            if answer is not None and self._changed(order, answer):
-                found.append(self._statement(order, answer))
-        known = [self._filled(fill) for fill in fills if state.order(fill.ref) is not None]
-        return [*found, *known]
-
-    @staticmethod
-    def _changed(order: Order, answer: BrokerOrder) -> bool:
-        waiting = order.state == _S.PENDING_CANCEL and answer.state == _S.NEW
-        moved = order.state != answer.state and not waiting
-        return moved or order.filled != answer.filled or order.qty != answer.qty or (
-            order.leg == Leg.STOP and order.stop_price != answer.stop_price
-        )
-
-    @staticmethod
-    def _statement(order: Order, answer: BrokerOrder) -> OrderMoved:
-        """The broker's word on an order, and the only source of a terminal state."""
-        stop = answer.stop_price if order.leg == Leg.STOP else None
-        return OrderMoved(
-            order.key, str(answer.state), answer.reason, answer.broker_id, answer.filled, answer.qty, stop
-        )
-
-    def _filled(self, fill: Execution) -> Filled:
-        order = self.dossier.state.order(fill.ref)
-        assert order is not None
-        stop = 0.0
-        if order.leg == Leg.ENTRY:
-            children = [o for o in self.dossier.state.open_orders(Leg.STOP) if o.parent == order.key]
-            answer = self.broker.find(children[0].key) if children else None
-            stop = answer.stop_price if answer else order.stop_price
-        return Filled(
-            fill.exec_id, fill.ref, str(order.leg), fill.session, fill.qty, fill.price, fill.fee, stop
-        )
-
     def protect(self, now: datetime) -> list[str]:
-        """Exactly one stop of the position's size; what was mended, in words."""
+        """Exactly one stop of the position's size; what is or was wrong, in words."""
         state = self.dossier.state
         if state.flat or state.open_orders(Leg.EXIT):
             return []
         stops = state.open_orders(Leg.STOP)
-        if any(o.qty == state.book.shares for o in stops):
-            return []
         if any(o.at_broker for o in stops):
-            return [f"the protective stop covers {stops[0].qty} of {state.book.shares} shares"]
+            covered = sum(o.qty for o in stops if o.at_broker)
+            wrong = covered != state.book.shares
+            return [f"the protective stop covers {covered} of {state.book.shares} shares"] if wrong else []
+        if self.broker.position() != state.book.shares:
+            return [f"no stop is placed while the book holds {state.book.shares} shares and the broker {self.broker.position()}"]
         bar = state.booked or state.deployed_at[:10]
-        stop = self._stop(bar, state.book.shares, float(state.book.account.stop), None, stamp(now))
-        self.dossier.commit([OrderPlanned(stop.to_dict())], now)
+        stop = stops[0] if stops else self._stop(bar, state.book.shares, float(state.book.account.stop), None, stamp(now))
+        if not stops:
+            self.dossier.commit([OrderPlanned(stop.to_dict())], now)
         self._send(stop, now)
         return [f"the protective stop was missing and was placed again at {stop.stop_price:.2f}"]

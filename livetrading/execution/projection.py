@@ -12,7 +12,7 @@ from typing import Any
 from ..adapters.store import Store
 from ..core import decide
 from ..core.agent import AgentState
-from ..core.errors import Damaged
+from ..core.errors import Damaged, Unavailable
 from ..core.events import (
     BarsAppended, Decided, EntriesPaused, Event, Filled, Held, Marked, Missed, Noted, OrderMoved,
     SplitApplied, StatusChanged, DividendPaid,
@@ -140,6 +140,10 @@ def _warnings(state: AgentState) -> list[str]:
     return found
 
 
+class Unreadable(Exception):
+    """A history file cannot be read: everything is to be taken from the journal again."""
+
+
 class Projection:
     """Keeps an agent's files in step with its journal."""
 
@@ -167,15 +171,21 @@ class Projection:
             if year == self._year:
                 self._changed[year] = self._tables
             else:
-                known = {} if self._rebuilding else Store.read_docs(self.path(year))
+                known = {} if self._rebuilding else self._read(year)
                 self._changed[year] = {name: known.get(name, []) for name in TABLES}
         return self._changed[year]
+
+    def _read(self, year: str) -> dict[str, list[Doc]]:
+        try:
+            return Store.read_docs(self.path(year))
+        except (Damaged, Unavailable) as error:
+            raise Unreadable(str(error)) from None
 
     def intact(self) -> bool:
         """Whether the history on disk is what the journal says."""
         try:
             return all(Store.read_docs(self.path(year)) == tables for year, tables in self._changed.items())
-        except Damaged:
+        except (Damaged, Unavailable):
             return False
 
     def settle(self) -> None:
@@ -185,13 +195,13 @@ class Projection:
             self._year, self._tables = newest, self._changed[newest]
         self._changed, self._rebuilding = {}, False
 
-    def write(self, state: AgentState, seq: int, at: str) -> None:
+    def write(self, state: AgentState, seq: int, head: str, at: str) -> None:
         """Write what changed. Raises Unavailable; the next call writes it again."""
         for year in sorted(self._changed):
             Store.write_docs(self.path(year), self._changed[year], durable=False)
         orders = [order.to_dict() for order in state.orders]
         recent = [order.to_dict() for order in state.recent]
-        document = state_document(state, seq, at)
+        document = {**state_document(state, seq, at), "head": head}
         tables = {"agent": [document], "orders": orders, "recent": recent}
         Store.write_docs(self._directory / "state.json", tables, durable=False)
         self.settle()

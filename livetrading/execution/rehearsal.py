@@ -31,6 +31,12 @@ def rehearse(
 ) -> replay.Replayed:
     """Store, journal, orders and paper broker, session by session, on a virtual clock."""
     home = Home.resolve(str(root))
+    dossier = begin(home, card, terms, first)
+    return replay.run(trader_of(home, dossier, card, frame, policy), last, progress)
+
+
+def begin(home: Home, card: ModelCard, terms: Terms, first: date) -> Dossier:
+    """A new agent, running, whose first session is ``first``."""
     dossier = Dossier(home, f"{card.agent_type}_{card.symbol}_001")
     now = windows.at(first, windows.OPG_FROM)
     config = AgentConfig(
@@ -45,7 +51,7 @@ def rehearse(
         ],
         now,
     )
-    return replay.run(trader_of(home, dossier, card, frame, policy), last, progress)
+    return dossier
 
 
 def trader_of(

@@ -96,7 +96,7 @@ def summary(trader: LiveTrader) -> Replayed:
     return Replayed(
         rows=rows,
         decisions=sum(1 for row in rows if row["obs"] is not None),
-        orders=len(agent_ledger.sent_orders(events)),
+        orders=sum(1 for row in rows if row["qty"]),
         fills=sum(len(row["fills"]) for row in rows),
         state=trader.dossier.state,
     )

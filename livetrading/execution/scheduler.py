@@ -7,16 +7,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import FrameType
 
 import schedule
 
-from ..adapters import settings
+from ..adapters import files, settings
 from ..adapters.calendar import calendar
 from ..adapters.home import Home
 from ..adapters.locks import SchedulerLock
 from ..adapters.stamps import stamp
-from ..core.errors import LivetradingError
+from ..core.errors import Damaged, LivetradingError
 from ..core.types import AgentStatus, Mode
 from . import checks, emergency, replay
 from .agent_manager import AgentManager
@@ -25,8 +26,12 @@ from .desk import Desk
 log = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 5
 PASS_SECONDS = 15
-RETRY_SECONDS = 300
-"""A held agent's source is asked again after this long."""
+RETRY_SECONDS = 60
+"""A replay that failed is tried again after this long."""
+STOP_AGAIN_SECONDS = 10
+"""An emergency stop that left something undone is gone on with after this long."""
+SAY_AGAIN_SECONDS = 3600.0
+TURN_SECONDS = 0.05
 REPLAYS_A_TURN = 0.25
 """Seconds that replays may take before requests are looked at again."""
 KEPT_ALARMS = 200
@@ -44,13 +49,16 @@ class Scheduler:
     clock: Callable[[], datetime] = utc_now
     stopping: bool = False
     _next_pass: float = 0.0
+    _next_stop: float = 0.0
     _next_replay: dict[str, float] = field(default_factory=dict)
+    _seen: tuple[object, ...] = ()
+    _warned: dict[tuple[str, str], float] = field(default_factory=dict)
     _doing: str = ""
     _said: float = 0.0
 
     def __post_init__(self) -> None:
         minutes = settings.load(self.home).check_delay_minutes
-        self.desk = Desk(self.home, calendar(), timedelta(minutes=minutes))
+        self.desk = Desk(self.home, calendar(), timedelta(minutes=minutes), beside=True, pulse=self._pulse)
         self.manager = AgentManager(self.desk)
         self.lock = SchedulerLock(self.home)
         self.jobs = schedule.Scheduler()
@@ -61,44 +69,73 @@ class Scheduler:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self._stop)
             self._open()
-            self.jobs.every(1).seconds.do(self._requests)
-            self.jobs.every(HEARTBEAT_SECONDS).seconds.do(self._beat)
-            self.jobs.every(1).seconds.do(self._pass)
+            for seconds, work in ((1, self._requests), (HEARTBEAT_SECONDS, self._beat), (1, self._pass)):
+                self.jobs.every(seconds).seconds.do(self._try, work)
             log.info("scheduler started with %d agents", len(self.desk.active()))
             while not self.stopping:
+                self._try(self._look)
                 self.jobs.run_pending()
-                self._replays()
-                time.sleep(0.05)
-            self._say("stopped")
+                self._try(self._replays)
+                time.sleep(TURN_SECONDS)
+            self._try(self._say, "stopped")
             log.info("scheduler stopped")
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.stopping = True
 
-    def _open(self) -> None:
+    def _try(self, work: Callable[..., object], *args: object) -> None:
+        """A full disk or a damaged shared file ends a turn, not the process."""
+        try:
+            work(*args)
+        except Damaged as error:
+            self.alarm("", str(error))
+            self._repair()
+        except LivetradingError as error:
+            self.alarm("", str(error))
+
+    def _repair(self) -> None:
         for name in ("requests", "jobs", "system"):
-            aside = self.desk.store.repair(name, self.clock())
+            try:
+                aside = self.desk.store.repair(name, self.clock())
+            except LivetradingError as error:
+                log.error("%s.json: %s", name, error)
+                continue
             if aside is not None:
                 self.alarm("", f"{name}.json was damaged and set aside as {aside.name}; it starts empty.")
+
+    def _open(self) -> None:
+        files.sweep(self.home.root)
+        self._repair()
+        self._try(self._say, "starting")
         self.desk.open()
         for agent_id, why in self.desk.damaged.items():
             self.alarm(agent_id, why)
-        self._say("starting")
-        self._requests()
+        self._try(self._requests)
         _warm()
-        self._say("")
+        self._try(self._say, "")
 
     # -- every second -----------------------------------------------------
 
+    def _look(self) -> None:
+        """Requests and latch as soon as their files change: cheaper than reading them."""
+        self._notices()
+        looks = tuple(_signature(path) for path in (self.desk.store.path("requests"), self.desk.latch.path))
+        if looks != self._seen:
+            self._seen = looks
+            self._requests()
+
     def _requests(self) -> None:
-        """Requests, then the latch: it may have been set without one."""
+        """Requests, then the latch: it may have been set without one, or a stop been cut short."""
         self.manager.apply_pending(self.clock())
-        running = (AgentStatus.RUNNING, AgentStatus.PAUSED, AgentStatus.BLOCKED)
-        if self.desk.latch.status() is not None and any(
-            self.desk.dossier(a).state.status in running for a in self.desk.active()
-        ):
-            text, _ = emergency.stop(self.desk, "", "halt latch", self.clock())
+        if self.desk.latch.status() is None:
+            self._next_stop = 0.0
+        elif time.monotonic() >= self._next_stop and emergency.unfinished(self.desk):
+            text, result = emergency.stop(self.desk, "", "halt latch", self.clock())
             log.warning("the halt latch is set. %s", text)
+            for item in result["items"]:
+                if item.get("error"):
+                    self.alarm(item["agent_id"], f"emergency stop: {item['error']}")
+            self._next_stop = time.monotonic() + STOP_AGAIN_SECONDS
 
     def _pass(self) -> None:
         """Agents of real days: what the calendar says is due."""
@@ -106,33 +143,46 @@ class Scheduler:
         if time.monotonic() < self._next_pass or not checks.wanted(self.desk, now):
             return
         self._say("checking agents")
-        done, failed = checks.run(self.desk, now, between=self._between)
+        done, failed = checks.run(self.desk, now, self._between, self.clock)
         for agent_id, why in failed.items():
             self.alarm(agent_id, why)
         for entry in done.held:
-            log.warning("%s held %s: %s", entry["agent_id"], entry["session"], entry["reason"])
+            self._warn(entry["agent_id"], f"held {entry['session']}: {entry['reason']}")
         for entry in done.missed:
             self.alarm(entry["agent_id"], f"{entry['session']} MISSED: {entry['reason']}")
-        self._next_pass = time.monotonic() + (RETRY_SECONDS if done.held or failed else PASS_SECONDS)
+        for entry in done.alarms:
+            self.alarm(entry["agent_id"], entry["text"])
+        self._next_pass = time.monotonic() + (0.0 if done.more else PASS_SECONDS)
         self._say("")
 
-    def _between(self) -> None:
+    def _notices(self) -> None:
+        while self.desk.notices:
+            self.alarm(*self.desk.notices.pop(0))
+
+    def _between(self) -> bool:
         """A pass yields after each agent: requests wait a second at most."""
-        self._requests()
-        if time.monotonic() - self._said >= HEARTBEAT_SECONDS:
-            self._beat()
+        self._try(self._requests)
+        self._pulse()
+        return not self.stopping
 
     def _replays(self) -> None:
-        """Replay agents whose next session is due by their pace."""
+        """Replay agents whose next session is due by their pace, one session each in turn."""
         until = time.monotonic() + REPLAYS_A_TURN
-        for agent_id in self.desk.active():
-            state = self.desk.dossier(agent_id).state
-            if state.agent.mode != Mode.REPLAY or state.status != AgentStatus.RUNNING:
-                continue
-            while self._next_replay.get(agent_id, 0.0) <= time.monotonic() < until and not self.stopping:
-                self._next_replay[agent_id] = time.monotonic() + state.agent.pace
-                if not self._advance(agent_id):
+        ready = True
+        while ready and time.monotonic() < until and not self.stopping:
+            ready = False
+            for agent_id in sorted(self.desk.active(), key=lambda a: self._next_replay.get(a, 0.0)):
+                if time.monotonic() >= until and ready:
                     break
+                if self._replay_due(agent_id):
+                    pace = self.desk.dossier(agent_id).state.agent.pace
+                    self._next_replay[agent_id] = time.monotonic() + pace
+                    ready = self._advance(agent_id) or ready
+
+    def _replay_due(self, agent_id: str) -> bool:
+        state = self.desk.dossier(agent_id).state
+        trades = state.agent.mode == Mode.REPLAY and state.status == AgentStatus.RUNNING
+        return trades and self._next_replay.get(agent_id, 0.0) <= time.monotonic()
 
     def _advance(self, agent_id: str) -> bool:
         if self.desk.latch.status() is not None:
@@ -141,6 +191,7 @@ class Scheduler:
             return replay.advance(self.desk.trader(agent_id))
         except LivetradingError as error:
             self.alarm(agent_id, str(error))
+            self.desk.trouble(agent_id, error, self.clock())
             self._next_replay[agent_id] = time.monotonic() + RETRY_SECONDS
             return False
 
@@ -160,17 +211,43 @@ class Scheduler:
             table.truncate()
             table.insert({"pid": os.getpid(), "started": started, "heartbeat": now, "doing": doing})
 
+    def _pulse(self) -> None:
+        """A heartbeat from within long work."""
+        if time.monotonic() - self._said >= HEARTBEAT_SECONDS:
+            self._try(self._beat)
+
+    def _warn(self, agent_id: str, text: str) -> bool:
+        """Into the log, and the same again only after an hour."""
+        now = time.monotonic()
+        if now - self._warned.get((agent_id, text), -SAY_AGAIN_SECONDS) < SAY_AGAIN_SECONDS:
+            return False
+        self._warned = {key: at for key, at in self._warned.items() if now - at < SAY_AGAIN_SECONDS}
+        self._warned[agent_id, text] = now
+        log.warning("%s %s", agent_id, text)
+        return True
+
     def alarm(self, agent_id: str, text: str) -> None:
         """Something a person should see: on the dashboard and in the log."""
-        log.error("%s %s", agent_id, text)
-        with self.desk.store.transaction("system") as db:
-            table = db.table("alarms")
-            last = table.all()[-1:] or [{}]
-            if (last[0].get("agent_id"), last[0].get("text")) != (agent_id, text):
+        if not self._warn(agent_id, text):
+            return
+        try:
+            with self.desk.store.transaction("system") as db:
+                table = db.table("alarms")
                 table.insert({"at": stamp(self.clock()), "agent_id": agent_id, "text": text})
-            surplus = len(table) - KEPT_ALARMS
-            if surplus > 0:
-                table.remove(doc_ids=[doc.doc_id for doc in table.all()[:surplus]])
+                surplus = len(table) - KEPT_ALARMS
+                if surplus > 0:
+                    table.remove(doc_ids=[doc.doc_id for doc in table.all()[:surplus]])
+        except LivetradingError as error:
+            log.error("an alarm could not be shown: %s", error)
+
+
+def _signature(path: Path) -> tuple[int, ...]:
+    """Changes whenever the file is replaced."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ()
+    return (found.st_ino, found.st_mtime_ns, found.st_size)
 
 
 def _warm() -> None:

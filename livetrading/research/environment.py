@@ -122,6 +122,8 @@ class TradingEnv(gym.Env[np.ndarray, Any]):
 class BatchTradingEnv(VecEnv):
     """n accounts at once, each at its own bar; the arithmetic runs over arrays."""
 
+    render_mode = None
+
     def __init__(self, task: Task, n: int, seed: int = 0) -> None:
         super().__init__(n, task.observation_space, task.action_space)
         self.task = task

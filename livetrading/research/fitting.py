@@ -11,11 +11,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
 from ..core.card import PolicySpec
 from ..core.types import AgentType
@@ -30,15 +32,21 @@ Steps = Callable[[int, float], None]
 
 @dataclass(frozen=True)
 class Settings:
-    """Hyper-parameters of one algorithm. ``episode`` is a year of decisions."""
+    """Hyper-parameters of one algorithm. ``episode`` is a year of decisions.
+
+    ``reward_scale`` multiplies the rewards, daily log returns, while learning.
+    """
 
     policy: PolicySpec
     n_envs: int
     episode: int
+    reward_scale: float
     algorithm: dict[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self)["algorithm"], "n_envs": self.n_envs, "episode": self.episode}
+        """JSON-ready, without the network, which the card names apart."""
+        plain = asdict(self)
+        return {**plain.pop("algorithm"), **{k: v for k, v in plain.items() if k != "policy"}}
 
 
 SETTINGS = {
@@ -46,18 +54,21 @@ SETTINGS = {
         policy=PolicySpec((64, 64), "tanh"),
         n_envs=16,
         episode=252,
+        reward_scale=1.0,
         algorithm={
             "learning_rate": 3e-4, "n_steps": 128, "batch_size": 256, "n_epochs": 10,
-            "gamma": 0.95, "gae_lambda": 0.9, "ent_coef": 0.01,
+            "gamma": 0.99, "gae_lambda": 0.95, "ent_coef": 0.01,
         },
     ),
     AgentType.SAC: Settings(
         policy=PolicySpec((64, 64), "relu"),
         n_envs=8,
         episode=252,
+        # Next to an entropy of order 1, plain log returns teach SAC to hold for ever.
+        reward_scale=100.0,
         algorithm={
-            "learning_rate": 1e-3, "batch_size": 256, "buffer_size": 100_000, "gamma": 0.95,
-            "train_freq": 1, "gradient_steps": 4, "learning_starts": 500,
+            "learning_rate": 1e-3, "batch_size": 256, "buffer_size": 100_000, "gamma": 0.95, "ent_coef": "auto_0.1",
+            "train_freq": 1, "gradient_steps": 2, "learning_starts": 500,
         },
     ),
 }
@@ -67,7 +78,7 @@ def fit(task: Task, timesteps: int, seed: int, on_steps: Steps) -> BaseAlgorithm
     """The model after at least ``timesteps`` steps; the same for the same seed and machine."""
     torch.set_num_threads(1)
     settings = SETTINGS[task.agent_type]
-    env = BatchTradingEnv(task, settings.n_envs, seed)
+    env = _Scaled(BatchTradingEnv(task, settings.n_envs, seed), settings.reward_scale)
     build = _ppo if task.agent_type == AgentType.PPO else _sac
     model = build(env, settings, timesteps, seed)
     model.learn(timesteps, callback=_Report(on_steps))
@@ -97,6 +108,21 @@ def _common(settings: Settings, seed: int) -> dict[str, Any]:
         "activation_fn": ACTIVATIONS[settings.policy.activation],
     }
     return {"policy_kwargs": network, "seed": seed, "device": "cpu"}
+
+
+class _Scaled(VecEnvWrapper):
+    """Rewards times a constant; nothing else changes."""
+
+    def __init__(self, env: VecEnv, scale: float) -> None:
+        super().__init__(env)
+        self._scale = np.float32(scale)
+
+    def reset(self) -> np.ndarray:
+        return self.venv.reset()
+
+    def step_wait(self) -> VecEnvStepReturn:
+        observations, rewards, dones, infos = self.venv.step_wait()
+        return observations, rewards * self._scale, dones, infos
 
 
 class _Report(BaseCallback):

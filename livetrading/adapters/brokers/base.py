@@ -52,6 +52,33 @@ class Execution:
     qty: int
     price: float
     fee: float
+    final: bool = True
+    """False while the fee is an estimate that the broker has not stated yet."""
+    estimated: bool = False
+    """True if the broker tells that it filled but no longer at which price."""
+
+
+@dataclass(frozen=True)
+class Health:
+    """Whether a broker can be used now; ``detail`` is one sentence with the cure."""
+
+    ready: bool
+    state: str
+    detail: str
+    since: datetime
+    account: str = ""
+    heard: datetime | None = None
+
+
+@dataclass(frozen=True)
+class AccountFigures:
+    """An account as its broker values it; ``currency`` is that of ``net_liquidation``."""
+
+    number: str
+    net_liquidation: float
+    currency: str
+    cash_usd: float
+    at: datetime
 
 
 class Broker(Protocol):
@@ -71,3 +98,7 @@ class Broker(Protocol):
 
     def position(self) -> int:
         """Shares that the broker says are held for this agent."""
+
+    def traded(self) -> str:
+        """The session up to which its statements reach, for a broker that trades whole
+        sessions from their bars; what a session did is booked with that session's bar."""

@@ -3,7 +3,9 @@
 It keeps a ledger of its own on disk, as a real broker would: what it accepted
 outlives the process that sent it. A market order fills at the first open after
 it was accepted; a protective stop is active from its entry's fill on, the entry
-bar included. Prices and fees are those of ``core.rules``.
+bar included. A cancel that comes after an open whose bar is not known yet is
+answered when that bar is: until then it may have crossed a fill. Prices and fees
+are those of ``core.rules``.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -13,10 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from ...core import rules
-from ...core.errors import BadInput
+from ...core.errors import BadInput, Damaged
 from ...core.orders import OrderState
 from ...core.rules import Quote
 from ...core.types import Costs
+from ..calendar import calendar
 from ..stamps import parse_stamp, stamp
 from ..store import Store
 from .base import BrokerOrder, Execution, Ticket
@@ -27,7 +30,10 @@ KEEP = 40
 
 @dataclass(frozen=True)
 class _Resting:
-    """An accepted order. ``waits``: its parent entry has not filled yet."""
+    """An accepted order. ``waits``: its parent entry has not filled yet.
+
+    ``cancel_at`` is when a cancel was asked for that has no answer yet.
+    """
 
     ticket: Ticket
     broker_id: str
@@ -37,10 +43,18 @@ class _Resting:
     state: OrderState = OrderState.NEW
     filled: int = 0
     reason: str = ""
+    cancel_at: str = ""
 
     @property
     def working(self) -> bool:
-        return self.state == OrderState.NEW
+        return self.state in (OrderState.NEW, OrderState.PENDING_CANCEL)
+
+    def live_at(self, opened: datetime) -> bool:
+        """Not cancelled before this open."""
+        return self.working and not (self.cancel_at and parse_stamp(self.cancel_at) < opened)
+
+    def canceled(self) -> "_Resting":
+        return replace(self, state=OrderState.CANCELED, reason="cancelled on request", cancel_at="")
 
     def statement(self) -> BrokerOrder:
         t = self.ticket
@@ -75,7 +89,7 @@ class _Ledger:
             float(fill.price), float(fill.fee),
         )
         signed = qty if order.ticket.side == "BUY" else -qty
-        after = self.swap(replace(order, state=OrderState.FILLED, filled=qty))
+        after = self.swap(replace(order, state=OrderState.FILLED, filled=qty, cancel_at=""))
         return replace(
             after, position=self.position + signed, executions=(*self.executions, execution)
         )
@@ -104,15 +118,15 @@ class PaperBroker:
         return accepted.statement()
 
     def cancel(self, ref: str, now: datetime) -> None:
-        """Cancels an order and the stop that still waits for its fill."""
+        """Cancels an order, and with an entry the stop that still waits for its fill."""
         ledger = self._ledger
         for order in ledger.orders:
-            named = order.ticket.ref == ref or (order.parent == ref and order.waits)
-            if named and order.working:
-                ledger = ledger.swap(
-                    replace(order, state=OrderState.CANCELED, reason="cancelled on request")
-                )
-        self._save(ledger)
+            if order.ticket.ref == ref and order.state == OrderState.NEW:
+                pending = replace(order, state=OrderState.PENDING_CANCEL, cancel_at=stamp(now))
+                ledger = ledger.swap(pending)
+        ledger = _answer_cancels(ledger)
+        if ledger != self._ledger:
+            self._save(ledger)
 
     def find(self, ref: str) -> BrokerOrder | None:
         found = [o for o in self._ledger.orders if o.ticket.ref == ref]
@@ -124,6 +138,10 @@ class PaperBroker:
     def position(self) -> int:
         return self._ledger.position
 
+    def traded(self) -> str:
+        """The last session that was traded, an ISO date; empty before the first."""
+        return self._ledger.session
+
     def advance(self, session: str, opened: datetime, quote: Quote) -> None:
         """Trade one completed session; a second call for it does nothing."""
         ledger = self._ledger
@@ -131,15 +149,16 @@ class PaperBroker:
             return
         ledger = _split(ledger, float(quote.split))
         for order in ledger.orders:
-            if order.working and order.ticket.type == "MKT" and parse_stamp(order.accepted) < opened:
+            live = order.live_at(opened) and parse_stamp(order.accepted) < opened
+            if live and order.ticket.type == "MKT":
                 ledger = self._at_open(ledger, order, session, quote)
         for order in ledger.orders:
-            live = order.working and order.ticket.type == "STP" and not order.waits
+            live = order.live_at(opened) and order.ticket.type == "STP" and not order.waits
             if live and quote.low <= order.ticket.stop_price:
                 price = rules.stop_price_hit(np.float64(order.ticket.stop_price), quote)
                 fill = rules.sell_at(np.float64(order.ticket.qty), price, quote, self._costs)
                 ledger = ledger.execute(order, session, fill)
-        self._save(replace(ledger, session=session).forget())
+        self._save(_answer_cancels(replace(ledger, session=session)).forget())
 
     def _at_open(self, ledger: _Ledger, order: _Resting, session: str, quote: Quote) -> _Ledger:
         qty = np.float64(order.ticket.qty)
@@ -153,14 +172,29 @@ class PaperBroker:
 
     def _save(self, ledger: _Ledger) -> None:
         """What could not be written was not accepted: memory follows the disk."""
-        account = {"position": ledger.position, "session": ledger.session, "next_id": ledger.next_id}
-        tables = {
-            "account": [account],
-            "orders": [{**asdict(o), "state": str(o.state)} for o in ledger.orders],
-            "executions": [asdict(e) for e in ledger.executions],
-        }
-        self._store.write_docs(self._path, tables)
+        _write(self._store, self._path, ledger)
         self._ledger = ledger
+
+
+def _answer_cancels(ledger: _Ledger) -> _Ledger:
+    """Confirm each cancel that can no longer have crossed a fill, and end orphans."""
+    for order in ledger.orders:
+        if order.state == OrderState.PENDING_CANCEL and not _in_doubt(ledger, order):
+            ledger = ledger.swap(order.canceled())
+    ended = {o.ticket.ref for o in ledger.orders if not o.working and o.state != OrderState.FILLED}
+    for order in ledger.orders:
+        if order.waits and order.working and order.parent in ended:
+            ledger = ledger.swap(order.canceled())
+    return ledger
+
+
+def _in_doubt(ledger: _Ledger, order: _Resting) -> bool:
+    """Whether an open lies between acceptance and cancel that was not traded yet."""
+    accepted, cancelled = parse_stamp(order.accepted), parse_stamp(order.cancel_at)
+    return any(
+        session.isoformat() > ledger.session and accepted < calendar().open_at(session) <= cancelled
+        for session in calendar().sessions(accepted.date(), max(accepted, cancelled).date())
+    )
 
 
 def _split(ledger: _Ledger, ratio: float) -> _Ledger:
@@ -184,9 +218,54 @@ def _load(store: Store, path: Path) -> _Ledger:
     if not path.exists():
         return _Ledger()
     tables = store.read_docs(path)
+    try:
+        orders = tuple(
+            _Resting(**{**o, "ticket": Ticket(**o["ticket"]), "state": OrderState(o["state"])})
+            for o in tables.get("orders", [])
+        )
+        executions = tuple(Execution(**e) for e in tables.get("executions", []))
+        return _Ledger(**tables["account"][0], orders=orders, executions=executions)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise Damaged(
+            f"{path} does not hold a simulated account ({error}); start the scheduler, which rebuilds it."
+        ) from None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An order known to rest at the broker, for a ledger that is made anew."""
+
+    ticket: Ticket
+    broker_id: str
+    accepted: str
+    parent: str | None
+    waits: bool
+    cancelled: bool
+
+
+def rebuild(
+    store: Store, path: Path, *, position: int, session: str, next_id: int, standing: list[Standing]
+) -> None:
+    """Write a lost ledger again from what the agent's own journal knows.
+
+    Executions that were not booked are not lost with it: the session that made
+    them is traded again from the same bar.
+    """
     orders = tuple(
-        _Resting(**{**o, "ticket": Ticket(**o["ticket"]), "state": OrderState(o["state"])})
-        for o in tables.get("orders", [])
+        _Resting(
+            s.ticket, s.broker_id, s.accepted, s.parent, s.waits,
+            OrderState.CANCELED if s.cancelled else OrderState.NEW,
+        )
+        for s in standing
     )
-    executions = tuple(Execution(**e) for e in tables.get("executions", []))
-    return _Ledger(**tables["account"][0], orders=orders, executions=executions)
+    _write(store, path, _Ledger(position, session, next_id, orders))
+
+
+def _write(store: Store, path: Path, ledger: _Ledger) -> None:
+    account = {"position": ledger.position, "session": ledger.session, "next_id": ledger.next_id}
+    tables = {
+        "account": [account],
+        "orders": [{**asdict(o), "state": str(o.state)} for o in ledger.orders],
+        "executions": [asdict(e) for e in ledger.executions],
+    }
+    store.write_docs(path, tables)

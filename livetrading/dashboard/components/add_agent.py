@@ -25,7 +25,7 @@ def body(asked: dict[str, Any]) -> None:
         wanted = symbol.selectbox("Symbol", sorted({card.symbol for card in cards}), key="add_symbol")
         card = _model(cards, agent_type, wanted)
         if card is not None:
-            deploy.form(card, f"add_{asked['request_id']}_{card.model_id}", "Add agent")
+            deploy.form(card, f"add_{asked['request_id']}_{card.model_id}", "Add agent", named=False)
 
 
 def _model(cards: list[ModelCard], agent_type: str, symbol: str) -> ModelCard | None:

@@ -4,10 +4,10 @@ from typing import Any
 
 import streamlit as st
 
-from livetrading.core.errors import NotFound
-from livetrading.dashboard import markup, reading
+from livetrading.core.errors import Damaged, NotFound
+from livetrading.dashboard import markup, reading, sitemap
 
-from . import agent_chart, agent_facts, confirm, dialogs
+from . import agent_chart, agent_facts, confirm, dialogs, frame
 from .guard import shown
 
 Doc = dict[str, Any]
@@ -25,11 +25,9 @@ def panel(agent: Doc, *, detail: bool, alone: bool = False) -> None:
 
 
 def select(agent_id: str | None) -> None:
-    """Show one agent in detail, or all of them; for callbacks and before a rerun."""
-    if agent_id is None:
-        st.query_params.pop(SELECTED, None)
-    else:
-        st.query_params[SELECTED] = agent_id
+    """Show one agent in detail, or all of them, from the page's top. Does not return."""
+    frame.scroll_up()
+    st.switch_page(sitemap.live(), query_params={} if agent_id is None else {SELECTED: agent_id})
 
 
 def seconds(agent: Doc) -> int:
@@ -44,7 +42,7 @@ def _body(agent_id: str, detail: bool, alone: bool) -> None:
         agent = reading.agent(agent_id)
     except NotFound:
         st.rerun()  # removed elsewhere: draw the page anew without it
-    history = reading.history(agent_id)
+    history = _history(agent_id)
     facts = agent_facts.facts(agent, history)
     st.html(agent_facts.heading(agent))
     st.html(
@@ -57,6 +55,14 @@ def _body(agent_id: str, detail: bool, alone: bool) -> None:
     else:
         agent_chart.small(agent, history)
         _buttons(agent, detail, alone)
+
+
+def _history(agent_id: str) -> Doc:
+    """Empty if it cannot be read: the warnings of the agent say why, its buttons must stay."""
+    try:
+        return reading.history(agent_id)
+    except Damaged:
+        return {"fills": [], "bars": []}
 
 
 def _buttons(agent: Doc, detail: bool, alone: bool) -> None:
@@ -74,7 +80,5 @@ def _buttons(agent: Doc, detail: bool, alone: bool) -> None:
             dialogs.ask("remove", agent_id=agent_id)
         if not detail and st.button("Details", key=f"details_{agent_id}"):
             select(agent_id)
-            st.rerun()
-        if detail and not alone and st.button("All agents", key=f"back_{agent_id}"):
+        if detail and not alone and st.button("Back to all agents", key=f"back_{agent_id}"):
             select(None)
-            st.rerun()

@@ -11,24 +11,34 @@ Doc = dict[str, Any]
 
 
 def small(agent: Doc, history: Doc) -> None:
+    if not history["bars"]:
+        return
     figure = _figure(agent, history, span="6M", indicators=(), height=250, zoomable=False)
     st.plotly_chart(figure, key=f"chart_{agent['agent_id']}", theme=None, config=figures.STILL)
 
 
 def big(agent: Doc, history: Doc) -> None:
+    if not history["bars"]:
+        return
     agent_id = agent["agent_id"]
     with st.container(horizontal=True, vertical_alignment="center"):
         span = st.segmented_control(
-            "Range", list(prices.SPANS), default="6M", required=True, key=f"span_{agent_id}", label_visibility="collapsed",
+            "Range", list(prices.SPANS), default="6M", required=True, key=f"span_{agent_id}",
+            label_visibility="collapsed",
         )
         indicators = st.pills(
-            "Indicators", list(prices.INDICATORS), selection_mode="multi", key=f"indicators_{agent_id}", label_visibility="collapsed",
+            "Indicators", list(prices.INDICATORS), selection_mode="multi", key=f"indicators_{agent_id}",
+            label_visibility="collapsed",
         )
         follow = True
         if agent["mode"] == "replay" and agent["is_running"]:
-            follow = st.toggle("Follow", value=True, key=f"follow_{agent_id}", help="Off: the chart stands still, so that a zoom lasts.")
+            follow = st.toggle(
+                "Follow", value=True, key=f"follow_{agent_id}",
+                help="Off: the chart stands still, so that a zoom lasts.",
+            )
     figure = _figure(
-        agent, history, span=span or "6M", indicators=tuple(indicators or ()), height=460, zoomable=True, frozen=not follow,
+        agent, history, span=span or "6M", indicators=tuple(indicators or ()), height=460, zoomable=True,
+        frozen=not follow,
     )
     st.plotly_chart(figure, key=f"big_chart_{agent_id}", theme=None, config=figures.CONFIG)
     if any(row[7] != 1 for row in history["bars"]):
@@ -36,7 +46,8 @@ def big(agent: Doc, history: Doc) -> None:
 
 
 def _figure(
-    agent: Doc, history: Doc, *, span: str, indicators: tuple[str, ...], height: int, zoomable: bool, frozen: bool = False,
+    agent: Doc, history: Doc, *, span: str, indicators: tuple[str, ...], height: int, zoomable: bool,
+    frozen: bool = False,
 ) -> go.Figure:
     """Built anew only when a bar closed, a trade happened or the choice changed.
 

@@ -30,7 +30,10 @@ def facts(agent: Doc, history: Doc) -> list[Fact]:
     return [
         Fact("Portfolio value", money(agent["portfolio_value"]), f"cash {money(agent['cash'])}"),
         Fact("Position", plural(int(held), "share") if held else "Flat", entry if held else "no position"),
-        Fact("Price", price(agent["current_price"]), day_and_time(agent["price_time"]) if agent["price_time"] else "no price yet"),
+        Fact(
+            "Price", price(agent["current_price"]),
+            day_and_time(agent["price_time"]) if agent["price_time"] else "no price yet",
+        ),
         Fact("Unrealised P&L", signed_money(gain), _gain_share(agent, gain), tone(gain), tone(gain)),
         Fact("Protective stop", price(agent["stop_price"]) if held else DASH, _stop_distance(agent)),
         Fact("Trades", count(agent["num_trades"]), f"realised {signed_money(agent['realized_pnl'])}"),

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from livetrading.dashboard import reading
+from livetrading.dashboard.format import DASH
 
 from . import agent as agents_panel
 from .guard import shown
@@ -14,6 +15,8 @@ from .records import colored
 
 Doc = dict[str, Any]
 CHOSEN = "table_choice"
+ROWS, TALL = 16, 640
+"""So many rows are shown whole; a longer table scrolls in so many pixels."""
 FILTERS: dict[str, Callable[[Doc], bool]] = {
     "All": lambda a: True,
     "Running": lambda a: a["is_running"],
@@ -24,13 +27,15 @@ FILTERS: dict[str, Callable[[Doc], bool]] = {
 
 
 def render(agents: list[Doc]) -> None:
-    table, detail = st.columns([3, 2], gap="medium")
+    table, detail = st.columns([5, 3], gap="medium")
     with table:
         with st.container(horizontal=True, vertical_alignment="center"):
             choice = st.segmented_control(
                 "Filter", list(FILTERS), default="All", required=True, key="table_filter", label_visibility="collapsed",
             )
-            text = st.text_input("Search", key="table_search", placeholder="Agent or symbol", label_visibility="collapsed")
+            text = st.text_input(
+                "Search", key="table_search", placeholder="Agent or symbol", label_visibility="collapsed",
+            )
         st.fragment(run_every=agents_panel.EVERY)(_table)(choice or "All", text.strip().upper())
     with detail:
         by_id = {a["agent_id"]: a for a in agents}
@@ -39,13 +44,16 @@ def render(agents: list[Doc]) -> None:
 
 @shown
 def _table(choice: str, text: str) -> None:
-    chosen = [a for a in reading.agents() if FILTERS[choice](a) and (text in a["agent_id"].upper() or text in a["symbol"])]
+    chosen = [
+        a for a in reading.agents() if FILTERS[choice](a) and (text in a["agent_id"].upper() or text in a["symbol"])
+    ]
     if not chosen:
         st.info("No agent matches this filter.")
         return
     event = st.dataframe(
-        colored(frame_of(chosen)), hide_index=True, key=f"table_{choice}_{text}", height=min(640, 40 + 35 * len(chosen)),
-        on_select="rerun", selection_mode="single-row", column_config=_columns(), alt="All agents",
+        colored(frame_of(chosen)), hide_index=True, key=f"table_{choice}_{text}", placeholder=DASH,
+        height="content" if len(chosen) <= ROWS else TALL, on_select="rerun", selection_mode="single-row",
+        column_config=_columns(), alt="Agents in figures",
     )
     rows = event.selection.rows
     if rows and rows[0] < len(chosen) and st.session_state.get(CHOSEN) != chosen[rows[0]]["agent_id"]:
@@ -57,9 +65,10 @@ def frame_of(agents: list[Doc]) -> pd.DataFrame:
     """One row an agent; flat is zero shares and an empty entry."""
     return pd.DataFrame([
         {
-            "Agent": a["agent_id"], "Status": a["status"], "Mode": a["mode"], "Shares": a["current_position"] or 0,
+            "Agent": a["agent_id"], "Status": a["status"], "Shares": a["current_position"] or 0,
             "Entry": a["entry_price"] if a["current_position"] else None, "Price": a["current_price"],
-            "P&L": a["total_pnl"], "P&L %": a["total_pnl_pct"], "Value": a["portfolio_value"], "Trades": a["num_trades"],
+            "P&L": a["total_pnl"], "P&L %": a["total_pnl_pct"], "Value": a["portfolio_value"],
+            "Trades": a["num_trades"], "Mode": a["mode"],
         }
         for a in agents
     ])

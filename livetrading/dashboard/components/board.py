@@ -22,7 +22,7 @@ def render() -> None:
     with guarded():
         agents = reading.agents()
         _header(agents)
-        st.fragment(run_every=_seconds(agents))(_strip)(tuple(a["agent_id"] for a in agents))
+        st.fragment(run_every=_seconds(agents))(_strip)(_roll(agents))
         _agents(agents)
 
 
@@ -30,7 +30,10 @@ def _header(agents: list[Doc]) -> None:
     title, add = st.columns([4, 1], vertical_alignment="center", wrap=False)
     running = sum(1 for a in agents if a["is_running"])
     title.html(markup.title("Live Trading", f"{plural(len(agents), 'agent')} · {running:,} running"))
-    add.button("Add Agent", key="add_open", type="primary", width="stretch", wrap=False, on_click=dialogs.note, args=("add",))
+    add.button(
+        "Add Agent", key="add_open", type="primary", width="stretch", wrap=False, on_click=dialogs.note,
+        args=("add",),
+    )
 
 
 def _agents(agents: list[Doc]) -> None:
@@ -56,24 +59,30 @@ def _seconds(agents: list[Doc]) -> int:
 
 
 @shown
-def _strip(drawn: tuple[str, ...]) -> None:
-    """The sums. Draws the page anew when agents came or went elsewhere."""
+def _strip(drawn: tuple[tuple[str, bool], ...]) -> None:
+    """The sums. Draws the page anew when agents came, went, started or stopped elsewhere."""
     agents = reading.agents()
-    if tuple(a["agent_id"] for a in agents) != drawn:
+    if _roll(agents) != drawn:
         st.rerun()
     if agents:
         st.html(markup.kpis(totals(agents)))
+
+
+def _roll(agents: list[Doc]) -> tuple[tuple[str, bool], ...]:
+    return tuple((a["agent_id"], a["is_running"]) for a in agents)
 
 
 def totals(agents: list[Doc]) -> list[Fact]:
     """Sums over agents; every agent has an account of its own."""
     value, capital = _sum(agents, "portfolio_value"), _sum(agents, "capital")
     gain, unrealised = _sum(agents, "total_pnl"), _sum(agents, "unrealized_pnl")
-    share = signed_percent(100 * gain / capital) if capital else ""
+    share = signed_percent(100 * gain / capital) if capital and gain is not None else ""
     held = sum(1 for a in agents if a["current_position"])
     running = sum(1 for a in agents if a["is_running"])
+    unread = sum(1 for a in agents if a["portfolio_value"] is None)
+    without = f", without {plural(unread, 'unreadable agent')}" if unread else ""
     return [
-        Fact("Portfolio", money(value), f"capital {money(capital)}"),
+        Fact("Portfolio", money(value), f"capital {money(capital)}{without}"),
         Fact("Total P&L", signed_money(gain), share, tone(gain), tone(gain)),
         Fact("Unrealised P&L", signed_money(unrealised), "", tone(unrealised)),
         Fact("Open positions", count(held), f"of {plural(len(agents), 'agent')}"),
@@ -82,5 +91,7 @@ def totals(agents: list[Doc]) -> list[Fact]:
     ]
 
 
-def _sum(agents: list[Doc], key: str) -> float:
-    return sum(a.get(key) or 0 for a in agents)
+def _sum(agents: list[Doc], key: str) -> float | None:
+    """Of those that are known; None if none is."""
+    known = [a[key] for a in agents if a[key] is not None]
+    return sum(known) if known else None

@@ -6,7 +6,7 @@ import streamlit as st
 
 from livetrading.core.errors import LivetradingError
 from livetrading.dashboard import commands, control, reading
-from livetrading.dashboard.format import count, new_york, signed_money
+from livetrading.dashboard.format import count, markdown, new_york, signed_money
 
 from . import dialogs
 from .agent_facts import holding
@@ -19,7 +19,7 @@ Asked = dict[str, Any]
 def pause(asked: Asked) -> None:
     with guarded():
         agent = reading.agent(asked["agent_id"])
-        held = _plain(holding(agent))
+        held = markdown(holding(agent))
         st.markdown(
             f"**{agent['agent_id']}** will make no further decision until you start it again. "
             + (f"It keeps {held}, and the protective stop stays in force." if held else "It holds no position.")
@@ -30,7 +30,7 @@ def pause(asked: Asked) -> None:
 def close_position(asked: Asked) -> None:
     with guarded():
         agent = reading.agent(asked["agent_id"])
-        held = _plain(holding(agent))
+        held = markdown(holding(agent))
         if not held:
             st.info(f"**{agent['agent_id']}** holds no position: there is nothing to close.")
             return
@@ -42,13 +42,13 @@ def close_position(asked: Asked) -> None:
 def remove(asked: Asked) -> None:
     with guarded():
         agent = reading.agent(asked["agent_id"])
-        held = _plain(holding(agent))
+        held = markdown(holding(agent))
         if held and agent["status"] != "finished":
             st.error(f"**{agent['agent_id']}** still holds {held}. Close the position first, then remove the agent.")
             return
         st.markdown(
             f"Takes **{agent['agent_id']}** off this page for good. Total P&L "
-            f"{_plain(signed_money(agent['total_pnl']))} after {count(agent['num_trades'])} trades. "
+            f"{markdown(signed_money(agent['total_pnl']))} after {count(agent['num_trades'])} trades. "
             "Its journal stays in the home; it cannot be started again."
         )
         _buttons(asked, "remove", "Remove agent", danger=True)
@@ -82,7 +82,10 @@ def start(agent_id: str) -> None:
 
 def _buttons(asked: Asked, kind: str, label: str, danger: bool) -> None:
     cancel, act = st.columns(2)
-    confirmed = act.button(label, key=f"{'danger' if danger else 'confirm'}_{kind}", width="stretch", type="secondary" if danger else "primary")
+    confirmed = act.button(
+        label, key=f"{'danger' if danger else 'confirm'}_{kind}", width="stretch",
+        type="secondary" if danger else "primary",
+    )
     if cancel.button("Cancel", key=f"cancel_{kind}", width="stretch"):
         dialogs.finish()
     if confirmed:
@@ -101,8 +104,3 @@ def _act(asked: Asked, kind: str, label: str) -> None:
         st.error(str(error))
         return
     dialogs.finish(message or f"{label}: done.")
-
-
-def _plain(text: str) -> str:
-    """Dollar signs would start a formula in Markdown."""
-    return text.replace("$", r"\$")

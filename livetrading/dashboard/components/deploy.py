@@ -27,16 +27,19 @@ def render(card: ModelCard) -> None:
         form(card, f"deploy_{card.model_id}", "Deploy to Live Trading")
 
 
-def form(card: ModelCard, key: str, label: str) -> None:
-    """Terms, mode, gate, button. ``key`` names this showing of the form."""
+def form(card: ModelCard, key: str, label: str, *, named: bool = True) -> None:
+    """Terms, mode, gate, button. ``key`` names this showing of the form, ``named`` says whose it is."""
     request = f"{key}_request"
     st.session_state.setdefault(request, commands.new_id())
     test = card.metrics["test"]
     gain = test.get("total_return_pct")
     st.html(markup.facts([
-        Fact("Model", card.model_id), Fact("Symbol", card.symbol),
+        *([Fact("Model", card.model_id), Fact("Symbol", card.symbol)] if named else []),
         Fact("Sharpe ratio", _sharpe(test), f"{card.test.start} – {card.test.end}"),
-        Fact("Return", signed_percent(gain), f"buy and hold {signed_percent(card.metrics['buy_and_hold'].get('total_return_pct'))}", tone(gain)),
+        Fact(
+            "Return", signed_percent(gain),
+            f"buy and hold {signed_percent(card.metrics['buy_and_hold'].get('total_return_pct'))}", tone(gain),
+        ),
     ]))
     options = _terms(card, key)
     st.caption("Interactive Brokers accounts are not available in this version.")
@@ -51,7 +54,9 @@ def _sharpe(test: dict[str, Any]) -> str:
 
 def _terms(card: ModelCard, key: str) -> dict[str, Any]:
     first, second, third, fourth = st.columns(4)
-    capital = first.number_input("Initial capital ($)", 1.0, 1e9, 10_000.0, step=1_000.0, format="%.2f", key=f"{key}_capital")
+    capital = first.number_input(
+        "Initial capital ($)", 1.0, 1e9, 10_000.0, step=1_000.0, format="%.2f", key=f"{key}_capital",
+    )
     position = second.number_input("Max position (%)", 1.0, 100.0, 50.0, step=5.0, format="%.1f", key=f"{key}_position")
     risk = third.number_input("Risk per trade (%)", 0.1, 20.0, 2.0, step=0.5, format="%.1f", key=f"{key}_risk")
     fourth.selectbox("Time frame", ["Daily/EOD"], key=f"{key}_frame")
@@ -60,10 +65,14 @@ def _terms(card: ModelCard, key: str) -> dict[str, Any]:
     pace = None
     if mode == Mode.REPLAY:
         pace = second.number_input("Seconds a session", 0.0, 3600.0, 1.0, step=0.5, key=f"{key}_pace")
-    source = st.text_input("Bars", card.source, key=f"{key}_source", help="sample, yahoo, or csv:PATH; by default where the model was trained.")
+    source = st.text_input(
+        "Bars", card.source, key=f"{key}_source",
+        help="sample, yahoo, or csv:PATH; by default where the model was trained.",
+    )
     terms = Terms(capital, Limits(round(position / 100, 6), round(risk / 100, 6)))
     return {
-        "capital": terms.capital, "max-position": terms.limits.max_position, "risk-per-trade": terms.limits.risk_per_trade,
+        "capital": terms.capital, "max-position": terms.limits.max_position,
+        "risk-per-trade": terms.limits.risk_per_trade,
         "time-frame": "daily", "mode": str(mode), "source": source.strip() or card.source, "pace": pace,
     }
 
@@ -81,7 +90,7 @@ def deploy(card: ModelCard, options: dict[str, Any], request: str) -> None:
     """One agent for one showing of the form, then Live Trading on that agent."""
     try:
         with st.spinner("Testing the model under these terms and creating the agent …"):
-            answer = control.deploy(reading.home(), card.model_id, options, st.session_state[request])
+            answer = control.deploy(reading.home(), card.model_id, options, "dashboard", st.session_state[request])
     except LivetradingError as error:
         # What failed may be mended and tried again: that is another request.
         st.session_state[request] = commands.new_id()

@@ -6,7 +6,7 @@ import streamlit as st
 
 from livetrading.core.errors import LivetradingError
 from livetrading.dashboard import control, markup, reading
-from livetrading.dashboard.format import plural, signed_money
+from livetrading.dashboard.format import DASH, count, markdown, plural, signed_money
 
 from . import dialogs
 
@@ -40,9 +40,9 @@ def announcement(agents: list[dict[str, Any]] | None) -> str:
             "The numbers cannot be read at the moment; the stop works regardless."
         )
     running = sum(1 for a in agents if a["is_running"])
-    held = [a for a in agents if a["current_position"]]
+    held = [a for a in agents if a["current_position"] and a["status"] != "finished"]
     unrealised = sum(a["unrealized_pnl"] or 0 for a in held)
-    profit = f" (unrealised P&L {signed_money(unrealised)})".replace("$", r"\$") if held else ""
+    profit = markdown(f" (unrealised P&L {signed_money(unrealised)})") if held else ""
     return (
         f"Halts all trading, pauses **{plural(running, 'running agent')}**, cancels all open orders and closes "
         f"**{plural(len(held), 'position')}** at market{profit}."
@@ -92,13 +92,16 @@ def _headline(result: dict[str, Any]) -> None:
 
 
 def _items(items: list[dict[str, Any]]) -> str:
-    """One line an item, whatever keys it has, the usual ones first."""
-    first = ("agent_id", "what", "action", "result", "status", "message")
-    known = {key for item in items for key in item}
-    keys = [*(k for k in first if k in known), *sorted(known - set(first))]
-    rows = [[(_plain(item.get(key)), "wide" if key in ("message", "result") else "") for key in keys] for item in items]
-    return markup.table([key.replace("_", " ").capitalize() for key in keys], rows)
+    """One line an agent: what it held and had open, and what came of it."""
+    failed = any(item.get("error") for item in items)
+    head = ("Agent", "Symbol", "Shares held", "Open orders", "Outcome", *(["Error"] if failed else []))
+    return markup.table(head, [_line(item, failed) for item in items])
 
 
-def _plain(value: Any) -> str:
-    return "–" if value is None else str(value)
+def _line(item: dict[str, Any], failed: bool) -> list[tuple[str, str] | str]:
+    outcome = (str(item.get("status") or DASH), "lt-up" if item.get("flat") else "lt-warn")
+    error = [(str(item.get("error") or ""), "wide lt-down")] if failed else []
+    return [
+        str(item.get("agent_id") or DASH), str(item.get("symbol") or DASH), count(item.get("shares")),
+        count(item.get("orders")), outcome, *error,
+    ]

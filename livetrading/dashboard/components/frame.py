@@ -13,6 +13,13 @@ from .guard import shown
 HEARTBEAT_LATE = 30
 """Seconds; the scheduler beats every ten."""
 
+SCROLL_UP = "<script>document.querySelector('[data-testid=\"stMain\"]').scrollTo(0, 0)</script>"
+
+
+def scroll_up() -> None:
+    """Show the next run from its top: the same page keeps its place otherwise."""
+    st.session_state["scroll_up"] = True
+
 
 def render() -> None:
     with st.container(key="frame", horizontal=True, wrap=False, vertical_alignment="center"):
@@ -22,6 +29,8 @@ def render() -> None:
             "EMERGENCY STOP", key="emergency_open", width="content", wrap=False,
             on_click=dialogs.note, args=("emergency",), help="Cancel all orders, close all positions, halt trading.",
         )
+    if st.session_state.pop("scroll_up", False):
+        st.html(SCROLL_UP, unsafe_allow_javascript=True)
     _state()
     emergency.render_result()
     notice = st.session_state.pop("notice", None)

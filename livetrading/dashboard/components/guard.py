@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from livetrading.core.errors import LivetradingError
+from livetrading.dashboard.format import markdown
 
 
 @contextmanager
@@ -16,7 +17,7 @@ def guarded() -> Iterator[None]:
     try:
         yield
     except LivetradingError as error:
-        st.error(str(error))
+        st.error(markdown(str(error)))
 
 
 def shown(function: Callable[..., None]) -> Callable[..., None]:

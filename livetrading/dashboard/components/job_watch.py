@@ -22,6 +22,12 @@ def watch(job_id: str, what: str) -> None:
     st.session_state[WATCHED] = {"id": job_id, "what": what, "seen_running": True}
 
 
+def busy() -> bool:
+    """Whether the training that is shown still runs."""
+    watched = st.session_state.get(WATCHED)
+    return watched is not None and _look(watched) is None
+
+
 def render(on_done: Callable[[str], None]) -> None:
     """``on_done`` is given the model of a training that ended while it was watched."""
     with st.container(border=True):
@@ -55,7 +61,10 @@ def _look(watched: Doc) -> Doc | None:
         return None
     # It ended before it wrote a record: what it said on the way out is all there is.
     answer = command.wait(0)
-    return {"state": job_records.FAILED, "message": answer.error or "The training ended without a result.", "result": answer.values}
+    return {
+        "state": job_records.FAILED, "message": answer.error or "The training ended without a result.",
+        "result": answer.values
+    }
 
 
 def _record(job_id: str) -> Doc | None:

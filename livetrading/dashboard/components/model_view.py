@@ -13,10 +13,14 @@ from livetrading.dashboard.format import DASH, count, money, number, percent, pl
 from . import records
 
 MEASURES = (
-    ("Sharpe ratio", "sharpe_ratio", "ratio"), ("Sortino ratio", "sortino_ratio", "ratio"), ("Calmar ratio", "calmar_ratio", "ratio"),
-    ("Total return", "total_return_pct", "gain"), ("CAGR", "cagr_pct", "gain"), ("Max drawdown", "max_drawdown_pct", "share"),
-    ("Volatility", "volatility_pct", "share"), ("Win rate", "win_rate_pct", "share"), ("Profit factor", "profit_factor", "ratio"),
-    ("Closed trades", "num_trades", "count"), ("Exposure", "exposure_pct", "share"), ("Final equity", "final_equity", "money"),
+    ("Sharpe ratio", "sharpe_ratio", "ratio"), ("Sortino ratio", "sortino_ratio", "ratio"),
+    ("Calmar ratio", "calmar_ratio", "ratio"),
+    ("Total return", "total_return_pct", "gain"), ("CAGR", "cagr_pct", "gain"),
+    ("Max drawdown", "max_drawdown_pct", "share"),
+    ("Volatility", "volatility_pct", "share"), ("Win rate", "win_rate_pct", "share"),
+    ("Profit factor", "profit_factor", "ratio"),
+    ("Closed trades", "num_trades", "count"), ("Exposure", "exposure_pct", "share"),
+    ("Final equity", "final_equity", "money"),
 )
 ONLY_TRADED = ("win_rate_pct", "profit_factor", "num_trades")
 """Buying and holding closes no trade: there is nothing to compare."""
@@ -63,7 +67,9 @@ def _cell(value: float | None, kind: str) -> tuple[str, str]:
 
 
 def _candles(card: ModelCard, test: dict[str, Any]) -> None:
-    span = st.segmented_control("Range", list(prices.SPANS), default="1Y", required=True, key="model_span", label_visibility="collapsed")
+    span = st.segmented_control(
+        "Range", list(prices.SPANS), default="1Y", required=True, key="model_span", label_visibility="collapsed",
+    )
     figure = figures.price_figure(
         _test_bars(card), prices.marks_of_trades(test["trades"]), span=span or "1Y", height=420,
     )

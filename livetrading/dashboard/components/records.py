@@ -6,13 +6,14 @@ import pandas as pd
 import streamlit as st
 
 from livetrading.dashboard import markup, reading, style
-from livetrading.dashboard.format import clock, signed_money, signed_percent
+from livetrading.dashboard.format import DASH, clock, signed_money, signed_percent
 
 from .guard import shown
 
 Doc = dict[str, Any]
 EVERY = 10
 ROWS = 1000
+SHOWN_WHOLE, TALL = 12, 440
 
 TRADES = {
     "entry_session": "Entry", "entry_price": "Entry price", "exit_session": "Exit", "exit_price": "Exit price",
@@ -23,10 +24,12 @@ FILLS = {
     "at": "Booked (New York)", "provisional": "Provisional", "exec_id": "Execution",
 }
 DECISIONS = {
-    "session": "Session", "status": "Status", "action": "Action", "qty": "Shares", "reason": "Reason", "at": "Decided (New York)",
+    "session": "Session", "status": "Status", "action": "Action", "qty": "Shares", "reason": "Reason",
+    "at": "Decided (New York)",
 }
 ORDERS = {
-    "key": "Order", "leg": "Leg", "side": "Side", "qty": "Shares", "state": "State", "type": "Type", "stop_price": "Stop",
+    "key": "Order", "leg": "Leg", "side": "Side", "qty": "Shares", "state": "State", "type": "Type",
+    "stop_price": "Stop",
     "reason": "Reason", "created": "Created (New York)", "updated": "Updated (New York)",
 }
 LOG = {"at": "New York", "text": "What happened"}
@@ -64,9 +67,14 @@ def _table(docs: list[Doc], names: dict[str, str], key: str, empty: str, downloa
         st.html(markup.empty(empty))
         return
     frame = frame_of(docs, names)
-    st.dataframe(colored(frame.head(ROWS)), hide_index=True, key=key, column_config=_columns(frame), height=min(420, 38 + 35 * len(frame)))
+    st.dataframe(
+        colored(frame.head(ROWS)), hide_index=True, key=key, column_config=_columns(frame), placeholder=DASH,
+        height="content" if len(frame) <= SHOWN_WHOLE else TALL,
+    )
     if download:
-        st.download_button("Download CSV", csv_of(docs, names), f"{key}.csv", "text/csv", key=f"csv_{key}", on_click="ignore")
+        st.download_button(
+            "Download CSV", csv_of(docs, names), f"{key}.csv", "text/csv", key=f"csv_{key}", on_click="ignore",
+        )
 
 
 def frame_of(docs: list[Doc], names: dict[str, str]) -> pd.DataFrame:

@@ -22,7 +22,9 @@ def render() -> None:
     """Starts at most one process for one showing of the form."""
     st.session_state.setdefault(REQUEST, commands.new_id())
     with st.container(border=True):
-        source = st.segmented_control("Bars", list(SOURCES), default="sample", required=True, format_func=SOURCES.get, key="train_source")
+        source = st.segmented_control(
+            "Bars", list(SOURCES), default="sample", required=True, format_func=SOURCES.get, key="train_source",
+        )
         symbol, spec = _series(source or "sample")
         left, middle, right = st.columns(3)
         agent_type = left.selectbox("Agent", [str(kind) for kind in AgentType], key="train_agent")
@@ -30,9 +32,19 @@ def render() -> None:
         seed = right.number_input("Seed", 0, 2**31 - 1, 0, step=1, key="train_seed")
         with st.expander("Range of decided sessions"):
             left, right = st.columns(2)
-            start = left.date_input("Start", None, min_value="1990-01-01", format="YYYY-MM-DD", key="train_start", help="Empty: as early as the warm-up of 500 bars allows.")
-            end = right.date_input("End", None, min_value="1990-01-01", format="YYYY-MM-DD", key="train_end", help="Empty: the last complete session.")
-        if st.button("Train", type="primary", key="train_go", width="stretch", disabled=not (symbol and spec)):
+            start = left.date_input(
+                "Start", None, min_value="1990-01-01", format="YYYY-MM-DD", key="train_start",
+                help="Empty: as early as the warm-up of 500 bars allows.",
+            )
+            end = right.date_input(
+                "End", None, min_value="1990-01-01", format="YYYY-MM-DD", key="train_end",
+                help="Empty: the last complete session.",
+            )
+        busy = job_watch.busy()  # also tells the second click of a double click from a second wish
+        clicked = st.button(
+            "Train", type="primary", key="train_go", width="stretch", disabled=busy or not (symbol and spec),
+        )
+        if clicked and not busy:
             options = {"source": spec, "timesteps": int(steps), "seed": int(seed), "start": start, "end": end}
             _start(check_symbol(symbol), agent_type, options)
 
@@ -41,10 +53,13 @@ def _series(source: str) -> tuple[str, str | None]:
     """The symbol and the source as ``train`` takes it; None while there is no file."""
     if source == "sample":
         return st.selectbox("Symbol", sample.symbols(), key="train_sample"), "sample"
-    symbol = st.text_input("Symbol", key="train_symbol", placeholder="MSFT", max_chars=10)
+    symbol = st.text_input("Symbol", key="train_symbol", placeholder="MSFT", max_chars=12)
     if source == "yahoo":
         return symbol, "yahoo"
-    upload = st.file_uploader("CSV file: date, open, high, low, close, volume; dividend and split if there are any", type="csv", key="train_upload")
+    upload = st.file_uploader(
+        "CSV file: date, open, high, low, close, volume; dividend and split if there are any", type="csv",
+        key="train_upload",
+    )
     path = st.text_input("or the path of a file on this machine", key="train_path")
     if upload is not None:
         return symbol, f"csv:{_save(upload.name, upload.getvalue())}"

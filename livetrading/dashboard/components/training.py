@@ -57,7 +57,10 @@ def _label(card: ModelCard) -> str:
 
 
 def _list(cards: list[ModelCard]) -> str:
-    head = ("Model", "Sharpe", "Return", "Buy and hold", "Max drawdown", "Trades", "Test", "Steps", "Seed", "Source", "Trained")
+    head = (
+        "Model", "Sharpe", "Return", "Buy and hold", "Max drawdown", "Trades", "Test", "Steps", "Seed", "Source",
+        "Trained",
+    )
     return markup.table(head, [_line(card) for card in cards])
 
 
@@ -66,6 +69,8 @@ def _line(card: ModelCard) -> list[tuple[str, str] | str]:
     gain = test.get("total_return_pct")
     return [
         card.model_id, number(test.get("sharpe_ratio")), (signed_percent(gain), tone(gain)),
-        signed_percent(hold.get("total_return_pct")), percent(test.get("max_drawdown_pct")), count(test.get("num_trades")),
-        f"{card.test.start} – {card.test.end}", count(card.timesteps), str(card.seed), card.source, new_york(card.created),
+        signed_percent(hold.get("total_return_pct")), percent(test.get("max_drawdown_pct")),
+        count(test.get("num_trades")),
+        f"{card.test.start} – {card.test.end}", count(card.timesteps), str(card.seed), card.source,
+        new_york(card.created),
     ]

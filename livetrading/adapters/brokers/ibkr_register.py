@@ -1,0 +1,263 @@
+"""What Interactive Brokers said about our orders, and nothing that it did not say.
+
+ib_async's own ``Trade`` objects turn to Cancelled on errors after which the
+order still works, and die with the connection. This register is fed by the
+messages themselves: openOrder, orderStatus, completedOrder, execDetails and
+commissionReport. Errors only leave words here, never a state.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from ...core.orders import OrderState
+from ...core.windows import NEW_YORK
+from .base import BrokerOrder
+
+OVER = frozenset({"Filled", "Cancelled", "ApiCancelled", "Inactive"})
+"""Statuses after which nothing more happens; Inactive only if it is not listed as open."""
+
+REJECTING = frozenset({200, 201, 203, 110, 10243, 10006})
+"""Codes that explain an order which then ended without ever filling."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """The last word on one order. ``heard`` counts messages: a larger one is later."""
+
+    perm_id: int
+    order_id: int
+    client_id: int
+    ref: str
+    account: str
+    con_id: int
+    side: str
+    qty: int
+    type: str
+    tif: str
+    stop_price: float
+    status: str
+    filled: int = 0
+    avg_price: float = 0.0
+    why_held: str = ""
+    said: str = ""
+    heard: int = 0
+
+    @property
+    def over(self) -> bool:
+        return self.status in OVER
+
+
+@dataclass(frozen=True)
+class Done:
+    """One execution as reported; it covers (cum − qty, cum] of its order's quantity."""
+
+    exec_id: str
+    perm_id: int
+    ref: str
+    account: str
+    qty: int
+    cum: int
+    price: float
+    at: datetime
+
+    @property
+    def session(self) -> str:
+        return self.at.astimezone(NEW_YORK).date().isoformat()
+
+
+@dataclass
+class Register:
+    """Statements by permId, executions by execId. Touched by the event loop's thread alone."""
+
+    statements: dict[int, Statement] = field(default_factory=dict)
+    executions: dict[str, Done] = field(default_factory=dict)
+    commissions: dict[str, float] = field(default_factory=dict)
+    reasons: dict[int, tuple[int, str]] = field(default_factory=dict)
+    words: dict[int, list[tuple[int, str]]] = field(default_factory=dict)
+    corrections: list[str] = field(default_factory=list)
+    _ids: dict[tuple[int, int], int] = field(default_factory=dict)
+    _heard: int = 0
+    _asked: int = -1
+    _fills_asked: int = -1
+    _open: frozenset[int] = frozenset()
+
+    def renew(self) -> None:
+        """A new connection: what orders are is asked again; executions stay known."""
+        self.statements.clear()
+        self.words.clear()
+        self._ids.clear()
+        self._asked, self._fills_asked, self._open = -1, -1, frozenset()
+
+    # -- messages in ------------------------------------------------------
+
+    def open_order(self, contract: Any, order: Any, state: Any) -> None:
+        """An order without permId was not accepted by anybody and is no statement."""
+        if order.permId:
+            self._put(contract, order, state.status, order.orderId, order.clientId)
+
+    def completed(self, contract: Any, order: Any, state: Any) -> None:
+        if not order.permId:
+            return
+        before = self.statements.get(order.permId)
+        at = (before.order_id, before.client_id) if before else (0, 0)
+        self._put(contract, order, state.status, *at)
+        put = self.statements[order.permId]
+        filled = max(put.filled, whole(order.filledQuantity))
+        self._say(replace(put, filled=filled, said=state.completedStatus or put.said))
+
+    def _put(self, contract: Any, order: Any, status: str, order_id: int, client_id: int) -> None:
+        before = self.statements.get(order.permId)
+        stop = float(order.auxPrice) if order.orderType == "STP" else 0.0
+        self._say(Statement(
+            order.permId, order_id, client_id, order.orderRef, order.account, contract.conId, order.action,
+            whole(order.totalQuantity), order.orderType, order.tif, stop, status or (before.status if before else ""),
+            before.filled if before else 0, before.avg_price if before else 0.0,
+            before.why_held if before else "", before.said if before else "",
+        ))
+        if order_id > 0:
+            self._ids[client_id, order_id] = order.permId
+
+    def _say(self, statement: Statement) -> None:
+        """What was said before is not news: only a change counts as heard now."""
+        before = self.statements.get(statement.perm_id)
+        if before is not None and replace(statement, heard=before.heard) == before:
+            return
+        self._heard += 1
+        self.statements[statement.perm_id] = replace(statement, heard=self._heard)
+
+    def status(self, perm_id: int, status: str, filled: float, avg_price: float, why_held: str) -> None:
+        """An orderStatus; openOrder has always named the order before."""
+        before = self.statements.get(perm_id)
+        if before is None:
+            return
+        self._say(replace(
+            before, status=status, filled=max(before.filled, whole(filled)),
+            avg_price=float(avg_price) or before.avg_price, why_held=why_held,
+        ))
+
+    def execution(self, execution: Any) -> None:
+        """Counted once. A correction carries another number behind the last dot and is not a second fill."""
+        if execution.execId in self.executions:
+            return
+        root = execution.execId.rpartition(".")[0]
+        first = next((e for e in self.executions if root and e.rpartition(".")[0] == root), None)
+        if first is not None:
+            text = f"IB corrected execution {first} to {whole(execution.shares)} at {execution.price}"
+            if text not in self.corrections:
+                self.corrections.append(text)
+            return
+        statement = self.statements.get(execution.permId)
+        self.executions[execution.execId] = Done(
+            execution.execId, execution.permId, execution.orderRef or (statement.ref if statement else ""),
+            execution.acctNumber, whole(execution.shares), whole(execution.cumQty), float(execution.price),
+            execution.time,
+        )
+
+    def commission(self, exec_id: str, amount: float) -> None:
+        self.commissions[exec_id] = float(amount)
+
+    def word(self, client_id: int, order_id: int, code: int, text: str) -> None:
+        """An error on an order: kept as a reason, for a state that others state."""
+        self.words.setdefault(order_id, []).append((code, text))
+        perm = self._ids.get((client_id, order_id))
+        if perm is not None and (code in REJECTING or code == 202):
+            self.reasons.setdefault(perm, (code, text))
+
+    # -- a fresh look at what is open -------------------------------------
+
+    def mark(self) -> int:
+        """Taken before the question is asked."""
+        return self._heard
+
+    def opened(self, mark: int, perms: Iterable[int]) -> None:
+        """The answer to reqAllOpenOrders that was asked at ``mark``."""
+        self._asked, self._open = mark, frozenset(perms)
+
+    def listed_fills(self, mark: int) -> None:
+        """All executions of the day were answered to a question asked at ``mark``."""
+        self._fills_asked = mark
+
+    def unlisted(self, statement: Statement, booked: int) -> list[tuple[int, int]]:
+        """Filled parts that the day's executions, asked for since, do not hold."""
+        if self._fills_asked < statement.heard:
+            return []
+        return missing(statement.filled, booked, self.done(statement))
+
+    def confirmed(self, statement: Statement) -> bool:
+        """Whether a later look at all open orders did not show it any more."""
+        return self._asked >= statement.heard and statement.perm_id not in self._open
+
+    def lost(self, statement: Statement) -> bool:
+        """Working when last heard of, yet not among the open orders asked for since."""
+        return not statement.over and self.confirmed(statement)
+
+    # -- questions --------------------------------------------------------
+
+    def by_id(self, client_id: int, order_id: int) -> Statement | None:
+        return self.statements.get(self._ids.get((client_id, order_id), 0))
+
+    def by_ref(self, ref: str) -> Statement | None:
+        """The statement about an order; a working one comes before one that has ended."""
+        found = [s for s in self.statements.values() if s.ref == ref]
+        return max(found, key=lambda s: (not s.over and not self.lost(s), s.perm_id), default=None)
+
+    def doubled(self) -> list[str]:
+        """Keys that more than one working order carries: never, unless somebody else uses them."""
+        refs = [s.ref for s in self.statements.values() if s.ref and not s.over and not self.lost(s)]
+        return sorted({ref for ref in refs if refs.count(ref) > 1})
+
+    def done(self, statement: Statement) -> list[Done]:
+        return [e for e in self.executions.values() if e.perm_id == statement.perm_id]
+
+    def broker_order(self, statement: Statement, executed: int) -> BrokerOrder:
+        """The statement in our words; ``executed`` shares can be accounted for."""
+        code, text = self.reasons.get(statement.perm_id, (0, ""))
+        return BrokerOrder(
+            statement.ref, str(statement.perm_id), self._state(statement, executed, code), statement.side,
+            statement.qty, executed, statement.type, statement.stop_price,
+            _reason(statement, code, text),
+        )
+
+    def _state(self, statement: Statement, executed: int, code: int) -> OrderState:
+        if statement.status == "Filled" and executed >= statement.qty and self.confirmed(statement):
+            return OrderState.FILLED
+        if statement.over and statement.status != "Filled" and self.confirmed(statement):
+            if executed == 0 and (code in REJECTING or "reject" in statement.said.lower()):
+                return OrderState.REJECTED
+            return OrderState.EXPIRED if "expire" in statement.said.lower() else OrderState.CANCELED
+        if statement.status == "PendingCancel":
+            return OrderState.PENDING_CANCEL
+        return OrderState.PARTIALLY_FILLED if executed else OrderState.NEW
+
+
+def _reason(statement: Statement, code: int, text: str) -> str:
+    if code and statement.over:
+        return f"IB {code}: {text}"
+    if statement.status == "Inactive":
+        return "IB holds the order as inactive"
+    return statement.said if statement.over else ""
+
+
+def whole(quantity: Any) -> int:
+    """Shares as an integer; the unset mark of the protocol is 0."""
+    value = float(quantity or 0)
+    return int(value) if value < 1e15 else 0
+
+
+def missing(filled: int, booked: int, done: Iterable[Done]) -> list[tuple[int, int]]:
+    """The parts (low, high] of a filled quantity that neither the book nor an execution covers.
+
+    ``booked`` shares are the first that filled. Executions are listed for the
+    current day only, so that a fill of an earlier day can be known by the order's
+    own count alone.
+    """
+    gaps, low = [], booked
+    for start, end in sorted((e.cum - e.qty, e.cum) for e in done):
+        if start > low:
+            gaps.append((low, min(start, filled)))
+        low = max(low, end)
+    if low < filled:
+        gaps.append((low, filled))
+    return [(a, b) for a, b in gaps if a < b]

@@ -1,0 +1,359 @@
+"""One connection to TWS or Gateway that mends itself. Lives in one event loop.
+
+It connects, passes the gates, takes a full look at the account, and is ready;
+when the port closes, the link to IB breaks or a question stays unanswered, it
+is not ready, and connects again with growing pauses. A question that was not
+answered in time ends the connection: its late answer could pass for the answer
+to the next one, and an empty list for a flat account.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time
+from typing import Any, TypeVar
+
+from ib_async import Position
+from ib_async.wrapper import RequestError
+
+from ...core.errors import Refused, Unavailable
+from . import ibkr_gates as gates
+from .base import AccountFigures, Health
+from .ibkr_gates import Gate
+from .ibkr_register import Register
+from .ibkr_tap import TappedIB
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+LINK_LOST, LINK_BACK = frozenset({1100, 2110}), frozenset({1101, 1102})
+FARM_NOTICES = frozenset({2103, 2104, 2105, 2106, 2107, 2108, 2119, 2158})
+FIRST_ID = 1_000
+ID_LEAP = 1_000
+"""How far order ids leap when one turned out to be taken."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds. Silence is noticed after ``probe_every + answer`` at the latest."""
+
+    connect: float = 10.0
+    answer: float = 10.0
+    probe_every: float = 20.0
+    pauses: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0)
+    refused_pause: float = 60.0
+    link_patience: float = 60.0
+    fresh: float = 30.0
+    acknowledge: float = 10.0
+    settle: float = 0.3
+    between_looks: float = 1.0
+    commission: float = 2.0
+    history: float = 60.0
+
+
+@dataclass(frozen=True)
+class IbkrConfig:
+    """Where TWS listens and what may be traded there.
+
+    ``zone`` is that of TWS for times that come without one, empty for this
+    computer's; ``restart`` is Gateway's daily restart in that zone, None if it
+    has none.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 7497
+    client_id: int = 17
+    account: str = ""
+    mode: gates.AccountMode = "paper"
+    confirmed: str = ""
+    zone: str = ""
+    restart: time | None = time(23, 45)
+    timing: Timing = field(default_factory=Timing)
+
+    @property
+    def gate(self) -> Gate:
+        return Gate(self.mode, self.port, self.client_id, self.account, self.confirmed)
+
+
+class IbkrSession:
+    """Call from its own loop only. ``run`` until ``close``."""
+
+    def __init__(self, config: IbkrConfig, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.config, self.clock, self.timing = config, clock, config.timing
+        self.register = Register()
+        self.account = ""
+        self.ib: TappedIB | None = None
+        self.looks = 0
+        """Full looks at the account so far."""
+        self._positions: dict[int, int] = {}
+        self._looked_at = -1e9
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._lost: asyncio.Event = asyncio.Event()
+        self._fatal = ""
+        self._next_id = FIRST_ID
+        self._closing = False
+        self._changed = asyncio.Event()
+        self._health = Health(False, "starting", "The connection to TWS was not tried yet.", clock())
+        self._heard_at: datetime | None = None
+        self._link = True
+
+    # -- health -----------------------------------------------------------
+
+    def health(self) -> Health:
+        h = self._health
+        return Health(h.ready, h.state, h.detail, h.since, self.account, self._heard_at)
+
+    def _say(self, state: str, detail: str, ready: bool = False) -> None:
+        if (state, detail) != (self._health.state, self._health.detail):
+            log.log(logging.INFO if ready else logging.WARNING, "IBKR %s: %s", state, detail)
+            self._health = Health(ready, state, detail, self.clock())
+        self._changed.set()
+
+    async def until_ready(self, seconds: float) -> Health:
+        """The health once ready, or whatever it is when the time is over or a person is needed."""
+        end = asyncio.get_running_loop().time() + seconds
+        while not self._health.ready and self._health.state != "refused":
+            left = end - asyncio.get_running_loop().time()
+            if left <= 0:
+                break
+            self._changed.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), left)
+        return self.health()
+
+    def require(self) -> TappedIB:
+        """The connection, if it may be used now."""
+        if self.ib is None or not self._health.ready:
+            raise Unavailable(f"Interactive Brokers cannot be used now: {self._health.detail}")
+        return self.ib
+
+    # -- life -------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Connect, watch, connect again, until closed."""
+        failures = 0
+        while not self._closing:
+            pause = self.timing.pauses[min(failures, len(self.timing.pauses) - 1)]
+            try:
+                await self._connect()
+                failures = 0
+                await self._watch()
+                pause = self.timing.pauses[0]
+            except Refused as error:
+                self._say("refused", str(error))
+                pause = self.timing.refused_pause
+            except (Unavailable, OSError, TimeoutError) as error:
+                failures += 1
+                self._say("disconnected", self._why(error))
+            finally:
+                self._drop()
+            if not self._closing:
+                await self._pause(pause)
+
+    async def _pause(self, seconds: float) -> None:
+        self._lost.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._lost.wait(), seconds)  # close() wakes it
+
+    def _why(self, error: BaseException) -> str:
+        where = f"{self.config.host}:{self.config.port}"
+        if isinstance(error, Unavailable):
+            return str(error)
+        if isinstance(error, TimeoutError):
+            return (f"TWS at {where} accepts the connection but does not speak; confirm its dialog, or restart it.")
+        return (f"TWS does not answer at {where} ({error}); start TWS or Gateway and log in, or correct"
+                f" ibkr_host and ibkr_port.")
+
+    def close(self) -> None:
+        self._closing = True
+        self._lost.set()
+        self._drop()
+
+    def renew(self, why: str) -> None:
+        """Give this connection up; ``run`` makes another."""
+        if not self._lost.is_set():
+            self._say("disconnected", why)
+            self._lost.set()
+
+    def _drop(self) -> None:
+        ib, self.ib = self.ib, None
+        if ib is not None:
+            ib.disconnect()
+        if self._health.ready:
+            self._say("disconnected", "The connection to TWS ended; it is made again.")
+
+    # -- connecting -------------------------------------------------------
+
+    async def _connect(self) -> None:
+        gates.check_settings(self.config.gate)
+        self._say("connecting", f"Connecting to {self.config.host}:{self.config.port}.")
+        self._lost, self._fatal, self._link = asyncio.Event(), "", True
+        self.register.renew()
+        self._looked_at = -1e9
+        ib = TappedIB(self.register, self.config.zone)
+        ib.errorEvent += self._on_error
+        ib.updateEvent += self._on_data
+        self.ib = ib
+        await self._shake_hands(ib)
+        ib.disconnectedEvent += self._on_disconnect
+        self.account = gates.check_account(self.config.gate, ib.managedAccounts())
+        ib.client.updateReqId(self._next_id)
+        await self.look()
+        if not self._link:
+            raise Unavailable("TWS is connected, but its own link to Interactive Brokers is down; wait, or log in again.")
+        self._say("ready", f"Trading account {self.account} through {self.config.host}:{self.config.port}.", True)
+
+    async def _shake_hands(self, ib: TappedIB) -> None:
+        """Connect and synchronise; an error that explains the failure comes before its time-out."""
+        work = asyncio.ensure_future(ib.connectAsync(
+            self.config.host, self.config.port, self.config.client_id, timeout=self.timing.connect,
+            account=self.config.account, raiseSyncErrors=True,
+        ))
+        gone = asyncio.ensure_future(self._lost.wait())
+        try:
+            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if self._fatal:
+                raise Refused(self._fatal)
+            if not work.done():
+                raise Unavailable(self._health.detail)
+            await work
+        except RequestError as error:
+            raise Unavailable(f"TWS refused to tell the account's state ({error.code} {error.message}); it is asked again.") from error
+        finally:
+            gone.cancel()
+            if not work.done():
+                work.cancel()
+            with suppress(Exception, asyncio.CancelledError):
+                await work  # its outcome was dealt with above
+
+    # -- watching ---------------------------------------------------------
+
+    async def _watch(self) -> None:
+        """Until the connection is lost. A probe finds out silence; a broken link gets some patience."""
+        since_lost = 0.0
+        while not self._lost.is_set() and not self._closing:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._lost.wait(), self.timing.probe_every)
+            if self._lost.is_set() or self.ib is None:
+                break
+            if not self._link:
+                since_lost += self.timing.probe_every
+                if since_lost >= self.timing.link_patience:
+                    self.renew("TWS lost its link to Interactive Brokers; the connection is made again.")
+                continue
+            since_lost = 0.0
+            with suppress(Unavailable):
+                await self.ask("time", lambda ib: ib.reqCurrentTimeAsync())
+        if not self._closing:
+            raise Unavailable(self._health.detail)
+
+    def _on_data(self) -> None:
+        self._heard_at = self.clock()
+
+    def _on_disconnect(self) -> None:
+        self.renew("TWS closed the connection; it is made again.")
+
+    def _on_error(self, about: int, code: int, text: str, contract: Any) -> None:
+        cure = gates.read_only(code, text)
+        if code == 326 or cure:
+            self._fatal = cure or gates.client_id_taken(self.config.client_id)
+            self._say("refused", self._fatal)
+            self._lost.set()
+        elif code in LINK_LOST:
+            self._link = False
+            if self._health.ready:
+                self._say("link lost", "TWS lost its link to Interactive Brokers; it mends that by itself, or log in again.")
+        elif code in LINK_BACK:
+            # Even with data kept, what happened meanwhile is asked anew.
+            self.renew("TWS has its link to Interactive Brokers again; the account is read anew.")
+        elif about >= 0 and code not in FARM_NOTICES:
+            self.register.word(self.config.client_id, about, code, text)
+
+    # -- asking -----------------------------------------------------------
+
+    async def ask(self, name: str, question: Callable[[TappedIB], Awaitable[T]], seconds: float | None = None) -> T:
+        """One question of a kind at a time, answered in time or the connection is given up."""
+        async with self._locks.setdefault(name, asyncio.Lock()):
+            ib = self.ib
+            if ib is None or self._lost.is_set():
+                raise Unavailable(f"Interactive Brokers cannot be used now: {self._health.detail}")
+            work, lost = asyncio.ensure_future(question(ib)), asyncio.ensure_future(self._lost.wait())
+            try:
+                await asyncio.wait({work, lost}, timeout=seconds or self.timing.answer, return_when=asyncio.FIRST_COMPLETED)
+                if work.done():
+                    return await work
+                if not lost.done():
+                    self.renew(f"TWS did not answer the question for {name}; the connection is made again.")
+                raise Unavailable(f"Interactive Brokers did not answer the question for {name}; it is asked again.")
+            except RequestError as error:
+                raise Unavailable(f"Interactive Brokers answered the question for {name} with {error.code} {error.message}") from error
+            except (OSError, asyncio.CancelledError) as error:
+                if isinstance(error, asyncio.CancelledError) and not work.cancelled():
+                    raise
+                raise Unavailable(f"The connection to TWS ended during the question for {name}; it is made again.") from error
+            finally:
+                lost.cancel()
+                work.cancel()
+
+    async def look(self) -> None:
+        """A full look: what has ended, what was executed, what is open, what is held.
+
+        Open orders come last: an order that ended before the question and is not
+        in the answer has ended for good.
+        """
+        async with self._locks.setdefault("look", asyncio.Lock()):
+            await self.ask("completed orders", lambda ib: ib.reqCompletedOrdersAsync(False))
+            mark = self.register.mark()
+            await self.ask("executions", lambda ib: ib.reqExecutionsAsync())
+            self.register.listed_fills(mark)
+            mark = self.register.mark()
+            trades = await self.ask("open orders", lambda ib: ib.reqAllOpenOrdersAsync())
+            self.register.opened(mark, [t.order.permId for t in trades if t.order.permId])
+            held: list[Position] = await self.ask("positions", lambda ib: ib.reqPositionsAsync())
+            self._positions = {p.contract.conId: int(p.position) for p in held if p.account == self.account}
+            self._looked_at = asyncio.get_running_loop().time()
+            self.looks += 1
+            self._next_id = max(self._next_id, *(i + 1 for i in self._used_ids()), FIRST_ID)
+            if self.ib is not None:
+                self.ib.client.updateReqId(self._next_id)
+        for ref in self.register.doubled():
+            log.error("IBKR: more than one working order carries the key %s; look at them in TWS.", ref)
+
+    def _used_ids(self) -> list[int]:
+        mine = [s.order_id for s in self.register.statements.values() if s.client_id == self.config.client_id]
+        return [0, *mine]
+
+    async def fresh(self) -> None:
+        """Look again unless the last look is young; pushes keep it true meanwhile."""
+        self.require()
+        if asyncio.get_running_loop().time() - self._looked_at > self.timing.fresh:
+            await self.look()
+
+    def positions(self) -> dict[int, int]:
+        """Shares by contract id: the last look, and what was pushed since."""
+        ib = self.require()
+        pushed = {c: int(p.position) for c, p in ib.wrapper.positions.get(self.account, {}).items()}
+        return pushed
+
+    def new_id(self) -> int:
+        """An order id that this process has not used, whatever TWS says is next."""
+        self._next_id = max(self._next_id, self.require().client.getReqId()) + 1
+        self.require().client.updateReqId(self._next_id)
+        return self._next_id - 1
+
+    def leap(self) -> None:
+        """An id was taken already: the next ones lie far behind it."""
+        self._next_id += ID_LEAP
+        self.require().client.updateReqId(self._next_id)
+
+    async def figures(self) -> AccountFigures:
+        """Net liquidation and USD cash as TWS last pushed them."""
+        ib = self.require()
+        values = {(v.tag, v.currency): v.value for v in ib.accountValues(self.account)}
+        worth = next(((v, c) for (tag, c), v in values.items() if tag == "NetLiquidation" and c != "BASE"), None)
+        cash = values.get(("CashBalance", "USD"), values.get(("TotalCashValue", "USD")))
+        if worth is None or cash is None:
+            raise Unavailable(f"TWS has not told the value of account {self.account} in USD yet; try again in a minute.")
+        return AccountFigures(self.account, float(worth[0]), worth[1], float(cash), self._heard_at or self.clock())

@@ -1,0 +1,65 @@
+"""ib_async with a register that hears each message before the library's own view of it."""
+
+from typing import Any
+
+from ib_async import IB
+from ib_async.client import Client
+from ib_async.objects import IBDefaults
+from ib_async.wrapper import Wrapper
+
+from .ibkr_register import Register
+
+
+class _Tap(Wrapper):
+    """The library's wrapper; names of methods and arguments are the protocol's."""
+
+    register: Register
+
+    def openOrder(self, orderId: int, contract: Any, order: Any, orderState: Any) -> None:  # noqa: N802
+        if not order.whatIf:
+            self.register.open_order(contract, order, orderState)
+        super().openOrder(orderId, contract, order, orderState)
+
+    def completedOrder(self, contract: Any, order: Any, orderState: Any) -> None:  # noqa: N802
+        self.register.completed(contract, order, orderState)
+        if "completedOrders" in self._results:
+            super().completedOrder(contract, order, orderState)
+
+    def orderStatus(  # noqa: N802
+        self, orderId: int, status: str, filled: float, remaining: float, avgFillPrice: float, permId: int,
+        parentId: int, lastFillPrice: float, clientId: int, whyHeld: str, mktCapPrice: float = 0.0,
+    ) -> None:
+        self.register.status(permId, status, filled, avgFillPrice, whyHeld)
+        super().orderStatus(
+            orderId, status, filled, remaining, avgFillPrice, permId, parentId, lastFillPrice, clientId, whyHeld,
+            mktCapPrice,
+        )
+
+    def execDetails(self, reqId: int, contract: Any, execution: Any) -> None:  # noqa: N802
+        self.register.execution(execution)
+        super().execDetails(reqId, contract, execution)
+
+    def commissionReport(self, commissionReport: Any) -> None:  # noqa: N802
+        self.register.commission(commissionReport.execId, commissionReport.commission)
+        super().commissionReport(commissionReport)
+
+
+class TappedIB(IB):
+    """One connection. A new one is made for each attempt: nothing stale survives."""
+
+    RaiseRequestErrors = True
+
+    def __init__(self, register: Register, zone: str) -> None:
+        self._createEvents()
+        self.wrapper = _Tap(self, defaults=IBDefaults())
+        self.wrapper.register = register
+        self.client = Client(self.wrapper)
+        self.client.apiEnd += self.disconnectedEvent
+        self._logger = _logger()
+        self.TimezoneTWS = zone
+
+
+def _logger() -> Any:
+    import logging
+
+    return logging.getLogger("ib_async.ib")

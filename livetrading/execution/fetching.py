@@ -1,0 +1,70 @@
+"""Bars asked for beside the pass: a silent network must not keep a request waiting."""
+
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from ..adapters.bars.base import BarSet, BarSource
+from ..adapters.calendar import Calendar
+from ..core.errors import LivetradingError, Unavailable
+
+PATIENCE = 0.3
+"""Seconds that a pass waits for an answer; then it goes on and asks again later."""
+KEEP_SECONDS = 300.0
+"""An answer, also a failure, is not asked for again before, unless a session completed."""
+
+
+class StillFetching(Unavailable):
+    """The source has not answered yet; nothing is known and nothing is wrong."""
+
+
+@dataclass
+class _Call:
+    """One question to a source: for the session that was last complete at its time."""
+
+    session: str
+    done: threading.Event = field(default_factory=threading.Event)
+    bars: BarSet | None = None
+    error: LivetradingError | None = None
+    ended: float = 0.0
+
+    def ask(self, source: BarSource, symbol: str, now: datetime) -> None:
+        try:
+            self.bars = source.daily(symbol, now=now)
+        except LivetradingError as error:
+            self.error = error
+        finally:
+            self.ended = time.monotonic()
+            self.done.set()
+
+
+class Beside:
+    """A source whose questions run in threads of their own, one for each symbol."""
+
+    def __init__(self, source: BarSource, calendar: Calendar, patience: float = PATIENCE) -> None:
+        self.name = source.name
+        self._source, self._calendar, self._patience = source, calendar, patience
+        self._calls: dict[str, _Call] = {}
+
+    def daily(self, symbol: str, *, now: datetime) -> BarSet:
+        """As the source's; StillFetching while it has not answered."""
+        session = self._calendar.last_complete(now, timedelta(0)).isoformat()
+        call = self._calls.get(symbol)
+        if call is None or self._stale(call, session):
+            call = self._calls[symbol] = _Call(session)
+            # A daemon: a thread that hangs in the network must not keep the process alive.
+            threading.Thread(target=call.ask, args=(self._source, symbol, now), daemon=True).start()
+        if not call.done.wait(self._patience):
+            raise StillFetching(f"{self.name} has not answered for {symbol} yet.")
+        if call.error is not None:
+            raise call.error
+        if call.bars is None:
+            raise Unavailable(f"{self.name} failed to answer for {symbol}; its log says why. It is asked again.")
+        return call.bars
+
+    @staticmethod
+    def _stale(call: _Call, session: str) -> bool:
+        if not call.done.is_set():
+            return False
+        return call.session != session or time.monotonic() - call.ended > KEEP_SECONDS

@@ -1,0 +1,230 @@
+"""Does anything look ahead? Other futures are put behind each session; nothing before may move.
+
+The functions under suspicion are given, so that a person's own features, a
+scaler or an engine can be checked as well as this package's. A function is
+clean if features, ATR14, scaled rows, observations, actions, quantities, fills
+and money up to session t are the same to the last bit whatever follows t; if
+fills of t do not depend on what happens after them inside the bar; and if
+features depend neither on the unit of price or volume nor on a split.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..core import market as markets
+from ..core.atr import atr14
+from ..core.features import FEATURES, compute
+from ..core.market import Market
+from ..core.scaler import Scaler
+from ..core.types import AgentType, Leg, Terms
+from . import backtest, perturb
+from .backtest import RawPolicy
+
+Rows = list[dict[str, Any]]
+SAMPLES = 40
+WINDOW = 60
+"""Sessions that each repeated run trades through before the one in question."""
+CLOSE_ENOUGH = 1e-6
+"""Relative to a feature's own deviation, where units differ and bits must too."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is checked. ``features``: frame -> ``(T, F)`` unscaled; ``market``: frame and
+    features -> Market; ``trades``: engines, each Market and range -> ledger rows."""
+
+    names: tuple[str, ...]
+    features: Callable[[pd.DataFrame], np.ndarray]
+    market: Callable[[pd.DataFrame, np.ndarray], Market]
+    trades: tuple[Callable[[Market, range], Rows], ...]
+
+
+@dataclass
+class Report:
+    """``problems`` has one entry for each check and thing that moved, with its first session."""
+
+    sessions: int = 0
+    values: int = 0
+    decisions: int = 0
+    fills: int = 0
+    problems: list[dict[str, Any]] = field(default_factory=list)
+
+    def found(self, check: str, what: str, session: str, text: str) -> None:
+        for known in self.problems:
+            if (known["check"], known["what"]) == (check, what):
+                known["times"] += 1
+                return
+        self.problems.append({"check": check, "what": what, "session": session, "times": 1, "text": text})
+
+
+def subject(scaler: Scaler, agent_type: AgentType, raw: RawPolicy | None, terms: Terms) -> Subject:
+    """This package's own features, scaler and engine, driven by a policy and by a probe."""
+
+    def prepared(frame: pd.DataFrame, features: np.ndarray) -> Market:
+        sessions = tuple(frame.index.date.tolist())
+        return Market(sessions, markets.quotes(frame), atr14(frame), scaler.transform(features))
+
+    policies = [probe] if raw is None else [_remembered(raw), _probe_for(agent_type)]
+    trades = tuple(engine(agent_type, policy, terms) for policy in policies)
+    return Subject(FEATURES, compute, prepared, trades)
+
+
+def engine(agent_type: AgentType, raw: RawPolicy, terms: Terms) -> Callable[[Market, range], Rows]:
+    """The backtest as a function of market and range."""
+    return lambda view, bars: backtest.run(view, bars, agent_type, raw, terms).rows
+
+
+def probe(observation: np.ndarray) -> int:
+    """A policy that answers by a hash: it trades a lot, and one changed bit changes its answer."""
+    digest = hashlib.blake2b(np.ascontiguousarray(observation, "<f4").tobytes(), digest_size=4).digest()
+    return int.from_bytes(digest, "little") % 3
+
+
+def _probe_for(agent_type: AgentType) -> RawPolicy:
+    return probe if agent_type == AgentType.PPO else lambda seen: probe(seen) - 1.0
+
+
+def _remembered(raw: RawPolicy) -> RawPolicy:
+    """A policy is a pure function: the same observation need not be asked twice."""
+    known: dict[bytes, float] = {}
+
+    def answer(observation: np.ndarray) -> float:
+        key = observation.tobytes()
+        if key not in known:
+            known[key] = raw(observation)
+        return known[key]
+
+    return answer
+
+
+def check(
+    what: Subject, frame: pd.DataFrame, bars: range, *, every: bool = False,
+    samples: int = SAMPLES, progress: Callable[[int, int], None] = lambda done, of: None,
+) -> Report:
+    """Look for look-ahead at sessions ``bars`` (indexes): every one, or a spread of them.
+
+    Sessions around splits and dividends are always among a sample. Nothing is
+    raised: what was found is in the report.
+    """
+    report = Report()
+    base = _World(what, frame)
+    _other_units(what, base, report)
+    chosen = list(bars) if every else _spread(frame, bars, samples)
+    for done, t in enumerate(chosen, 1):
+        window = range(max(bars.start, t - WINDOW), t + 1)
+        rows = [trade(base.view, window) for trade in what.trades]
+        _later(what, base, t, window, rows, report)
+        _inside(what, base, rows, report)
+        report.sessions += 1
+        progress(done, len(chosen))
+    return report
+
+
+class _World:
+    """A history with everything that is made of it."""
+
+    def __init__(self, what: Subject, frame: pd.DataFrame) -> None:
+        self.frame = frame
+        self.features = np.asarray(what.features(frame), dtype=np.float64)
+        self.view = what.market(frame, self.features)
+
+    def columns(self, names: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
+        """Everything computed, column by column, with what it is called."""
+        for i, name in enumerate(names):
+            yield name, self.features[:, i]
+            yield f"{name} (scaled)", self.view.scaled[:, i]
+        yield "ATR14", self.view.atr
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return (a == b) | (np.isnan(a) & np.isnan(b))
+
+
+def _later(what: Subject, base: _World, t: int, window: range, rows: list[Rows], report: Report) -> None:
+    """Other futures behind t: nothing up to t may move."""
+    if t + 1 >= len(base.frame):
+        return
+    for cause, change in perturb.LATER.items():
+        other = _World(what, change(base.frame, t))
+        for (name, ours), (_, theirs) in zip(base.columns(what.names), other.columns(what.names), strict=True):
+            report.values += t + 1
+            same = _same(ours[: t + 1], theirs[: t + 1])
+            if not same.all():
+                _moved(report, base, name, cause, t, int(np.argmin(same)), ours, theirs)
+        for trade, expected in zip(what.trades, rows, strict=True):
+            _compare_rows(expected, trade(other.view, window), cause, report)
+
+
+def _moved(
+    report: Report, base: _World, name: str, cause: str, t: int, at: int, ours: np.ndarray, theirs: np.ndarray
+) -> None:
+    changed, end = (base.frame.index[i].date().isoformat() for i in (at, t))
+    text = f"{name} of {changed} is {ours[at]!r}, and {theirs[at]!r} when after {end} {cause}"
+    report.found("future", name, changed, text)
+
+
+def _compare_rows(ours: Rows, theirs: Rows, cause: str, report: Report) -> None:
+    report.decisions += len(ours)
+    report.fills += sum(len(row["fills"]) for row in ours)
+    for mine, other in zip(ours, theirs, strict=True):
+        for key in mine:
+            if mine[key] != other[key]:
+                text = f"{key} of {mine['bar']} is {mine[key]!r}, and {other[key]!r} when afterwards {cause}"
+                return report.found("decision", key, mine["bar"], text)
+    return None
+
+
+def _inside(what: Subject, base: _World, rows: list[Rows], report: Report) -> None:
+    """A fill must not know what comes after it within its own bar."""
+    for trade, ours in zip(what.trades, rows, strict=True):
+        filled = [i for i, row in enumerate(ours) if row["fills"]][-1:]
+        for i in filled:
+            t = base.view.sessions.index(pd.Timestamp(ours[i]["bar"]).date())
+            window = range(t - i, t + 1)
+            for cause, change, legs in (
+                ("its high, close and volume", perturb.rest_of_the_bar, tuple(Leg)),
+                ("its low", perturb.deeper_low, (Leg.ENTRY, Leg.EXIT)),
+            ):
+                other = trade(_World(what, change(base.frame, t)).view, window)[i]
+                before, after = ([f for f in row["fills"] if f[0] in legs] for row in (ours[i], other))
+                if before != after:
+                    text = f"the fills of {other['bar']} are {before}, and {after} when {cause} differ"
+                    report.found("fill", cause, other["bar"], text)
+
+
+def _other_units(what: Subject, base: _World, report: Report) -> None:
+    """Features must not depend on the unit of price or volume, nor on a split in the middle."""
+    start = base.frame.index[0].date().isoformat()
+    middle = len(base.frame) - min(len(base.frame) // 4, 250)
+    for cause, changed in (
+        ("prices and dividends are told in another unit", perturb.in_other_units(base.frame, 3.7, 1.0)),
+        ("volume is told in another unit", perturb.in_other_units(base.frame, 1.0, 0.13)),
+        ("a split is told in new shares", perturb.later_split(base.frame, middle)),
+    ):
+        other = np.asarray(what.features(changed), dtype=np.float64)
+        for i, name in enumerate(what.names):
+            ours, theirs = base.features[:, i], other[:, i]
+            known = np.isfinite(ours)
+            scale = float(np.std(ours[known])) if known.any() else 0.0
+            slack = CLOSE_ENOUGH * (scale if scale > 0 else 1.0)
+            differs = ~(_same(ours, theirs) | (np.abs(ours - theirs) <= slack))
+            report.values += len(ours)
+            if differs.any():
+                at = int(np.argmax(differs))
+                session = base.frame.index[at].date().isoformat()
+                text = f"{name} of {session} is {ours[at]!r}, and {theirs[at]!r} when {cause}"
+                report.found("scale", name, session if session > start else start, text)
+
+
+def _spread(frame: pd.DataFrame, bars: range, samples: int) -> list[int]:
+    """Evenly spread sessions, and those on and before splits and dividends."""
+    special = ((frame["split"] != 1.0) | (frame["dividend"] > 0.0)).to_numpy().nonzero()[0]
+    near = [t for s in special.tolist() for t in (s - 1, s) if t in bars]
+    near = near[:: max(1, -(-len(near) // max(1, samples // 3)))]
+    even = np.linspace(bars.start, bars.stop - 1, max(1, samples - len(near))).astype(int).tolist()
+    return sorted({*near, *even})

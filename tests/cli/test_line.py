@@ -1,0 +1,107 @@
+"""The whole line by its commands: train, test, replay, deploy, check, stop, verify."""
+
+import json
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from livetrading.adapters.calendar import calendar
+from livetrading.adapters.stamps import stamp
+from livetrading.cli.main import main
+from livetrading.core import windows
+from livetrading.execution.replay import MORNING
+
+Call = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A home with a model of the bundled NVDA bars, trained by the command itself."""
+    home = tmp_path_factory.mktemp("home")
+    assert main(["--home", str(home), "train", "NVDA", "--agent", "PPO", "--timesteps", "2000", "--seed", "3"]) == 0
+    return home, next(p.name for p in (home / "models").iterdir() if p.name.startswith("PPO_NVDA_v"))
+
+
+@pytest.fixture
+def call(trained: tuple[Path, str], capsys: pytest.CaptureFixture[str]) -> Call:
+    def run(*words: str, code: int = 0) -> dict[str, Any]:
+        capsys.readouterr()
+        assert main(["--home", str(trained[0]), *words, "--json"]) == code
+        return dict(json.loads(capsys.readouterr().out))
+
+    return run
+
+
+def test_a_replay_through_the_whole_shell_equals_the_backtest(call: Call, trained: tuple[Path, str], tmp_path: Path) -> None:
+    span = ["--start", "2021-06-01", "--end", "2021-12-01"]
+    alone = call("backtest", trained[1], *span, "--ledger", str(tmp_path / "a"))
+    shell = call("replay", trained[1], *span, "--ledger", str(tmp_path / "b"))
+    assert shell["differences"] == []
+    assert alone["fills"] > 0
+    for name in ("ledger_sha256", "sessions", "fills", "orders", "trades", "final_equity"):
+        assert alone[name] == shell[name], name
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_the_test_range_is_the_default_and_its_figures_are_the_cards(call: Call, trained: tuple[Path, str]) -> None:
+    card, alone = call("model", trained[1]), call("backtest", trained[1])
+    assert (alone["start"], alone["end"]) == (card["test"]["start"], card["test"]["end"])
+    assert alone["sessions"] == card["test"]["sessions"] >= 126
+    assert {**alone["metrics"], "start": alone["start"], "end": alone["end"]} == card["metrics"]["test"]
+
+
+def test_a_paper_agent_checked_day_by_day_does_what_its_models_backtest_does(
+    call: Call, trained: tuple[Path, str], tmp_path: Path
+) -> None:
+    """Each morning sends, each evening books and decides; the ledger is the backtest's prefix."""
+    agent = call("deploy", trained[1], "--mode", "paper", "--source", "sample")["agent_id"]
+    known = calendar()
+    days = known.sessions(date(2023, 6, 1), date(2023, 8, 15))
+    sent = 0
+    for day in days:
+        sent += len(call("check", "--now", stamp(windows.at(day, MORNING)))["sent"]) if day != days[0] else 0
+        done = call("check", "--now", stamp(known.close_at(day) + timedelta(minutes=40)))
+        assert [d["session"] for d in done["decided"]] == [day.isoformat()]
+    really = call("ledger", agent, "--ledger", str(tmp_path / "really"))
+    alone = call("backtest", trained[1], "--start", str(days[0]), "--end", str(days[-1]), "--ledger", str(tmp_path / "alone"))
+    assert sent > 0 and alone["fills"] > 0
+    assert (tmp_path / "really").read_bytes() == (tmp_path / "alone").read_bytes()
+    assert really["ledger_sha256"] == alone["ledger_sha256"]
+    again = call("check", "--now", stamp(known.close_at(days[-1]) + timedelta(minutes=50)))
+    assert again["due"] == again["decided"] == again["planned"] == []
+    assert call("check", "--now", "2023-06-20T21:00:00Z")["due"] == []
+    call("emergency-stop")
+    stopped = call("agents")["agents"]
+    assert [a["status"] for a in stopped if a["agent_id"] == agent] == ["stopped"]
+    call("rearm")
+    assert call("verify")["problems"] == []
+
+
+def test_bars_too_old_are_held_with_the_reason_and_decide_nothing(call: Call, trained: tuple[Path, str]) -> None:
+    agent = call("deploy", trained[1], "--mode", "paper", "--source", "sample")["agent_id"]
+    done = call("check", "--now", "2026-11-20T21:40:00Z")
+    mine = [h for h in done["held"] if h["agent_id"] == agent]
+    assert [h["session"] for h in mine] == ["2026-11-20"]
+    assert "2023-09-21" in mine[0]["reason"] and "2026-11-20" in mine[0]["reason"]
+    assert not [d for d in done["decided"] if d["agent_id"] == agent]
+
+
+def test_a_model_below_the_gate_is_warned_about_and_never_offered_real_money(
+    call: Call, trained: tuple[Path, str]
+) -> None:
+    made = call("deploy", trained[1], "--mode", "replay")
+    if made["test"]["sharpe_ratio"] <= 1.5:
+        assert made["warning"].startswith("Sharpe Ratio too low (")
+        assert made["warning"].endswith("). Recommended: > 1.5 for live trading.")
+    assert "error" in call("deploy", trained[1], "--mode", "ibkr", code=1)
+
+
+def test_a_removed_agent_is_gone_and_its_number_is_not_used_again(call: Call, trained: tuple[Path, str]) -> None:
+    first = call("deploy", trained[1])["agent_id"]
+    call("remove", first)
+    assert first not in [a["agent_id"] for a in call("agents")["agents"]]
+    assert call("deploy", trained[1])["agent_id"] > first
+    assert "error" in call("start", first, code=1)

@@ -1,0 +1,139 @@
+"""The book is a fold: the same events, the same cent, whatever came in between."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from livetrading.core import rules
+from livetrading.core.book import Book, apply
+from livetrading.core.events import (
+    Deposited, DividendPaid, EntriesPaused, Event, Filled, Marked, Noted, SplitApplied, StatusChanged,
+)
+from livetrading.core.events import decode, encode
+from livetrading.core.types import Costs
+from tests.doubles.worlds import World, by_rules, worlds
+
+
+def fold(events: list[Event], book: Book | None = None) -> Book:
+    book = book or Book()
+    for event in events:
+        book = apply(book, event)
+    return book
+
+
+def told(world: World) -> list[list[Event]]:
+    """What a broker would report of a world, session by session."""
+    turns = by_rules(world)
+    batches: list[list[Event]] = [[Deposited(world.capital), Marked("s0", world.days[0].close)]]
+    for i, (before, turn) in enumerate(zip(turns, turns[1:], strict=False), 1):
+        day, name, events = world.days[i], f"s{i:02}", []
+        if day.split != 1.0:
+            events.append(SplitApplied(name, day.split, world.days[i - 1].close))
+        shares = int(rules.whole(before.account.shares, day.split))
+        if shares and day.dividend:
+            events.append(DividendPaid(name, day.dividend, shares))
+        stop = float(rules.split_plan(before.plan, day.split).stop)
+        for n, deal in enumerate(turn.deals):
+            trigger = stop if deal.leg == "entry" else 0.0
+            events.append(Filled(f"x{i}.{n}", f"k{i}.{n}", deal.leg, name, deal.qty, deal.price, deal.fee, trigger))
+        batches.append([*events, Marked(name, day.close)])
+    return batches
+
+
+@settings(max_examples=150, deadline=None)
+@given(worlds())
+def test_the_live_book_is_the_backtests_account_to_the_bit(world: World):
+    book = Book()
+    for batch, turn in zip(told(world), by_rules(world), strict=True):
+        book = fold(batch, book)
+        assert [float(v) for v in book.account] == [float(v) for v in turn.account]
+        assert book.equity == turn.equity
+
+
+@settings(max_examples=60, deadline=None)
+@given(worlds())
+def test_a_fill_counts_once_by_its_execution_id(world: World):
+    events = [event for batch in told(world) for event in batch]
+    twice = [e for event in events for e in ((event, event) if isinstance(event, Filled) else (event,))]
+    late = [*twice, *(e for e in events if isinstance(e, Filled))]
+    assert fold(events) == fold(twice) == fold(late)
+
+
+@settings(max_examples=60, deadline=None)
+@given(worlds())
+def test_events_survive_the_journal_to_the_bit(world: World):
+    events = [event for batch in told(world) for event in batch]
+    again = [decode(json.loads(json.dumps(encode(event)))) for event in events]
+    assert again == events and fold(again) == fold(events)
+
+
+@settings(max_examples=100, deadline=None)
+@given(worlds())
+def test_profit_is_realised_open_and_dividends_and_nothing_else(world: World):
+    book = Book()
+    for batch in told(world):
+        book = fold(batch, book)
+        parts = book.realized + book.unrealized + book.dividends
+        assert book.total_pnl == pytest.approx(parts, rel=1e-9, abs=1e-6 * max(1.0, world.capital / 1e4))
+
+
+@settings(max_examples=100, deadline=None)
+@given(worlds())
+def test_a_round_trip_opens_with_the_shares_and_closes_with_the_last(world: World):
+    book = Book()
+    for batch in told(world):
+        trips = book.num_trades
+        for event in batch:
+            held_before = book.shares
+            book = apply(book, event)
+            assert (book.open_trade is not None) == (book.shares > 0)
+            if held_before and not book.shares:
+                trips += 1
+        assert book.num_trades == trips
+        if book.open_trade:
+            assert book.open_trade.qty == book.shares
+
+
+def test_partial_fills_average_their_price_and_age_one_position():
+    part = Filled("a", "k", "entry", "s1", 60, 10.0, 1.0, 9.0)
+    book = fold([Deposited(2_000.0), part, replace(part, exec_id="b", qty=40, price=11.0), Marked("s1", 10.5)])
+    assert book.shares == 100 and book.account.entry == pytest.approx(10.4) and book.account.held == 1
+    assert book.cash == pytest.approx(2_000 - 600 - 440 - 2)
+    assert book.open_trade.entry_price == pytest.approx(10.4) and book.open_trade.fees == 2.0
+
+
+def test_a_person_who_starts_the_agent_resumes_its_entries_and_drawdown_counts_from_there():
+    book = fold([Deposited(1_000.0), Marked("s1", 1.0), EntriesPaused("s1", "drawdown")])
+    assert book.entries_paused
+    lost = replace(book, equity=800.0)
+    resumed = apply(lost, StatusChanged("running", "", "a person"))
+    assert not resumed.entries_paused and resumed.limit_peak == 800.0 and resumed.account.peak == 1_000.0
+    assert apply(lost, StatusChanged("paused", "", "a person")).entries_paused
+
+
+def test_what_is_no_money_leaves_the_book_alone():
+    book = fold([Deposited(1_000.0)])
+    assert apply(book, Noted("hello")) is book
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 3_000), st.sampled_from([2.0, 0.5, 1 / 3, 1.5, 0.1]), st.integers(100, 90_000))
+def test_a_split_while_holding_changes_shares_entry_and_stop_and_no_cent_of_equity(qty, ratio, cents):
+    close = cents / 100
+    entry = Filled("a", "k", "entry", "s1", qty, close, 1.0, round(close * 0.9, 2))
+    book = fold([Deposited(qty * close + 10.0), entry, Marked("s1", close)])
+    after = fold([SplitApplied("s2", ratio, close), Marked("s2", close / ratio)], book)
+    assert after.equity == pytest.approx(book.equity, abs=0.005)
+    assert after.shares == int(np.floor(round(qty * ratio, 6)))
+    assert after.total_pnl == pytest.approx(book.total_pnl, abs=0.005)
+    if after.shares:
+        assert float(after.account.stop) == pytest.approx(round(close * 0.9, 2) / ratio)
+
+
+def test_costs_of_a_book_are_the_brokers_word_and_not_computed_again():
+    book = fold([Deposited(1_000.0), Filled("a", "k", "entry", "s1", 10, 50.0, 7.77, 45.0)])
+    assert book.cash == 1_000.0 - 500.0 - 7.77 and Costs().minimum == 1.0

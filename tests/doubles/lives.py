@@ -1,0 +1,211 @@
+"""Trading lives for tests: a home with a registered model, its bars as a CSV file, and a policy
+that is a plain function of the observation, on a clock that the test sets."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from livetrading.adapters.calendar import calendar
+from livetrading.adapters.home import Home
+from livetrading.adapters.registry import Registry
+from livetrading.adapters.store import Store
+from livetrading.core import agent_ledger, scaler, windows
+from livetrading.core.bars import bars_sha256, to_rows
+from livetrading.core.card import ModelCard, Span
+from livetrading.core.features import compute
+from livetrading.core.types import Terms
+from livetrading.execution import checks, emergency, requests
+from livetrading.execution.agent_manager import AgentManager, terms_document
+from livetrading.execution.desk import Desk
+from livetrading.execution.dossier import Dossier, events_of
+from livetrading.execution.passes import Pass
+from tests.doubles.models import make_card
+
+AGENT = "PPO_TEST_001"
+FIRST = 520
+"""Row of the first session that an agent decides."""
+HOUR = timedelta(hours=1)
+
+
+class Cycler:
+    """BUY when flat, SELL after ``hold`` closes with the position: reads the account's part only."""
+
+    def __init__(self, hold: int = 3) -> None:
+        self._hold = hold
+
+    def raw(self, obs: np.ndarray) -> float:
+        held = round(float(obs[-2]) * 50)
+        return 2.0 if obs[-4] == 0 else 0.0 if held >= self._hold else 1.0
+
+
+class Always:
+    """The same action for every observation."""
+
+    def __init__(self, action: int) -> None:
+        self._action = float(action)
+
+    def raw(self, obs: np.ndarray) -> float:
+        return self._action
+
+
+class Known(Registry):
+    """The real registry, but for the policy: no torch."""
+
+    def __init__(self, home: Home, policy: Any) -> None:
+        super().__init__(home)
+        self._policy = policy
+
+    def load(self, model_id: str) -> tuple[ModelCard, Any]:
+        return self.card(model_id), self._policy
+
+
+def at(session: date, clock: str) -> datetime:
+    """A New York time of day on a session's date."""
+    return windows.at(session, time.fromisoformat(clock))
+
+
+def write_csv(path: Path, frame: pd.DataFrame) -> None:
+    lines = [",".join(["date", *frame.columns]), *(",".join([r[0], *map(repr, r[1:])]) for r in to_rows(frame))]
+    path.write_text("\n".join(lines) + "\n")
+
+
+@dataclass
+class Life:
+    """One home on a virtual clock. A new ``desk`` is a process that starts."""
+
+    home: Home
+    frame: pd.DataFrame
+    model_id: str
+    csv: Path
+    policy: Any
+    terms: Terms = Terms()
+    mode: str = "paper"
+
+    def __post_init__(self) -> None:
+        self.store = Store(self.home)
+        self.desk = self.restart()
+
+    @property
+    def sessions(self) -> list[date]:
+        return list(self.frame.index.date)
+
+    def restart(self) -> Desk:
+        """Whatever was only in memory is gone."""
+        desk = Desk(self.home, calendar())
+        desk.registry = Known(self.home, self.policy)
+        desk.open()
+        self.desk = desk
+        return desk
+
+    def ask(self, kind: str, now: datetime, request_id: str | None = None, **args: Any) -> dict[str, Any]:
+        """A request, applied at ``now``: its outcome."""
+        of_agent = kind in requests.OF_AN_AGENT
+        made = requests.submit(
+            self.store, kind, agent_id=AGENT if of_agent else None, args=args, by="test",
+            request_id=request_id, now=now,
+        )
+        AgentManager(self.desk).apply_pending(now)
+        return requests.outcome(self.store, made) or {}
+
+    def create(self, now: datetime, request_id: str | None = None) -> dict[str, Any]:
+        return self.ask(
+            "create", now, request_id, model_id=self.model_id, mode=self.mode, source=f"csv:{self.csv}",
+            job_id="tested", pace=0.0, capital=self.terms.capital,
+        )
+
+    def check(self, now: datetime) -> Pass:
+        """What a scheduler does with an agent of real days, latch included."""
+        if self.desk.latch.status() is not None and emergency.unfinished(self.desk):
+            emergency.stop(self.desk, "", "halt latch", now)
+        done, failed = checks.run(self.desk, now)
+        assert not failed, failed
+        return done
+
+    def day(self, t: int) -> Pass:
+        """The morning and the evening of row ``t``."""
+        done = self.check(at(self.sessions[t], "08:00"))
+        done.add(self.check(at(self.sessions[t], "16:40")))
+        return done
+
+    @property
+    def dossier(self) -> Dossier:
+        return self.desk.dossier(AGENT)
+
+    @property
+    def state(self) -> Any:
+        return self.dossier.state
+
+    @property
+    def events(self) -> list[Any]:
+        return [event for _, batch in events_of(self.home.agent(AGENT)) for event in batch]
+
+    @property
+    def ledger(self) -> list[dict[str, Any]]:
+        return agent_ledger.rows(self.events)
+
+    def named(self, kind: str) -> list[Any]:
+        """The journal's events of one kind."""
+        return [event for event in self.events if type(event).__name__ == kind]
+
+
+def a_life(root: Path, frame: pd.DataFrame, policy: Any, *, terms: Terms = Terms(), mode: str = "paper",
+           model_rows: int | None = None) -> Life:
+    """A home with a model that knows the first rows of ``frame``, and all of it as a CSV file."""
+    home = Home.resolve(str(root / "home"))
+    known = frame.iloc[: model_rows or FIRST]
+    zip_bytes = b"no real policy"
+    days = list(frame.index.date)
+    card = make_card(
+        symbol="TEST", scaler=scaler.fit(compute(known)[300:]), first_bar=days[0],
+        bars_sha256=bars_sha256(known), zip_sha256=hashlib.sha256(zip_bytes).hexdigest(),
+        train=Span(days[500], days[FIRST - 2], FIRST - 501),
+        test=Span(days[FIRST - 1], days[len(known) - 1], len(known) - FIRST + 1),
+    )
+    source = root / "model.zip"
+    source.write_bytes(zip_bytes)
+    Registry(home).register(card, source, known, {})
+    csv = root / "TEST.csv"
+    write_csv(csv, frame)
+    life = Life(home, frame, card.model_id, csv, policy, terms, mode)
+    tested(life.store, card.model_id, terms)
+    return life
+
+
+def tested(store: Store, model_id: str, terms: Terms, job_id: str = "tested") -> None:
+    """The stored result of a deployment's test, as the job leaves it."""
+    result = {"model_id": model_id, "terms": terms_document(terms), "test": {"sharpe_ratio": 2.0}}
+    with store.transaction("jobs") as db:
+        db.table("jobs").insert({"id": job_id, "state": "done", "result": result})
+
+
+def deployed(root: Path, frame: pd.DataFrame, policy: Any, **options: Any) -> Life:
+    """A life whose agent runs since the eve of row ``FIRST``."""
+    life = a_life(root, frame, policy, **options)
+    assert life.create(at(life.sessions[FIRST - 1], "20:00"))["status"] == "done"
+    return life
+
+
+def until(condition: Callable[[], bool], life: Life, t: int, last: int = 60) -> int:
+    """Live on from row ``t`` until a condition holds; the next row."""
+    for row in range(t, t + last):
+        life.day(row)
+        if condition():
+            return row + 1
+    raise AssertionError("it never came to that")
+
+
+def crash_bar(frame: pd.DataFrame, t: int, factor: float = 0.5) -> pd.DataFrame:
+    """The same series with a low at row ``t`` that no stop survives."""
+    changed = frame.copy()
+    changed.iloc[t, changed.columns.get_loc("low")] *= factor
+    return changed
+
+
+def utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)

@@ -1,0 +1,7 @@
+"""TWS or Gateway on a loopback socket, as far as its wire protocol is known."""
+
+from .faults import Fault
+from .ledger import Ledger, Listing
+from .server import TwsDouble
+
+__all__ = ["Fault", "Ledger", "Listing", "TwsDouble"]

@@ -1,0 +1,53 @@
+"""What goes wrong on demand, and when."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+PLACE_ORDER, CANCEL_ORDER, GLOBAL_CANCEL = 3, 4, 58
+
+
+@dataclass
+class Fault:
+    """Something that happens to a client's message, once unless ``times`` says more.
+
+    ``kind``: ``drop_before`` (the connection dies, the message is lost),
+    ``drop_after`` (it is acted on, then the connection dies before a word),
+    ``swallow`` (lost, the connection lives), ``mute`` (acted on, nothing said),
+    and for orders ``reject``, ``reject_held``, ``reject_inactive``, ``vanish``,
+    for cancels ``refuse`` and ``stall`` (pending for ever). ``skip`` messages pass before it.
+    """
+
+    kind: str
+    message: int = PLACE_ORDER
+    skip: int = 0
+    times: int = 1
+    text: str = "Order rejected - reason:the double says no"
+    only: Callable[[list[str]], bool] = lambda fields: True
+
+
+@dataclass
+class Faults:
+    """The faults still to come, and silences that last."""
+
+    waiting: list[Fault] = field(default_factory=list)
+    silent: set[int] = field(default_factory=set)
+    """Message ids that are never answered."""
+
+    def add(self, *faults: Fault) -> None:
+        self.waiting.extend(faults)
+
+    def take(self, message: int, fields: list[str]) -> Fault | None:
+        """The fault that strikes this message, if any."""
+        if message in self.silent:
+            return Fault("swallow", message)
+        for fault in self.waiting:
+            if fault.message != message or not fault.only(fields):
+                continue
+            if fault.skip > 0:
+                fault.skip -= 1
+                continue
+            fault.times -= 1
+            if fault.times <= 0:
+                self.waiting.remove(fault)
+            return fault
+        return None

@@ -1,0 +1,128 @@
+"""One story told twice: by the rules alone, and by the live shell, also torn apart and restarted."""
+
+import multiprocessing
+import os
+import signal
+import time
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from livetrading.adapters.home import Home
+from livetrading.adapters.registry import Registry
+from livetrading.core import agent_ledger, market, scaler
+from livetrading.core.card import ModelCard
+from livetrading.core.features import compute
+from livetrading.core.types import AgentType, Terms
+from livetrading.execution import rehearsal, replay
+from livetrading.execution.dossier import Dossier, events_of
+from livetrading.research import backtest
+from tests.doubles.models import make_card
+from tests.doubles.probes import Probe
+
+SPAWN = multiprocessing.get_context("spawn")
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Story:
+    """Bars, a card, the range to decide, and who decides; goes to other processes whole.
+
+    Without ``home`` a Probe decides, with it the registered model of the card.
+    """
+
+    card: ModelCard
+    frame: pd.DataFrame
+    bars: range
+    terms: Terms = Terms()
+    home: str | None = None
+
+    def policy(self) -> Any:
+        if self.home is None:
+            return Probe(self.card.agent_type)
+        return Registry(Home.resolve(self.home)).load(self.card.model_id)[1]
+
+    @property
+    def first(self) -> date:
+        return self.frame.index[self.bars[0]].date()
+
+    @property
+    def last(self) -> date:
+        return self.frame.index[self.bars[-1]].date()
+
+    def backtest(self, policy: Any = None) -> backtest.Backtest:
+        view = market.build(self.frame, self.card.scaler)
+        return backtest.run(view, self.bars, self.card.agent_type, (policy or self.policy()).raw, self.terms)
+
+
+def probed(frame: pd.DataFrame, bars: range, agent_type: AgentType, terms: Terms = Terms()) -> Story:
+    """A Probe's story, scaled by the rows before it."""
+    fitted = scaler.fit(compute(frame)[300 : bars.start])
+    card = make_card(agent_type=agent_type, symbol="TEST", scaler=fitted)
+    return Story(card, frame, bars, terms)
+
+
+def through_the_shell(story: Story, root: Path) -> replay.Replayed:
+    """One process, objects that live on."""
+    return rehearsal.rehearse(
+        root, story.card, story.frame, story.policy(), story.terms, story.first, story.last, lambda *_: None
+    )
+
+
+def rebuilt_every_session(story: Story, root: Path) -> Rows:
+    """Nothing survives a session but the store."""
+    home, policy = Home.resolve(str(root)), story.policy()
+    agent_id = rehearsal.begin(home, story.card, story.terms, story.first).agent_id
+    for _ in story.bars:
+        trader = rehearsal.trader_of(home, Dossier(home, agent_id), story.card, story.frame, policy)
+        replay.run(trader, replay.current_session(trader), lambda *_: None)
+    return rows_of(home, agent_id)
+
+
+def rows_of(home: Home, agent_id: str) -> Rows:
+    return agent_ledger.rows(event for _, batch in events_of(home.agent(agent_id)) for event in batch)
+
+
+def _live(story: Story, root: str, agent_id: str) -> None:
+    home = Home.resolve(root)
+    trader = rehearsal.trader_of(home, Dossier(home, agent_id), story.card, story.frame, story.policy())
+    replay.run(trader, story.last, lambda *_: None)
+
+
+def killed_and_restarted(story: Story, root: Path, times: int) -> tuple[Rows, int]:
+    """Real processes, each but the last ended by SIGKILL wherever it is; the ledger, and how many died."""
+    home = Home.resolve(str(root))
+    agent_id = rehearsal.begin(home, story.card, story.terms, story.first).agent_id
+    journal, died = home.agent(agent_id) / "journal.jsonl", 0
+    while True:
+        process = SPAWN.Process(target=_live, args=(story, str(root), agent_id))
+        process.start()
+        if died < times:
+            start, aim = journal.stat().st_size, (died + 1) / (times + 1)
+            _await(lambda: process.exitcode is not None or _lived(home, agent_id, story) >= aim
+                   and journal.stat().st_size > start)
+            if process.exitcode is None:
+                os.kill(process.pid, signal.SIGKILL)
+                died += 1
+        process.join()
+        if process.exitcode == 0:
+            return rows_of(home, agent_id), died
+        if process.exitcode != -signal.SIGKILL:
+            raise RuntimeError(f"the shell ended with {process.exitcode}")
+
+
+def _lived(home: Home, agent_id: str, story: Story) -> float:
+    """The share of sessions settled, by counting lines that a reader may see half-written."""
+    text = (home.agent(agent_id) / "journal.jsonl").read_text()
+    return text.count('"kind":"Decided"') / len(story.bars)
+
+
+def _await(condition: Any) -> None:
+    deadline = time.monotonic() + 300
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError("the shell made no progress in five minutes")
+        time.sleep(0.003)

@@ -1,0 +1,97 @@
+"""The path says what code may do: the imports of every file, walked."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "livetrading"
+FLOORS = {
+    "core": set(),
+    "adapters": {"core"},
+    "research": {"core", "adapters"},
+    "execution": {"core", "adapters"},
+    "dashboard": {"core", "adapters", "research", "execution"},
+    "cli": {"core", "adapters", "research", "execution", "dashboard"},
+}
+CORE_MAY = {
+    "numpy", "pandas", "ta", "math", "re", "json", "hashlib", "dataclasses", "datetime", "enum", "typing",
+    "collections", "functools", "itertools", "zoneinfo", "decimal", "fractions", "operator", "bisect",
+}
+HEAVY = {"torch", "stable_baselines3", "gymnasium"}
+MAX_LINES = 400
+
+
+def files() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imports(path: Path, *, lazy: bool = True) -> list[str]:
+    """Absolute names of the modules that a file imports; with ``lazy`` also inside functions."""
+    tree = ast.parse(path.read_text())
+    package = path.relative_to(ROOT).with_suffix("").parts[:-1]
+    nodes = ast.walk(tree) if lazy else _at_import(tree)
+    found = []
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            found += [module, *(f"{module}.{alias.name}" for alias in node.names)]
+    return found
+
+
+def _at_import(tree: ast.Module) -> list[ast.stmt]:
+    """Statements that run when the module is imported; not those for type checkers alone."""
+    return [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
+
+
+def floor_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).parts
+    return parts[0] if len(parts) > 1 else ""
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_floor_imports_only_floors_below_it(path: Path) -> None:
+    floor = floor_of(path)
+    if floor not in FLOORS:
+        return
+    allowed = FLOORS[floor] | {floor}
+    reached = {n.split(".")[1] for n in imports(path) if n.startswith("livetrading.") and n.count(".") >= 1}
+    assert {r for r in reached if r in FLOORS} <= allowed
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "core").glob("*.py")), ids=lambda p: p.name)
+def test_the_core_touches_neither_disk_nor_clock_nor_log(path: Path) -> None:
+    foreign = {n.split(".")[0] for n in imports(path)} - {"livetrading"} - CORE_MAY
+    assert foreign == set()
+    assert _calls(path) & {"open", "print", "input", "now", "utcnow", "today", "monotonic", "default_rng", "seed"} == set()
+
+
+def _calls(path: Path) -> set[str]:
+    called = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    return {f.id if isinstance(f, ast.Name) else f.attr for f in called if isinstance(f, ast.Name | ast.Attribute)}
+
+
+def test_the_dashboard_never_reaches_torch() -> None:
+    """Neither directly nor by what it imports when it is imported."""
+    seen: set[Path] = set()
+    queue = [*(PACKAGE / "dashboard").rglob("*.py"), *(ROOT / "pages").glob("*.py"), ROOT / "app.py"]
+    while queue:
+        path = queue.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        names = imports(path, lazy="dashboard" in path.parts or "pages" in path.parts)
+        assert not {n.split(".")[0] for n in names} & HEAVY, path
+        for name in names:
+            stem = ROOT.joinpath(*name.split("."))
+            queue += [p for p in (stem.with_suffix(".py"), stem / "__init__.py") if p.exists()]
+    assert len(seen) > 20
+
+
+def test_no_file_outgrows_a_reader() -> None:
+    long = {str(p.relative_to(ROOT)): len(p.read_text().splitlines()) for p in files()}
+    assert {name: n for name, n in long.items() if n > MAX_LINES} == {}
