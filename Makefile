@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 PY := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: venv run demo test clean
+.PHONY: venv run demo test faults clean
 
 venv: $(STAMP)
 
@@ -20,6 +20,14 @@ demo: venv
 
 test: venv
 	$(PY) -m pytest
+
+# FAST=1: a slice of under a minute.
+faults: venv
+	$(PY) -m tests.faults.sweep
+
+# The proofs of docs/PARITY.md at full size; BARS holds INTC.csv and TNA.csv.
+parity: venv
+	BARS="$(BARS)" $(PY) -m tests.parity.sweep
 
 clean:
 	rm -rf .venv .pytest_cache .hypothesis

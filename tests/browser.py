@@ -33,7 +33,8 @@ class Traffic:
 
     def foreign(self) -> list[str]:
         """Requests to any host but this machine."""
-        return [u for u in self.urls if urlsplit(u).scheme in ("http", "https", "ws", "wss") and urlsplit(u).hostname not in LOOPBACK]
+        parts = [(url, urlsplit(url)) for url in self.urls]
+        return [url for url, p in parts if p.scheme in ("http", "https", "ws", "wss") and p.hostname not in LOOPBACK]
 
 
 def executable() -> str:

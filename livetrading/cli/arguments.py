@@ -57,6 +57,9 @@ def _models(add: Any) -> None:
         made.add_argument("--start", type=day, default=None)
         made.add_argument("--end", type=day, default=None)
         made.add_argument("--ledger", default=None, metavar="FILE", help="write the ledger here")
+    whatif = add("whatif", "proofs", "whatif", "a model's test at other costs, worse opens and its agents' terms")
+    whatif.add_argument("model_id")
+    whatif.add_argument("--agent", default=None, metavar="AGENT_ID", help="with this agent's capital and limits")
 
 
 def _trading(add: Any) -> None:
@@ -95,5 +98,7 @@ def _safety(add: Any) -> None:
     stop.add_argument("--by", default="command line", help=argparse.SUPPRESS)
     stop.add_argument("--request-id", default=None, help=argparse.SUPPRESS)
     add("rearm", "safety", "rearm", "clear the emergency stop; agents stay stopped")
-    add("verify", "safety", "verify", "check journals, files, books, and make every decision again")
+    verify = add("verify", "safety", "verify", "check journals, files, books, and make every decision again")
+    verify.add_argument("--lookahead", default=None, metavar="MODEL", help="look for look-ahead in a model instead")
+    verify.add_argument("--all", action="store_true", help="with --lookahead: at every session")
     add("doctor", "doctor", "doctor", "check versions, calendar, bars, broker, clock and disk")

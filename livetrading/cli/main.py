@@ -23,7 +23,7 @@ def main(argv: Sequence[str]) -> int:
         module = importlib.import_module(f".{options.module}", __package__)
         answer = getattr(module, options.function)(home, options)
     except LivetradingError as error:
-        return _failed(str(error), options.json, error.exit_code)
+        return _failed(str(error), options.json, error.exit_code, error.http_status)
     except KeyboardInterrupt:
         return _failed("Interrupted; nothing half-done was kept.", options.json, INTERRUPTED)
     except BrokenPipeError:
@@ -32,10 +32,11 @@ def main(argv: Sequence[str]) -> int:
     return int(answer.get("exit_code", 0)) if isinstance(answer, dict) else 0
 
 
-def _failed(sentence: str, as_json: bool, code: int) -> int:
+def _failed(sentence: str, as_json: bool, code: int, http_status: int = 503) -> int:
+    """The status is for the REST routes, which run commands as processes."""
     print(sentence, file=sys.stderr)
     if as_json:
-        print(json.dumps({"error": sentence}))
+        print(json.dumps({"error": sentence, "http_status": http_status}))
     return code
 
 

@@ -82,6 +82,10 @@ def rearm(home: Home, options: argparse.Namespace) -> dict[str, Any]:
 
 def verify(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     """Nothing is changed; problems make the exit code 1."""
+    if options.lookahead:
+        from . import proofs  # brings the networks' libraries
+
+        return proofs.lookahead(home, options)
     found = audit.audit(home)
     text = "No problems." if not found["problems"] else "\n".join(p["text"] for p in found["problems"])
     if not found["problems"]:

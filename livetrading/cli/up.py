@@ -8,7 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from ..adapters import logs, settings
@@ -34,7 +35,9 @@ class Child:
     started: float = 0.0
     pause: float = FIRST_PAUSE
     due: float = 0.0
-    restarts: int = field(default=0)
+    restarts: int = 0
+    elsewhere: Callable[[], bool] = lambda: False
+    """Whether somebody else has started it: then it is left to them."""
 
     def keep(self) -> None:
         """Start it if it does not run and its pause is over."""
@@ -45,7 +48,7 @@ class Child:
             self.due = now + self.pause
             self.restarts += 1
             _say(f"{self.name} ended with code {code}; it starts again in {self.pause:g} s")
-        if self.process is None and now >= self.due:
+        if self.process is None and now >= self.due and not self.elsewhere():
             self.started = now
             self.process = subprocess.Popen(self.command, cwd=CHECKOUT, env=self.environment)
 
@@ -72,7 +75,7 @@ def up(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    children = _children(home, chosen.address, port)
+    children = _children(home, chosen, port)
     show = threading.Thread(target=demo.run, args=(home, stop, _say), daemon=True) if options.demo else None
     _say(f"dashboard: http://{chosen.address}:{port}   home: {home.root}   Ctrl-C stops both")
     try:
@@ -91,14 +94,19 @@ def up(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     return {"stopped": True, "text": "Stopped."}
 
 
-def _children(home: Home, address: str, port: int) -> list[Child]:
+def _children(home: Home, chosen: settings.Settings, port: int) -> list[Child]:
     environment = {**os.environ, "LIVETRADING_HOME": str(home.root)}
     scheduler = [sys.executable, "-m", "livetrading", "scheduler"]
     dashboard = [
         sys.executable, "-m", "streamlit", "run", "app.py",
-        f"--server.port={port}", f"--server.address={address}", "--server.headless=true",
+        f"--server.port={port}", f"--server.address={chosen.address}", "--server.headless=true",
+        # Streamlit's own web socket asks this list, the pages and routes ask the settings.
+        *(f"--server.allowedHosts={host}" for host in chosen.allowed_hosts),
     ]
-    return [Child("scheduler", scheduler, environment), Child("dashboard", dashboard, environment)]
+    return [
+        Child("scheduler", scheduler, environment, elsewhere=lambda: SchedulerLock(home).holder() is not None),
+        Child("dashboard", dashboard, environment),
+    ]
 
 
 def _must_be_free(address: str, port: int) -> None:

@@ -34,7 +34,7 @@ JUMP, JUMP_ATR, JUMP_ALWAYS = 0.15, 4.0, 0.29
 ACTIVE = 2.5
 """Times the usual, in shares and in USD, that such a move is traded with: at least 4 in truth."""
 WICK_QUIET, WICK_QUIET_ATR, WICK, WICK_ATR, BUSY = 0.05, 3.5, 0.10, 8.0, 1.5
-"""How far high or low may lie beyond open and close: on a day below BUSY, and on any day."""
+"""How far high or low may lie beyond open and close: with less than BUSY and less than ACTIVE volume."""
 YIELD = 0.04
 """A dividend above this fraction of the price shows in the open."""
 TWICE = 10
@@ -57,6 +57,8 @@ class _Day(NamedTuple):
 
 def malformed(fresh: pd.DataFrame) -> str | None:
     """Whether a source's answer is a canonical frame at all: what cannot be compared is refused."""
+    if fresh.empty:
+        return "the source holds no bars"
     if list(fresh.columns) != COLUMNS:
         return f"the source's columns are {', '.join(map(str, fresh.columns))} instead of {', '.join(COLUMNS)}"
     index = fresh.index
@@ -66,6 +68,11 @@ def malformed(fresh: pd.DataFrame) -> str | None:
         return "the source's dates are not in order, each once"
     if not all(dtype == np.float64 for dtype in fresh.dtypes):
         return "the source's values are not all numbers"
+    split = fresh["split"].to_numpy()
+    wrong = ~(np.isfinite(split) & (split > 0))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        return f"the source's split of {index[row]:%Y-%m-%d} is {split[row]:g}"
     return None
 
 
@@ -101,7 +108,7 @@ def _judge(known: pd.DataFrame, follower: pd.DataFrame) -> str | None:
     day = _day(known)
     return (
         _repeated(known)
-        or _volume(day)
+        or _volume(day, follower)
         or _flat(day)
         or _dividend(known, day)
         or _jump(known, day, follower)
@@ -123,17 +130,18 @@ def _day(known: pd.DataFrame) -> _Day:
 def _repeated(known: pd.DataFrame) -> str | None:
     values = known[COLUMNS[:5]].to_numpy()[-MEMORY - 1 :]
     same = (values[:-1] == values[-1]).all(axis=1)
+    same[-1] = (values[-2, :4] == values[-1, :4]).all()  # yesterday's prices, whatever the volume
     if not same.any():
         return None
     row = int(np.argmax(same)) - len(values)
     return f"is the bar of {known.index[row]:%Y-%m-%d} served again"
 
 
-def _volume(day: _Day) -> str | None:
+def _volume(day: _Day, follower: pd.DataFrame) -> str | None:
     volume = day.bar.volume
     if volume == 0:
         return "has no volume: nothing was traded, or the source has not finished it"
-    if volume < QUIET * day.usual:
+    if volume < QUIET * day.usual and not (len(follower) and _goes_on(day.bar, follower.iloc[0], day.atr)):
         return f"has a volume of {volume:.0f}, the median is {day.usual:.0f}: it is not finished"
     if volume > LOUD * day.usual:
         return f"has a volume of {volume:.0f}, the median is {day.usual:.0f}: it is counted in another unit"
@@ -213,6 +221,6 @@ def _wick(day: _Day) -> str | None:
     for name, length, price in (("high", up, bar.high), ("low", down, bar.low)):
         part, atrs = length / bar.close, length / day.atr if day.atr > 0 else np.inf
         quiet = bar.volume < BUSY * day.usual and part > WICK_QUIET and atrs > WICK_QUIET_ATR
-        if quiet or (part > WICK and atrs > WICK_ATR):
+        if quiet or (bar.volume < ACTIVE * day.usual and part > WICK and atrs > WICK_ATR):
             return f"has a {name} of {price:g}, {100 * part:.0f} % beyond its open and close: a wrong tick"
     return None

@@ -44,15 +44,13 @@ def routes(home: Home, hosts: Sequence[str]) -> list[Route]:
         ("POST", "/scheduler/start", _start_scheduler),
         ("GET", "/health", _health),
     )
-    every = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-    return [
-        *(
-            Route(PREFIX + path, _endpoint(work, home, hosts, workers), methods=[method]) for method, path,
-            work in table
-        ),
-        # Without these two, Streamlit would answer an unknown path with its page and 200.
-        *(Route(path, _endpoint(_unknown, home, hosts, workers), methods=every) for path in (PREFIX, PREFIX + "/{rest:path}")),
+    made = [
+        Route(PREFIX + path, _endpoint(work, home, hosts, workers), methods=[method]) for method, path, work in table
     ]
+    # Without these two, Streamlit would answer an unknown path with its page and 200.
+    unknown = _endpoint(_unknown, home, hosts, workers)
+    every = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+    return [*made, *(Route(path, unknown, methods=every) for path in (PREFIX, PREFIX + "/{rest:path}"))]
 
 
 def _endpoint(work: Work, home: Home, hosts: Sequence[str], workers: ThreadPoolExecutor) -> Callable[[Request], Any]:

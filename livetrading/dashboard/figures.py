@@ -41,13 +41,7 @@ def price_figure(
     figure = go.Figure([_candles(shown), _volume(shown)])
     figure.add_traces(_overlays(frame, shown, indicators))
     figure.add_traces(_executions(prices.adjusted_marks(marks, shown), shown))
-    if len(shown):
-        first, last = shown.index[0], shown.index[-1]
-        if entry:
-            figure.add_traces(_level(max(entry[0] or first, first), last, entry[1], "Entry", style.ACCENT, "dot"))
-        if stop:
-            start = max((entry[0] if entry else None) or first, first)
-            figure.add_traces(_level(start, last, stop, "Stop", style.WARN, "dash"))
+    figure.add_traces(_levels(shown, entry, stop))
     _lay_out(figure, list(shown.index), height, zoomable)
     figure.update_layout(
         yaxis={"domain": [0.24, 1], "tickprefix": "$"},
@@ -119,11 +113,21 @@ def _execution_trace(name: str, marks: Sequence[Mark], shown: pd.DataFrame, symb
     )
 
 
-def _level(start: str, end: str, at: float, name: str, color: str, dash: str) -> go.Scatter:
-    return go.Scatter(
-        x=[start, end], y=[at, at], mode="lines", name=f"{name} ${at:,.2f}",
-        line={"color": color, "width": 1.4, "dash": dash}, hoverinfo="skip",
-    )
+def _levels(shown: pd.DataFrame, entry: tuple[str | None, float] | None, stop: float | None) -> list[go.Scatter]:
+    """From the entry, or from the range's first bar if that is later, to the last bar."""
+    if not len(shown):
+        return []
+    first, last = shown.index[0], shown.index[-1]
+    start = max((entry[0] if entry else None) or first, first)
+    lines = (("Entry", entry[1] if entry else None, style.ACCENT, "dot"), ("Stop", stop, style.WARN, "dash"))
+    return [
+        go.Scatter(
+            x=[start, last], y=[at, at], mode="lines", name=f"{name} ${at:,.2f}", hoverinfo="skip",
+            line={"color": color, "width": 1.4, "dash": dash},
+        )
+        for name, at, color, dash in lines
+        if at
+    ]
 
 
 def equity_figure(

@@ -51,7 +51,9 @@ def title(text: str, sub: str = "") -> str:
 
 
 def heading(text: str, sub: str = "") -> str:
-    return f'<div class="lt-head"><span class="name">{escape(text)}</span><span class="lt-muted">{escape(sub)}</span></div>'
+    """A section's name, and a word beside it."""
+    name, word = f'<span class="name">{escape(text)}</span>', f'<span class="lt-muted">{escape(sub)}</span>'
+    return f'<div class="lt-head">{name}{word}</div>'
 
 
 def _fact(kind: str, fact: Fact) -> str:
@@ -74,7 +76,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[tuple[str, str] | str]]) 
     """Right-aligned but for the first column; a cell may carry a style class."""
     cells = "".join(f"<th>{escape(text)}</th>" for text in head)
     body = "".join(f"<tr>{''.join(map(_cell, line))}</tr>" for line in rows)
-    return f'<div class="lt-scroll"><table class="lt-table"><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>'
+    inner = f"<thead><tr>{cells}</tr></thead><tbody>{body}</tbody>"
+    return f'<div class="lt-scroll"><table class="lt-table">{inner}</table></div>'
 
 
 def _cell(cell: tuple[str, str] | str) -> str:

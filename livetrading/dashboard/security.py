@@ -63,7 +63,8 @@ def check_token(headers: Mapping[str, str], expected: str) -> None:
     same = hmac.compare_digest(given.strip().encode(), expected.encode())
     if scheme.lower() != "bearer" or not same:
         raise Unauthorized(
-            f"The token is missing or wrong; send 'Authorization: Bearer TOKEN' with the one in {TOKEN_FILE} of the home."
+            f"The token is missing or wrong; send 'Authorization: Bearer TOKEN' with the one in {TOKEN_FILE} "
+            "of the home."
         )
 
 

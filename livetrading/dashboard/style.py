@@ -60,12 +60,15 @@ CSS = f"""
 .lt-head h1 {{ font-size: 1.6rem; font-weight: 700; margin: 0; padding: 0; line-height: 1.3; }}
 .lt-fact {{ min-width: 0; overflow-wrap: anywhere; }}
 .lt-fact .v {{ font-size: 1.02rem; font-weight: 600; }}
-.lt-note {{ border-left: 3px solid {WARN}; background: #f5a52414; padding: .3rem .65rem; border-radius: 0 6px 6px 0; font-size: .88rem; margin-top: .4rem; }}
+.lt-note {{ border-left: 3px solid {WARN}; background: #f5a52414; padding: .3rem .65rem; border-radius: 0 6px 6px 0;
+  font-size: .88rem; margin-top: .4rem; }}
 .lt-halt {{ border: 1px solid {DOWN}; background: #ef53501f; border-radius: 10px; padding: .6rem .9rem; }}
 .lt-halt b {{ color: #FF8A87; letter-spacing: .03em; }}
-.lt-empty {{ border: 1px dashed {LINE}; border-radius: 12px; padding: 3rem 1rem; text-align: center; color: {MUTED}; font-size: 1.05rem; }}
+.lt-empty {{ border: 1px dashed {LINE}; border-radius: 12px; padding: 3rem 1rem; text-align: center;
+  color: {MUTED}; font-size: 1.05rem; }}
 .lt-table {{ width: 100%; border-collapse: collapse; font-size: .92rem; }}
-.lt-table th {{ color: {MUTED}; font-weight: 500; text-align: right; padding: .3rem .6rem; border-bottom: 1px solid {LINE}; white-space: nowrap; }}
+.lt-table th {{ color: {MUTED}; font-weight: 500; text-align: right; padding: .3rem .6rem;
+  border-bottom: 1px solid {LINE}; white-space: nowrap; }}
 .lt-table td {{ text-align: right; padding: .3rem .6rem; border-bottom: 1px solid #1B2430; white-space: nowrap; }}
 .lt-table th:first-child, .lt-table td:first-child {{ text-align: left; }}
 .lt-table td.wide {{ white-space: normal; text-align: left; }}

@@ -18,7 +18,7 @@ import pandas as pd
 from ..adapters.bars.base import BarSource
 from ..adapters.brokers.paper import PaperBroker
 from ..adapters.calendar import Calendar
-from ..core import decide, gate, ledger, limits, market, rules, windows
+from ..core import decide, gate, ledger, limits, market, rules, sanity, windows
 from ..core.card import ModelCard
 from ..core.errors import LivetradingError
 from ..core.events import (
@@ -121,7 +121,8 @@ class LiveTrader:
             unsettled = name > (self.dossier.state.settled or "")
             if unsettled:
                 done.due.append(self._told(session=name))
-            reason = problem or self._book(session, fresh, now)
+            # What a session cannot be booked for, the sessions after it cannot either.
+            problem = reason = problem or self._book(session, fresh, now)
             if unsettled:
                 self._settle(session, reason, now, done)
         return True
@@ -155,7 +156,9 @@ class LiveTrader:
         rows = [] if name <= (state.bars_end or "") else self.series.rows_for(fresh, session, state.bars_end)
         frame = self._with(rows, session)
         expected = self.calendar.sessions(frame.index[0].date(), session)[-len(rows) - 1 :]
-        reason = gate.gap(frame, expected, state.agent.symbol)
+        reason = gate.gap(frame, expected, state.agent.symbol) or sanity.doubt(
+            self.series.up_to(session), fresh, session, expected, state.agent.symbol
+        )
         if reason is not None:
             return reason
         if rows:

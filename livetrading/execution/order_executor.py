@@ -118,17 +118,20 @@ class OrderExecutor:
         """Write, then send. False: it could not go yet and stays planned."""
         state = self.dossier.state
         child = next((o for o in state.open_orders(Leg.STOP) if o.parent == order.key), None)
+        day = order.leg == Leg.EXIT and order.tif == "OPG" and not windows.for_open(self._session(order), now)
+        tif = "DAY" if day else None
         if order.leg == Leg.EXIT:
             if not self._stops_cancelled(now):
+                if day:  # its hour has come: it waits for the stop's end, not for a window
+                    self.dossier.commit([OrderMoved(order.key, _S.PLANNED, tif=tif)], now)
                 return False
             if self.dossier.state.flat:
                 self.drop(order, _S.CANCELED, "the stop filled first", now)
                 return False
-        day = order.leg == Leg.EXIT and order.tif == "OPG" and not windows.for_open(self._session(order), now)
         # A split booked since the plan changed what there is to sell.
         held = self.dossier.state.book.shares
         qty = held if order.leg == Leg.EXIT and order.qty != held else None
-        moves = [OrderMoved(order.key, _S.PENDING_NEW, qty=qty, tif="DAY" if day else None)]
+        moves = [OrderMoved(order.key, _S.PENDING_NEW, qty=qty, tif=tif)]
         if child is not None:
             moves.append(OrderMoved(child.key, _S.PENDING_NEW))
         self.dossier.commit([*moves], now)
@@ -258,13 +261,16 @@ class OrderExecutor:
         state = self.dossier.state
         if state.flat or state.open_orders(Leg.EXIT):
             return []
-        stops = state.open_orders(Leg.STOP)
+        held, theirs = state.book.shares, self.broker.position()
+        if theirs != held:
+            return [f"no stop is placed while the book holds {held} shares and the broker {theirs}"]
+        for stop in state.open_orders(Leg.STOP):
+            if stop.state in WORKING and not self._known(stop):
+                self._never_arrived(stop, "the broker does not know it", now)
+        stops = self.dossier.state.open_orders(Leg.STOP)
         if any(o.at_broker for o in stops):
             covered = sum(o.qty for o in stops if o.at_broker)
-            wrong = covered != state.book.shares
-            return [f"the protective stop covers {covered} of {state.book.shares} shares"] if wrong else []
-        if self.broker.position() != state.book.shares:
-            return [f"no stop is placed while the book holds {state.book.shares} shares and the broker {self.broker.position()}"]
+            return [f"the protective stop covers {covered} of {held} shares"] if covered != held else []
         bar = state.booked or state.deployed_at[:10]
         stop = stops[0] if stops else self._stop(bar, state.book.shares, float(state.book.account.stop), None, stamp(now))
         if not stops:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..core import sanity
 from ..core.bars import from_rows, overlap_problem, to_rows
 from ..core.errors import BadBars
 
@@ -34,6 +35,9 @@ class Series:
 
     def check(self, fresh: pd.DataFrame) -> None:
         """Raises BadBars, with date and both values, where a source tells another story."""
+        problem = sanity.malformed(fresh)
+        if problem:
+            raise BadBars(f"{problem}; use another source.")
         same = len(fresh) <= len(self._frame) and np.array_equal(
             fresh.to_numpy(), self._frame.to_numpy()[: len(fresh)]
         )

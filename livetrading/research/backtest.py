@@ -34,12 +34,16 @@ class Backtest:
         return sum(1 for entry in self.rows if entry["qty"])
 
 
-def run(market: Market, bars: range, agent_type: AgentType, policy: RawPolicy, terms: Terms) -> Backtest:
+def run(
+    market: Market, bars: range, agent_type: AgentType, policy: RawPolicy, terms: Terms,
+    open_shift_atr: float = 0.0,
+) -> Backtest:
     """Trade sessions ``bars`` (indexes into the market) from a flat start.
 
     Every session is decided, also the last, whose order never fills; nothing is
     liquidated at the end. A drawdown beyond the limit ends all further entries,
-    as it does live until a person resumes.
+    as it does live until a person resumes. ``open_shift_atr`` asks what if each
+    open were that many ATR14 of the decision worse for us; 0 in every real test.
     """
     account, plan = rules.open_account(np.float64(terms.capital)), rules.NO_PLAN
     paused, held, equities, rows, tracker = False, [], [], [], _Tracker()
@@ -47,7 +51,10 @@ def run(market: Market, bars: range, agent_type: AgentType, policy: RawPolicy, t
         fills: list[ledger.LedgerFill] = []
         if t > bars.start:
             before = account
-            account, session = rules.step(account, plan, market.quote(t), terms.costs)
+            quote = market.quote(t)
+            if open_shift_atr:
+                quote = _worse_open(quote, plan, open_shift_atr * market.atr[t - 1])
+            account, session = rules.step(account, plan, quote, terms.costs)
             fills = tracker.session(market, t, before, session)
         close = market.columns.close[t]
         equity = rules.equity_of(account, close)
@@ -68,6 +75,13 @@ def run(market: Market, bars: range, agent_type: AgentType, policy: RawPolicy, t
         equities.append(float(equity))
         held.append(bool(account.shares > 0))
     return Backtest(rows, equities, held, tracker.closed)
+
+
+def _worse_open(quote: rules.Quote, plan: rules.Plan, shift: rules.Num) -> rules.Quote:
+    """The open, ``shift`` USD (of the session before) against what is to be traded there."""
+    moved = shift / quote.split
+    worse = quote.open + moved if plan.qty > 0 else np.maximum(quote.open - moved, quote.open * 0.01)
+    return quote._replace(open=worse)
 
 
 class _Tracker:

@@ -41,10 +41,11 @@ class Evaluation:
 
 
 def evaluate(
-    market: Market, bars: range, agent_type: AgentType, policy: RawPolicy, terms: Terms
+    market: Market, bars: range, agent_type: AgentType, policy: RawPolicy, terms: Terms,
+    open_shift_atr: float = 0.0,
 ) -> Evaluation:
-    """Run a policy over ``bars`` from a flat start and measure it."""
-    run = backtest.run(market, bars, agent_type, policy, terms)
+    """Run a policy over ``bars`` from a flat start and measure it; ``open_shift_atr`` as in ``backtest.run``."""
+    run = backtest.run(market, bars, agent_type, policy, terms, open_shift_atr)
     hold = buy_and_hold(market, bars, terms)
     held = [False] + [True] * (len(hold) - 1)
     return Evaluation(

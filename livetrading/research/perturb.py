@@ -50,7 +50,8 @@ def later_split(frame: pd.DataFrame, t: int) -> pd.DataFrame:
 def later_dividend(frame: pd.DataFrame, t: int) -> pd.DataFrame:
     """The next session pays a twentieth of the price."""
     changed = frame.copy()
-    changed.iloc[t + 1, changed.columns.get_loc("dividend")] += 0.05 * frame["close"].iloc[t]
+    price = frame["close"].iloc[t] / frame["split"].iloc[t + 1]
+    changed.iloc[t + 1, changed.columns.get_loc("dividend")] += 0.05 * price
     return changed
 
 

@@ -196,6 +196,7 @@ def _pause_and_start(server: Server, agent: str) -> None:
 
 def _shares_forbid_removal_until_closed(server: Server) -> None:
     assert "close the position first" in error(server.live("DELETE", f"/agents/{AGENT}"), 409)
+    assert server.live("POST", f"/agents/{AGENT}/stop").status == 200  # or it might buy again at once
     assert server.live("POST", f"/agents/{AGENT}/position/close").status == 200
     assert "nothing to close" in error(server.live("POST", f"/agents/{AGENT}/position/close"), 409)
     assert server.live("DELETE", f"/agents/{AGENT}").status == 200

@@ -16,7 +16,8 @@ from .conftest import serving
 pytestmark = pytest.mark.browser
 PATIENCE = 120_000
 """Milliseconds; where hope ends, not what it takes."""
-HAS_BUY = "() => [...document.querySelectorAll('.js-plotly-plot')].some(p => p.data.some(t => t.name === 'Buy' && t.x.length))"
+HAS_BUY = """() => [...document.querySelectorAll('.js-plotly-plot')]
+    .some(plot => plot.data.some(trace => trace.name === 'Buy' && trace.x.length))"""
 
 
 def test_from_an_empty_home_to_a_trade_and_flat_again(tmp_path: Path) -> None:

@@ -206,7 +206,8 @@ def test_a_position_frozen_in_a_finished_replay_is_not_promised_to_be_closed() -
 
 
 def test_the_strip_sums_what_the_agents_show() -> None:
-    facts = {f.label: f for f in board.totals([agent(), agent(total_pnl=-110.0, portfolio_value=9_890.0, current_position=0)])}
+    agents = [agent(), agent(total_pnl=-110.0, portfolio_value=9_890.0, current_position=0)]
+    facts = {fact.label: fact for fact in board.totals(agents)}
     assert facts["Portfolio"].value == "$19,900.00" and facts["Total P&L"].value == "−$100.00"
     assert facts["Total P&L"].sub == "−0.50%" and facts["Total P&L"].tone == "lt-down"
     assert facts["Open positions"].value == "1" and facts["Closed trades"].value == "6"

@@ -201,9 +201,10 @@ def until(condition: Callable[[], bool], life: Life, t: int, last: int = 60) -> 
 
 
 def crash_bar(frame: pd.DataFrame, t: int, factor: float = 0.5) -> pd.DataFrame:
-    """The same series with a low at row ``t`` that no stop survives."""
+    """The same series with a low at row ``t`` that no stop survives, and the volume of such a day."""
     changed = frame.copy()
     changed.iloc[t, changed.columns.get_loc("low")] *= factor
+    changed.iloc[t, changed.columns.get_loc("volume")] *= 9.0
     return changed
 
 

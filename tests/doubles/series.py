@@ -37,15 +37,16 @@ def generated(
     """
     splits, dividends = splits or {}, dividends or {}
     rng = np.random.default_rng(seed)
-    rows, last = [], price
+    rows, last, shares = [], price, 1.0
     for t in range(count):
         last /= splits.get(t, 1.0)
+        shares *= splits.get(t, 1.0)  # volume is in shares, and no day's is unbelievable
         gap, body, up, down = rng.normal(0.0, daily / 2), rng.normal(0.0003, daily), *rng.exponential(daily / 2, 2)
         opened = max(round(last * (1.0 + gap), 2), 1.0)
         closed = max(round(opened * (1.0 + body), 2), 1.0)
         high = round(max(opened, closed) * (1.0 + up), 2)
         low = max(round(min(opened, closed) * (1.0 - down), 2), 0.5)
-        volume = float(rng.integers(100_000, 5_000_000))
+        volume = float(round(int(rng.integers(1_000_000, 5_000_000)) * shares))
         rows.append([opened, high, low, closed, volume, dividends.get(t, 0.0), splits.get(t, 1.0)])
         last = closed
     index = pd.DatetimeIndex(pd.to_datetime(list(sessions(count)))).as_unit("ns").rename("date")

@@ -182,7 +182,7 @@ def same_close(view: Market, bars: range) -> list[dict[str, Any]]:
     return rows
 
 
-def stops_at_the_high(view: Market, bars: range) -> list[dict[str, Any]]:
+def sizes_by_the_next_open(view: Market, bars: range) -> list[dict[str, Any]]:
     """An engine that sizes by tomorrow's open, which it calls today's estimate."""
     tomorrow = columns(view, close=ahead(view.columns.open))
     return engine(AgentType.PPO, probe, TERMS)(tomorrow, bars)
@@ -244,7 +244,7 @@ LEAKS: dict[str, Callable[[pd.DataFrame], Subject]] = {
     "the month's last close": with_column(month_end_known),
     "a week labelled by its first day": with_column(resampled_week),
     # adjustments
-    "prices adjusted backwards": with_column(lambda b: back_adjusted(b)),
+    "prices adjusted backwards": with_column(back_adjusted),
     "adjusted by the last factor": with_column(lambda b: b["close"] / b["close"].iloc[-1]),
     "a dividend known a day early": with_column(lambda b: b["dividend"].shift(-1) / b["raw"]),
     "a split known a day early": with_column(lambda b: b["split"].shift(-1)),
@@ -269,7 +269,7 @@ LEAKS: dict[str, Callable[[pd.DataFrame], Subject]] = {
     "a dividend paid a day early": with_market(lambda f, m: columns(m, dividend=ahead(m.columns.dividend))),
     # engines and policies
     "fills at the close that decided": with_engine(same_close),
-    "sizes by tomorrow's open": with_engine(stops_at_the_high),
+    "sizes by tomorrow's open": with_engine(sizes_by_the_next_open),
     "a policy that holds the market": with_engine(peeking_policy),
     "a policy that knows how long the series is": with_engine(ends_knowingly),
 }
@@ -287,6 +287,6 @@ HONEST: dict[str, Callable[[pd.DataFrame], Subject]] = {
     "forward-filled holes": with_column(lambda b: return_1(b).where(np.arange(len(b)) % 5 == 4).ffill()),
     "last month's close": with_column(lambda b: b["close"] / b["close"].shift(21) - 1),
     "volume over its median": with_column(lambda b: b["volume"] / b["volume"].rolling(20).median()),
-    "day of the week": with_column(lambda b: b.index.dayofweek.to_numpy(dtype=float)),
+    "day of the week": with_column(lambda b: b.index.day_of_week.to_numpy(dtype=float)),
     "overnight gap": with_column(lambda b: b["open"] / b["close"].shift(1) - 1),
 }

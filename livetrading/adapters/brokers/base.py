@@ -40,6 +40,8 @@ class BrokerOrder:
     type: str
     stop_price: float
     reason: str = ""
+    working: bool = True
+    """False if the broker keeps it open but does not work it: such a stop protects nothing."""
 
 
 @dataclass(frozen=True)

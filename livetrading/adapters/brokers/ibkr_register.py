@@ -18,6 +18,8 @@ from .base import BrokerOrder
 OVER = frozenset({"Filled", "Cancelled", "ApiCancelled", "Inactive"})
 """Statuses after which nothing more happens; Inactive only if it is not listed as open."""
 
+WORKING = frozenset({"PreSubmitted", "Submitted"})
+
 REJECTING = frozenset({200, 201, 203, 110, 10243, 10006})
 """Codes that explain an order which then ended without ever filling."""
 
@@ -42,6 +44,10 @@ class Statement:
     avg_price: float = 0.0
     why_held: str = ""
     said: str = ""
+    ended: str = ""
+    """Session of the end as IB tells it with completed orders, else empty."""
+    worked: bool = False
+    """Whether IB ever said that it works: what was refused never did."""
     heard: int = 0
 
     @property
@@ -75,8 +81,10 @@ class Register:
     executions: dict[str, Done] = field(default_factory=dict)
     commissions: dict[str, float] = field(default_factory=dict)
     reasons: dict[int, tuple[int, str]] = field(default_factory=dict)
-    words: dict[int, list[tuple[int, str]]] = field(default_factory=dict)
+    words: dict[tuple[int, int], list[tuple[int, str]]] = field(default_factory=dict)
     corrections: list[str] = field(default_factory=list)
+    positions: dict[tuple[str, int], int] = field(default_factory=dict)
+    _answered: set[tuple[str, int]] = field(default_factory=set)
     _ids: dict[tuple[int, int], int] = field(default_factory=dict)
     _heard: int = 0
     _asked: int = -1
@@ -87,6 +95,8 @@ class Register:
         """A new connection: what orders are is asked again; executions stay known."""
         self.statements.clear()
         self.words.clear()
+        self.positions.clear()
+        self._answered.clear()
         self._ids.clear()
         self._asked, self._fills_asked, self._open = -1, -1, frozenset()
 
@@ -105,7 +115,9 @@ class Register:
         self._put(contract, order, state.status, *at)
         put = self.statements[order.permId]
         filled = max(put.filled, whole(order.filledQuantity))
-        self._say(replace(put, filled=filled, said=state.completedStatus or put.said))
+        day = state.completedTime[:8]
+        ended = f"{day[:4]}-{day[4:6]}-{day[6:]}" if len(day) == 8 and day.isdigit() else put.ended
+        self._say(replace(put, filled=filled, said=state.completedStatus or put.said, ended=ended))
 
     def _put(self, contract: Any, order: Any, status: str, order_id: int, client_id: int) -> None:
         before = self.statements.get(order.permId)
@@ -114,7 +126,7 @@ class Register:
             order.permId, order_id, client_id, order.orderRef, order.account, contract.conId, order.action,
             whole(order.totalQuantity), order.orderType, order.tif, stop, status or (before.status if before else ""),
             before.filled if before else 0, before.avg_price if before else 0.0,
-            before.why_held if before else "", before.said if before else "",
+            before.why_held if before else "", before.said if before else "", before.ended if before else "", bool(before and before.worked),
         ))
         if order_id > 0:
             self._ids[client_id, order_id] = order.permId
@@ -122,6 +134,7 @@ class Register:
     def _say(self, statement: Statement) -> None:
         """What was said before is not news: only a change counts as heard now."""
         before = self.statements.get(statement.perm_id)
+        statement = replace(statement, worked=statement.worked or statement.status in WORKING)
         if before is not None and replace(statement, heard=before.heard) == before:
             return
         self._heard += 1
@@ -158,12 +171,27 @@ class Register:
     def commission(self, exec_id: str, amount: float) -> None:
         self.commissions[exec_id] = float(amount)
 
+    def position(self, account: str, con_id: int, qty: float) -> None:
+        """Answered or pushed; either is the last word."""
+        self._answered.add((account, con_id))
+        self.positions[account, con_id] = int(qty)
+
+    def positions_end(self) -> None:
+        """The whole answer is in: what it does not name is not held."""
+        self.positions = {key: qty for key, qty in self.positions.items() if key in self._answered}
+        self._answered.clear()
+
     def word(self, client_id: int, order_id: int, code: int, text: str) -> None:
         """An error on an order: kept as a reason, for a state that others state."""
-        self.words.setdefault(order_id, []).append((code, text))
-        perm = self._ids.get((client_id, order_id))
-        if perm is not None and (code in REJECTING or code == 202):
-            self.reasons.setdefault(perm, (code, text))
+        self.words.setdefault((client_id, order_id), []).append((code, text))
+
+    def reason(self, statement: Statement) -> tuple[int, str]:
+        """The first error that explains an end, (0, "") if there is none."""
+        words = self.words.get((statement.client_id, statement.order_id), [])
+        found = next((w for w in words if w[0] in REJECTING or w[0] == 202), None)
+        if found is not None:
+            self.reasons.setdefault(statement.perm_id, found)
+        return self.reasons.get(statement.perm_id, (0, ""))
 
     # -- a fresh look at what is open -------------------------------------
 
@@ -213,18 +241,18 @@ class Register:
 
     def broker_order(self, statement: Statement, executed: int) -> BrokerOrder:
         """The statement in our words; ``executed`` shares can be accounted for."""
-        code, text = self.reasons.get(statement.perm_id, (0, ""))
+        code, text = self.reason(statement)
         return BrokerOrder(
             statement.ref, str(statement.perm_id), self._state(statement, executed, code), statement.side,
             statement.qty, executed, statement.type, statement.stop_price,
-            _reason(statement, code, text),
+            _reason(statement, code, text), working=statement.status != "Inactive",
         )
 
     def _state(self, statement: Statement, executed: int, code: int) -> OrderState:
         if statement.status == "Filled" and executed >= statement.qty and self.confirmed(statement):
             return OrderState.FILLED
         if statement.over and statement.status != "Filled" and self.confirmed(statement):
-            if executed == 0 and (code in REJECTING or "reject" in statement.said.lower()):
+            if executed == 0 and not statement.worked and (code in REJECTING or "reject" in statement.said.lower()):
                 return OrderState.REJECTED
             return OrderState.EXPIRED if "expire" in statement.said.lower() else OrderState.CANCELED
         if statement.status == "PendingCancel":

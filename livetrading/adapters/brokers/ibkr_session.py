@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from typing import Any, TypeVar
 
-from ib_async import Position
 from ib_async.wrapper import RequestError
 
 from ...core.errors import Refused, Unavailable
@@ -33,6 +32,14 @@ FARM_NOTICES = frozenset({2103, 2104, 2105, 2106, 2107, 2108, 2119, 2158})
 FIRST_ID = 1_000
 ID_LEAP = 1_000
 """How far order ids leap when one turned out to be taken."""
+
+
+class Denied(Unavailable):
+    """TWS answered a question with an error; ``code`` is its number."""
+
+    def __init__(self, name: str, code: int, text: str) -> None:
+        super().__init__(f"Interactive Brokers answered the question for {name} with {code} {text.rstrip('.')}.")
+        self.code, self.text = code, text
 
 
 @dataclass(frozen=True)
@@ -87,11 +94,10 @@ class IbkrSession:
         self.ib: TappedIB | None = None
         self.looks = 0
         """Full looks at the account so far."""
-        self._positions: dict[int, int] = {}
         self._looked_at = -1e9
         self._locks: dict[str, asyncio.Lock] = {}
         self._lost: asyncio.Event = asyncio.Event()
-        self._fatal = ""
+        self._fatal, self._brief = "", False
         self._next_id = FIRST_ID
         self._closing = False
         self._changed = asyncio.Event()
@@ -107,7 +113,8 @@ class IbkrSession:
 
     def _say(self, state: str, detail: str, ready: bool = False) -> None:
         if (state, detail) != (self._health.state, self._health.detail):
-            log.log(logging.INFO if ready else logging.WARNING, "IBKR %s: %s", state, detail)
+            quiet = ready or self._closing or state == "connecting"
+            log.log(logging.INFO if quiet else logging.WARNING, "IBKR %s: %s", state, detail)
             self._health = Health(ready, state, detail, self.clock())
         self._changed.set()
 
@@ -142,8 +149,9 @@ class IbkrSession:
                 await self._watch()
                 pause = self.timing.pauses[0]
             except Refused as error:
+                failures += 1
                 self._say("refused", str(error))
-                pause = self.timing.refused_pause
+                pause = pause if self._brief else self.timing.refused_pause
             except (Unavailable, OSError, TimeoutError) as error:
                 failures += 1
                 self._say("disconnected", self._why(error))
@@ -189,21 +197,38 @@ class IbkrSession:
     async def _connect(self) -> None:
         gates.check_settings(self.config.gate)
         self._say("connecting", f"Connecting to {self.config.host}:{self.config.port}.")
-        self._lost, self._fatal, self._link = asyncio.Event(), "", True
+        self._lost, self._fatal, self._brief, self._link = asyncio.Event(), "", False, True
         self.register.renew()
         self._looked_at = -1e9
         ib = TappedIB(self.register, self.config.zone)
-        ib.errorEvent += self._on_error
-        ib.updateEvent += self._on_data
+        self._listen(ib)
         self.ib = ib
         await self._shake_hands(ib)
-        ib.disconnectedEvent += self._on_disconnect
         self.account = gates.check_account(self.config.gate, ib.managedAccounts())
         ib.client.updateReqId(self._next_id)
         await self.look()
         if not self._link:
             raise Unavailable("TWS is connected, but its own link to Interactive Brokers is down; wait, or log in again.")
         self._say("ready", f"Trading account {self.account} through {self.config.host}:{self.config.port}.", True)
+
+    def _listen(self, ib: TappedIB) -> None:
+        """What an earlier connection still says when it dies concerns nobody."""
+
+        def closed(message: str) -> None:
+            if ib is self.ib:
+                self.renew("TWS closed the connection; it is made again.")
+
+        def error(about: int, code: int, text: str, contract: Any) -> None:
+            if ib is self.ib:
+                self._on_error(about, code, text)
+
+        def data() -> None:
+            self._heard_at = self.clock()
+
+        # A stopped listener is forgotten by eventkit if nothing else holds it.
+        ib.client.conn.disconnected.connect(closed, keep_ref=True)
+        ib.errorEvent.connect(error, keep_ref=True)
+        ib.updateEvent.connect(data, keep_ref=True)
 
     async def _shake_hands(self, ib: TappedIB) -> None:
         """Connect and synchronise; an error that explains the failure comes before its time-out."""
@@ -246,19 +271,16 @@ class IbkrSession:
             since_lost = 0.0
             with suppress(Unavailable):
                 await self.ask("time", lambda ib: ib.reqCurrentTimeAsync())
+        if self._fatal:
+            raise Refused(self._fatal)
         if not self._closing:
             raise Unavailable(self._health.detail)
 
-    def _on_data(self) -> None:
-        self._heard_at = self.clock()
-
-    def _on_disconnect(self) -> None:
-        self.renew("TWS closed the connection; it is made again.")
-
-    def _on_error(self, about: int, code: int, text: str, contract: Any) -> None:
+    def _on_error(self, about: int, code: int, text: str) -> None:
         cure = gates.read_only(code, text)
         if code == 326 or cure:
-            self._fatal = cure or gates.client_id_taken(self.config.client_id)
+            # A dead socket keeps its client id for a moment: that is worth another try soon.
+            self._fatal, self._brief = cure or gates.client_id_taken(self.config.client_id), code == 326
             self._say("refused", self._fatal)
             self._lost.set()
         elif code in LINK_LOST:
@@ -279,7 +301,7 @@ class IbkrSession:
             ib = self.ib
             if ib is None or self._lost.is_set():
                 raise Unavailable(f"Interactive Brokers cannot be used now: {self._health.detail}")
-            work, lost = asyncio.ensure_future(question(ib)), asyncio.ensure_future(self._lost.wait())
+            work, lost = asyncio.ensure_future(_asked(question, ib)), asyncio.ensure_future(self._lost.wait())
             try:
                 await asyncio.wait({work, lost}, timeout=seconds or self.timing.answer, return_when=asyncio.FIRST_COMPLETED)
                 if work.done():
@@ -288,7 +310,7 @@ class IbkrSession:
                     self.renew(f"TWS did not answer the question for {name}; the connection is made again.")
                 raise Unavailable(f"Interactive Brokers did not answer the question for {name}; it is asked again.")
             except RequestError as error:
-                raise Unavailable(f"Interactive Brokers answered the question for {name} with {error.code} {error.message}") from error
+                raise Denied(name, error.code, error.message) from error
             except (OSError, asyncio.CancelledError) as error:
                 if isinstance(error, asyncio.CancelledError) and not work.cancelled():
                     raise
@@ -311,8 +333,7 @@ class IbkrSession:
             mark = self.register.mark()
             trades = await self.ask("open orders", lambda ib: ib.reqAllOpenOrdersAsync())
             self.register.opened(mark, [t.order.permId for t in trades if t.order.permId])
-            held: list[Position] = await self.ask("positions", lambda ib: ib.reqPositionsAsync())
-            self._positions = {p.contract.conId: int(p.position) for p in held if p.account == self.account}
+            await self.ask("positions", lambda ib: ib.reqPositionsAsync())
             self._looked_at = asyncio.get_running_loop().time()
             self.looks += 1
             self._next_id = max(self._next_id, *(i + 1 for i in self._used_ids()), FIRST_ID)
@@ -333,9 +354,8 @@ class IbkrSession:
 
     def positions(self) -> dict[int, int]:
         """Shares by contract id: the last look, and what was pushed since."""
-        ib = self.require()
-        pushed = {c: int(p.position) for c, p in ib.wrapper.positions.get(self.account, {}).items()}
-        return pushed
+        self.require()
+        return {c: qty for (account, c), qty in self.register.positions.items() if account == self.account and qty}
 
     def new_id(self) -> int:
         """An order id that this process has not used, whatever TWS says is next."""
@@ -357,3 +377,7 @@ class IbkrSession:
         if worth is None or cash is None:
             raise Unavailable(f"TWS has not told the value of account {self.account} in USD yet; try again in a minute.")
         return AccountFigures(self.account, float(worth[0]), worth[1], float(cash), self._heard_at or self.clock())
+
+
+async def _asked(question: Callable[[TappedIB], Awaitable[T]], ib: TappedIB) -> T:
+    return await question(ib)

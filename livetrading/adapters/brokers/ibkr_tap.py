@@ -1,5 +1,6 @@
 """ib_async with a register that hears each message before the library's own view of it."""
 
+import logging
 from typing import Any
 
 from ib_async import IB
@@ -39,6 +40,14 @@ class _Tap(Wrapper):
         self.register.execution(execution)
         super().execDetails(reqId, contract, execution)
 
+    def position(self, account: str, contract: Any, posSize: float, avgCost: float) -> None:  # noqa: N803
+        self.register.position(account, contract.conId, posSize)
+        super().position(account, contract, posSize, avgCost)
+
+    def positionEnd(self) -> None:  # noqa: N802
+        self.register.positions_end()
+        super().positionEnd()
+
     def commissionReport(self, commissionReport: Any) -> None:  # noqa: N802
         self.register.commission(commissionReport.execId, commissionReport.commission)
         super().commissionReport(commissionReport)
@@ -55,11 +64,6 @@ class TappedIB(IB):
         self.wrapper.register = register
         self.client = Client(self.wrapper)
         self.client.apiEnd += self.disconnectedEvent
-        self._logger = _logger()
+        self._logger = logging.getLogger("ib_async.ib")
         self.TimezoneTWS = zone
 
-
-def _logger() -> Any:
-    import logging
-
-    return logging.getLogger("ib_async.ib")

@@ -221,10 +221,11 @@ def _load(store: Store, path: Path) -> _Ledger:
     try:
         orders = tuple(
             _Resting(**{**o, "ticket": Ticket(**o["ticket"]), "state": OrderState(o["state"])})
-            for o in tables.get("orders", [])
+            for o in tables["orders"]
         )
-        executions = tuple(Execution(**e) for e in tables.get("executions", []))
-        return _Ledger(**tables["account"][0], orders=orders, executions=executions)
+        executions = tuple(Execution(**e) for e in tables["executions"])
+        account = tables["account"][0]
+        return _Ledger(account["position"], account["session"], account["next_id"], orders, executions)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise Damaged(
             f"{path} does not hold a simulated account ({error}); start the scheduler, which rebuilds it."

@@ -35,7 +35,10 @@ def close_position(asked: Asked) -> None:
             st.info(f"**{agent['agent_id']}** holds no position: there is nothing to close.")
             return
         when = "at its next bar" if agent["mode"] == "replay" else "at the next session's open"
-        st.markdown(f"Sells all of **{agent['agent_id']}**'s position, {held}, at market {when}. The protective stop is cancelled.")
+        st.markdown(
+            f"Sells all of **{agent['agent_id']}**'s position, {held}, at market {when}. "
+            "The protective stop is cancelled."
+        )
         _buttons(asked, "close", "Close position", danger=True)
 
 

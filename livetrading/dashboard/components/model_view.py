@@ -35,7 +35,8 @@ def render(card: ModelCard) -> None:
     )
     measures, charts = st.columns([1, 2.4], gap="medium")
     with measures:
-        st.html(markup.table(("Measure", card.agent_type, "Buy & hold"), rows_of(test["metrics"], test["buy_and_hold_metrics"])))
+        rows = rows_of(test["metrics"], test["buy_and_hold_metrics"])
+        st.html(markup.table(("Measure", card.agent_type, "Buy & hold"), rows))
     with charts:
         equity, trades, listed = st.tabs(["Equity and drawdown", "Trades on candles", "Trade list"])
         with equity:

@@ -1,5 +1,6 @@
 """What to train: source, symbol, agent type, steps, seed, range."""
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -67,11 +68,14 @@ def _series(source: str) -> tuple[str, str | None]:
 
 
 def _save(name: str, content: bytes) -> Path:
-    """The upload in the home, under a name that cannot leave it."""
+    """The upload in the home, under a name that cannot leave it.
+
+    Other content is another file: agents go on reading the one they were deployed with.
+    """
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(name).stem).strip("_")[:60] or "bars"
-    path = reading.home().root / "uploads" / f"{stem}.csv"
+    path = reading.home().root / "uploads" / f"{stem}-{hashlib.sha256(content).hexdigest()[:8]}.csv"
     make_directory(path.parent)
-    if not path.exists() or path.read_bytes() != content:
+    if not path.exists():
         atomic_write(path, content)
     return path
 

@@ -1,0 +1,257 @@
+"""Orders in and out of a session: write, await a permId, look again before believing.
+
+Everything here runs in the session's loop. What is not known is Unavailable:
+the order stays in doubt and is looked up by its key.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+from ib_async import Contract, Order
+
+from ...core import rules
+from ...core.errors import BadInput, Refused, Unavailable
+from . import ibkr_gates as gates
+from .base import BrokerOrder, Ticket
+from .ibkr_register import Statement
+from .ibkr_session import IbkrSession
+
+log = logging.getLogger(__name__)
+TAKEN = frozenset({103, 104})
+UNCANCELLABLE = frozenset({161, 10147, 10148})
+QUIET = frozenset({399, 2100, 2109, 10349, 202}) | frozenset({2137, 2161, 2163})
+"""Words that accompany an order which was accepted, or that a cancel brings."""
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """A stock by its contract id; ``primary`` is its listing exchange (TNA is on ARCA)."""
+
+    symbol: str
+    con_id: int
+    primary: str
+    min_tick: float = 0.01
+
+    def contract(self) -> Contract:
+        return Contract(
+            secType="STK", conId=self.con_id, symbol=self.symbol, exchange="SMART", primaryExchange=self.primary,
+            currency="USD",
+        )
+
+
+def trigger(price: float, min_tick: float) -> float:
+    """A stop price on the tick, rounded down, without the noise of binary fractions."""
+    down = float(rules.tick_down(price))
+    steps = int(down / min_tick + 1e-6)
+    return round(steps * min_tick if min_tick > 0.01 else down, 6)
+
+
+def order_for(ticket: Ticket, instrument: Instrument, account: str, order_id: int, **more: Any) -> Order:
+    """A ticket as ib_async sends it; ``tif`` is always set and nothing trades outside regular hours."""
+    if ticket.qty < 1 or ticket.qty != int(ticket.qty):
+        raise BadInput(f"Order {ticket.ref} is for {ticket.qty} shares; a broker takes whole shares from 1.")
+    stop = {"auxPrice": trigger(ticket.stop_price, instrument.min_tick)} if ticket.type == "STP" else {}
+    if stop and stop["auxPrice"] <= 0:
+        raise BadInput(f"Order {ticket.ref} has the stop price {ticket.stop_price}; it must be positive.")
+    return Order(
+        orderId=order_id, action=ticket.side, totalQuantity=int(ticket.qty), orderType=ticket.type, tif=ticket.tif,
+        orderRef=ticket.ref, account=account, outsideRth=False, **stop, **more,
+    )
+
+
+@dataclass
+class OrderDesk:
+    """Sends and cancels for all agents of an account."""
+
+    session: IbkrSession
+    pairs: bool = True
+    """Whether an entry may carry its stop; IB's refusal of a pair that it takes alone turns it off."""
+    _missed: dict[str, float] = field(default_factory=dict)
+
+    # -- sending ----------------------------------------------------------
+
+    async def submit(self, parent: Ticket, child: Ticket | None, instrument: Instrument) -> BrokerOrder:
+        """The broker's statement on ``parent`` once it carries a permId, else Unavailable."""
+        self._may_send()
+        child = child if self.pairs else None
+        parent_id, child_id = await self._place(parent, child, instrument)
+        code = await self._word(parent_id, child_id)
+        if code in TAKEN:
+            self.session.leap()
+            await self.session.look()
+            if self.session.register.by_ref(parent.ref) is None:
+                parent_id, child_id = await self._place(parent, child, instrument)
+                code = await self._word(parent_id, child_id)
+        answer = await self._settled(parent)
+        await self._no_orphan(answer, child)
+        if child is not None and (answer is None or answer.over) and code:
+            answer = await self._alone(parent, parent_id, instrument, answer)
+        if child is not None:
+            await self._not_idle(child.ref)
+        if answer is None:
+            raise Unavailable(self._nothing_known(parent, code, parent_id, child_id))
+        return self.session.register.broker_order(answer, self._executed(answer))
+
+    def _may_send(self) -> None:
+        config = self.session.config
+        self.session.require()
+        if gates.near_restart(self.session.clock(), config.restart, config.zone):
+            raise Unavailable(f"Gateway restarts at {config.restart:%H:%M} where it runs; nothing is sent near it.")
+
+    async def _place(self, parent: Ticket, child: Ticket | None, instrument: Instrument) -> tuple[int, int]:
+        """Both messages leave in one piece; only the last one sets them going."""
+        session = self.session
+        client, account = session.require().client, session.account
+        parent_id = session.new_id()
+        first = order_for(parent, instrument, account, parent_id, transmit=child is None)
+        if child is None:
+            client.placeOrder(parent_id, instrument.contract(), first)
+            return parent_id, 0
+        child_id = session.new_id()
+        second = order_for(child, instrument, account, child_id, parentId=parent_id, transmit=True)
+        client.placeOrder(parent_id, instrument.contract(), first)
+        client.placeOrder(child_id, instrument.contract(), second)
+        return parent_id, child_id
+
+    async def _word(self, parent_id: int, child_id: int) -> int:
+        """Wait until IB has given permIds or complained; the complaint's code, else 0."""
+        session, register = self.session, self.session.register
+        client_id, ids = session.config.client_id, [i for i in (parent_id, child_id) if i]
+
+        def complaint() -> int:
+            words = [w for i in ids for w in register.words.get((client_id, i), [])]
+            return next((code for code, _ in words if code not in QUIET and not 2100 <= code < 2200), 0)
+
+        def known() -> bool:
+            return all(register.by_id(client_id, i) is not None for i in ids)
+
+        await self._until(lambda: known() or bool(complaint()), session.timing.acknowledge)
+        if complaint():
+            await self._until(known, session.timing.settle)
+        return complaint()
+
+    async def _until(self, done: Any, seconds: float) -> None:
+        """Wait for a condition, the time, or the loss of the connection (Unavailable)."""
+        session = self.session
+        loop = asyncio.get_running_loop()
+        end, ib = loop.time() + seconds, session.require()
+        while not done() and loop.time() < end:
+            self._same(ib)
+            try:
+                await asyncio.wait_for(_next_update(ib), max(min(end - loop.time(), 0.25), 0.001))
+            except TimeoutError:
+                continue
+        self._same(ib)
+
+    def _same(self, ib: Any) -> None:
+        if self.session.require() is not ib:
+            raise Unavailable("The connection to TWS ended before it answered; the order is looked up by its key.")
+
+    async def _settled(self, ticket: Ticket) -> Statement | None:
+        """The statement on a key; one that ended, or none, only after a look at what is open."""
+        register = self.session.register
+        found = register.by_ref(ticket.ref)
+        if found is not None and not found.over:
+            return found
+        await self.session.look()
+        await self._not_idle(ticket.ref)
+        return register.by_ref(ticket.ref)
+
+    async def _not_idle(self, ref: str) -> None:
+        """A new order that IB keeps without working it is better ended than forgotten."""
+        found = self.session.register.by_ref(ref)
+        if found is not None and found.status == "Inactive" and not self.session.register.confirmed(found):
+            await self.cancel(ref)
+
+    async def _alone(self, parent: Ticket, parent_id: int, instrument: Instrument, before: Statement | None) -> Statement | None:
+        """The entry without its stop, after IB refused the pair; the stop follows on the fill.
+
+        Under the id that it had, so that an entry which does exist after all is
+        changed and not doubled; under a new one only if IB said that it has ended.
+        """
+        session = self.session
+        order_id = session.new_id() if before is not None else parent_id
+        session.register.words.pop((session.config.client_id, order_id), None)
+        order = order_for(parent, instrument, session.account, order_id, transmit=True)
+        session.require().client.placeOrder(order_id, instrument.contract(), order)
+        log.warning("%s: IB refused the entry with its stop; it is sent alone.", parent.ref)
+        await self._word(order_id, 0)
+        found = await self._settled(parent)
+        if found is not None and not found.over:
+            self.pairs = False
+        return found
+
+    async def _no_orphan(self, parent: Statement | None, child: Ticket | None) -> None:
+        """A stop whose entry has ended would sell what nobody holds."""
+        stop = self.session.register.by_ref(child.ref) if child is not None else None
+        if stop is not None and not stop.over and parent is not None and parent.over and parent.filled == 0:
+            await self.cancel(stop.ref)
+
+    def _nothing_known(self, ticket: Ticket, code: int, *ids: int) -> str:
+        client_id, register = self.session.config.client_id, self.session.register
+        words = [text for i in ids for c, text in register.words.get((client_id, i), []) if c == code]
+        said = f"said {code} ({words[0].rstrip('.')})" if words else "said nothing"
+        return f"Interactive Brokers {said} about {ticket.ref} and does not list it; it is looked up before anything is sent."
+
+    # -- cancelling -------------------------------------------------------
+
+    async def cancel(self, ref: str) -> None:
+        """Ask IB to cancel, and give it a moment to say what became of it."""
+        session, register = self.session, self.session.register
+        found = register.by_ref(ref)
+        if found is None or register.lost(found):
+            await session.look()
+            found = register.by_ref(ref)
+        if found is None or (found.over and register.confirmed(found)):
+            return
+        if found.client_id != session.config.client_id or found.order_id <= 0:
+            raise Refused(f"Order {ref} belongs to client id {found.client_id}; cancel it in TWS, or set ibkr_client_id to it.")
+        key = (found.client_id, found.order_id)
+        register.words.pop(key, None)
+        session.require().client.cancelOrder(found.order_id, "")
+
+        def answered() -> bool:
+            now = register.by_ref(ref)
+            codes = {code for code, _ in register.words.get(key, [])}
+            return now is None or now.over or bool(codes & UNCANCELLABLE)
+
+        await self._until(answered, session.timing.acknowledge / 2)
+        await session.look()
+
+    async def cancel_everything(self) -> None:
+        """IB's global cancel: every order of every client and manual ones. On the user's word alone."""
+        self.session.require().client.reqGlobalCancel()
+        await asyncio.sleep(self.session.timing.settle)
+        await self.session.look()
+
+    # -- looking ----------------------------------------------------------
+
+    async def find(self, ref: str) -> Statement | None:
+        """The statement on a key. None only after a look of its own, and looks at the same
+        key that find nothing lie apart, so that two of them are two."""
+        session, register = self.session, self.session.register
+        await session.fresh()
+        found = register.by_ref(ref)
+        if found is not None and not register.lost(found) and (not found.over or register.confirmed(found)):
+            self._missed.pop(ref, None)
+            return found
+        loop = asyncio.get_running_loop()
+        pause = self._missed.get(ref, -1e9) + session.timing.between_looks - loop.time()
+        if pause > 0:
+            await asyncio.sleep(pause)
+        await session.look()
+        found = register.by_ref(ref)
+        if found is None or register.lost(found):
+            self._missed[ref] = loop.time()
+            return None
+        self._missed.pop(ref, None)
+        return found
+
+    def _executed(self, statement: Statement) -> int:
+        return max((e.cum for e in self.session.register.done(statement)), default=0)
+
+
+async def _next_update(ib: Any) -> None:
+    await ib.updateEvent

@@ -1,0 +1,91 @@
+"""``verify --lookahead`` and ``whatif``: doubts about a model, answered by running it again."""
+
+import argparse
+import sys
+import time
+from typing import Any
+
+from ..adapters.home import Home, check_agent_id
+from ..core.agent import AgentConfig
+from ..core.errors import BadInput
+from ..core.events import Created
+from ..core.types import Terms
+from ..execution.desk import agent_ids
+from ..execution.dossier import events_of
+from ..research import lookahead as checker
+from ..research import whatif as what_if
+from . import runs
+
+
+def lookahead(home: Home, options: argparse.Namespace) -> dict[str, Any]:
+    """Put other futures behind a model's sessions; nothing before may move."""
+    began = time.monotonic()
+    wanted = argparse.Namespace(model_id=options.lookahead, source=None, start=None, end=None)
+    made = runs.scene(home, wanted)
+    bars = made.market.decidable(made.card.train.start, made.card.test.end)
+    subject = checker.subject(made.card.scaler, made.card.agent_type, made.policy.raw, Terms())
+    found = checker.check(subject, made.frame, bars, every=options.all, progress=_progress)
+    answer = {
+        "model_id": made.card.model_id, "problems": found.problems, "sessions": found.sessions,
+        "of_sessions": len(bars), "features": len(subject.names), "values": found.values,
+        "decisions": found.decisions, "fills": found.fills, "seconds": round(time.monotonic() - began, 1),
+    }
+    if not found.problems:
+        return {**answer, "text": f"Nothing looks ahead in {found.sessions} of {len(bars)} sessions of {made.card.model_id}."}
+    error = f"{len(found.problems)} things look ahead; the first: {found.problems[0]['text']}"
+    text = "\n".join(problem["text"] for problem in found.problems)
+    return {**answer, "text": text, "error": error, "exit_code": 1}
+
+
+def _progress(done: int, total: int) -> None:
+    if done % 5 == 0 or done == total:
+        end = "\n" if done == total else "\r"
+        print(f"checked {done} of {total} sessions", end=end, file=sys.stderr, flush=True)
+
+
+def whatif(home: Home, options: argparse.Namespace) -> dict[str, Any]:
+    """A model's test at other costs, at worse opens and with its agents' terms; nothing is stored."""
+    wanted = argparse.Namespace(model_id=options.model_id, source=None, start=None, end=None)
+    made = runs.scene(home, wanted)
+    agents = _agents(home, made.card.model_id)
+    base = Terms()
+    if options.agent is not None:
+        check_agent_id(options.agent)
+        if options.agent not in agents:
+            raise BadInput(f"{options.agent} is no agent of {made.card.model_id}; list them with 'python -m livetrading agents'.")
+        base, agents = agents[options.agent], {}
+    rows = what_if.report(
+        made.market, made.bars, made.card.agent_type, made.policy.raw, what_if.scenarios(base, agents)
+    )
+    return {"model_id": made.card.model_id, "agent_id": options.agent, "scenarios": rows, "text": _table(rows)}
+
+
+def _agents(home: Home, model_id: str) -> dict[str, Terms]:
+    """Terms of every agent that trades this model."""
+    found = {}
+    for agent_id in agent_ids(home):
+        config = _config(home, agent_id)
+        if config is not None and config.model_id == model_id:
+            found[agent_id] = config.terms
+    return found
+
+
+def _config(home: Home, agent_id: str) -> AgentConfig | None:
+    for _, batch in events_of(home.agent(agent_id)):
+        for event in batch:
+            if isinstance(event, Created):
+                return AgentConfig.from_dict(event.config)
+    return None
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    def shown(value: float | None, form: str) -> str:
+        return "undefined" if value is None else format(value, form)
+
+    lines = [f"{'scenario':<34} {'Sharpe':>9} {'return':>9} {'drawdown':>9} {'trades':>7} {'fees':>10}"]
+    lines += [
+        f"{row['scenario']:<34} {shown(row['sharpe_ratio'], '.2f'):>9} {shown(row['total_return_pct'], '.2f'):>8}%"
+        f" {shown(row['max_drawdown_pct'], '.2f'):>8}% {row['num_trades']:>7} {row['fees']:>10,.2f}"
+        for row in rows
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,170 @@
+"""One agent on disk: the journal is the truth, everything else follows it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from livetrading.adapters.journal import read_lines
+from livetrading.core import agent as agents
+from livetrading.core.errors import Damaged, Unavailable
+from livetrading.core.events import Noted, StatusChanged
+from livetrading.core.types import AgentStatus
+from livetrading.execution import views
+from livetrading.execution.dossier import Dossier, events_of
+from tests.doubles.lives import AGENT, FIRST, Cycler, Life, at, deployed
+from tests.doubles.processes import in_child, lift_file_size_limit, limit_file_size
+from tests.doubles.series import generated
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Life:
+    """Twelve sessions lived over the turn of no year. Do not change it."""
+    life = deployed(tmp_path_factory.mktemp("lived"), generated(1, FIRST + 30), Cycler())
+    for t in range(FIRST, FIRST + 12):
+        life.day(t)
+    return life
+
+
+@pytest.fixture
+def life(lived: Life, tmp_path: Path) -> Life:
+    root = tmp_path / "home"
+    shutil.copytree(lived.home.root, root)
+    return Life(type(lived.home)(root), lived.frame, lived.model_id, lived.csv, lived.policy)
+
+
+def _journal(life: Life) -> Path:
+    return life.home.agent(AGENT) / "journal.jsonl"
+
+
+def test_the_journal_alone_makes_the_state(life: Life) -> None:
+    assert agents.fold(life.events) == life.state == Dossier(life.home, AGENT).state
+
+
+@pytest.mark.parametrize("name", ["state.json", "history-2012.json"])
+@pytest.mark.parametrize("how", ["gone", "cut", "noise"])
+def test_a_visible_file_that_is_lost_or_spoilt_is_rebuilt_to_what_it_was(life: Life, name: str, how: str) -> None:
+    path = life.home.agent(AGENT) / name
+    before = path.read_bytes()
+    if how == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(before[: len(before) // 3] if how == "cut" else b"\x00\xffnoise" * 30)
+    life.restart()
+    assert path.read_bytes() == before
+
+
+def test_a_history_edited_from_outside_is_rebuilt(life: Life) -> None:
+    path = life.home.agent(AGENT) / "history-2012.json"
+    before = path.read_text()
+    path.write_text(before.replace('"qty":90', '"qty":91'))
+    assert path.read_text() != before
+    life.restart()
+    assert path.read_text() == before
+
+
+def test_a_state_that_stands_behind_the_journal_is_rebuilt(life: Life) -> None:
+    path = life.home.agent(AGENT) / "state.json"
+    old = path.read_bytes()
+    life.dossier.commit([Noted("more")], at(life.sessions[FIRST + 12], "07:00"))
+    new = path.read_bytes()
+    path.write_bytes(old)
+    life.restart()
+    assert path.read_bytes() == new != old
+
+
+def test_lines_lost_from_the_journals_end_are_noticed(life: Life) -> None:
+    lines = _journal(life).read_bytes().splitlines(keepends=True)
+    _journal(life).write_bytes(b"".join(lines[:-2]))
+    life.restart()
+    assert "is lost" in life.desk.damaged[AGENT] and life.desk.active() == []
+
+
+def test_a_torn_last_line_is_dropped_alone(life: Life) -> None:
+    before = life.state
+    with _journal(life).open("ab") as file:
+        file.write(b'{"at":"2012-02-')
+    life.restart()
+    assert life.state == before and not _journal(life).read_bytes().endswith(b"-")
+
+
+def test_a_changed_byte_stops_that_agent_visibly_and_is_named(life: Life) -> None:
+    content = bytearray(_journal(life).read_bytes())
+    content[len(content) // 2] ^= 1
+    _journal(life).write_bytes(content)
+    life.restart()
+    assert "journal.jsonl line" in life.desk.damaged[AGENT]
+    shown = views.agent(life.store, AGENT)
+    assert shown["status"] == "blocked" and not shown["is_running"] and "journal.jsonl line" in shown["warnings"][0]
+
+
+def test_a_journal_put_back_from_a_backup_brings_the_agent_back(life: Life) -> None:
+    sound = _journal(life).read_bytes()
+    _journal(life).write_bytes(sound[:-400] + b"x" + sound[-399:])
+    life.restart()
+    _journal(life).write_bytes(sound)
+    life.restart()
+    assert AGENT in life.desk.active() and views.agent(life.store, AGENT)["status"] == "running"
+
+
+def test_an_event_that_does_not_fit_writes_nothing(life: Life) -> None:
+    from livetrading.core.events import OrderMoved
+
+    lines, before = life.dossier.seq, life.state
+    with pytest.raises(Damaged, match="is not open"):
+        life.dossier.commit([OrderMoved("nothing", "NEW")], at(life.sessions[FIRST + 12], "07:00"))
+    assert life.dossier.seq == lines and life.state == before
+
+
+def test_a_full_disk_changes_nothing_and_trading_goes_on_when_there_is_room(life: Life) -> None:
+    now = at(life.sessions[FIRST + 12], "07:00")
+
+    def full() -> tuple[bool, bool, int]:
+        dossier = Dossier(life.home, AGENT)
+        before = dossier.state
+        limit_file_size(_journal(life).stat().st_size + 5)
+        try:
+            dossier.commit([StatusChanged(AgentStatus.PAUSED, "x" * 200, "test")], now)
+            refused = False
+        except Unavailable:
+            refused = True
+        same = dossier.state == before
+        lift_file_size_limit()
+        dossier.commit([StatusChanged(AgentStatus.PAUSED, "", "test")], now)
+        return refused, same, dossier.seq
+
+    refused, same, seq = in_child(full)
+    assert refused and same
+    assert Dossier(life.home, AGENT).seq == seq == life.dossier.seq + 1
+
+
+def test_visible_files_that_could_not_be_written_follow_with_the_next_commit(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from livetrading.adapters import store
+
+    def full(path: Path, *_: object, **__: object) -> None:
+        raise Unavailable(f"{path} cannot be written: the disk is full; free some space and try again.")
+
+    now = at(life.sessions[FIRST + 12], "07:00")
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "atomic_write", full)
+        life.dossier.commit([Noted("one")], now)
+    life.dossier.commit([Noted("two")], now)
+    texts = [doc["text"] for doc in views.history(life.store, AGENT)["log"]]
+    assert texts[-2:] == ["one", "two"]
+
+
+def test_a_history_spoilt_while_the_process_runs_costs_no_event(life: Life) -> None:
+    year = life.home.agent(AGENT) / "history-2011.json"
+    year.write_text("{")
+    before = life.dossier.seq
+    life.dossier.commit([Noted("of last year")], at(life.sessions[FIRST - 30], "07:00"))
+    assert life.dossier.seq == before + 1 and life.state == agents.fold(life.events)
+    assert [doc["text"] for doc in life.store.read_docs(year)["log"]] == ["of last year"]
+
+
+def test_readers_need_no_lock_and_see_whole_lines(life: Life) -> None:
+    with _journal(life).open("ab") as file:
+        file.write(b"half")
+    assert len(list(events_of(life.home.agent(AGENT)))) == len(list(read_lines(_journal(life)))) == life.dossier.seq
