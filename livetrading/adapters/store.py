@@ -127,6 +127,33 @@ class Store:
         return {name: list(docs.values()) for name, docs in _tables(path, read_file(path)).items()}
 
 
+class GrowingFile:
+    """A TinyDB file to which documents are only added, and which a journal rebuilds.
+
+    Each document is encoded once, when it is added, so that writing the file
+    late in a year costs hardly more than early in it. ``tables`` is its content.
+    """
+
+    def __init__(self, path: Path, tables: dict[str, list[dict[str, Any]]]) -> None:
+        self.path = path
+        self.tables: dict[str, list[dict[str, Any]]] = {name: [] for name in tables}
+        self._text = {name: bytearray() for name in tables}
+        for name, docs in tables.items():
+            for doc in docs:
+                self.add(name, doc)
+
+    def add(self, table: str, doc: dict[str, Any]) -> None:
+        """Raises BadInput for what JSON cannot hold; nothing is written yet."""
+        text, docs = dump(doc, f"{self.path.name}: {table}"), self.tables[table]
+        docs.append(doc)
+        self._text[table] += b'%s"%d":%s' % (b"," if len(docs) > 1 else b"", len(docs), text)
+
+    def write(self) -> None:
+        """Replace the file, not durably: as ``Store.write_docs`` would. Raises Unavailable."""
+        tables = [b'%s:{%s}' % (dump(name), text) for name, text in self._text.items()]
+        atomic_write(self.path, b"{%s}" % b",".join(tables), durable=False)
+
+
 def _tables(path: Path, data: bytes | None) -> Tables:
     if data is None:
         return {}

@@ -100,5 +100,6 @@ def _safety(add: Any) -> None:
     add("rearm", "safety", "rearm", "clear the emergency stop; agents stay stopped")
     verify = add("verify", "safety", "verify", "check journals, files, books, and make every decision again")
     verify.add_argument("--lookahead", default=None, metavar="MODEL", help="look for look-ahead in a model instead")
+    verify.add_argument("--sessions", type=int, default=40, metavar="N", help="with --lookahead: how many to look at")
     verify.add_argument("--all", action="store_true", help="with --lookahead: at every session")
     add("doctor", "doctor", "doctor", "check versions, calendar, bars, broker, clock and disk")

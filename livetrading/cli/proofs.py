@@ -19,19 +19,24 @@ from . import runs
 
 def lookahead(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     """Put other futures behind a model's sessions; nothing before may move."""
+    if options.sessions < 1:
+        raise BadInput(f"--sessions is {options.sessions}; give at least 1, or --all.")
     began = time.monotonic()
     wanted = argparse.Namespace(model_id=options.lookahead, source=None, start=None, end=None)
     made = runs.scene(home, wanted)
     bars = made.market.decidable(made.card.train.start, made.card.test.end)
     subject = checker.subject(made.card.scaler, made.card.agent_type, made.policy.raw, Terms())
-    found = checker.check(subject, made.frame, bars, every=options.all, progress=_progress)
+    found = checker.check(
+        subject, made.frame, bars, every=options.all, samples=options.sessions, progress=_progress
+    )
     answer = {
         "model_id": made.card.model_id, "problems": found.problems, "sessions": found.sessions,
         "of_sessions": len(bars), "features": len(subject.names), "values": found.values,
         "decisions": found.decisions, "fills": found.fills, "seconds": round(time.monotonic() - began, 1),
     }
     if not found.problems:
-        return {**answer, "text": f"Nothing looks ahead in {found.sessions} of {len(bars)} sessions of {made.card.model_id}."}
+        text = f"Nothing looks ahead in {found.sessions} of {len(bars)} sessions of {made.card.model_id}."
+        return {**answer, "text": text}
     error = f"{len(found.problems)} things look ahead; the first: {found.problems[0]['text']}"
     text = "\n".join(problem["text"] for problem in found.problems)
     return {**answer, "text": text, "error": error, "exit_code": 1}
@@ -52,7 +57,10 @@ def whatif(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     if options.agent is not None:
         check_agent_id(options.agent)
         if options.agent not in agents:
-            raise BadInput(f"{options.agent} is no agent of {made.card.model_id}; list them with 'python -m livetrading agents'.")
+            raise BadInput(
+                f"{options.agent} is no agent of {made.card.model_id}; "
+                "list them with 'python -m livetrading agents'."
+            )
         base, agents = agents[options.agent], {}
     rows = what_if.report(
         made.market, made.bars, made.card.agent_type, made.policy.raw, what_if.scenarios(base, agents)

@@ -64,7 +64,13 @@ def _series(home: Home, own: pd.DataFrame, symbol: str, spec: str | None) -> pd.
     problem = overlap_problem(own, fresh)
     if problem:
         raise BadBars(f"{spec} disagrees with the bars that the model was trained on: {problem}")
-    return pd.concat([own, fresh[fresh.index > own.index[-1]]])
+    later = fresh[fresh.index > own.index[-1]]
+    if own.index.intersection(fresh.index).empty or (len(later) and own.index[-1] not in fresh.index):
+        raise BadBars(
+            f"{spec} has bars from {fresh.index[0].date()} on and the model's end at {own.index[-1].date()}: "
+            "give a source that overlaps them, so that they can be compared."
+        )
+    return pd.concat([own, later])
 
 
 def run(made: Scene, terms: Terms) -> Evaluation:

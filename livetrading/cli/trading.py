@@ -17,7 +17,7 @@ from ..core import admission, agent_ledger, ledger
 from ..core.errors import Conflict, NotFound
 from ..core.types import Mode, Terms
 from ..execution import checks, requests, views
-from ..execution.agent_manager import must_match, terms_document, terms_of
+from ..execution.agent_manager import AgentManager, must_match, terms_document, terms_of
 from ..execution.dossier import events_of
 from ..research import jobs
 from . import runs
@@ -118,6 +118,7 @@ def check(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     if holder is not None:
         raise Conflict(f"a {holder.role} with pid {holder.pid} is trading here; it checks by itself.")
     with desk_in_hand(home) as desk:
+        AgentManager(desk).apply_pending(now)
         done, failed = checks.check_as_of(desk, now) if options.now else checks.run(desk, now)
     return checks.document(done, failed)
 

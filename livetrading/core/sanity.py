@@ -40,8 +40,8 @@ YIELD = 0.04
 TWICE = 10
 """Sessions within which the same dividend is not paid again."""
 SPLITS = (2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 100.0, 1.5, 1.25, 4 / 3)
-SPLIT_MATCH = 0.10
-"""How far the first open after a split may lie from the ratio."""
+SPLIT_MATCH, SMALL_SPLIT_MATCH = 0.10, 0.03
+"""How far the first open after a split may lie from the ratio; the latter below 2 for 1."""
 
 
 class _Day(NamedTuple):
@@ -193,15 +193,14 @@ def _jump(known: pd.DataFrame, day: _Day, follower: pd.DataFrame) -> str | None:
 
 def _split_like(gap: float) -> str:
     """The ratio in words if an overnight change is one; empty if not."""
-    for ratio in SPLITS:
-        if abs(np.log((1 + gap) * ratio)) < SPLIT_MATCH:
-            return _ratio(ratio)
-        if abs(np.log((1 + gap) / ratio)) < SPLIT_MATCH:
-            return _ratio(ratio, back=True)
-    return ""
+    size = abs(np.log(1 + gap))
+    ratio = min(SPLITS, key=lambda r: abs(np.log(r) - size))
+    if abs(np.log(ratio) - size) > (SPLIT_MATCH if ratio >= 2 else SMALL_SPLIT_MATCH):
+        return ""
+    return _ratio(ratio, back=gap > 0)
 
 
-def _ratio(ratio: float, back: bool = False) -> str:
+def _ratio(ratio: float, back: bool) -> str:
     under = next(n for n in (1, 2, 3, 4) if abs(ratio * n - round(ratio * n)) < 1e-9)
     new, old = round(ratio * under), under
     return f"{old} for {new}" if back else f"{new} for {old}"

@@ -4,13 +4,13 @@ Nasdaq takes market-on-open orders until 09:28 and no cancel from 09:25 on;
 between 16:00 and 16:06 a day order is refused (Interactive Brokers' pages).
 """
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 NEW_YORK = ZoneInfo("America/New_York")
 
 OPG_FROM, OPG_UNTIL, RECOVER_UNTIL = time(4, 0), time(9, 20), time(9, 25)
-DAY_FROM, DAY_UNTIL = time(9, 30), time(15, 45)
+DAY_FROM, DAY_LEAD = time(9, 30), timedelta(minutes=15)
 SETTLING_FROM, SETTLING_UNTIL = time(16, 0), time(16, 6)
 
 
@@ -34,9 +34,14 @@ def may_recover(session: date, now: datetime) -> bool:
     return at(session, OPG_FROM) <= now <= at(session, RECOVER_UNTIL)
 
 
-def for_day(session: date, now: datetime) -> bool:
-    """Whether an exit that missed the open may go as a DAY market order."""
-    return at(session, DAY_FROM) <= now <= at(session, DAY_UNTIL)
+def day_until(close: datetime) -> datetime:
+    """Until when an exit that missed the open may go: 15:45, on a half day 12:45."""
+    return close - DAY_LEAD
+
+
+def for_day(session: date, close: datetime, now: datetime) -> bool:
+    """Whether an exit that missed the open may go as a DAY market order; ``close`` is the session's."""
+    return at(session, DAY_FROM) <= now <= day_until(close)
 
 
 def settling(now: datetime) -> bool:

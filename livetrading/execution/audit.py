@@ -23,7 +23,7 @@ from ..core.card import ModelCard
 from ..core.errors import Damaged, LivetradingError
 from ..core.events import BarsAppended, Decided, Event
 from ..core.observe import observe
-from ..core.orders import OrderState
+from ..core.orders import WORKING, OrderState
 from ..core.types import AgentStatus
 from .desk import agent_ids
 from .dossier import events_of
@@ -69,23 +69,32 @@ def _agent(home: Home, agent_id: str) -> tuple[list[str], list[str], int]:
     journal = Journal.open(directory / "journal.jsonl")
     if journal.torn:
         open_ends.append(f"{journal.torn} bytes of an unfinished last line will be dropped")
-    open_ends += _files(directory, journal.seq)
-    wrong = [] if state.status == AgentStatus.REMOVED else list(_broker(home, directory, state))
+    lost, behind = _files(directory, journal.seq)
+    open_ends += behind
+    wrong = [*lost]
+    if state.status != AgentStatus.REMOVED:
+        try:
+            wrong += _broker(home, directory, state)
+        except Damaged as error:
+            open_ends.append(str(error))
     registry = Registry(home)
     card, policy = registry.load(state.agent.model_id)
     again = list(_decisions(card, Series(registry.bars(card.model_id), []), policy, events))
     return [*wrong, *(text for text in again if text)], open_ends, len(again)
 
 
-def _files(directory: Path, seq: int) -> Iterator[str]:
+def _files(directory: Path, seq: int) -> tuple[list[str], list[str]]:
+    """What the visible files prove to be lost, and what of them will be rebuilt."""
     try:
         documents = Store.read_docs(directory / "state.json").get("agent") or [{}]
-        if documents[0].get("seq") != seq:
-            yield f"state.json stands at line {documents[0].get('seq')} of {seq} and will be rebuilt"
+        shown = documents[0].get("seq")
         for path in sorted(directory.glob("history-*.json")):
             Store.read_docs(path)
     except Damaged as error:
-        yield f"{error} It will be rebuilt from the journal."
+        return [], [str(error)]
+    if isinstance(shown, int) and shown > seq:
+        return [f"the journal ends at line {seq} but was shown to line {shown}: put it back from a backup"], []
+    return [], [] if shown == seq else [f"state.json stands at line {shown} of {seq} and will be rebuilt"]
 
 
 def _broker(home: Home, directory: Path, state: AgentState) -> Iterator[str]:
@@ -94,6 +103,9 @@ def _broker(home: Home, directory: Path, state: AgentState) -> Iterator[str]:
     unbooked = [e for e in broker.executions() if e.exec_id not in state.book.executions]
     if broker.position() != state.book.shares and not unbooked:
         yield f"the book holds {state.book.shares} shares, the broker {broker.position()}"
+    for order in state.orders:
+        if order.state in WORKING and broker.find(order.key) is None:
+            yield f"the broker does not know order {order.key}, which is {order.state}"
     on_sale = sum(o.qty for o in state.orders if o.side == "SELL" and o.at_broker)
     if on_sale > max(state.book.shares, 0) and not any(o.leg == "entry" for o in state.orders):
         yield f"{on_sale} shares are on sale, {state.book.shares} are held"

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from ..adapters.stamps import stamp
-from ..core.errors import Conflict, LivetradingError
+from ..core.errors import Conflict, LivetradingError, Refused
 from ..core.events import Deployed
 from ..core.types import Mode
 from .desk import Desk
@@ -64,7 +64,10 @@ def wanted(desk: Desk, now: datetime) -> bool:
         state = desk.dossier(agent_id).state
         if state.agent.mode not in OF_REAL_DAYS:
             continue
-        if state.orders or state.book.shares or due_sessions(state, desk.calendar, now, desk.delay):
+        try:
+            if state.orders or state.book.shares or due_sessions(state, desk.calendar, now, desk.delay):
+                return True
+        except Refused:  # a year that the calendar does not know: the pass says so, agent by agent
             return True
     return False
 

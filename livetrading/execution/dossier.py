@@ -32,13 +32,14 @@ class Dossier:
         self.agent_id = agent_id
         self.directory = home.agent(agent_id)
         self._journal = Journal.open(self.directory / "journal.jsonl")
-        self.lost_bytes = self._journal.recover()
         self._projection = Projection(self.directory)
         self.state = AgentState()
         self.rows: list[list[object]] = []
         self._behind = False
         self._at = ""
         self._load()
+        # Not before: of a line that was shown, even a torn rest is kept for whoever looks into it.
+        self.lost_bytes = self._journal.recover()
 
     @property
     def seq(self) -> int:

@@ -51,9 +51,10 @@ def flatten(trader: LiveTrader, reason: str, now: datetime, note: str = "") -> s
     problem = None if unbooked else difference(dossier, trader.broker)
     if problem:
         raise Conflict(f"{dossier.agent_id}: {problem}; compare them, and sell what is really held by hand.")
-    if not dossier.state.flat and not unbooked:
+    if not dossier.state.flat:
         _replan_exit(trader, reason, now, note)
-        executor.send_due(now)
+        if not unbooked:  # else it goes when that session is booked
+            executor.send_due(now)
     if dossier.state.agent.mode == Mode.REPLAY and not is_flat(trader):
         # A replay's clock stands still between bars; its exit fills at the next.
         replay.advance(trader)

@@ -66,18 +66,24 @@ class LiveTrader:
 
     def run(self, now: datetime) -> Pass:
         """Everything that is due at ``now``."""
-        done = Pass()
-        if self.dossier.state.status == AgentStatus.REMOVED:
+        done, before = Pass(), self.dossier.state.status
+        if before == AgentStatus.REMOVED:
             return done
+        self._act(now, done)
+        after = self.dossier.state
+        if after.status == AgentStatus.BLOCKED != before:
+            done.alarms.append(self._told(text=f"blocked: {after.status_reason}"))
+        return done
+
+    def _act(self, now: datetime, done: Pass) -> None:
         self.executor.recover(now)
         self._send(now, done)
         if self.due(now) and not self._catch_up(now, done):
-            return done
+            return
         self._sell_unwanted(now)
         self._send(now, done)
         for text in self.executor.protect(now):
             done.alarms.append(self._told(text=text))
-        return done
 
     def due(self, now: datetime) -> list[date]:
         """Sessions complete at ``now`` that are not yet booked and settled."""
@@ -170,9 +176,7 @@ class LiveTrader:
         events.append(Marked(name, float(quote.close)))
         self.dossier.commit(events, now)
         self.series.append(rows)
-        problem = reconcile(self.dossier, self.broker, now)
-        if problem:
-            log.error("%s: %s", self.dossier.agent_id, problem)
+        reconcile(self.dossier, self.broker, now)
         return None
 
     def _with(self, rows: list[list[Any]], session: date) -> pd.DataFrame:
@@ -224,7 +228,6 @@ class LiveTrader:
         if state.held_in_a_row >= BLOCK_AFTER_HELD and state.status == AgentStatus.RUNNING:
             text = f"{state.held_in_a_row} sessions in a row were held: {why}"
             self.dossier.commit([StatusChanged(AgentStatus.BLOCKED, text, "live trader")], now)
-            done.alarms.append(self._told(text=f"blocked: {text}"))
 
     def _decide(self, session: date, now: datetime, done: Pass) -> str | None:
         """Observe, ask, plan: one decision for one bar. Why it must wait, if it must."""

@@ -105,14 +105,16 @@ class OrderExecutor:
         if order.tif == "DAY":
             return not windows.settling(now)
         session = self._session(order)
-        late_exit = order.leg == Leg.EXIT and windows.for_day(session, now)
+        late_exit = order.leg == Leg.EXIT and windows.for_day(session, self.calendar.close_at(session), now)
         return windows.for_open(session, now) or late_exit
 
     def _too_late(self, order: Order, now: datetime) -> bool:
         if order.leg == Leg.STOP or order.tif == "DAY":
             return False
-        last = windows.OPG_UNTIL if order.leg == Leg.ENTRY else windows.DAY_UNTIL
-        return now > windows.at(self._session(order), last)
+        session = self._session(order)
+        if order.leg == Leg.ENTRY:
+            return now > windows.at(session, windows.OPG_UNTIL)
+        return now > windows.day_until(self.calendar.close_at(session))
 
     def _send(self, order: Order, now: datetime) -> bool:
         """Write, then send. False: it could not go yet and stays planned."""
@@ -235,9 +237,11 @@ class OrderExecutor:
         if barred:
             return self._never_arrived(order, barred, now)
         if order.tif == "OPG" and not windows.may_recover(self._session(order), now):
-            if order.leg != Leg.EXIT or now > windows.at(self._session(order), windows.DAY_UNTIL):
+            session = self._session(order)
+            close = self.calendar.close_at(session)
+            if order.leg != Leg.EXIT or now > windows.day_until(close):
                 return self._never_arrived(order, "it did not reach the broker in time", now)
-            if not windows.for_day(self._session(order), now):
+            if not windows.for_day(session, close, now):
                 return None  # between the open's window and the day's
             self.dossier.commit([OrderMoved(order.key, _S.PENDING_NEW, tif="DAY")], now)
         children = [o for o in self.dossier.state.open_orders(Leg.STOP) if o.parent == order.key]

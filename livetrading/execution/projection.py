@@ -9,7 +9,7 @@ journal rebuilds them whenever they are missing, damaged or behind.
 from pathlib import Path
 from typing import Any
 
-from ..adapters.store import Store
+from ..adapters.store import GrowingFile, Store
 from ..core import decide
 from ..core.agent import AgentState
 from ..core.errors import Damaged, Unavailable
@@ -150,8 +150,8 @@ class Projection:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._year = ""
-        self._tables: dict[str, list[Doc]] = {}
-        self._changed: dict[str, dict[str, list[Doc]]] = {}
+        self._newest: GrowingFile | None = None
+        self._changed: dict[str, GrowingFile] = {}
         self._rebuilding = False
 
     def path(self, year: str) -> Path:
@@ -164,15 +164,15 @@ class Projection:
     def add(self, before: AgentState, event: Event, after: AgentState, at: str) -> None:
         """Take an event in; nothing is written yet."""
         for year, table, doc in documents(before, event, after, at):
-            self._of(year)[table].append(doc)
+            self._of(year).add(table, doc)
 
-    def _of(self, year: str) -> dict[str, list[Doc]]:
+    def _of(self, year: str) -> GrowingFile:
         if year not in self._changed:
-            if year == self._year:
-                self._changed[year] = self._tables
+            if year == self._year and self._newest is not None:
+                self._changed[year] = self._newest
             else:
                 known = {} if self._rebuilding else self._read(year)
-                self._changed[year] = {name: known.get(name, []) for name in TABLES}
+                self._changed[year] = GrowingFile(self.path(year), {name: known.get(name, []) for name in TABLES})
         return self._changed[year]
 
     def _read(self, year: str) -> dict[str, list[Doc]]:
@@ -184,7 +184,7 @@ class Projection:
     def intact(self) -> bool:
         """Whether the history on disk is what the journal says."""
         try:
-            return all(Store.read_docs(self.path(year)) == tables for year, tables in self._changed.items())
+            return all(Store.read_docs(file.path) == file.tables for file in self._changed.values())
         except (Damaged, Unavailable):
             return False
 
@@ -192,13 +192,13 @@ class Projection:
         """What was taken in is on disk: keep the newest year, drop the rest."""
         newest = max(self._changed, default="")
         if newest >= self._year and newest:
-            self._year, self._tables = newest, self._changed[newest]
+            self._year, self._newest = newest, self._changed[newest]
         self._changed, self._rebuilding = {}, False
 
     def write(self, state: AgentState, seq: int, head: str, at: str) -> None:
         """Write what changed. Raises Unavailable; the next call writes it again."""
         for year in sorted(self._changed):
-            Store.write_docs(self.path(year), self._changed[year], durable=False)
+            self._changed[year].write()
         orders = [order.to_dict() for order in state.orders]
         recent = [order.to_dict() for order in state.recent]
         document = {**state_document(state, seq, at), "head": head}

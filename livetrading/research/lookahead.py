@@ -118,11 +118,22 @@ def check(
     for done, t in enumerate(chosen, 1):
         window = range(max(bars.start, t - WINDOW), t + 1)
         rows = [trade(base.view, window) for trade in what.trades]
+        if not every:
+            t, window, rows = _to_where_it_shows(done, window, rows)
         _later(what, base, t, window, rows, report)
         _inside(what, base, rows, report)
         report.sessions += 1
         progress(done, len(chosen))
     return report
+
+
+def _to_where_it_shows(turn: int, window: range, rows: list[Rows]) -> tuple[int, range, list[Rows]]:
+    """The same run as it is, or cut after its last order, or after its last close with shares:
+    an order or a position is where knowing tomorrow would show. In turns."""
+    tests = (lambda row: True, lambda row: row["qty"] > 0, lambda row: row["shares"] > 0)
+    fits = [i for i, row in enumerate(rows[-1]) if tests[turn % 3](row)]
+    kept = fits[-1] + 1 if fits else len(window)
+    return window[kept - 1], window[:kept], [each[:kept] for each in rows]
 
 
 class _World:
@@ -182,8 +193,8 @@ def _compare_rows(ours: Rows, theirs: Rows, cause: str, report: Report) -> None:
 def _inside(what: Subject, base: _World, rows: list[Rows], report: Report) -> None:
     """A fill must not know what comes after it within its own bar."""
     for trade, ours in zip(what.trades, rows, strict=True):
-        filled = [i for i, row in enumerate(ours) if row["fills"]][-1:]
-        for i in filled:
+        latest = {fill[0]: i for i, row in enumerate(ours) for fill in row["fills"]}
+        for i in sorted(set(latest.values())):
             t = base.view.sessions.index(pd.Timestamp(ours[i]["bar"]).date())
             window = range(t - i, t + 1)
             for cause, change, legs in (

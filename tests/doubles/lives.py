@@ -4,7 +4,7 @@ that is a plain function of the observation, on a clock that the test sets."""
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from livetrading.core import agent_ledger, scaler, windows
 from livetrading.core.bars import bars_sha256, to_rows
 from livetrading.core.card import ModelCard, Span
 from livetrading.core.features import compute
-from livetrading.core.types import Terms
+from livetrading.core.types import AgentType, Terms
 from livetrading.execution import checks, emergency, requests
 from livetrading.execution.agent_manager import AgentManager, terms_document
 from livetrading.execution.desk import Desk
@@ -30,7 +30,6 @@ from tests.doubles.models import make_card
 AGENT = "PPO_TEST_001"
 FIRST = 520
 """Row of the first session that an agent decides."""
-HOUR = timedelta(hours=1)
 
 
 class Cycler:
@@ -154,30 +153,47 @@ class Life:
         return [event for event in self.events if type(event).__name__ == kind]
 
 
+def _card(frame: pd.DataFrame, rows: int) -> dict[str, Any]:
+    """What a card says that knows the first ``rows`` rows."""
+    known, days = frame.iloc[:rows], list(frame.index.date)
+    return {
+        "symbol": "TEST", "scaler": scaler.fit(compute(known)[300:]), "first_bar": days[0],
+        "bars_sha256": bars_sha256(known), "train": Span(days[500], days[FIRST - 2], FIRST - 501),
+        "test": Span(days[FIRST - 1], days[rows - 1], rows - FIRST + 1),
+    }
+
+
+def real_model(root: Path, frame: pd.DataFrame) -> tuple[Home, str]:
+    """A home with a real, untrained PPO model of all of ``frame``: for processes of their own."""
+    from tests.doubles.models import make_zip
+
+    home = Home.resolve(str(root / "home"))
+    card, content, _ = make_zip(AgentType.PPO, **_card(frame, len(frame)))
+    source = root / "model.zip"
+    source.write_bytes(content)
+    Registry(home).register(card, source, frame, {})
+    store_test(Store(home), card.model_id, Terms())
+    return home, card.model_id
+
+
 def a_life(root: Path, frame: pd.DataFrame, policy: Any, *, terms: Terms = Terms(), mode: str = "paper",
            model_rows: int | None = None) -> Life:
     """A home with a model that knows the first rows of ``frame``, and all of it as a CSV file."""
     home = Home.resolve(str(root / "home"))
     known = frame.iloc[: model_rows or FIRST]
     zip_bytes = b"no real policy"
-    days = list(frame.index.date)
-    card = make_card(
-        symbol="TEST", scaler=scaler.fit(compute(known)[300:]), first_bar=days[0],
-        bars_sha256=bars_sha256(known), zip_sha256=hashlib.sha256(zip_bytes).hexdigest(),
-        train=Span(days[500], days[FIRST - 2], FIRST - 501),
-        test=Span(days[FIRST - 1], days[len(known) - 1], len(known) - FIRST + 1),
-    )
+    card = make_card(zip_sha256=hashlib.sha256(zip_bytes).hexdigest(), **_card(frame, len(known)))
     source = root / "model.zip"
     source.write_bytes(zip_bytes)
     Registry(home).register(card, source, known, {})
     csv = root / "TEST.csv"
     write_csv(csv, frame)
     life = Life(home, frame, card.model_id, csv, policy, terms, mode)
-    tested(life.store, card.model_id, terms)
+    store_test(life.store, card.model_id, terms)
     return life
 
 
-def tested(store: Store, model_id: str, terms: Terms, job_id: str = "tested") -> None:
+def store_test(store: Store, model_id: str, terms: Terms, job_id: str = "tested") -> None:
     """The stored result of a deployment's test, as the job leaves it."""
     result = {"model_id": model_id, "terms": terms_document(terms), "test": {"sharpe_ratio": 2.0}}
     with store.transaction("jobs") as db:
@@ -206,7 +222,3 @@ def crash_bar(frame: pd.DataFrame, t: int, factor: float = 0.5) -> pd.DataFrame:
     changed.iloc[t, changed.columns.get_loc("low")] *= factor
     changed.iloc[t, changed.columns.get_loc("volume")] *= 9.0
     return changed
-
-
-def utc(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)

@@ -1,6 +1,6 @@
 """Series of bars for tests: the bundled samples, and generated ones with splits and dividends."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -30,15 +30,23 @@ def generated(
     seed: int, count: int = 700, *, price: float = 60.0, daily: float = 0.02,
     splits: Mapping[int, float] | None = None, dividends: Mapping[int, float] | None = None,
 ) -> pd.DataFrame:
-    """A random walk on real sessions, as traded, in whole cents.
+    """A random walk on real sessions from 2010 on, as traded, in whole cents.
 
     ``splits`` and ``dividends`` are by row; a split moves the quoted price, a
     dividend does not (its fall drowns in the noise).
     """
+    return walk(seed, sessions(count), price=price, daily=daily, splits=splits, dividends=dividends)
+
+
+def walk(
+    seed: int, days: Sequence[date], *, price: float = 60.0, daily: float = 0.02,
+    splits: Mapping[int, float] | None = None, dividends: Mapping[int, float] | None = None,
+) -> pd.DataFrame:
+    """As ``generated``, on these sessions."""
     splits, dividends = splits or {}, dividends or {}
     rng = np.random.default_rng(seed)
     rows, last, shares = [], price, 1.0
-    for t in range(count):
+    for t in range(len(days)):
         last /= splits.get(t, 1.0)
         shares *= splits.get(t, 1.0)  # volume is in shares, and no day's is unbelievable
         gap, body, up, down = rng.normal(0.0, daily / 2), rng.normal(0.0003, daily), *rng.exponential(daily / 2, 2)
@@ -49,9 +57,9 @@ def generated(
         volume = float(round(int(rng.integers(1_000_000, 5_000_000)) * shares))
         rows.append([opened, high, low, closed, volume, dividends.get(t, 0.0), splits.get(t, 1.0)])
         last = closed
-    index = pd.DatetimeIndex(pd.to_datetime(list(sessions(count)))).as_unit("ns").rename("date")
+    index = pd.DatetimeIndex(pd.to_datetime(list(days))).as_unit("ns").rename("date")
     frame = pd.DataFrame(rows, columns=COLUMNS, index=index, dtype=np.float64)
-    check_series(frame, sessions(count), f"generated {seed}")
+    check_series(frame, days, f"generated {seed}")
     return frame
 
 

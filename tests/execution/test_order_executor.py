@@ -10,6 +10,7 @@ from livetrading.adapters.brokers.paper import PaperBroker
 from livetrading.adapters.halt import HaltLatch
 from livetrading.core.errors import Unavailable
 from livetrading.core.events import OrderMoved
+from livetrading.core.orders import OrderState
 from livetrading.core.types import Action, AgentStatus, Leg
 from tests.doubles.lives import AGENT, FIRST, Always, Cycler, Life, at, deployed, until
 from tests.doubles.series import generated
@@ -186,3 +187,36 @@ def test_waiting_for_a_cancel_writes_no_line_a_pass(tmp_path: Path) -> None:
     for minute in range(1, 30):
         life.check(at(life.sessions[FIRST + 1], f"11:{minute:02}"))
     assert life.dossier.seq == lines
+
+
+def test_an_exit_that_the_broker_rejects_brings_the_stop_back_at_once(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    t = until(lambda: bool(life.state.open_orders(Leg.EXIT)), life, FIRST)
+    submit = PaperBroker.submit
+
+    def refusing(broker: PaperBroker, ticket: Any, child: Any, now: datetime) -> Any:
+        if ticket.type == "MKT":
+            seen = PaperBroker(broker._store, broker._path.with_name("elsewhere.json"), broker._costs)
+            return replace(submit(seen, ticket, child, now), state=OrderState.REJECTED, reason="no such luck")
+        return submit(broker, ticket, child, now)
+
+    monkeypatch.setattr(PaperBroker, "submit", refusing)
+    done = life.check(morning(life, t))
+    (stop,) = life.state.orders
+    assert (str(stop.leg), stop.state, stop.qty) == ("stop", "NEW", life.state.book.shares)
+    assert done.sent == [] and "placed again" in done.alarms[0]["text"]
+
+
+def test_a_split_while_an_exit_waits_changes_what_it_sells(tmp_path: Path) -> None:
+    split = FIRST + 2
+    life = deployed(tmp_path, generated(1, FIRST + 10, splits={split: 2.0}), Always(Action.BUY))
+    life.day(FIRST)
+    life.day(FIRST + 1)
+    held = life.state.book.shares
+    life.ask("close", at(life.sessions[split], "11:00"))
+    life.check(at(life.sessions[split], "16:40"))
+    assert life.state.book.shares == 2 * held == life.state.open_orders(Leg.EXIT)[0].qty
+    life.ask("pause", at(life.sessions[split], "20:00"))
+    life.day(split + 1)
+    assert life.state.idle and life.named("Filled")[-1].qty == 2 * held

@@ -21,7 +21,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as root:
         base = crash.undisturbed(Path(root))
         kinds = Counter(p.what for p in base.points)
-        print(f"{len(base.steps)} steps, {len(base.points)} points: " + ", ".join(f"{n} {k}" for k, n in sorted(kinds.items())))
+        print(f"{len(base.steps)} steps, {len(base.points)} points: " + ", ".join(f"{n} {k}" for k, n in sorted(kinds.items())), flush=True)
         points, pairs = list(base.points), PAIRS
         if fast:
             random.Random(SEED).shuffle(points)
@@ -36,8 +36,10 @@ def _each(base: crash.Baseline, points: list[crash.Point], root: Path, until: fl
         if until is not None and time.monotonic() > until:
             break
         tried += 1
-        bad += _told(point, base, lambda p=point: crash.after_kill(base, p, root / "work"))
-    print(f"one kill: {tried} of {len(points)} points, {bad} with another outcome")
+        if tried % 100 == 0:
+            print(f"  {tried} points, {bad} with another outcome", flush=True)
+        bad += _told(point, base, lambda p=point: crash.after_kill(base, p, root / "work", whole=False))
+    print(f"one kill: {tried} of {len(points)} points, {bad} with another outcome", flush=True)
     return bad
 
 
@@ -48,8 +50,8 @@ def _pairs(base: crash.Baseline, count: int, root: Path, until: float | None) ->
             break
         tried += 1
         first, second = chance.choice(base.points), chance.randrange(60)
-        bad += _told(first, base, lambda f=first, s=second: crash.after_two_kills(base, f, s, root / "work"))
-    print(f"two kills: {tried} of {count} schedules, {bad} with another outcome")
+        bad += _told(first, base, lambda f=first, s=second: crash.after_two_kills(base, f, s, root / "work", whole=False))
+    print(f"two kills: {tried} of {count} schedules, {bad} with another outcome", flush=True)
     return bad
 
 

@@ -33,12 +33,14 @@ def test_a_kill_at_any_point_changes_nothing_that_becomes_of_the_agent(base: cra
     hard = [p for p in base.points if p.what == "after advance" and "check" in base.steps[p.step][0]]
     hard = [p for p in hard if base.steps[p.step][0].split()[1] in ("1", "4", "5", "10", "15")]
     assert len(hard) == 5
-    for point in [*hard, *random.Random(7).sample(base.points, SAMPLE)]:
-        assert crash.differences(base.end, crash.after_kill(base, point, tmp_path / "work")) == [], point
+    others = random.Random(7).sample(base.points, SAMPLE)
+    for point, whole in [*((p, True) for p in hard), *((p, False) for p in others)]:
+        ended = crash.after_kill(base, point, tmp_path / "work", whole=whole)
+        assert crash.differences(base.end, ended) == [], point
 
 
 def test_a_second_kill_during_the_recovery_changes_nothing_either(base: crash.Baseline, tmp_path: Path) -> None:
     chance = random.Random(11)
     for point in chance.sample(base.points, 5):
-        ended = crash.after_two_kills(base, point, chance.randrange(40), tmp_path / "work")
+        ended = crash.after_two_kills(base, point, chance.randrange(40), tmp_path / "work", whole=False)
         assert crash.differences(base.end, ended) == [], point

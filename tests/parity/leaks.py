@@ -37,17 +37,16 @@ def honest(frame: pd.DataFrame) -> Subject:
 
 
 def with_column(column: Column) -> Callable[[pd.DataFrame], Subject]:
-    """The honest set and one more feature, made of forward-adjusted bars (and ``raw`` close, dividend, split)."""
+    """An honest return and one more feature, made of forward-adjusted bars (and ``raw`` close, dividend, split)."""
 
     def features(frame: pd.DataFrame) -> np.ndarray:
         table = adjusted(frame)
         table["raw"], table["dividend"], table["split"] = frame["close"], frame["dividend"], frame["split"]
-        extra = np.asarray(column(table), dtype=np.float64).reshape(-1, 1)
-        return np.hstack([compute(frame), extra])
+        return np.column_stack([return_1(table), np.asarray(column(table), dtype=np.float64)])
 
     def make(frame: pd.DataFrame) -> Subject:
-        rows = np.nan_to_num(features(frame)[300:500])
-        return replace(honest(frame), names=(*FEATURES, "planted"), features=features, market=prepared(fit(rows)))
+        build = prepared(fit(np.nan_to_num(features(frame)[300:500])))
+        return Subject(("return", "planted"), features, build, (engine(AgentType.PPO, probe, TERMS),))
 
     return make
 

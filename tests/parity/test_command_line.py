@@ -84,6 +84,13 @@ def test_a_source_that_tells_another_story_is_refused_by_backtest_and_replay(run
         assert code == 1 and "disagrees" in answer["error"] and "2016-03-04" in answer["error"]
 
 
+def test_a_source_that_cannot_be_compared_with_the_models_bars_is_refused(run, model, tmp_path):
+    later = csv_of(sample("AAPL").loc["2023-09-25":], tmp_path / "later.csv")
+    for command in ("backtest", "replay"):
+        code, answer = run(command, model, "--source", later)
+        assert code == 1 and "overlaps" in answer["error"] and "2023-09-21" in answer["error"]
+
+
 def test_a_source_that_tells_another_story_holds_the_live_agent_with_the_reason(tmp_path):
     story = stage.probed(eventful(16, 560), range(500, 560), AgentType.PPO)
     home = Home.resolve(str(tmp_path))
@@ -101,14 +108,16 @@ def test_a_source_that_tells_another_story_holds_the_live_agent_with_the_reason(
 
 
 def test_verify_lookahead_finds_nothing_in_a_model_of_this_package(run, model):
-    code, answer = run("verify", "--lookahead", model)
+    code, answer = run("verify", "--lookahead", model, "--sessions", "9")
     assert code == 0 and answer["problems"] == []
-    assert answer["sessions"] >= 20 and answer["fills"] > 0 and answer["features"] == 14
+    assert answer["sessions"] >= 6 and answer["fills"] > 0 and answer["features"] == 14
 
 
 def test_verify_lookahead_needs_a_model_that_exists(run):
     code, answer = run("verify", "--lookahead", "PPO_NVDA_v20000101_000000")
     assert code == 1 and "no model" in answer["error"]
+    code, answer = run("verify", "--lookahead", "PPO_NVDA_v20000101_000000", "--sessions", "0")
+    assert code == 1 and "--sessions is 0" in answer["error"]
 
 
 def test_what_if_shows_costs_opens_and_the_agents_own_terms(run, model):

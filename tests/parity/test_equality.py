@@ -30,10 +30,10 @@ def equal(shell: stage.Rows, story: Story, least: int) -> None:
 
 @BOTH
 def test_the_shell_repeats_a_story_of_splits_and_dividends(agent_type, tmp_path):
-    story = probed(eventful(11, 640), range(500, 640), agent_type, Terms(100_000.0, Limits(max_drawdown=1.0)))
+    story = probed(eventful(11, 600), range(500, 600), agent_type, Terms(100_000.0, Limits(max_drawdown=1.0)))
     done = stage.through_the_shell(story, tmp_path)
-    equal(done.rows, story, 30)
-    assert done.decisions == 140 and done.state.book.num_trades == len(story.backtest().trades)
+    equal(done.rows, story, 20)
+    assert done.decisions == 100 and done.state.book.num_trades == len(story.backtest().trades)
 
 
 @pytest.mark.parametrize(
@@ -61,8 +61,8 @@ def test_the_shell_repeats_other_terms_and_a_drawdown_pause(terms, tmp_path):
 
 @BOTH
 def test_nothing_but_the_store_is_needed_from_one_session_to_the_next(agent_type, tmp_path):
-    story = probed(eventful(13, 560), range(500, 560), agent_type)
-    equal(stage.rebuilt_every_session(story, tmp_path), story, 12)
+    story = probed(eventful(13, 560), range(500, 540), agent_type)
+    equal(stage.rebuilt_every_session(story, tmp_path), story, 8)
 
 
 def test_processes_killed_anywhere_leave_the_same_ledger(tmp_path):
@@ -85,7 +85,7 @@ def trained(request, tmp_path_factory) -> Story:
         store=Store(home), clock=lambda: now, progress=lambda _: None,
     )
     first = frame.index.get_loc(str(made.card.test.start))
-    return Story(made.card, frame, range(first, first + 60), home=str(home.root))
+    return Story(made.card, frame, range(first, first + 45), home=str(home.root))
 
 
 def test_the_shell_repeats_a_trained_network(trained, tmp_path):

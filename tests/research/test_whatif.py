@@ -53,10 +53,14 @@ def test_a_shifted_open_is_a_twentieth_of_the_decisions_atr_against_us():
 
 
 def test_an_exit_sells_at_the_worse_open():
-    answers = iter([2, 1, 0, *[1] * 297])
-    plain = backtest.run(MARKET, BARS, AgentType.PPO, lambda _: next(answers), TERMS)
-    again = iter([2, 1, 0, *[1] * 297])
-    moved = backtest.run(MARKET, BARS, AgentType.PPO, lambda _: next(again), TERMS, OPEN_SHIFT_ATR)
-    if [f[0] for row in plain.rows[:4] for f in row["fills"]] == ["entry", "exit"]:
-        assert moved.rows[3]["fills"][0][2] < plain.rows[3]["fills"][0][2]
+    def run(shift: float):
+        answers = iter([2, 1, 0, *[1] * 297])
+        loose = Terms(50_000.0, Limits(stop_atr=20.0, risk_per_trade=0.2))
+        return backtest.run(MARKET, BARS, AgentType.PPO, lambda _: next(answers), loose, shift)
+
+    plain, moved = run(0.0), run(OPEN_SHIFT_ATR)
+    assert [f[0] for row in plain.rows for f in row["fills"]] == ["entry", "exit"]
+    sold, worse = (done.rows[3]["fills"][0][2] for done in (plain, moved))
+    shift = OPEN_SHIFT_ATR * MARKET.atr[502] / MARKET.columns.split[503]
+    assert sold - worse == pytest.approx(shift * 0.9995, rel=1e-9)
     assert moved.equity[-1] < plain.equity[-1]

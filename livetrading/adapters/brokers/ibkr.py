@@ -7,7 +7,7 @@ raises Unavailable when TWS does not answer. Only the scheduler owns one.
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -20,9 +20,11 @@ from ...core.errors import NotFound, Refused, Unavailable
 from ...core.types import Costs
 from ...core.windows import NEW_YORK
 from .base import AccountFigures, BrokerOrder, Execution, Health, Ticket
+from .ibkr_config import Denied, IbkrConfig
+from .ibkr_history import LONGEST_WAIT, HistoryDesk, RawBar
 from .ibkr_orders import Instrument, OrderDesk
 from .ibkr_register import Done, Statement
-from .ibkr_session import Denied, IbkrConfig, IbkrSession
+from .ibkr_session import IbkrSession
 
 T = TypeVar("T")
 UNKNOWN_CONTRACT = 200
@@ -39,6 +41,7 @@ class IbkrConnection:
         self._thread = threading.Thread(target=self._serve, name="ibkr", daemon=True)
         self.session = IbkrSession(config, clock)
         self.desk = OrderDesk(self.session)
+        self.history = HistoryDesk(self.session)
         self._running: Any = None
 
     def _serve(self) -> None:
@@ -90,7 +93,12 @@ class IbkrConnection:
         return self.call(lambda: self.session.until_ready(seconds), seconds + 5)
 
     def account(self) -> AccountFigures:
-        return self.call(self.session.figures)
+        """Net liquidation and USD cash as TWS last pushed them."""
+
+        async def work() -> AccountFigures:
+            return _figures(self.session)
+
+        return self.call(work)
 
     def positions(self) -> dict[int, int]:
         """Shares of the whole account by contract id, from an answer and never from a silence."""
@@ -119,9 +127,18 @@ class IbkrConnection:
 
         return self.call(work)
 
+    def cancel(self, refs: Sequence[str]) -> list[str]:
+        """Ask for the cancel of many orders at once; the keys that IB has not confirmed as ended."""
+        return self.call(lambda: self.desk.cancel_many(refs))
+
     def cancel_everything(self) -> None:
         """IB's global cancel, also of orders that are not ours: on the user's explicit word alone."""
         self.call(self.desk.cancel_everything)
+
+    def bars(self, instrument: Instrument, size: str, duration: str, what: str = "TRADES") -> list[RawBar]:
+        """Historical bars up to now, paced. NoBars when IB has none or is silent."""
+        seconds = self.session.timing.history + LONGEST_WAIT + 5
+        return self.call(lambda: self.history.bars(instrument, size, duration, what), seconds)
 
     def instrument(self, symbol: str, con_id: int = 0, primary: str = "") -> Instrument:
         """The stock of a symbol; a stored contract id that the symbol no longer has is Refused."""
@@ -138,6 +155,15 @@ class IbkrConnection:
                 raise
             found = []
         return _chosen(symbol, con_id, primary, found)
+
+
+def _figures(session: IbkrSession) -> AccountFigures:
+    values = {(v.tag, v.currency): v.value for v in session.require().accountValues(session.account)}
+    worth = next(((v, c) for (tag, c), v in values.items() if tag == "NetLiquidation" and c != "BASE"), None)
+    cash = values.get(("CashBalance", "USD"), values.get(("TotalCashValue", "USD")))
+    if worth is None or cash is None:
+        raise Unavailable(f"TWS has not told the value of account {session.account} in USD yet; try again in a minute.")
+    return AccountFigures(session.account, float(worth[0]), worth[1], float(cash), session.health().heard or session.clock())
 
 
 def _chosen(symbol: str, con_id: int, primary: str, found: list[ContractDetails]) -> Instrument:
@@ -194,6 +220,10 @@ class IbkrBroker:
 
     def position(self) -> int:
         return self.connection.positions().get(self.instrument.con_id, 0) - self.others()
+
+    def traded(self) -> str:
+        """Nothing waits for a bar: fills are booked as they are heard."""
+        return ""
 
     def health(self) -> Health:
         return self.connection.health()

@@ -96,7 +96,8 @@ def check_agent(gate: Gate, account: str, agent_account: str, confirmed: str) ->
         raise Refused(f"The agent was deployed to account {agent_account}, but TWS trades {account}; log in to"
                       f" {agent_account}, or deploy the model again.")
     if gate.mode == "live" and confirmed != account:
-        raise Refused(f"The agent has no typed confirmation for account {account}; deploy it again with --confirm {account}.")
+        raise Refused(f"The agent has no typed confirmation for account {account}; deploy it again with --confirm"
+                      f" {account}.")
 
 
 def read_only(code: int, text: str) -> str | None:

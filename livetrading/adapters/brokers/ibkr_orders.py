@@ -6,6 +6,7 @@ the order stays in doubt and is looked up by its key.
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,34 +70,40 @@ class OrderDesk:
     pairs: bool = True
     """Whether an entry may carry its stop; IB's refusal of a pair that it takes alone turns it off."""
     _missed: dict[str, float] = field(default_factory=dict)
+    _denied: dict[str, float] = field(default_factory=dict)
 
     # -- sending ----------------------------------------------------------
 
     async def submit(self, parent: Ticket, child: Ticket | None, instrument: Instrument) -> BrokerOrder:
         """The broker's statement on ``parent`` once it carries a permId, else Unavailable."""
-        self._may_send()
+        self._may_send(parent.ref)
         child = child if self.pairs else None
         parent_id, child_id = await self._place(parent, child, instrument)
         code = await self._word(parent_id, child_id)
         if code in TAKEN:
-            self.session.leap()
+            self.session.ids.leap()
             await self.session.look()
             if self.session.register.by_ref(parent.ref) is None:
                 parent_id, child_id = await self._place(parent, child, instrument)
                 code = await self._word(parent_id, child_id)
         answer = await self._settled(parent)
         await self._no_orphan(answer, child)
-        if child is not None and (answer is None or answer.over) and code:
+        if child is not None and code and (answer is None or self._never_filled(answer)):
             answer = await self._alone(parent, parent_id, instrument, answer)
         if child is not None:
             await self._not_idle(child.ref)
         if answer is None:
+            if code:
+                self._denied[parent.ref] = asyncio.get_running_loop().time()
             raise Unavailable(self._nothing_known(parent, code, parent_id, child_id))
         return self.session.register.broker_order(answer, self._executed(answer))
 
-    def _may_send(self) -> None:
+    def _may_send(self, ref: str) -> None:
         config = self.session.config
         self.session.require()
+        again = self._denied.get(ref, -1e9) + self.session.timing.refused_pause
+        if asyncio.get_running_loop().time() < again:
+            raise Unavailable(f"Interactive Brokers refused {ref} a moment ago; it is not sent again so soon.")
         if gates.near_restart(self.session.clock(), config.restart, config.zone):
             raise Unavailable(f"Gateway restarts at {config.restart:%H:%M} where it runs; nothing is sent near it.")
 
@@ -104,12 +111,12 @@ class OrderDesk:
         """Both messages leave in one piece; only the last one sets them going."""
         session = self.session
         client, account = session.require().client, session.account
-        parent_id = session.new_id()
+        parent_id = session.ids.new(client)
         first = order_for(parent, instrument, account, parent_id, transmit=child is None)
         if child is None:
             client.placeOrder(parent_id, instrument.contract(), first)
             return parent_id, 0
-        child_id = session.new_id()
+        child_id = session.ids.new(client)
         second = order_for(child, instrument, account, child_id, parentId=parent_id, transmit=True)
         client.placeOrder(parent_id, instrument.contract(), first)
         client.placeOrder(child_id, instrument.contract(), second)
@@ -132,7 +139,7 @@ class OrderDesk:
             await self._until(known, session.timing.settle)
         return complaint()
 
-    async def _until(self, done: Any, seconds: float) -> None:
+    async def _until(self, done: Callable[[], bool], seconds: float) -> None:
         """Wait for a condition, the time, or the loss of the connection (Unavailable)."""
         session = self.session
         loop = asyncio.get_running_loop()
@@ -165,17 +172,20 @@ class OrderDesk:
         if found is not None and found.status == "Inactive" and not self.session.register.confirmed(found):
             await self.cancel(ref)
 
-    async def _alone(self, parent: Ticket, parent_id: int, instrument: Instrument, before: Statement | None) -> Statement | None:
+    async def _alone(
+        self, parent: Ticket, parent_id: int, instrument: Instrument, before: Statement | None
+    ) -> Statement | None:
         """The entry without its stop, after IB refused the pair; the stop follows on the fill.
 
         Under the id that it had, so that an entry which does exist after all is
         changed and not doubled; under a new one only if IB said that it has ended.
         """
         session = self.session
-        order_id = session.new_id() if before is not None else parent_id
+        client = session.require().client
+        order_id = session.ids.new(client) if before is not None else parent_id
         session.register.words.pop((session.config.client_id, order_id), None)
         order = order_for(parent, instrument, session.account, order_id, transmit=True)
-        session.require().client.placeOrder(order_id, instrument.contract(), order)
+        client.placeOrder(order_id, instrument.contract(), order)
         log.warning("%s: IB refused the entry with its stop; it is sent alone.", parent.ref)
         await self._word(order_id, 0)
         found = await self._settled(parent)
@@ -183,42 +193,67 @@ class OrderDesk:
             self.pairs = False
         return found
 
+    def _never_filled(self, statement: Statement) -> bool:
+        """Whether an order has ended for good without a share."""
+        none = statement.filled == 0 and self._executed(statement) == 0 and statement.status != "Filled"
+        return none and statement.over and self.session.register.confirmed(statement)
+
     async def _no_orphan(self, parent: Statement | None, child: Ticket | None) -> None:
         """A stop whose entry has ended would sell what nobody holds."""
         stop = self.session.register.by_ref(child.ref) if child is not None else None
-        if stop is not None and not stop.over and parent is not None and parent.over and parent.filled == 0:
+        if stop is not None and not stop.over and parent is not None and self._never_filled(parent):
             await self.cancel(stop.ref)
 
     def _nothing_known(self, ticket: Ticket, code: int, *ids: int) -> str:
         client_id, register = self.session.config.client_id, self.session.register
         words = [text for i in ids for c, text in register.words.get((client_id, i), []) if c == code]
         said = f"said {code} ({words[0].rstrip('.')})" if words else "said nothing"
-        return f"Interactive Brokers {said} about {ticket.ref} and does not list it; it is looked up before anything is sent."
+        return (f"Interactive Brokers {said} about {ticket.ref} and does not list it; it is looked up before anything"
+                f" is sent.")
 
     # -- cancelling -------------------------------------------------------
 
     async def cancel(self, ref: str) -> None:
         """Ask IB to cancel, and give it a moment to say what became of it."""
+        left = await self.cancel_many([ref])
+        found = self.session.register.by_ref(ref) if left else None
+        if found is not None and not self._ours(found):
+            raise Refused(f"Order {ref} belongs to client id {found.client_id}; cancel it in TWS, or set ibkr_client_id"
+                          f" to it.")
+
+    async def cancel_many(self, refs: Sequence[str]) -> list[str]:
+        """Ask for all at once, a silent one twice; the keys that IB has not confirmed as ended."""
         session, register = self.session, self.session.register
-        found = register.by_ref(ref)
-        if found is None or register.lost(found):
+        if any(s is None or register.lost(s) for s in map(register.by_ref, refs)):
             await session.look()
-            found = register.by_ref(ref)
-        if found is None or (found.over and register.confirmed(found)):
-            return
-        if found.client_id != session.config.client_id or found.order_id <= 0:
-            raise Refused(f"Order {ref} belongs to client id {found.client_id}; cancel it in TWS, or set ibkr_client_id to it.")
-        key = (found.client_id, found.order_id)
-        register.words.pop(key, None)
-        session.require().client.cancelOrder(found.order_id, "")
-
-        def answered() -> bool:
-            now = register.by_ref(ref)
-            codes = {code for code, _ in register.words.get(key, [])}
-            return now is None or now.over or bool(codes & UNCANCELLABLE)
-
-        await self._until(answered, session.timing.acknowledge / 2)
+        asked = [s for s in map(register.by_ref, refs) if s and not (s.over and register.confirmed(s))]
+        for statement in asked:
+            register.words.pop((statement.client_id, statement.order_id), None)
+        if not asked:
+            return []
+        ours = [s for s in asked if self._ours(s)]
+        for seconds in (session.timing.acknowledge / 8, session.timing.acknowledge / 4):
+            for statement in self._silent(ours):
+                session.require().client.cancelOrder(statement.order_id, "")
+            await self._until(lambda: all(map(self._cancel_answered, ours)), seconds)
         await session.look()
+        after = [register.by_ref(s.ref) for s in asked]
+        return [s.ref for s in after if s is not None and not (s.over and register.confirmed(s))]
+
+    def _ours(self, statement: Statement) -> bool:
+        """IB lets only the client that placed an order cancel it."""
+        return statement.client_id == self.session.config.client_id and statement.order_id > 0
+
+    def _silent(self, asked: list[Statement]) -> list[Statement]:
+        """Those of which IB has said neither an end nor that it works on the cancel."""
+        now = {s.ref: self.session.register.by_ref(s.ref) for s in asked}
+        return [s for s in asked if not self._cancel_answered(s) and (r := now[s.ref]) and r.status != "PendingCancel"]
+
+    def _cancel_answered(self, statement: Statement) -> bool:
+        register = self.session.register
+        now = register.by_ref(statement.ref)
+        codes = {code for code, _ in register.words.get((statement.client_id, statement.order_id), [])}
+        return now is None or (now.over and now.status != "Inactive") or bool(codes & UNCANCELLABLE)
 
     async def cancel_everything(self) -> None:
         """IB's global cancel: every order of every client and manual ones. On the user's word alone."""

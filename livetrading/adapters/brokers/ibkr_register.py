@@ -20,6 +20,9 @@ OVER = frozenset({"Filled", "Cancelled", "ApiCancelled", "Inactive"})
 
 WORKING = frozenset({"PreSubmitted", "Submitted"})
 
+KEPT = ("filled", "avg_price", "why_held", "said", "ended", "worked")
+"""What openOrder and completedOrder do not tell anew."""
+
 REJECTING = frozenset({200, 201, 203, 110, 10243, 10006})
 """Codes that explain an order which then ended without ever filling."""
 
@@ -121,12 +124,12 @@ class Register:
 
     def _put(self, contract: Any, order: Any, status: str, order_id: int, client_id: int) -> None:
         before = self.statements.get(order.permId)
-        stop = float(order.auxPrice) if order.orderType == "STP" else 0.0
+        kept = {} if before is None else {name: getattr(before, name) for name in KEPT}
         self._say(Statement(
-            order.permId, order_id, client_id, order.orderRef, order.account, contract.conId, order.action,
-            whole(order.totalQuantity), order.orderType, order.tif, stop, status or (before.status if before else ""),
-            before.filled if before else 0, before.avg_price if before else 0.0,
-            before.why_held if before else "", before.said if before else "", before.ended if before else "", bool(before and before.worked),
+            perm_id=order.permId, order_id=order_id, client_id=client_id, ref=order.orderRef, account=order.account,
+            con_id=contract.conId, side=order.action, qty=whole(order.totalQuantity), type=order.orderType,
+            tif=order.tif, stop_price=float(order.auxPrice) if order.orderType == "STP" else 0.0,
+            status=status or (before.status if before else ""), **kept,
         ))
         if order_id > 0:
             self._ids[client_id, order_id] = order.permId

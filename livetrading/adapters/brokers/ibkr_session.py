@@ -11,77 +11,22 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from ib_async.wrapper import RequestError
 
 from ...core.errors import Refused, Unavailable
 from . import ibkr_gates as gates
-from .base import AccountFigures, Health
-from .ibkr_gates import Gate
+from .base import Health
+from .ibkr_config import FARM_NOTICES, LINK_BACK, LINK_LOST, Denied, IbkrConfig
+from .ibkr_ids import OrderIds
 from .ibkr_register import Register
 from .ibkr_tap import TappedIB
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-LINK_LOST, LINK_BACK = frozenset({1100, 2110}), frozenset({1101, 1102})
-FARM_NOTICES = frozenset({2103, 2104, 2105, 2106, 2107, 2108, 2119, 2158})
-FIRST_ID = 1_000
-ID_LEAP = 1_000
-"""How far order ids leap when one turned out to be taken."""
-
-
-class Denied(Unavailable):
-    """TWS answered a question with an error; ``code`` is its number."""
-
-    def __init__(self, name: str, code: int, text: str) -> None:
-        super().__init__(f"Interactive Brokers answered the question for {name} with {code} {text.rstrip('.')}.")
-        self.code, self.text = code, text
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Seconds. Silence is noticed after ``probe_every + answer`` at the latest."""
-
-    connect: float = 10.0
-    answer: float = 10.0
-    probe_every: float = 20.0
-    pauses: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0)
-    refused_pause: float = 60.0
-    link_patience: float = 60.0
-    fresh: float = 30.0
-    acknowledge: float = 10.0
-    settle: float = 0.3
-    between_looks: float = 1.0
-    commission: float = 2.0
-    history: float = 60.0
-
-
-@dataclass(frozen=True)
-class IbkrConfig:
-    """Where TWS listens and what may be traded there.
-
-    ``zone`` is that of TWS for times that come without one, empty for this
-    computer's; ``restart`` is Gateway's daily restart in that zone, None if it
-    has none.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 7497
-    client_id: int = 17
-    account: str = ""
-    mode: gates.AccountMode = "paper"
-    confirmed: str = ""
-    zone: str = ""
-    restart: time | None = time(23, 45)
-    timing: Timing = field(default_factory=Timing)
-
-    @property
-    def gate(self) -> Gate:
-        return Gate(self.mode, self.port, self.client_id, self.account, self.confirmed)
 
 
 class IbkrSession:
@@ -93,12 +38,13 @@ class IbkrSession:
         self.account = ""
         self.ib: TappedIB | None = None
         self.looks = 0
-        """Full looks at the account so far."""
+        self.connections = 0
+        """Full looks at the account, and connections that became ready, so far."""
         self._looked_at = -1e9
         self._locks: dict[str, asyncio.Lock] = {}
         self._lost: asyncio.Event = asyncio.Event()
         self._fatal, self._brief = "", False
-        self._next_id = FIRST_ID
+        self.ids = OrderIds()
         self._closing = False
         self._changed = asyncio.Event()
         self._health = Health(False, "starting", "The connection to TWS was not tried yet.", clock())
@@ -154,7 +100,7 @@ class IbkrSession:
                 pause = pause if self._brief else self.timing.refused_pause
             except (Unavailable, OSError, TimeoutError) as error:
                 failures += 1
-                self._say("disconnected", self._why(error))
+                self._say("disconnected", self.config.explain(error))
             finally:
                 self._drop()
             if not self._closing:
@@ -164,15 +110,6 @@ class IbkrSession:
         self._lost.clear()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._lost.wait(), seconds)  # close() wakes it
-
-    def _why(self, error: BaseException) -> str:
-        where = f"{self.config.host}:{self.config.port}"
-        if isinstance(error, Unavailable):
-            return str(error)
-        if isinstance(error, TimeoutError):
-            return (f"TWS at {where} accepts the connection but does not speak; confirm its dialog, or restart it.")
-        return (f"TWS does not answer at {where} ({error}); start TWS or Gateway and log in, or correct"
-                f" ibkr_host and ibkr_port.")
 
     def close(self) -> None:
         self._closing = True
@@ -205,10 +142,11 @@ class IbkrSession:
         self.ib = ib
         await self._shake_hands(ib)
         self.account = gates.check_account(self.config.gate, ib.managedAccounts())
-        ib.client.updateReqId(self._next_id)
         await self.look()
         if not self._link:
-            raise Unavailable("TWS is connected, but its own link to Interactive Brokers is down; wait, or log in again.")
+            raise Unavailable("TWS is connected, but its own link to Interactive Brokers is down; wait, or log in"
+                              " again.")
+        self.connections += 1
         self._say("ready", f"Trading account {self.account} through {self.config.host}:{self.config.port}.", True)
 
     def _listen(self, ib: TappedIB) -> None:
@@ -245,13 +183,13 @@ class IbkrSession:
                 raise Unavailable(self._health.detail)
             await work
         except RequestError as error:
-            raise Unavailable(f"TWS refused to tell the account's state ({error.code} {error.message}); it is asked again.") from error
+            raise Denied("the account's state", error.code, error.message) from error
         finally:
             gone.cancel()
-            if not work.done():
-                work.cancel()
-            with suppress(Exception, asyncio.CancelledError):
-                await work  # its outcome was dealt with above
+            work.cancel()
+            await asyncio.wait({work})
+            if not work.cancelled():
+                work.exception()  # dealt with above, or overtaken by what explains it
 
     # -- watching ---------------------------------------------------------
 
@@ -286,7 +224,8 @@ class IbkrSession:
         elif code in LINK_LOST:
             self._link = False
             if self._health.ready:
-                self._say("link lost", "TWS lost its link to Interactive Brokers; it mends that by itself, or log in again.")
+                self._say("link lost", "TWS lost its link to Interactive Brokers; it mends that by itself, or log in"
+                                       " again.")
         elif code in LINK_BACK:
             # Even with data kept, what happened meanwhile is asked anew.
             self.renew("TWS has its link to Interactive Brokers again; the account is read anew.")
@@ -303,7 +242,8 @@ class IbkrSession:
                 raise Unavailable(f"Interactive Brokers cannot be used now: {self._health.detail}")
             work, lost = asyncio.ensure_future(_asked(question, ib)), asyncio.ensure_future(self._lost.wait())
             try:
-                await asyncio.wait({work, lost}, timeout=seconds or self.timing.answer, return_when=asyncio.FIRST_COMPLETED)
+                patience = seconds or self.timing.answer
+                await asyncio.wait({work, lost}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
                 if work.done():
                     return await work
                 if not lost.done():
@@ -314,7 +254,8 @@ class IbkrSession:
             except (OSError, asyncio.CancelledError) as error:
                 if isinstance(error, asyncio.CancelledError) and not work.cancelled():
                     raise
-                raise Unavailable(f"The connection to TWS ended during the question for {name}; it is made again.") from error
+                raise Unavailable(f"The connection to TWS ended during the question for {name}; it is made"
+                                  f" again.") from error
             finally:
                 lost.cancel()
                 work.cancel()
@@ -336,15 +277,9 @@ class IbkrSession:
             await self.ask("positions", lambda ib: ib.reqPositionsAsync())
             self._looked_at = asyncio.get_running_loop().time()
             self.looks += 1
-            self._next_id = max(self._next_id, *(i + 1 for i in self._used_ids()), FIRST_ID)
-            if self.ib is not None:
-                self.ib.client.updateReqId(self._next_id)
+            self.ids.used(self.register, self.config.client_id)
         for ref in self.register.doubled():
             log.error("IBKR: more than one working order carries the key %s; look at them in TWS.", ref)
-
-    def _used_ids(self) -> list[int]:
-        mine = [s.order_id for s in self.register.statements.values() if s.client_id == self.config.client_id]
-        return [0, *mine]
 
     async def fresh(self) -> None:
         """Look again unless the last look is young; pushes keep it true meanwhile."""
@@ -356,27 +291,6 @@ class IbkrSession:
         """Shares by contract id: the last look, and what was pushed since."""
         self.require()
         return {c: qty for (account, c), qty in self.register.positions.items() if account == self.account and qty}
-
-    def new_id(self) -> int:
-        """An order id that this process has not used, whatever TWS says is next."""
-        self._next_id = max(self._next_id, self.require().client.getReqId()) + 1
-        self.require().client.updateReqId(self._next_id)
-        return self._next_id - 1
-
-    def leap(self) -> None:
-        """An id was taken already: the next ones lie far behind it."""
-        self._next_id += ID_LEAP
-        self.require().client.updateReqId(self._next_id)
-
-    async def figures(self) -> AccountFigures:
-        """Net liquidation and USD cash as TWS last pushed them."""
-        ib = self.require()
-        values = {(v.tag, v.currency): v.value for v in ib.accountValues(self.account)}
-        worth = next(((v, c) for (tag, c), v in values.items() if tag == "NetLiquidation" and c != "BASE"), None)
-        cash = values.get(("CashBalance", "USD"), values.get(("TotalCashValue", "USD")))
-        if worth is None or cash is None:
-            raise Unavailable(f"TWS has not told the value of account {self.account} in USD yet; try again in a minute.")
-        return AccountFigures(self.account, float(worth[0]), worth[1], float(cash), self._heard_at or self.clock())
 
 
 async def _asked(question: Callable[[TappedIB], Awaitable[T]], ib: TappedIB) -> T:

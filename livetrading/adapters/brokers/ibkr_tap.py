@@ -10,6 +10,11 @@ from ib_async.wrapper import Wrapper
 
 from .ibkr_register import Register
 
+# They write whole orders with each word about them; what matters is raised, or in the register.
+# The decoder's own errors, messages that it cannot read, stay audible.
+for _loud in ("ib_async.wrapper", "ib_async.client", "ib_async.ib"):
+    logging.getLogger(_loud).setLevel(logging.CRITICAL)
+
 
 class _Tap(Wrapper):
     """The library's wrapper; names of methods and arguments are the protocol's."""

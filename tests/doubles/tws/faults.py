@@ -13,8 +13,8 @@ class Fault:
     ``kind``: ``drop_before`` (the connection dies, the message is lost),
     ``drop_after`` (it is acted on, then the connection dies before a word),
     ``swallow`` (lost, the connection lives), ``mute`` (acted on, nothing said),
-    and for orders ``reject``, ``reject_held``, ``reject_inactive``, ``vanish``,
-    for cancels ``refuse`` and ``stall`` (pending for ever). ``skip`` messages pass before it.
+    and for orders ``reject``, ``reject_held``, ``reject_inactive``, ``vanish``
+    and ``grumble`` (an error, and yet it works), for cancels ``refuse`` and ``stall`` (pending for ever). ``skip`` messages pass before it.
     """
 
     kind: str

@@ -50,7 +50,11 @@ class TwsDouble:
         self.history_trouble: dict[str, Any] = {}
         self.next_id, self.link, self.read_only = 1, True, False
         self.naive_times, self.zone, self.commissions = False, "US/Eastern", True
+        self.fills_at: float | None = None
+        """The price at which day orders fill the moment they work."""
         self.muted: Session | None = None
+        self.watchers: list[Callable[[Ledger], None]] = []
+        """Called after everything that changed the account."""
         self.port = 0
         self._server: asyncio.Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -122,6 +126,8 @@ class TwsDouble:
 
     def publish(self, events: list[Event]) -> None:
         """Tell every client what concerns it; one whose mouth is shut hears nothing."""
+        for watch in self.watchers:
+            watch(self.ledger)
         for event in events:
             for session in self.sessions:
                 if session is not self.muted and self.link:

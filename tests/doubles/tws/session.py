@@ -64,6 +64,9 @@ class Session:
             finally:
                 self.tws.muted = None
             return self.drop() if kind == "drop_after" else None
+        if kind == "grumble":
+            self.error(int(fields[1]), 201, fault.text if fault else "")
+            fault = None
         if fault is not None and message in (PLACE_ORDER, CANCEL_ORDER):
             return self._place(fields, fault) if message == PLACE_ORDER else self._cancel(fields, fault)
         return self._handlers[message](fields)
@@ -162,7 +165,9 @@ class Session:
         if order is None:
             return self.error(int(fields[1]), 200, "No security definition has been found for the request")
         self.tws.next_id = max(self.tws.next_id, order.order_id + 1)
-        return self.tws.publish(self.tws.ledger.place(order, fault))
+        self.tws.publish(self.tws.ledger.place(order, fault))
+        if self.tws.fills_at is not None:
+            self.tws.publish(self.tws.ledger.market(order.listing.symbol, self.tws.fills_at))
 
     def _cancel(self, fields: list[str], fault: Fault | None = None) -> None:
         self.tws.publish(self.tws.ledger.cancel(self.client_id, int(fields[2]), fault))

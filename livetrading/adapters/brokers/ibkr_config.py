@@ -1,0 +1,71 @@
+"""Where TWS listens, what may be traded there, and how long is waited for what."""
+
+from dataclasses import dataclass, field
+from datetime import time
+
+from ...core.errors import Unavailable
+from .ibkr_gates import AccountMode, Gate
+
+
+LINK_LOST, LINK_BACK = frozenset({1100, 2110}), frozenset({1101, 1102})
+FARM_NOTICES = frozenset({2103, 2104, 2105, 2106, 2107, 2108, 2119, 2158})
+
+
+class Denied(Unavailable):
+    """TWS answered a question with an error; ``code`` is its number."""
+
+    def __init__(self, name: str, code: int, text: str) -> None:
+        super().__init__(f"Interactive Brokers answered the question for {name} with {code} {text.rstrip('.')}.")
+        self.code, self.text = code, text
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds. Silence is noticed after ``probe_every + answer`` at the latest."""
+
+    connect: float = 10.0
+    answer: float = 10.0
+    probe_every: float = 20.0
+    pauses: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 20.0)
+    refused_pause: float = 60.0
+    link_patience: float = 60.0
+    fresh: float = 30.0
+    acknowledge: float = 10.0
+    settle: float = 0.3
+    between_looks: float = 1.0
+    commission: float = 2.0
+    history: float = 60.0
+
+
+@dataclass(frozen=True)
+class IbkrConfig:
+    """Where TWS listens and what may be traded there.
+
+    ``zone`` is that of TWS for times that come without one, empty for this
+    computer's; ``restart`` is Gateway's daily restart in that zone, None if it
+    has none.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 7497
+    client_id: int = 17
+    account: str = ""
+    mode: AccountMode = "paper"
+    confirmed: str = ""
+    zone: str = ""
+    restart: time | None = time(23, 45)
+    timing: Timing = field(default_factory=Timing)
+
+    @property
+    def gate(self) -> Gate:
+        return Gate(self.mode, self.port, self.client_id, self.account, self.confirmed)
+
+    def explain(self, error: BaseException) -> str:
+        """Why there is no connection, and what to do."""
+        where = f"{self.host}:{self.port}"
+        if isinstance(error, Unavailable):
+            return str(error)
+        if isinstance(error, TimeoutError):
+            return f"TWS at {where} accepts the connection but does not speak; confirm its dialog, or restart it."
+        return (f"TWS does not answer at {where} ({error}); start TWS or Gateway and log in, or correct ibkr_host and"
+                f" ibkr_port.")

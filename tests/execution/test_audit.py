@@ -1,0 +1,94 @@
+"""``verify``: finds what is wrong, tells it from what the next start mends, and changes nothing."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from livetrading.execution import audit, replay
+from livetrading.execution.agent_manager import AgentManager
+from tests.doubles.lives import AGENT, FIRST, at, real_model
+from tests.doubles.series import generated
+
+
+
+@pytest.fixture(scope="module")
+def traded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which a real model has lived through forty sessions. Do not change it."""
+    frame = generated(3, FIRST + 60)
+    home, model_id = real_model(tmp_path_factory.mktemp("audit"), frame)
+    from livetrading.adapters.calendar import calendar
+    from livetrading.adapters.store import Store
+    from livetrading.execution import requests
+    from livetrading.execution.desk import Desk
+
+    desk, now = Desk(home, calendar()), at(frame.index[-1].date(), "20:00")
+    args = {"model_id": model_id, "mode": "replay", "job_id": "tested"}
+    requests.submit(Store(home), "create", args=args, by="test", now=now)
+    AgentManager(desk).apply_pending(now)
+    for _ in range(40):
+        replay.advance(desk.trader(AGENT))
+    return home.root
+
+
+@pytest.fixture
+def root(traded: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(traded, tmp_path / "home"))
+
+
+def _audit(root: Path) -> dict:
+    from livetrading.adapters.home import Home
+
+    return audit.audit(Home(root))
+
+
+def _texts(found: list[dict]) -> str:
+    return " | ".join(f["text"] for f in found)
+
+
+def test_a_sound_home_has_no_problems_and_every_decision_is_made_again(root: Path) -> None:
+    found = _audit(root)
+    assert (found["problems"], found["pending"]) == ([], [])
+    assert found["decisions_repeated"] == 40 and found["agents"] == 1
+
+
+def test_it_changes_nothing(root: Path) -> None:
+    before = {p: p.read_bytes() for p in root.rglob("*") if p.is_file()}
+    _audit(root)
+    assert {p: p.read_bytes() for p in root.rglob("*") if p.is_file()} == before
+
+
+@pytest.mark.parametrize("name", ["state.json", "history-2012.json", "paper.json"])
+def test_what_the_next_start_rebuilds_is_pending_and_no_problem(root: Path, name: str) -> None:
+    (root / "agents" / AGENT / name).write_text("{")
+    found = _audit(root)
+    assert found["problems"] == [] and name in _texts(found["pending"])
+
+
+def test_a_torn_last_line_is_pending(root: Path) -> None:
+    with (root / "agents" / AGENT / "journal.jsonl").open("ab") as file:
+        file.write(b'{"at"')
+    assert "unfinished last line" in _texts(_audit(root)["pending"])
+
+
+def test_a_changed_journal_is_a_problem_that_names_the_line(root: Path) -> None:
+    journal = root / "agents" / AGENT / "journal.jsonl"
+    journal.write_bytes(journal.read_bytes().replace(b'"action":1', b'"action":2', 1))
+    assert "line" in _texts(_audit(root)["problems"])
+
+
+def test_lost_lines_are_a_problem(root: Path) -> None:
+    journal = root / "agents" / AGENT / "journal.jsonl"
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-1]))
+    assert "was shown to line" in _texts(_audit(root)["problems"])
+
+
+def test_a_model_whose_file_changed_is_a_problem(root: Path) -> None:
+    zip_path = next((root / "models").glob("*_v*/*.zip"))
+    zip_path.write_bytes(zip_path.read_bytes() + b"x")
+    assert "not the file that its card describes" in _texts(_audit(root)["problems"])
+
+
+def test_a_spoilt_shared_file_is_a_problem(root: Path) -> None:
+    (root / "requests.json").write_text("[")
+    assert "requests.json" in _texts(_audit(root)["problems"])

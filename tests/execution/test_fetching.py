@@ -1,0 +1,93 @@
+"""Sources asked beside the pass: a silent one keeps nothing waiting, and is not asked in a hurry."""
+
+import threading
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from livetrading.adapters.bars.base import BarSet
+from livetrading.adapters.calendar import calendar
+from livetrading.core.errors import NotFound, Unavailable
+from livetrading.execution import checks, fetching
+from livetrading.execution.desk import History
+from livetrading.execution.fetching import Beside, StillFetching
+from tests.doubles.lives import AGENT, FIRST, Cycler, Life, at, deployed
+from tests.doubles.series import generated
+
+
+class Silent:
+    """A source that answers when it is let."""
+
+    name = "silent"
+
+    def __init__(self, life: Life) -> None:
+        self.gate, self.asked = threading.Event(), 0
+        self._bars = History(life.frame)
+
+    def daily(self, symbol: str, *, now: datetime) -> BarSet:
+        self.asked += 1
+        assert self.gate.wait(30)
+        return self._bars.daily(symbol, now=now)
+
+
+@pytest.fixture
+def life(tmp_path: Path) -> Life:
+    return deployed(tmp_path, generated(1, FIRST + 20), Cycler())
+
+
+def test_a_silent_source_neither_blocks_the_pass_nor_counts_as_held(life: Life) -> None:
+    source, now = Silent(life), at(life.sessions[FIRST], "16:40")
+    trader = life.desk.trader(AGENT)
+    trader.source = Beside(source, calendar(), patience=0.01)
+    lines = life.dossier.seq
+    done, failed = checks.run(life.desk, now)
+    assert done.more and (done.held, done.decided, failed) == ([], [], {}) and life.dossier.seq == lines
+    source.gate.set()
+    trader.source._patience = 30.0
+    assert len(checks.run(life.desk, now)[0].decided) == 1
+    assert source.asked == 1
+
+
+def test_a_silent_source_still_lets_the_stop_stand_and_orders_leave(life: Life) -> None:
+    life.check(at(life.sessions[FIRST], "16:40"))
+    trader = life.desk.trader(AGENT)
+    trader.source = Beside(Silent(life), calendar(), patience=0.01)
+    done, _ = checks.run(life.desk, at(life.sessions[FIRST + 1], "08:00"))
+    assert len(done.sent) == 1
+
+
+def test_agents_of_one_symbol_share_an_answer_and_a_new_session_asks_anew(life: Life) -> None:
+    source = Silent(life)
+    source.gate.set()
+    beside = Beside(source, calendar(), patience=30.0)
+    for clock in ("16:40", "16:45", "16:50"):
+        beside.daily("TEST", now=at(life.sessions[FIRST], clock))
+    assert source.asked == 1
+    beside.daily("TEST", now=at(life.sessions[FIRST + 1], "16:40"))
+    assert source.asked == 2
+
+
+def test_an_old_answer_is_asked_for_again(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Silent(life)
+    source.gate.set()
+    beside = Beside(source, calendar(), patience=30.0)
+    beside.daily("TEST", now=at(life.sessions[FIRST], "16:40"))
+    monkeypatch.setattr(fetching, "KEEP_SECONDS", -1.0)
+    beside.daily("TEST", now=at(life.sessions[FIRST], "16:40"))
+    assert source.asked == 2
+
+
+def test_a_refusal_of_the_source_is_handed_on(life: Life) -> None:
+    class Refusing:
+        name = "refusing"
+
+        def daily(self, symbol: str, *, now: datetime) -> BarSet:
+            raise NotFound(f"no symbol {symbol}")
+
+    with pytest.raises(NotFound, match="TEST"):
+        Beside(Refusing(), calendar(), patience=30.0).daily("TEST", now=at(life.sessions[FIRST], "16:40"))
+
+
+def test_waiting_is_a_kind_of_unavailable() -> None:
+    assert issubclass(StillFetching, Unavailable)

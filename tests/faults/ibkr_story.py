@@ -1,0 +1,280 @@
+"""One agent's orders at the TWS double: killed at numbered points, struck by faults, begun again.
+
+The real executor, journal, adapter and ib_async over a real socket. A kill is an
+exception that nothing catches; the successor is built from the journal alone.
+"""
+
+import random
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ib_async.client import Client
+
+from livetrading.adapters.brokers.ibkr import IbkrBroker, IbkrConnection
+from livetrading.adapters.calendar import calendar
+from livetrading.adapters.halt import HaltLatch
+from livetrading.adapters.home import Home
+from livetrading.core.agent import AgentConfig
+from livetrading.core.errors import LivetradingError
+from livetrading.core.events import Created, Deployed, Deposited, Filled, StatusChanged
+from livetrading.core.types import AgentStatus, AgentType, Leg, Mode
+from livetrading.execution.dossier import Dossier, events_of
+from livetrading.execution.order_executor import OrderExecutor
+from tests.doubles.ibkr import AGENT, BAR, QUICK, await_that, config
+from tests.doubles.tws import Fault, Ledger, TwsDouble
+
+MORNING = datetime(2024, 6, 4, 12, 0, tzinfo=UTC)
+DAY = datetime(2024, 6, 4, 14, 30, tzinfo=UTC)
+QTY = 10
+SWIFT = replace(QUICK, acknowledge=0.12, answer=1.0, settle=0.02, between_looks=0.01, pauses=(0.01, 0.02), refused_pause=0.1)
+
+
+class Killed(BaseException):
+    """The process is no more."""
+
+
+@dataclass
+class Points:
+    """Counts the points that a life passes; dies at ``target``."""
+
+    target: int = 0
+    names: list[str] = field(default_factory=list)
+
+    def hit(self, name: str) -> None:
+        self.names.append(name)
+        if len(self.names) == self.target:
+            raise Killed(name)
+
+    def around(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*args: Any, **more: Any) -> Any:
+            self.hit(f"before {name}")
+            answer = call(*args, **more)
+            self.hit(f"after {name}")
+            return answer
+
+        return wrapped
+
+
+@dataclass
+class World:
+    """The double, a home, and what must never be seen."""
+
+    tws: TwsDouble
+    home: Home
+    wrongs: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.tws.watchers.append(self._watch)
+
+    def _watch(self, ledger: Ledger) -> None:
+        held, on_sale = ledger.holds("TNA"), ledger.on_sale("TNA")
+        if on_sale > max(held, 0):
+            self.wrongs.append(f"{on_sale} on sale, {held} held")
+        for ref in {o.ref for o in ledger.orders}:
+            live = [o for o in ledger.orders if o.ref == ref and o.live and o.perm_id]
+            filled = sum(o.filled for o in ledger.orders if o.ref == ref)
+            if len(live) > 1 or filled > QTY:
+                self.wrongs.append(f"{ref} doubled: {len(live)} live, {filled:g} filled")
+
+
+class Process:
+    """One start of the trading process for one agent."""
+
+    def __init__(self, world: World, points: Points) -> None:
+        self.world, self.points = world, points
+        self.dossier = Dossier(world.home, AGENT)
+        if not self.dossier.seq:
+            self._create()
+        self.connection = IbkrConnection(config(world.tws, timing=SWIFT))
+        self.connection.start()
+        place = Client.placeOrder
+
+        def placing(client: Client, *args: Any) -> None:
+            self.points.hit("before bytes")
+            place(client, *args)
+            self.points.hit("after bytes")
+
+        Client.placeOrder, self._place = placing, place
+        self.ready()
+        broker = IbkrBroker(self.connection, AGENT, self.connection.instrument("TNA"), booked=self.booked)
+        broker.submit = points.around("submit", broker.submit)
+        broker.cancel = points.around("cancel", broker.cancel)
+        self.dossier.commit = points.around("commit", self.dossier.commit)
+        self.executor = OrderExecutor(self.dossier, broker, calendar(), HaltLatch(world.home))
+
+    def _create(self) -> None:
+        agent = AgentConfig(AGENT, "PPO_TNA_v20240603_000000", AgentType.PPO, "TNA", Mode.IBKR, "yahoo")
+        self.dossier.commit([Created(agent.to_dict()), Deposited(10_000.0), Deployed("2024-06-03T20:40:00Z", BAR),
+                             StatusChanged(AgentStatus.RUNNING, "", "test")], MORNING)
+
+    def booked(self, ref: str) -> int:
+        return sum(e.qty for _, batch in events_of(self.world.home.agent(AGENT)) for e in batch
+                   if isinstance(e, Filled) and e.key == ref)
+
+    def ready(self) -> None:
+        await_that(lambda: self.connection.health().ready, "ready")
+
+    def die(self) -> None:
+        Client.placeOrder = self._place
+        self.connection.close()
+
+    def passes(self, now: datetime, settled: Callable[[], bool]) -> None:
+        """Passes of the shell until nothing is left to do; trouble with TWS is tried again."""
+        for _ in range(60):
+            try:
+                self.executor.recover(now)
+                self.executor.send_due(now)
+                self.executor.protect(now)
+                if settled():
+                    return
+            except LivetradingError:
+                self.ready()
+        raise AssertionError(f"never settled: {[(o.key, str(o.state)) for o in self.dossier.state.orders]}")
+
+
+# -- the story ----------------------------------------------------------------------
+
+
+def plan(process: Process, leg: Leg) -> None:
+    """The decision is on record, once."""
+    made = process.dossier.state
+    if any(o.leg == leg and o.bar == BAR for o in (*made.orders, *made.recent)):
+        return
+    events = (process.executor.entry(BAR, QTY, 90.0, MORNING) if leg == Leg.ENTRY
+              else process.executor.exit(BAR, MORNING, "DAY", "the story's end"))
+    process.dossier.commit(events, MORNING)
+
+
+def legs(process: Process) -> list[tuple[str, str]]:
+    return sorted((str(o.leg), str(o.state)) for o in process.dossier.state.orders)
+
+
+def enter(process: Process) -> None:
+    plan(process, Leg.ENTRY)
+    if process.dossier.state.flat and process.world.tws.ledger.holds("TNA") == 0:
+        process.passes(MORNING, lambda: process.dossier.state.order(f"{AGENT}:{BAR}:entry:1").state == "NEW"
+                       and all(s in ("NEW", "REJECTED") for _, s in legs(process)))
+        process.world.tws.happen(lambda ledger: ledger.auction("TNA", 100.0))
+    hold(process)
+
+
+def hold(process: Process) -> None:
+    """Held in full, with exactly one stop."""
+    process.passes(DAY, lambda: process.dossier.state.book.shares == QTY and legs(process) == [("stop", "NEW")])
+
+
+def leave(process: Process) -> None:
+    plan(process, Leg.EXIT)
+    exit_key = f"{AGENT}:{BAR}:exit:1"
+    if process.world.tws.ledger.holds("TNA") == QTY:
+        process.passes(DAY, lambda: process.dossier.state.order(exit_key).state == "NEW")
+        process.world.tws.happen(lambda ledger: ledger.market("TNA", 101.0))
+    process.passes(DAY, lambda: process.dossier.state.flat and not process.dossier.state.orders)
+
+
+def replace_stop(process: Process) -> None:
+    hold(process)
+
+
+def lose_stop(world: World) -> None:
+    """IB cancels the stop by itself, as it does on a split."""
+    stop = next(o for o in world.tws.ledger.orders if o.type == "STP" and o.live)
+    world.tws.happen(lambda ledger: ledger.expire(stop.ref))
+
+
+LEGS: dict[str, Callable[[Process], None]] = {"entry": enter, "exit": leave, "stop replaced": replace_stop}
+FAULTS = ("", "drop_before", "drop_after", "swallow", "mute", "grumble")
+
+
+def tell(version: int, leg: str, target: int, faults: list[Fault]) -> tuple[list[str], list[str]]:
+    """One life: (points passed, wrongs seen)."""
+    with tempfile.TemporaryDirectory() as folder, TwsDouble(version, clock=lambda: DAY) as tws:
+        world = World(tws, Home.resolve(str(Path(folder) / "home")))
+        if leg != "entry":
+            first = Process(world, Points())
+            try:
+                enter(first)
+            finally:
+                first.die()
+            if leg == "stop replaced":
+                lose_stop(world)
+        tws.fail(*faults)
+        points = Points(target)
+        for _ in range(4):
+            process = Process(world, points)
+            try:
+                LEGS[leg](process)
+                return points.names, world.wrongs + check(process, leg)
+            except Killed:
+                pass
+            finally:
+                process.die()
+        return points.names, [*world.wrongs, "died more than once"]
+
+
+def check(process: Process, leg: str) -> list[str]:
+    """The book is the broker's, and the plan became true exactly once."""
+    ledger, state = process.world.tws.ledger, process.dossier.state
+    held = 0 if leg == "exit" else QTY
+    found = [] if (ledger.holds("TNA"), state.book.shares) == (held, held) else [
+        f"held {ledger.holds('TNA')} at the broker, {state.book.shares} in the book, {held} meant"]
+    if ledger.on_sale("TNA") != held:
+        found.append(f"{ledger.on_sale('TNA')} on sale, {held} meant")
+    fills = {e.exec_id for e in ledger.fills}
+    if not fills <= state.book.executions:
+        found.append("an execution is not in the book")
+    return found
+
+
+# -- at random -----------------------------------------------------------------------
+
+RANDOM_KINDS = ("drop_before", "drop_after", "swallow", "mute", "grumble")
+RANDOM_MESSAGES = (3, 3, 3, 4, 4, 16, 61, 99, 7)
+
+
+@dataclass
+class Told:
+    wrongs: list[str]
+    killed: int
+    struck: int
+
+
+def random_life(version: int, dice: random.Random) -> Told:
+    """Entry, partial fills, perhaps a lost stop, exit: under faults and kills wherever they fall."""
+    with tempfile.TemporaryDirectory() as folder, TwsDouble(version, clock=lambda: DAY) as tws:
+        world = World(tws, Home.resolve(str(Path(folder) / "home")))
+        faults = [Fault(dice.choice(RANDOM_KINDS), message=dice.choice(RANDOM_MESSAGES), skip=dice.randrange(6))
+                  for _ in range(dice.randrange(5))]
+        tws.fail(*faults)
+        killed, todo = 0, [enter, *([_losing] if dice.random() < 0.4 else []), leave]
+        while todo:
+            points = Points(dice.randrange(1, 30) if killed < 3 and dice.random() < 0.7 else 0)
+            process = Process(world, points)
+            try:
+                while todo:
+                    if dice.random() < 0.2:
+                        tws.drop_all()
+                    todo[0](process)
+                    todo.pop(0)
+            except Killed:
+                killed += 1
+            except AssertionError as error:
+                return Told([str(error)], killed, len(faults))
+            finally:
+                if not todo:
+                    world.wrongs += check(process, "exit")
+                process.die()
+        return Told(world.wrongs, killed, len(faults) - len(tws.faults.waiting))
+
+
+def _losing(process: Process) -> None:
+    if any(o.type == "STP" and o.live for o in process.world.tws.ledger.orders):
+        lose_stop(process.world)
+    hold(process)
+
+
+__all__ = ["FAULTS", "LEGS", "random_life", "tell"]
