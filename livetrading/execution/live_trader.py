@@ -28,8 +28,9 @@ from ..core.events import (
 from ..core.agent import BLOCK_AFTER_HELD
 from ..core.market import Market
 from ..core.observe import observe
+from ..core.orders import Order
 from ..core.types import AgentStatus, Leg
-from . import statements
+from . import second_look, statements
 from .dossier import Dossier
 from .fetching import StillFetching
 from .order_executor import OrderExecutor
@@ -105,8 +106,12 @@ class LiveTrader:
     def _send(self, now: datetime, done: Pass) -> None:
         if not self.dossier.state.orders or difference(self.dossier, self.broker):
             return
-        for order in self.executor.send_due(now):
+        for order in self.executor.send_due(now, self._second_look):
             done.sent.append(self._told(key=order.key, leg=str(order.leg), qty=order.qty))
+
+    def _second_look(self, order: Order, now: datetime) -> second_look.Look | None:
+        symbol, bar = self.dossier.state.agent.symbol, date.fromisoformat(order.bar)
+        return second_look.at_bar(self.source, self.series, symbol, bar, now)
 
     def _told(self, **what: Any) -> dict[str, Any]:
         return {"agent_id": self.dossier.agent_id, **what}

@@ -6,6 +6,7 @@ after the broker has twice said that it does not know it.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -20,9 +21,11 @@ from ..core.orders import WORKING, Order, OrderState
 from ..core.types import AgentStatus, Leg
 from . import statements
 from .dossier import Dossier
+from .second_look import Look
 
 log = logging.getLogger(__name__)
 _S = OrderState
+LookAgain = Callable[[Order, datetime], Look | None]
 LOOKUPS = 2
 
 
@@ -71,8 +74,11 @@ class OrderExecutor:
 
     # -- sending ----------------------------------------------------------
 
-    def send_due(self, now: datetime) -> list[Order]:
-        """Send what may leave now, drop what came too late; the orders sent."""
+    def send_due(self, now: datetime, look: LookAgain = lambda order, now: None) -> list[Order]:
+        """Send what may leave now, drop what came too late; the orders sent.
+
+        ``look`` is asked before an entry leaves whether its decision still stands.
+        """
         sent = []
         for order in self.dossier.state.open_orders():
             if order.state != _S.PLANNED or order.parent is not None:
@@ -82,11 +88,22 @@ class OrderExecutor:
             barred = self._barred() if order.leg == Leg.ENTRY else None
             if barred:
                 self.drop(order, _S.CANCELED, barred, now)
-            elif self._window(order, now) and self._send(order, now):
+            elif self._leave_or_drop(order, look, now):
                 sent.append(order)
-            elif self._too_late(order, now):
-                self.drop(order, _S.EXPIRED, "not sent by 09:20 New York of its session", now)
         return sent
+
+    def _leave_or_drop(self, order: Order, look: LookAgain, now: datetime) -> bool:
+        """Whether it was sent. An entry that cannot be looked at waits until its window ends."""
+        due, late = self._window(order, now), self._too_late(order, now)
+        doubt = look(order, now) if order.leg == Leg.ENTRY and (due or late) else None
+        if due and doubt is None:
+            return self._send(order, now)
+        if due and doubt is not None and doubt.final:
+            self.drop(order, _S.CANCELED, doubt.reason, now)
+        elif late:
+            reason = doubt.reason if doubt else "not sent by 09:20 New York of its session"
+            self.drop(order, _S.EXPIRED, reason, now)
+        return False
 
     def _barred(self) -> str | None:
         """Why nothing may be bought now: read before every opening order."""

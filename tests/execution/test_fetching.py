@@ -12,7 +12,8 @@ from livetrading.core.errors import NotFound, Unavailable
 from livetrading.execution import checks, fetching
 from livetrading.execution.desk import History
 from livetrading.execution.fetching import Beside, StillFetching
-from tests.doubles.lives import AGENT, FIRST, Cycler, Life, at, deployed
+from livetrading.core.types import Leg
+from tests.doubles.lives import AGENT, FIRST, Cycler, Life, at, deployed, until
 from tests.doubles.series import generated
 
 
@@ -49,12 +50,23 @@ def test_a_silent_source_neither_blocks_the_pass_nor_counts_as_held(life: Life) 
     assert source.asked == 1
 
 
-def test_a_silent_source_still_lets_the_stop_stand_and_orders_leave(life: Life) -> None:
+def test_an_entry_waits_for_a_silent_source_and_leaves_when_it_answers(life: Life) -> None:
+    """Its bar is looked at once more before it is sent."""
     life.check(at(life.sessions[FIRST], "16:40"))
-    trader = life.desk.trader(AGENT)
-    trader.source = Beside(Silent(life), calendar(), patience=0.01)
-    done, _ = checks.run(life.desk, at(life.sessions[FIRST + 1], "08:00"))
-    assert len(done.sent) == 1
+    trader, source = life.desk.trader(AGENT), Silent(life)
+    trader.source = Beside(source, calendar(), patience=0.01)
+    assert checks.run(life.desk, at(life.sessions[FIRST + 1], "08:00"))[0].sent == []
+    source.gate.set()
+    trader.source._patience = 30.0
+    assert len(checks.run(life.desk, at(life.sessions[FIRST + 1], "08:01"))[0].sent) == 1
+
+
+def test_a_silent_source_never_keeps_an_exit(life: Life) -> None:
+    t = until(lambda: bool(life.state.open_orders(Leg.EXIT)), life, FIRST)
+    trader, source = life.desk.trader(AGENT), Silent(life)
+    trader.source = Beside(source, calendar(), patience=0.01)
+    sent = checks.run(life.desk, at(life.sessions[t], "08:00"))[0].sent
+    assert [order["leg"] for order in sent] == ["exit"] and source.asked == 0
 
 
 def test_agents_of_one_symbol_share_an_answer_and_a_new_session_asks_anew(life: Life) -> None:

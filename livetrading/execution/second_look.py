@@ -1,0 +1,44 @@
+"""The morning's look at the bar that an entry was decided on, before it is sent."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import pandas as pd
+
+from ..adapters.bars.base import BarSource
+from ..core.bars import PRICES
+from ..core.errors import LivetradingError
+from .series import Series
+
+TOLERANCE = 1e-3
+"""A decision bar whose prices moved by more than this is not the bar that was decided on."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """Why an entry may not leave. ``final``: it never will, else it is looked at again."""
+
+    reason: str
+    final: bool
+
+
+def at_bar(source: BarSource, series: Series, symbol: str, bar: date, now: datetime) -> Look | None:
+    """None when the source still tells the bar as it was decided on.
+
+    A split since then needs no word here: bars are as traded, and the broker
+    rescales what waits for the open.
+    """
+    try:
+        fresh = source.daily(symbol, now=now).frame
+    except LivetradingError as error:
+        return Look(f"its bar could not be looked at again: {error}", final=False)
+    stamp = pd.Timestamp(bar)
+    if stamp not in fresh.index:
+        return Look(f"the source does not show the bar of {bar} any more", final=False)
+    ours, theirs = series.up_to(bar).iloc[-1], fresh.loc[stamp]
+    for name in PRICES:
+        if abs(theirs[name] - ours[name]) > TOLERANCE * abs(ours[name]):
+            return Look(
+                f"the {name} of {bar} was {ours[name]:g} at the decision and is {theirs[name]:g} now", final=True
+            )
+    return None
