@@ -17,7 +17,7 @@ from ..core.events import (
     BarsAppended, Decided, EntriesPaused, Event, Filled, Held, Marked, Missed, Noted, OrderMoved,
     SplitApplied, StatusChanged, DividendPaid,
 )
-from ..core.types import Action
+from ..core.types import Action, AgentStatus
 
 Doc = dict[str, Any]
 TABLES = ("equity", "decisions", "fills", "trades", "orders", "bars", "log")
@@ -135,9 +135,13 @@ def _warnings(state: AgentState) -> list[str]:
         found.append(decide.TEXT[decide.Reason.DRAWDOWN_PAUSE])
     if state.book.cash < 0:
         found.append(f"cash is overdrawn by {-state.book.cash:.2f} USD after a gap; buying waits")
-    if state.book.shares > 0 and not state.open_orders():
+    if state.book.shares > 0 and not state.open_orders() and state.status != AgentStatus.FINISHED:
         found.append("the position has no protective stop at the broker")
-    return found
+    return found + [
+        f"{order.side} {order.qty} is at the broker: provisional until the completed daily bar books it at its open"
+        for order in state.orders
+        if order.at_broker and order.type == "MKT"
+    ]
 
 
 class Unreadable(Exception):

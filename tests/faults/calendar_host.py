@@ -204,7 +204,7 @@ class Host:
                 break
             if look.clock > look.true:
                 self.spoilt.add(day)
-            elif look.clock <= deadline_of(day):
+            elif self.seen <= deadline_of(day):  # a clock set back opens no window again
                 self.honest.add(day)
         dossier = self.trader.dossier
         if dossier.state.status == "blocked":  # a person looks and lets it go on
