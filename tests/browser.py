@@ -1,5 +1,6 @@
 """A real Chromium for tests: fresh profile, no call home, a visible skip where there is none."""
 
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -43,6 +44,8 @@ def executable() -> str:
         path = shutil.which(name)
         if path:
             return path
+    if os.environ.get("LIVETRADING_REQUIRE_BROWSER"):
+        pytest.fail("no Chromium is installed, and this run must not go without one")
     pytest.skip("BROWSER MISSING: no Chromium is installed, so nothing was tested in a browser")
 
 

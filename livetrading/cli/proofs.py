@@ -6,11 +6,12 @@ import time
 from typing import Any
 
 from ..adapters.home import Home, check_agent_id
+from ..adapters.store import Store
 from ..core.agent import AgentConfig
 from ..core.errors import BadInput
 from ..core.events import Created
 from ..core.types import Terms
-from ..execution.desk import agent_ids
+from ..execution import views
 from ..execution.dossier import events_of
 from ..research import lookahead as checker
 from ..research import whatif as what_if
@@ -69,13 +70,10 @@ def whatif(home: Home, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _agents(home: Home, model_id: str) -> dict[str, Terms]:
-    """Terms of every agent that trades this model."""
-    found = {}
-    for agent_id in agent_ids(home):
-        config = _config(home, agent_id)
-        if config is not None and config.model_id == model_id:
-            found[agent_id] = config.terms
-    return found
+    """Terms of every agent that trades this model and was not removed."""
+    shown = [a["agent_id"] for a in views.agents(Store(home)) if a["model_id"] in (model_id, None)]
+    configs = {agent_id: _config(home, agent_id) for agent_id in shown}
+    return {a: c.terms for a, c in configs.items() if c is not None and c.model_id == model_id}
 
 
 def _config(home: Home, agent_id: str) -> AgentConfig | None:

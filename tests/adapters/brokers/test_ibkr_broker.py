@@ -1,7 +1,6 @@
 """Orders through the real ib_async over a real socket, at both server versions."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import pytest
 
@@ -290,22 +289,3 @@ def test_another_contract_under_the_same_symbol_is_refused(tws, connection):
 def test_the_account_is_valued_by_the_broker(connection):
     figures = connection.account()
     assert (figures.number, figures.net_liquidation, figures.currency, figures.cash_usd) == ("DU1234567", 100_000.0, "USD", 100_000.0)
-
-
-# -- times -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("at", "session"), [
-    (datetime(2024, 6, 3, 13, 30, tzinfo=UTC), "2024-06-03"), (datetime(2024, 6, 4, 3, 59, tzinfo=UTC), "2024-06-03"),
-    (datetime(2024, 6, 4, 4, 1, tzinfo=UTC), "2024-06-04")])
-@pytest.mark.parametrize("zone", ["US/Eastern", "Europe/Berlin"])
-@pytest.mark.parametrize("naive", [True, False])
-def test_a_fill_belongs_to_new_yorks_date_wherever_tws_runs(at, session, zone, naive):
-    with TwsDouble(157, clock=lambda: at) as tws:
-        tws.naive_times, tws.zone = naive, zone
-        with connected(tws, zone=zone) as connection:
-            tna = broker(connection)
-            tna.submit(exit_(), None, NOW)
-            tws.happen(lambda ledger: ledger.market("TNA", 100.0))
-            (fill,) = await_that(tna.executions)
-            assert fill.session == session
