@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 PY := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: venv run demo test faults clean
+.PHONY: venv run demo test faults faults-ibkr parity clean
 
 venv: $(STAMP)
 
@@ -24,6 +24,10 @@ test: venv
 # FAST=1: a slice of under a minute.
 faults: venv
 	$(PY) -m tests.faults.sweep
+
+# The Interactive Brokers adapter against a double of TWS: kills, faults, outages.
+faults-ibkr: venv
+	$(PY) -m tests.faults.ibkr_sweep
 
 # The proofs of docs/PARITY.md at full size; BARS holds INTC.csv and TNA.csv.
 parity: venv
