@@ -10,12 +10,15 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from ..adapters import logs, settings
 from ..adapters.home import CHECKOUT, Home
 from ..adapters.locks import SchedulerLock
+from ..adapters.store import Store
 from ..core.errors import BadInput, Conflict
+from ..execution import alarms
 from . import demo
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
@@ -36,6 +39,8 @@ class Child:
     pause: float = FIRST_PAUSE
     due: float = 0.0
     restarts: int = 0
+    told: Callable[[str], object] = lambda text: None
+    """Hears of each death."""
     elsewhere: Callable[[], bool] = lambda: False
     """Whether somebody else has started it: then it is left to them."""
 
@@ -47,7 +52,7 @@ class Child:
             self.pause = FIRST_PAUSE if now - self.started > HEALTHY_SECONDS else min(2 * self.pause, LONGEST_PAUSE)
             self.due = now + self.pause
             self.restarts += 1
-            _say(f"{self.name} ended with code {code}; it starts again in {self.pause:g} s")
+            self.told(f"The {self.name} ended {_how(code)}; it starts again in {self.pause:g} s.")
         if self.process is None and now >= self.due and not self.elsewhere():
             self.started = now
             self.process = subprocess.Popen(self.command, cwd=CHECKOUT, env=self.environment)
@@ -103,10 +108,20 @@ def _children(home: Home, chosen: settings.Settings, port: int) -> list[Child]:
         # Streamlit's own web socket asks this list, the pages and routes ask the settings.
         *(f"--server.allowedHosts={host}" for host in chosen.allowed_hosts),
     ]
+    store = Store(home)
+
+    def tell(text: str) -> None:
+        _say(text)
+        alarms.add(store, "", text, datetime.now(UTC))
+
     return [
-        Child("scheduler", scheduler, environment, elsewhere=lambda: SchedulerLock(home).holder() is not None),
-        Child("dashboard", dashboard, environment),
+        Child("scheduler", scheduler, environment, elsewhere=lambda: SchedulerLock(home).holder() is not None, told=tell),
+        Child("dashboard", dashboard, environment, told=tell),
     ]
+
+
+def _how(code: int) -> str:
+    return f"by signal {-code}" if code < 0 else f"with code {code}"
 
 
 def _must_be_free(address: str, port: int) -> None:

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
-from ..adapters.bars.base import BarSet, BarSource, as_of, open_source
+from ..adapters.bars import BarSet, BarSource, open_source
+from ..adapters.bars.base import as_of
 from ..adapters.calendar import Calendar
 from ..adapters.halt import HaltLatch
 from ..adapters.home import Home

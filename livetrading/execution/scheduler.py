@@ -19,7 +19,7 @@ from ..adapters.locks import SchedulerLock
 from ..adapters.stamps import stamp
 from ..core.errors import Damaged, LivetradingError
 from ..core.types import AgentStatus, Mode
-from . import checks, emergency, replay
+from . import alarms, checks, emergency, replay
 from .agent_manager import AgentManager
 from .desk import Desk
 
@@ -34,7 +34,6 @@ SAY_AGAIN_SECONDS = 3600.0
 TURN_SECONDS = 0.05
 REPLAYS_A_TURN = 0.25
 """Seconds that replays may take before requests are looked at again."""
-KEPT_ALARMS = 200
 
 
 def utc_now() -> datetime:
@@ -228,17 +227,8 @@ class Scheduler:
 
     def alarm(self, agent_id: str, text: str) -> None:
         """Something a person should see: on the dashboard and in the log."""
-        if not self._warn(agent_id, text):
-            return
-        try:
-            with self.desk.store.transaction("system") as db:
-                table = db.table("alarms")
-                table.insert({"at": stamp(self.clock()), "agent_id": agent_id, "text": text})
-                surplus = len(table) - KEPT_ALARMS
-                if surplus > 0:
-                    table.remove(doc_ids=[doc.doc_id for doc in table.all()[:surplus]])
-        except LivetradingError as error:
-            log.error("an alarm could not be shown: %s", error)
+        if self._warn(agent_id, text):
+            alarms.add(self.desk.store, agent_id, text, self.clock())
 
 
 def _signature(path: Path) -> tuple[int, ...]:

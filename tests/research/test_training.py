@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from livetrading.adapters.bars.base import BarSet, open_source
+from livetrading.adapters.bars import BarSet, open_source
 from livetrading.adapters.home import Home
 from livetrading.adapters.policy import policy_of
 from livetrading.adapters.registry import ZIP, Registry
@@ -204,7 +204,7 @@ def test_a_failure_at_any_stage_leaves_nothing(place, barset, monkeypatch, name)
 ENDLESS = """
 import sys
 from datetime import date
-from livetrading.adapters.bars.base import open_source
+from livetrading.adapters.bars import open_source
 from livetrading.adapters.home import Home
 from livetrading.adapters.registry import Registry
 from livetrading.adapters.store import Store

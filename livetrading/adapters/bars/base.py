@@ -1,22 +1,20 @@
-"""What every source of bars promises, and how one is chosen."""
+"""What every source of bars promises."""
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
 from livetrading.core.bars import bars_sha256
-from livetrading.core.errors import BadBars, BadInput, Refused
+from livetrading.core.errors import BadBars, BadInput
 
 from ..calendar import calendar
 
-CHOICES = "sample, yahoo or csv:PATH"
 NEW_YORK = ZoneInfo("America/New_York")
 _SYMBOL = re.compile(r"[A-Z][A-Z0-9.\-]{0,9}")  # also keeps paths safe, and ISINs out
 
@@ -53,24 +51,6 @@ class BarSource(Protocol):
         NotFound for an unknown symbol, BadBars from the gate, Unavailable if
         the source does not answer.
         """
-
-
-def open_source(spec: str, cache_dir: Path) -> BarSource:
-    """The source that `spec` names: sample, yahoo or csv:PATH."""
-    kind, _, path = spec.partition(":")
-    if spec == "sample":
-        from .sample import SampleSource
-        return SampleSource()
-    if spec == "yahoo":
-        from .yahoo import YahooSource
-        return YahooSource(cache_dir)
-    if kind == "csv" and path.strip():
-        from .csv_file import CsvSource
-        return CsvSource(Path(path.strip()))
-    if spec == "ibkr":
-        raise Refused("Bars from Interactive Brokers are not part of this version;"
-                      " use yahoo or csv:PATH.")
-    raise BadInput(f"There is no bar source {spec!r}; choose {CHOICES}.")
 
 
 def check_symbol(symbol: str) -> str:
