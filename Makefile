@@ -24,6 +24,10 @@ test: venv
 # FAST=1: a slice of under a minute.
 faults: venv
 	$(PY) -m tests.faults.sweep
+	$(PY) -m tests.faults.bad_broker
+	$(PY) -m tests.faults.shared_account
+	$(PY) -m tests.faults.emergency_trials
+	$(PY) -m tests.faults.decade
 
 # The Interactive Brokers adapter against a double of TWS: kills, faults, outages.
 faults-ibkr: venv

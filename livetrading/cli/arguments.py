@@ -68,6 +68,8 @@ def _trading(add: Any) -> None:
     deploy.add_argument("--capital", type=float, default=10_000.0, help="USD")
     deploy.add_argument("--max-position", type=float, default=0.5, help="fraction of equity")
     deploy.add_argument("--risk-per-trade", type=float, default=0.02, help="fraction of equity")
+    deploy.add_argument("--max-drawdown", type=float, default=0.15, help="from the peak; pauses entries until you resume")
+    deploy.add_argument("--stop-atr", type=float, default=2.0, help="distance of the protective stop in ATR14")
     deploy.add_argument("--time-frame", default="daily", choices=["daily"])
     deploy.add_argument("--mode", default="paper", choices=["paper", "replay", "ibkr"])
     deploy.add_argument("--source", default=None)

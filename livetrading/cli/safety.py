@@ -11,11 +11,13 @@ from ..adapters.home import Home
 from ..adapters.locks import Holder, SchedulerLock
 from ..adapters.store import Store
 from ..core.errors import Conflict, Unavailable
-from ..execution import audit, emergency, views
+from ..execution import audit, emergency, requests, views
 from .acting import act, desk_in_hand, utc_now
 
 HUNG_SECONDS = 15.0
 ANSWER_SECONDS = 20.0
+SILENCE_SECONDS = 2.5
+"""A scheduler that has not written a journal line for an emergency stop by then hangs."""
 DYING_SECONDS = 5.0
 
 
@@ -39,10 +41,23 @@ def emergency_stop(home: Home, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _ask(home: Home, options: argparse.Namespace) -> dict[str, Any]:
-    return act(
-        home, "emergency_stop", args={"reason": options.reason}, by=options.by,
-        request_id=options.request_id, timeout=ANSWER_SECONDS,
-    )
+    """The scheduler's answer. Unavailable if it does nothing, or too long."""
+    request_id, started, wrote = options.request_id or requests.new_id(), time.monotonic(), _written(home)
+    while True:
+        try:
+            return act(
+                home, "emergency_stop", args={"reason": options.reason}, by=options.by,
+                request_id=request_id, timeout=SILENCE_SECONDS,
+            )
+        except Unavailable:
+            before, wrote = wrote, _written(home)
+            if wrote == before or time.monotonic() - started > ANSWER_SECONDS:
+                raise
+
+
+def _written(home: Home) -> int:
+    """Bytes in all journals: they grow while a stop is at work."""
+    return sum(path.stat().st_size for path in home.agents.glob("*/journal.jsonl"))
 
 
 def _hung(home: Home, holder: Holder) -> bool:

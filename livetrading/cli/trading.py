@@ -30,6 +30,7 @@ def deploy(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     args = {
         "model_id": options.model_id, "mode": options.mode, "capital": options.capital,
         "max_position": options.max_position, "risk_per_trade": options.risk_per_trade,
+        "max_drawdown": options.max_drawdown, "stop_atr": options.stop_atr,
         "time_frame": options.time_frame, "pace": options.pace, "agent_type": options.agent_type,
         "symbol": options.symbol,
     }

@@ -32,6 +32,8 @@ def terms_of(args: dict[str, Any]) -> Terms:
         limits = Limits(
             max_position=float(args.get("max_position", 0.5)),
             risk_per_trade=float(args.get("risk_per_trade", 0.02)),
+            stop_atr=float(args.get("stop_atr", 2.0)),
+            max_drawdown=float(args.get("max_drawdown", 0.15)),
         )
         costs = Costs(**args.get("costs", {}))
     except (TypeError, ValueError):
@@ -180,7 +182,7 @@ class AgentManager:
             raise Conflict(f"{agent_id} is {dossier.state.status}; only a running agent can be paused.")
         if dossier.state.status != AgentStatus.PAUSED:
             dossier.commit([StatusChanged(AgentStatus.PAUSED, "", by)], when)
-        emergency.withdraw_entries(trader, "the agent was paused", when)
+        emergency.withdraw_entries(trader.executor, "the agent was paused", when)
         return f"{agent_id} is paused.", {"agent_id": agent_id, "agent_status": "paused"}
 
     def close(self, agent_id: str, by: str, now: datetime, note: str = "") -> Result:
@@ -193,7 +195,7 @@ class AgentManager:
             raise Conflict(f"{agent_id} holds no position; there is nothing to close.")
         if state.flat and note:
             trader.dossier.commit([Noted(note)], when)
-        emergency.withdraw_entries(trader, f"{CLOSING}{by}", when)
+        emergency.withdraw_entries(trader.executor, f"{CLOSING}{by}", when)
         done = emergency.flatten(trader, f"{CLOSING}{by}", when, note)
         return f"{agent_id}: {done}.", {"agent_id": agent_id, "outcome": done, "flat": trader.dossier.state.flat}
 
@@ -204,7 +206,7 @@ class AgentManager:
         over = dossier.state.status == AgentStatus.FINISHED
         if not dossier.state.flat and not over:
             raise Conflict(f"{agent_id} holds {dossier.state.book.shares} {dossier.state.agent.symbol}; close the position first.")
-        emergency.withdraw_entries(trader, "the agent was removed", when)
+        emergency.withdraw_entries(trader.executor, "the agent was removed", when)
         if dossier.state.orders:
             raise Conflict(f"{agent_id} still has an order at the broker; try again when it has ended.")
         said = [Noted(note)] if note else []

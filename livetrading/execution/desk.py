@@ -60,6 +60,7 @@ class Desk:
     damaged: dict[str, str] = field(default_factory=dict)
     notices: list[tuple[str, str]] = field(default_factory=list)
     _traders: dict[str, LiveTrader] = field(default_factory=dict)
+    _executors: dict[str, OrderExecutor] = field(default_factory=dict)
     _sources: dict[str, BarSource] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -127,18 +128,26 @@ class Desk:
     def forget(self, agent_id: str) -> None:
         """Build the trader anew the next time."""
         self._traders.pop(agent_id, None)
+        self._executors.pop(agent_id, None)
+
+    def executor(self, agent_id: str) -> OrderExecutor:
+        """An agent's orders and broker alone: enough to cancel, without bars or model."""
+        if agent_id not in self._executors:
+            dossier = self.dossier(agent_id)
+            broker, said = open_broker(self.store, dossier)
+            if said:
+                log.warning("%s: %s", agent_id, said)
+                self.notices.append((agent_id, said))
+            self._executors[agent_id] = OrderExecutor(dossier, broker, self.calendar, self.latch)
+        return self._executors[agent_id]
 
     def _build(self, dossier: Dossier) -> LiveTrader:
         config = dossier.state.agent
         card, bars = self.registry.card(config.model_id), self.registry.bars(config.model_id)
-        broker, said = open_broker(self.store, dossier)
-        if said:
-            log.warning("%s: %s", config.agent_id, said)
-            self.notices.append((config.agent_id, said))
-        executor = OrderExecutor(dossier, broker, self.calendar, self.latch)
+        executor = self.executor(config.agent_id)
         series = Series(bars, dossier.rows)
         return LiveTrader(
-            dossier, broker, executor, self._source(config, bars), self.calendar, card, series,
+            dossier, executor.broker, executor, self._source(config, bars), self.calendar, card, series,
             _Lazy(self.registry, config.model_id), self.delay,
             GIVE_WAY_SECONDS if self.beside else math.inf,
         )

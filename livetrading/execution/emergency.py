@@ -16,6 +16,7 @@ from ..core.types import AgentStatus, Leg, Mode
 from . import replay
 from .desk import Desk
 from .live_trader import LiveTrader
+from .order_executor import OrderExecutor
 from .position_tracker import difference
 
 log = logging.getLogger(__name__)
@@ -30,10 +31,9 @@ def time_of(trader: LiveTrader, now: datetime) -> datetime:
     return replay.virtual_now(trader) if trader.dossier.state.agent.mode == Mode.REPLAY else now
 
 
-def withdraw_entries(trader: LiveTrader, reason: str, now: datetime) -> None:
+def withdraw_entries(executor: OrderExecutor, reason: str, now: datetime) -> None:
     """Cancel every purchase that has not filled, here or at the broker."""
-    executor, dossier = trader.executor, trader.dossier
-    for order in dossier.state.open_orders(Leg.ENTRY):
+    for order in executor.dossier.state.open_orders(Leg.ENTRY):
         if order.state == OrderState.PLANNED:
             executor.drop(order, OrderState.CANCELED, reason, now)
         elif order.state != OrderState.PENDING_CANCEL:
@@ -82,8 +82,11 @@ def is_flat(trader: LiveTrader) -> bool:
 
 
 def stop(desk: Desk, reason: str, by: str, now: datetime) -> tuple[str, dict[str, Any]]:
-    """Stop, cancel and flatten every agent; an agent that fails does not stop the others."""
+    """Cancel every purchase, then stop and flatten agent by agent; one that fails does not stop the others."""
     desk.latch.set(reason or "emergency stop", by, now)
+    for agent_id in desk.active():
+        _withdraw_first(desk, agent_id, now)
+        desk.pulse()
     items = []
     for agent_id in desk.active():
         items.append(_stop_one(desk, agent_id, by, now))
@@ -95,6 +98,19 @@ def stop(desk: Desk, reason: str, by: str, now: datetime) -> tuple[str, dict[str
     flat = all(item["flat"] for item in items)
     text = "Everything is flat" if flat else "Stopped; not everything is flat yet"
     return f"{text}: {len(items)} agents.", {"items": items, "flat": flat}
+
+
+def _withdraw_first(desk: Desk, agent_id: str, now: datetime) -> None:
+    """No purchase waits for its cancel until the agents before it are sold. What fails here
+    is tried again, and told, when its agent's turn comes."""
+    state = desk.dossier(agent_id).state
+    if state.agent.mode == Mode.REPLAY or not state.open_orders(Leg.ENTRY):
+        return
+    try:
+        withdraw_entries(desk.executor(agent_id), "emergency stop", now)
+    except LivetradingError as error:
+        log.error("emergency stop of %s: %s", agent_id, error)
+        desk.forget(agent_id)
 
 
 def unfinished(desk: Desk) -> bool:
@@ -123,7 +139,7 @@ def _stop_one(desk: Desk, agent_id: str, by: str, now: datetime) -> dict[str, An
         if dossier.state.status != AgentStatus.STOPPED:
             dossier.commit([StatusChanged(AgentStatus.STOPPED, "emergency stop", by)], when)
         orders = len(dossier.state.orders)
-        withdraw_entries(trader, "emergency stop", when)
+        withdraw_entries(trader.executor, "emergency stop", when)
         trader.executor.recover(when)
         status = flatten(trader, "emergency stop", when)
     except LivetradingError as error:

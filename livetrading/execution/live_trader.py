@@ -18,6 +18,7 @@ import pandas as pd
 from ..adapters.bars.base import BarSource
 from ..adapters.brokers.paper import PaperBroker
 from ..adapters.calendar import Calendar
+from ..core import agent as agents
 from ..core import decide, gate, ledger, limits, market, rules, sanity, windows
 from ..core.card import ModelCard
 from ..core.errors import LivetradingError
@@ -177,7 +178,7 @@ class LiveTrader:
         quote = _quote(frame)
         self.broker.advance(name, self.calendar.open_at(session), quote)
         events += self._overnight(name, quote)
-        events += statements.news(state, self.broker)
+        events += statements.news(agents.fold(events, state), self.broker)
         events.append(Marked(name, float(quote.close)))
         self.dossier.commit(events, now)
         self.series.append(rows)

@@ -19,7 +19,7 @@ from ..core.errors import Unavailable
 from ..core.events import Event, OrderMoved, OrderPlanned
 from ..core.orders import WORKING, Order, OrderState
 from ..core.types import AgentStatus, Leg
-from . import statements
+from . import protection, statements
 from .dossier import Dossier
 from .second_look import Look
 
@@ -54,7 +54,7 @@ class OrderExecutor:
             state.next_key(bar, Leg.ENTRY), Leg.ENTRY, qty, bar, stop_price=stop_price,
             created=at, updated=at,
         )
-        stop = self._stop(bar, qty, stop_price, buy.key, at)
+        stop = self.stop(bar, qty, stop_price, buy.key, at)
         return [OrderPlanned(buy.to_dict()), OrderPlanned(stop.to_dict())]
 
     def exit(self, bar: str, now: datetime, tif: str = "OPG", reason: str = "") -> list[Event]:
@@ -66,7 +66,8 @@ class OrderExecutor:
         )
         return [OrderPlanned(order.to_dict())]
 
-    def _stop(self, bar: str, qty: int, price: float, parent: str | None, at: str) -> Order:
+    def stop(self, bar: str, qty: int, price: float, parent: str | None, at: str) -> Order:
+        """A protective stop of ``qty`` shares at ``price`` USD, under its next key."""
         key = self.dossier.state.next_key(bar, Leg.STOP)
         return Order(
             key, Leg.STOP, qty, bar, "STP", "GTC", price, parent, created=at, updated=at
@@ -97,7 +98,7 @@ class OrderExecutor:
         due, late = self._window(order, now), self._too_late(order, now)
         doubt = look(order, now) if order.leg == Leg.ENTRY and (due or late) else None
         if due and doubt is None:
-            return self._send(order, now)
+            return self.send(order, now)
         if due and doubt is not None and doubt.final:
             self.drop(order, _S.CANCELED, doubt.reason, now)
         elif late:
@@ -133,7 +134,7 @@ class OrderExecutor:
             return now > windows.at(session, windows.OPG_UNTIL)
         return now > windows.day_until(self.calendar.close_at(session))
 
-    def _send(self, order: Order, now: datetime) -> bool:
+    def send(self, order: Order, now: datetime) -> bool:
         """Write, then send. False: it could not go yet and stays planned."""
         state = self.dossier.state
         child = next((o for o in state.open_orders(Leg.STOP) if o.parent == order.key), None)
@@ -161,7 +162,10 @@ class OrderExecutor:
         assert order is not None
         # Read once more: the commit took its time, and a stop may have come meanwhile.
         if order.leg == Leg.ENTRY and (barred := self._barred()):
-            self._never_arrived(order, barred, now)
+            self.give_up(order, barred, now)
+            return False
+        if order.side == "SELL" and (theirs := self.broker.position()) < order.qty:
+            self.give_up(order, f"the broker holds {theirs} shares", now)
             return False
         try:
             answer = self.broker.submit(ticket_of(order), child and ticket_of(child), now)
@@ -169,11 +173,11 @@ class OrderExecutor:
             # Whether it arrived is unknown: it stays PENDING_NEW and is looked up.
             log.warning("%s: no answer to the order: %s", key, error)
             return False
-        moves: list[Event] = [statements.moved(order, answer)]
+        moves: list[Event] = [statements.moved(order, statements.believed(order, answer, order.filled))]
         if child is not None:
             reply = self.broker.find(child.key)
             moves.append(
-                statements.moved(child, reply)
+                statements.moved(child, statements.believed(child, reply, child.filled))
                 if reply
                 else OrderMoved(child.key, _S.REJECTED, "the broker took the entry without its stop")
             )
@@ -225,14 +229,15 @@ class OrderExecutor:
             parent = self.dossier.state.order(order.parent) if order.parent else None
             if parent is not None and parent.state == _S.PENDING_NEW:
                 continue  # it travels with its entry
-            if self._known(order):
+            if self.known(order):
                 self._ask_again(order, now)
             elif order.state == _S.PENDING_CANCEL or parent is not None:
-                self._never_arrived(order, "it never reached the broker", now)
+                self.give_up(order, "it never reached the broker", now)
             else:
                 self._resend(order, now)
 
-    def _known(self, order: Order) -> bool:
+    def known(self, order: Order) -> bool:
+        """Whether the broker knows it: asked twice before the answer is no."""
         return any(self.broker.find(order.key) is not None for _ in range(LOOKUPS))
 
     def _ask_again(self, order: Order, now: datetime) -> None:
@@ -243,7 +248,7 @@ class OrderExecutor:
         else:
             self.sync(now)
 
-    def _never_arrived(self, order: Order, reason: str, now: datetime) -> None:
+    def give_up(self, order: Order, reason: str, now: datetime) -> None:
         """End an order that the broker twice did not know, and the stop that went with it."""
         children = [o for o in self.dossier.state.open_orders(Leg.STOP) if o.parent == order.key]
         self.dossier.commit([OrderMoved(o.key, _S.CANCELED, reason) for o in (order, *children)], now)
@@ -252,12 +257,12 @@ class OrderExecutor:
         """Send once more what did not arrive, if it still may go."""
         barred = self._barred() if order.leg == Leg.ENTRY else None
         if barred:
-            return self._never_arrived(order, barred, now)
+            return self.give_up(order, barred, now)
         if order.tif == "OPG" and not windows.may_recover(self._session(order), now):
             session = self._session(order)
             close = self.calendar.close_at(session)
             if order.leg != Leg.EXIT or now > windows.day_until(close):
-                return self._never_arrived(order, "it did not reach the broker in time", now)
+                return self.give_up(order, "it did not reach the broker in time", now)
             if not windows.for_day(session, close, now):
                 return None  # between the open's window and the day's
             self.dossier.commit([OrderMoved(order.key, _S.PENDING_NEW, tif="DAY")], now)
@@ -279,22 +284,4 @@ class OrderExecutor:
 
     def protect(self, now: datetime) -> list[str]:
         """Exactly one stop of the position's size; what is or was wrong, in words."""
-        state = self.dossier.state
-        if state.flat or state.open_orders(Leg.EXIT):
-            return []
-        held, theirs = state.book.shares, self.broker.position()
-        if theirs != held:
-            return [f"no stop is placed while the book holds {held} shares and the broker {theirs}"]
-        for stop in state.open_orders(Leg.STOP):
-            if stop.state in WORKING and not self._known(stop):
-                self._never_arrived(stop, "the broker does not know it", now)
-        stops = self.dossier.state.open_orders(Leg.STOP)
-        if any(o.at_broker for o in stops):
-            covered = sum(o.qty for o in stops if o.at_broker)
-            return [f"the protective stop covers {covered} of {held} shares"] if covered != held else []
-        bar = state.booked or state.deployed_at[:10]
-        stop = stops[0] if stops else self._stop(bar, state.book.shares, float(state.book.account.stop), None, stamp(now))
-        if not stops:
-            self.dossier.commit([OrderPlanned(stop.to_dict())], now)
-        self._send(stop, now)
-        return [f"the protective stop was missing and was placed again at {stop.stop_price:.2f}"]
+        return protection.protect(self, now)

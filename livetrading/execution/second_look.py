@@ -6,6 +6,7 @@ from datetime import date, datetime
 import pandas as pd
 
 from ..adapters.bars.base import BarSource
+from ..core import sanity
 from ..core.bars import PRICES
 from ..core.errors import LivetradingError
 from .series import Series
@@ -32,12 +33,15 @@ def at_bar(source: BarSource, series: Series, symbol: str, bar: date, now: datet
         fresh = source.daily(symbol, now=now).frame
     except LivetradingError as error:
         return Look(f"its bar could not be looked at again: {error}", final=False)
+    problem = sanity.malformed(fresh)
+    if problem:
+        return Look(problem, final=False)
     stamp = pd.Timestamp(bar)
     if stamp not in fresh.index:
         return Look(f"the source does not show the bar of {bar} any more", final=False)
     ours, theirs = series.up_to(bar).iloc[-1], fresh.loc[stamp]
     for name in PRICES:
-        if abs(theirs[name] - ours[name]) > TOLERANCE * abs(ours[name]):
+        if not abs(theirs[name] - ours[name]) <= TOLERANCE * abs(ours[name]):  # also when it is no number now
             return Look(
                 f"the {name} of {bar} was {ours[name]:g} at the decision and is {theirs[name]:g} now", final=True
             )

@@ -1,21 +1,64 @@
-"""What a broker's words mean for an agent: statements and executions as events."""
+"""What a broker's words mean for an agent: statements and executions as events.
+
+A broker may tell that an order filled before it tells the fill, tell a fill
+twice, or a sale before its purchase. The order then waits for the fill, and the
+sale for the purchase: an order has ended when its money is in the book.
+"""
+
+from collections import Counter
+from dataclasses import replace
 
 from ..adapters.brokers.base import Broker, BrokerOrder, Execution
 from ..core.agent import AgentState
 from ..core.events import Event, Filled, OrderMoved
-from ..core.orders import Order, OrderState
+from ..core.orders import WORKING, Order, OrderState
 from ..core.types import Leg
 
 
 def news(state: AgentState, broker: Broker) -> list[Event]:
     """What the broker says that the book does not hold yet; nothing is written."""
+    answers = [(o, broker.find(o.key)) for o in state.open_orders() if o.at_broker]
+    fills = _bookable(state, broker.executions())
+    booked: Counter[str] = Counter()
+    for fill in fills:
+        booked[fill.ref] += fill.qty
     found: list[Event] = []
-    for order in state.open_orders():
-        answer = broker.find(order.key) if order.at_broker else None
-        if answer is not None and _changed(order, answer):
-            found.append(moved(order, answer))
-    fills = [e for e in broker.executions() if e.exec_id not in state.book.executions]
-    return [*found, *(_filled(state, broker, fill) for fill in fills if state.order(fill.ref) is not None)]
+    for order, answer in answers:
+        heard = answer and believed(order, answer, order.filled + booked[order.key])
+        if heard and _changed(order, heard):
+            found.append(moved(order, heard))
+    return [*found, *(_filled(state, broker, fill) for fill in fills)]
+
+
+def _bookable(state: AgentState, told: list[Execution]) -> list[Execution]:
+    """New fills of this agent, each once; what sells shares that are not in the book yet waits."""
+    fresh = {e.exec_id: e for e in told if e.exec_id not in state.book.executions}
+    waiting = [e for e in fresh.values() if state.order(e.ref) is not None]
+    shares, taken = state.book.shares, list[Execution]()
+    while ready := next((e for e in waiting if shares + _signed(state, e) >= 0), None):
+        waiting.remove(ready)
+        taken.append(ready)
+        shares += _signed(state, ready)
+    return taken
+
+
+def _signed(state: AgentState, fill: Execution) -> int:
+    order = state.order(fill.ref)
+    return fill.qty if order is not None and order.side == "BUY" else -fill.qty
+
+
+def believed(order: Order, answer: BrokerOrder, booked: int) -> BrokerOrder:
+    """The broker's statement as far as the book bears it out, ``booked`` shares of it.
+
+    What it says to have filled beyond them is on its way, and the order goes on
+    until it arrives.
+    """
+    state = answer.state
+    if answer.filled > booked or state in WORKING:
+        state = OrderState.PARTIALLY_FILLED if booked else OrderState.NEW
+        if order.state == OrderState.PENDING_CANCEL:
+            state = order.state
+    return replace(answer, state=state, filled=booked)
 
 
 def moved(order: Order, answer: BrokerOrder) -> OrderMoved:
@@ -27,9 +70,7 @@ def moved(order: Order, answer: BrokerOrder) -> OrderMoved:
 
 
 def _changed(order: Order, answer: BrokerOrder) -> bool:
-    waiting = order.state == OrderState.PENDING_CANCEL and answer.state == OrderState.NEW
-    state = order.state != answer.state and not waiting
-    return state or order.filled != answer.filled or order.qty != answer.qty or (
+    return order.state != answer.state or order.filled != answer.filled or order.qty != answer.qty or (
         order.leg == Leg.STOP and order.stop_price != answer.stop_price
     )
 

@@ -99,6 +99,16 @@ def test_a_model_below_the_gate_is_warned_about_and_never_offered_real_money(
     assert "error" in call("deploy", trained[1], "--mode", "ibkr", code=1)
 
 
+def test_every_limit_that_is_given_is_the_agents(call: Call, trained: tuple[Path, str]) -> None:
+    limits = {"--max-position": "0.4", "--risk-per-trade": "0.01", "--max-drawdown": "0.1", "--stop-atr": "3"}
+    made = call("deploy", trained[1], "--capital", "25000", *[word for pair in limits.items() for word in pair])
+    journal = (trained[0] / "agents" / made["agent_id"] / "journal.jsonl").read_text().splitlines()[0]
+    terms = json.loads(journal)["events"][0]["config"]["terms"]
+    assert terms["capital"] == 25_000
+    assert terms["limits"] == {"max_position": 0.4, "risk_per_trade": 0.01, "max_drawdown": 0.1, "stop_atr": 3.0}
+    call("remove", made["agent_id"])
+
+
 def test_a_removed_agent_is_gone_and_its_number_is_not_used_again(call: Call, trained: tuple[Path, str]) -> None:
     first = call("deploy", trained[1])["agent_id"]
     call("remove", first)

@@ -73,7 +73,7 @@ def test_the_pauses_of_a_child_that_keeps_dying_grow_to_a_minute(monkeypatch: An
 
     pauses = []
     for _ in range(8):
-        child.process = Dead()  # type: ignore[assignment]
+        child.process, child.started = Dead(), clock[0]  # type: ignore[assignment]
         child.elsewhere = lambda: True
         child.keep()
         pauses.append(child.pause)

@@ -14,7 +14,7 @@ from livetrading.adapters.home import Home
 from livetrading.adapters.stamps import stamp
 from livetrading.adapters.store import Store
 from livetrading.dashboard.components import agent_facts, agent_table, board, emergency
-from livetrading.execution import views
+from livetrading.execution import alarms, views
 from livetrading.research import jobs
 
 from .conftest import AGENT, ROOT, TRADES, model_of
@@ -55,6 +55,16 @@ def test_an_empty_home_says_what_to_do(open_page: Open, tmp_path: Path) -> None:
     at = open_page(tmp_path)
     assert EMPTY in text_of(at)
     assert {"EMERGENCY STOP", "Add Agent", "Start scheduler"} <= set(labels(at))
+
+
+def test_alarms_stand_on_the_page_with_new_york_time_agent_and_words(open_page: Open, tmp_path: Path) -> None:
+    store, at_noon = Store(Home.resolve(str(tmp_path))), datetime(2024, 6, 3, 16, 0, tzinfo=UTC)
+    alarms.add(store, "", "The scheduler ended by signal 9; it starts again in 2 s.", at_noon)
+    alarms.add(store, AGENT, "2024-06-03 MISSED: no bar", at_noon)
+    at = open_page(tmp_path)
+    assert at.expander[0].label == "2 alarms · 2024-06-03 MISSED: no bar"
+    for words in ("New York", "12:00", AGENT, "The scheduler ended by signal 9"):
+        assert words in text_of(at)
 
 
 def test_a_missing_scheduler_is_said_with_the_way_to_start_it(open_page: Open, tmp_path: Path) -> None:

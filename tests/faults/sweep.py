@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.faults import crash
 
-FAST_SECONDS = 40
+FAST_SECONDS = 20
 PAIRS, SEED = 500, 1
 
 

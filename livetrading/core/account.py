@@ -1,0 +1,61 @@
+"""One broker account that several agents share: whose a fill is, and whose the shares are.
+
+Every order carries its key, and a key begins with its agent's id: that is how
+fills are told apart. Shares are told apart by the books. What no book holds is the
+unmanaged rest: bought by hand, or by a program that is not ours.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol, TypeVar
+
+from . import rules
+
+
+class _Told(Protocol):
+    @property
+    def ref(self) -> str: ...
+
+
+T = TypeVar("T", bound=_Told)
+
+
+def owner(key: str) -> str:
+    """The agent id in an order's key; empty for an order that carries none."""
+    agent_id, colon, _ = key.partition(":")
+    return agent_id if colon else ""
+
+
+def of_agent(agent_id: str, told: Iterable[T]) -> list[T]:
+    """What the account tells of one agent's orders: ``PPO_TNA_0010`` is not ``PPO_TNA_001``."""
+    return [item for item in told if owner(item.ref) == agent_id]
+
+
+def unmanaged(positions: Mapping[str, int], books: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Whole shares by symbol that no agent holds; ``books`` are (symbol, shares) of each agent.
+
+    Negative where a person sold what an agent's book still holds.
+    """
+    rest = dict(positions)
+    for symbol, shares in books:
+        rest[symbol] = rest.get(symbol, 0) - shares
+    return rest
+
+
+def position_of(agent_id: str, position: int, holdings: Mapping[str, int], rest: int) -> int:
+    """The part of the account's ``position`` in a symbol that is this agent's.
+
+    ``holdings`` are the shares of every agent on that symbol by id. Equal to the
+    agent's own as long as nobody traded its shares by hand.
+    """
+    return position - rest - sum(n for other, n in holdings.items() if other != agent_id)
+
+
+def rest_after_split(rest: int, holdings: Iterable[int], ratio: float) -> int:
+    """The unmanaged rest when a split is rounded once for the account and once for each agent.
+
+    A fraction that agents were paid in cash for may make up a whole share of the account: it is
+    the rest's, since a book holds whole shares of its own alone.
+    """
+    held = list(holdings)
+    whole = int(rules.whole(rest + sum(held), ratio))
+    return whole - sum(int(rules.whole(shares, ratio)) for shares in held)

@@ -1,0 +1,92 @@
+"""A position has one protective stop of its size, and nothing more is on sale than is held."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from ..adapters.stamps import stamp
+from ..core.events import OrderPlanned
+from ..core.orders import WORKING, Order, OrderState
+from ..core.types import Leg
+
+if TYPE_CHECKING:
+    from .order_executor import OrderExecutor
+
+
+def protect(executor: "OrderExecutor", now: datetime) -> list[str]:
+    """Exactly one stop of the position's size; what is or was wrong, in words."""
+    if oversold := _withdraw_oversold(executor, now):
+        return [oversold]
+    state = executor.dossier.state
+    if state.flat:
+        return []
+    held, theirs = state.book.shares, executor.broker.position()
+    if state.open_orders(Leg.EXIT):
+        return []
+    if theirs != held:
+        return [f"no stop is placed while the book holds {held} shares and the broker {theirs}"]
+    for stop in state.open_orders(Leg.STOP):
+        if stop.state in WORKING and not executor.known(stop):
+            executor.give_up(stop, "the broker does not know it", now)
+    stops = executor.dossier.state.open_orders(Leg.STOP)
+    if any(o.at_broker for o in stops):
+        return _resize(executor, stops, held, now)
+    stop = stops[0] if stops else _planned(executor, held, now)
+    executor.send(stop, now)
+    return [f"the protective stop was missing and was placed again at {stop.stop_price:.2f}"]
+
+
+def _planned(executor: "OrderExecutor", held: int, now: datetime) -> Order:
+    state = executor.dossier.state
+    bar = state.booked or state.deployed_at[:10]
+    stop = executor.stop(bar, held, float(state.book.account.stop), None, stamp(now))
+    executor.dossier.commit([OrderPlanned(stop.to_dict())], now)
+    return stop
+
+
+def _resize(executor: "OrderExecutor", stops: list[Order], held: int, now: datetime) -> list[str]:
+    """A stop of the wrong size goes; the next pass places the right one."""
+    covered = sum(o.qty for o in stops if o.at_broker)
+    if covered == held or any(_entry_of(executor, o) for o in stops):
+        return []
+    _cancel(executor, [o.key for o in stops if o.at_broker], f"it covers {covered} of {held} shares", now)
+    return [f"the protective stop covers {covered} of {held} shares and is replaced"]
+
+
+def _entry_of(executor: "OrderExecutor", stop: Order) -> Order | None:
+    """The entry that still fills: its broker lets the stop grow with it."""
+    parent = executor.dossier.state.order(stop.parent) if stop.parent else None
+    return parent if parent is not None and parent.open else None
+
+
+def _withdraw_oversold(executor: "OrderExecutor", now: datetime) -> str:
+    """Take back what would sell shares that a person has sold already, and end short.
+
+    All numbers are the broker's own: what the book has not heard of yet is no oversale.
+    """
+    sales = [o for o in executor.dossier.state.open_orders() if o.side == "SELL" and o.at_broker]
+    working = {o.key: left for o in sales if (left := _working(executor, o))}
+    if not working:
+        return ""
+    theirs, on_sale = max(executor.broker.position(), 0), sum(working.values())
+    if on_sale <= theirs:
+        return ""
+    _cancel(executor, list(working), f"the broker holds {theirs} shares", now)
+    return f"{on_sale} shares were on sale and the broker holds {theirs}: {', '.join(working)} withdrawn"
+
+
+def _working(executor: "OrderExecutor", order: Order) -> int:
+    """Shares that the broker can still sell for an order; a stop sells what its entry has bought."""
+    answer, entry = executor.broker.find(order.key), _entry_of(executor, order)
+    if answer is None or answer.state not in WORKING:
+        return 0
+    bought = executor.broker.find(entry.key) if entry else None
+    limit = answer.qty if entry is None else min(answer.qty, bought.filled if bought else 0)
+    return max(limit - answer.filled, 0)
+
+
+def _cancel(executor: "OrderExecutor", keys: list[str], reason: str, now: datetime) -> None:
+    """Ask once for each; an answer to one may already tell the end of another."""
+    for key in keys:
+        order = executor.dossier.state.order(key)
+        if order is not None and order.open and order.state != OrderState.PENDING_CANCEL:
+            executor.cancel(key, reason, now)
