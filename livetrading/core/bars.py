@@ -48,7 +48,8 @@ def _dates(values: pd.Series | pd.Index, where: str) -> pd.DatetimeIndex:
         row = int(np.argmax(unread))
         raise BadBars(f"{where}, row {row + 1}: {np.asarray(values, object)[row]!r} is not a date;"
                       f" write YYYY-MM-DD.")
-    return parsed.tz_localize(None).normalize().as_unit("ns").rename("date")
+    days = parsed.tz_localize(None).normalize().as_unit("ns")
+    return pd.DatetimeIndex(days.to_numpy(), name="date")  # without the frequency that five days in a row suggest
 
 
 def _numbers(values: pd.Series, index: pd.DatetimeIndex, where: str) -> np.ndarray:
@@ -158,8 +159,15 @@ def from_rows(rows: Sequence[Sequence]) -> pd.DataFrame:
     """The canonical frame that ``to_rows`` was given, to the bit."""
     if any(len(row) != 1 + len(COLUMNS) for row in rows):
         raise BadBars(f"Rows of bars need date and {', '.join(COLUMNS)}; fetch the bars again.")
-    frame = pd.DataFrame(list(rows), columns=["date", *COLUMNS])
-    return canonical(frame.astype({"date": str}), "rows of bars")
+    try:
+        # What to_rows wrote needs no reading of foreign forms; ten times as fast for a row.
+        days = np.array([row[0] for row in rows], dtype="datetime64[D]").astype("datetime64[ns]")
+        values = np.array([row[1:] for row in rows], dtype=np.float64).reshape(len(rows), len(COLUMNS))
+    except (ValueError, TypeError):
+        frame = pd.DataFrame(list(rows), columns=["date", *COLUMNS])
+        return canonical(frame.astype({"date": str}), "rows of bars")
+    index = pd.DatetimeIndex(days, name="date")
+    return pd.DataFrame({name: values[:, i] for i, name in enumerate(COLUMNS)}, index=index)
 
 
 def overlap_problem(ours: pd.DataFrame, theirs: pd.DataFrame, tolerance: float = 1e-4) -> str | None:
