@@ -21,9 +21,12 @@ demo: venv
 test: venv
 	$(PY) -m pytest
 
-# FAST=1: a slice of under a minute.
+# The figures of docs/RELIABILITY.md; FAST=1: a slice of each.
 faults: venv
 	$(PY) -m tests.faults.sweep
+	$(PY) -m tests.faults.store_sweep
+	$(PY) -m tests.faults.calendar_sweep
+	$(PY) -m tests.faults.clean_bars
 	$(PY) -m tests.faults.bad_broker
 	$(PY) -m tests.faults.shared_account
 	$(PY) -m tests.faults.emergency_trials
