@@ -5,8 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,18 +14,9 @@ from livetrading.adapters.locks import SchedulerLock
 from livetrading.adapters.store import Store
 from livetrading.cli import up
 from livetrading.execution import views
+from tests.doubles.processes import awaited
 
 PATIENCE = 60.0
-
-
-def awaited(condition: Callable[[], Any], what: str) -> Any:
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"{what} did not come")
 
 
 def free_port() -> int:

@@ -4,8 +4,23 @@ import multiprocessing
 import os
 import resource
 import signal
+import time
 from collections.abc import Callable
 from typing import Any
+
+PATIENCE = 60.0
+"""Seconds after which a condition that does not come is a failure; no test waits for it otherwise."""
+
+
+def awaited(condition: Callable[[], Any], what: str) -> Any:
+    """The condition's value once it holds; AssertionError when it never does."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.005)
+    raise AssertionError(f"{what} did not come")
 
 FORK = multiprocessing.get_context("fork")
 

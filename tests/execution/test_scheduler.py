@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,19 +21,10 @@ from livetrading.execution import requests, views
 from livetrading.execution.scheduler import Scheduler
 from tests.doubles.lives import AGENT, FIRST, Cycler, Known, at, deployed, real_model
 from tests.doubles.series import generated
+from tests.doubles.processes import awaited
 
 PATIENCE = 60.0
 """Seconds after which a condition that does not come is a failure; no test waits for it otherwise."""
-
-
-def awaited(condition: Callable[[], Any], what: str) -> Any:
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"{what} did not come")
 
 
 class Process:

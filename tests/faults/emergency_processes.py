@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +20,7 @@ from livetrading.execution.desk import agent_ids
 from tests.doubles.lives import Life
 from tests.faults.emergency_checks import account, after_stop, aftermath, bought, one_stop
 from tests.faults.emergency_states import Template, reopened, template
+from tests.doubles.processes import awaited
 
 KINDS = ("alive", "dead", "hung", "command killed midway", "busy", "both killed midway", "double click")
 STATES = ("entry planned", "entry at the broker", "position with its stop", "exit planned", "exit at the broker", "close in session")
@@ -28,16 +28,6 @@ AGENTS_OF_A_PASS = 100
 PATIENCE = 60.0
 OLDER = 20.0
 """Seconds that the command's clock is ahead of a hung scheduler's: its heartbeat looks that old."""
-
-
-def awaited(condition: Callable[[], Any], what: str) -> Any:
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.002)
-    raise AssertionError(f"{what} did not come")
 
 
 @dataclass

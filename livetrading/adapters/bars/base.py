@@ -1,6 +1,5 @@
 """What every source of bars promises."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,12 +10,12 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from livetrading.core.bars import bars_sha256
+from livetrading.core.card import SYMBOL
 from livetrading.core.errors import BadBars, BadInput
 
 from ..calendar import calendar
 
 NEW_YORK = ZoneInfo("America/New_York")
-_SYMBOL = re.compile(r"[A-Z][A-Z0-9.\-]{0,9}")  # also keeps paths safe, and ISINs out
 
 Splits = tuple[tuple[date, float], ...]
 
@@ -56,7 +55,7 @@ class BarSource(Protocol):
 def check_symbol(symbol: str) -> str:
     """`symbol` in capitals; BadInput if it cannot be a US ticker."""
     ticker = symbol.strip().upper()
-    if not _SYMBOL.fullmatch(ticker):
+    if not SYMBOL.fullmatch(ticker):
         raise BadInput(f"{symbol!r} is not a ticker symbol; give one such as AAPL or BRK-B.")
     return ticker
 
