@@ -21,16 +21,9 @@ demo: venv
 test: venv
 	$(PY) -m pytest
 
-# The figures of docs/RELIABILITY.md; FAST=1: a slice of each.
+# The figures of docs/RELIABILITY.md, two sweeps at a time; FAST=1: a slice of each, a minute in all.
 faults: venv
-	$(PY) -m tests.faults.sweep
-	$(PY) -m tests.faults.store_sweep
-	$(PY) -m tests.faults.calendar_sweep
-	$(PY) -m tests.faults.clean_bars
-	$(PY) -m tests.faults.bad_broker
-	$(PY) -m tests.faults.shared_account
-	$(PY) -m tests.faults.emergency_trials
-	$(PY) -m tests.faults.decade
+	$(PY) -m tests.faults
 
 # The Interactive Brokers adapter against a double of TWS: kills, faults, outages.
 faults-ibkr: venv

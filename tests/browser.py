@@ -20,6 +20,8 @@ FLAGS = (
 )
 MESSAGES_A_REFRESH = 3
 """At least: a fragment's run begins, brings its elements and ends."""
+PATIENCE = 120_000
+"""Milliseconds; where hope ends, not what it takes."""
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
@@ -57,7 +59,7 @@ def browser(profile: Path, *, width: int = 1280, height: int = 900) -> Iterator[
         context = playwright.chromium.launch_persistent_context(
             str(profile), executable_path=path, headless=True, args=list(FLAGS),
             viewport={"width": width, "height": height},
-            accept_downloads=True,
+            accept_downloads=True, timeout=PATIENCE,
         )
         try:
             yield _page(context)
@@ -100,6 +102,7 @@ def _page(context: BrowserContext) -> tuple[Page, Traffic]:
         traffic.messages += 1
 
     context.on("request", asked)
+    context.set_default_timeout(PATIENCE)
     page = context.pages[0] if context.pages else context.new_page()
     page.on("console", said)
     page.on("pageerror", lambda error: traffic.errors.append(str(error)))
@@ -110,7 +113,7 @@ def _page(context: BrowserContext) -> tuple[Page, Traffic]:
 def refreshed(page: Page, traffic: Traffic, times: int = 2) -> None:
     """Await that the page was refreshed by itself so many times; nobody touched it meanwhile."""
     target = traffic.messages + MESSAGES_A_REFRESH * times
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + PATIENCE / 1000
     while traffic.messages < target:
         assert time.monotonic() < deadline, "the page does not refresh"
         page.wait_for_timeout(100)

@@ -103,6 +103,14 @@ def atomic_write(path: Path, data: bytes, *, mode: int = 0o666, durable: bool = 
             os.unlink(temporary)
 
 
+def remove(path: Path) -> None:
+    """Delete what may be gone already. Raises Unavailable."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise unavailable(error, path, "removed") from None
+
+
 def read_file(path: Path) -> bytes | None:
     """The content, or None if there is no such file. Raises Unavailable."""
     try:

@@ -21,6 +21,9 @@ _AGENT = re.compile(rf"(PPO|SAC)_{_SYMBOL}_\d{{3,}}")
 _MODEL = re.compile(rf"(PPO|SAC)_{_SYMBOL}_v\d{{8}}_\d{{6}}(_\d+)?")
 
 
+_ACCOUNT = re.compile(r"[A-Za-z0-9]{1,32}")
+
+
 def check_agent_id(agent_id: str) -> str:
     """Returned if it may become a path and a key, else BadInput."""
     if isinstance(agent_id, str) and len(agent_id) <= MAX_AGENT_ID and _AGENT.fullmatch(agent_id):
@@ -81,6 +84,12 @@ class Home:
     def agent(self, agent_id: str) -> Path:
         """The agent's directory, whether it exists or not. Raises BadInput."""
         return self.agents / check_agent_id(agent_id)
+
+    def account(self, number: str) -> Path:
+        """A broker account's directory, whether it exists or not. Raises BadInput."""
+        if not _ACCOUNT.fullmatch(number):
+            raise BadInput(f"{number!r} is not an account number; use up to 32 letters and digits.")
+        return self.root / "accounts" / number
 
     def model(self, model_id: str) -> Path:
         """The model's directory, whether it exists or not. Raises BadInput."""

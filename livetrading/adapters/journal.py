@@ -7,7 +7,7 @@ acknowledged and may be dropped; anything else that does not fit is damage.
 import fcntl
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,7 @@ def read_lines(path: Path) -> Iterator[Line]:
     """
     for raw, tail in _scan(path):
         if raw:
-            try:
-                line = decode(raw, tail.seq, tail.hash)
-            except ValueError as error:
-                raise _damaged(path, tail.seq, str(error)) from None
-            yield line
+            yield _line(path, raw, tail)
 
 
 class Journal:
@@ -45,13 +41,17 @@ class Journal:
         self._mutex = threading.Lock()
 
     @classmethod
-    def open(cls, path: Path) -> "Journal":
+    def open(cls, path: Path, take: Callable[[Line], object] | None = None) -> "Journal":
         """Verify the whole chain once; a file that is not there is an empty journal.
 
-        Raises Damaged that names the line, or Unavailable.
+        ``take`` is handed each line as it is verified. Raises Damaged that names
+        the line, after the lines before it, or Unavailable.
         """
-        signature = _signature(path)
-        return cls(path, _last(path), signature)
+        signature, tail = _signature(path), Tail()
+        for raw, tail in _scan(path):
+            if raw and take is not None:
+                take(_line(path, raw, tail))
+        return cls(path, tail, signature)
 
     @property
     def seq(self) -> int:
@@ -156,6 +156,8 @@ class Journal:
             self._undone = True  # the next append tries again
 
     def _recover(self) -> int:
+        if not (self._tail.torn or self._undone) and _signature(self.path) == self._signature:
+            return 0  # as it was left: a long journal is not read again for nothing
         tail = _last(self.path)
         ours = (tail.seq, tail.hash) == (self.seq, self.head)
         if not ours and not (self._undone and tail.seq == self.seq + 1):
@@ -187,6 +189,13 @@ def _scan(path: Path) -> Iterator[tuple[bytes, Tail]]:
         raise unavailable(error, path, "read") from None
     except ValueError as error:
         raise _damaged(path, tail.seq + 1, str(error)) from None
+
+
+def _line(path: Path, raw: bytes, tail: Tail) -> Line:
+    try:
+        return decode(raw, tail.seq, tail.hash)
+    except ValueError as error:
+        raise _damaged(path, tail.seq, str(error)) from None
 
 
 def _last(path: Path) -> Tail:

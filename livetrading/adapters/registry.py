@@ -185,11 +185,11 @@ class Registry:
 
 def check_rules(card: ModelCard) -> None:
     """Refused unless this code computes what the model learned to see and do."""
-    if (card.feature_set, card.features) != (features.FEATURE_SET, features.FEATURES):
+    if features.SETS.get(card.feature_set) != card.features:
+        known = "; ".join(f"{name} ({', '.join(columns)})" for name, columns in features.SETS.items())
         raise Refused(
             f"{card.model_id} was trained on the features {card.feature_set} "
-            f"({', '.join(card.features)}) and this version computes {features.FEATURE_SET} "
-            f"({', '.join(features.FEATURES)}): train it again."
+            f"({', '.join(card.features)}) and this version computes {known}: train it again."
         )
     if card.rules_version != rules.RULES_VERSION:
         raise Refused(

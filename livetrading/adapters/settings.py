@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..core.errors import BadInput
 from .files import atomic_write, read_file
@@ -14,6 +15,11 @@ from .home import Home
 
 Value = str | int | tuple[str, ...]
 _HOST = re.compile(r"[A-Za-z0-9.:_\-\[\]*]+")
+_ACCOUNT = re.compile(r"[A-Za-z0-9]{0,32}")
+_RESTART = re.compile(r"(([01][0-9]|2[0-3]):[0-5][0-9])?")
+_USD = 1_000_000_000
+ACCOUNT_MODES = ("paper", "live")
+PAPER_OPENS = ("day", "auction")
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,13 @@ class Settings:
 
     ``address``, ``port`` and ``allowed_hosts`` are the dashboard's; a check
     runs ``check_delay_minutes`` after the close, for delayed bars need 15.
+    ``ibkr_*`` say where TWS listens and which account is traded there:
+    ``ibkr_restart`` is its daily restart (HH:MM, empty for none) in
+    ``ibkr_timezone`` (an IANA zone, empty for this computer's);
+    ``ibkr_paper_open`` says how a paper account trades the open: by DAY orders,
+    or in the auction where it was seen to simulate one. ``max_*`` are limits of
+    the whole account; 0 means the account's net liquidation for ``max_capital``
+    (USD) and no limit for ``max_order_notional`` (USD).
     """
 
     address: str = "127.0.0.1"
@@ -32,6 +45,14 @@ class Settings:
     ibkr_port: int = 7497
     ibkr_client_id: int = 17
     ibkr_account: str = ""
+    ibkr_mode: str = "paper"
+    ibkr_restart: str = "23:45"
+    ibkr_timezone: str = ""
+    ibkr_paper_open: str = "day"
+    max_capital: int = 0
+    max_day_loss_pct: int = 5
+    max_orders_a_day: int = 50
+    max_order_notional: int = 0
 
     def __post_init__(self) -> None:
         _text("address", self.address, _HOST, "a host name or an IP address")
@@ -42,10 +63,22 @@ class Settings:
             _text("allowed_hosts", host, _HOST, "a list of host names")
         # 900 minutes after 16:00 is 07:00, with time left before the open.
         _whole("check_delay_minutes", self.check_delay_minutes, 15, 900)
+        self._check_ibkr()
+        _whole("max_capital", self.max_capital, 0, _USD)
+        _whole("max_day_loss_pct", self.max_day_loss_pct, 1, 100)
+        _whole("max_orders_a_day", self.max_orders_a_day, 1, 10_000)
+        _whole("max_order_notional", self.max_order_notional, 0, _USD)
+
+    def _check_ibkr(self) -> None:
         _text("ibkr_host", self.ibkr_host, _HOST, "a host name or an IP address")
         _whole("ibkr_port", self.ibkr_port, 1, 65535)
-        _whole("ibkr_client_id", self.ibkr_client_id, 0, 2**31 - 1)
-        _text("ibkr_account", self.ibkr_account, re.compile(r"[A-Za-z0-9]{0,32}"), "an account number or empty")
+        # TWS binds orders that were made by hand to client 0; tests of the connection use the next id.
+        _whole("ibkr_client_id", self.ibkr_client_id, 1, 2**31 - 2)
+        _text("ibkr_account", self.ibkr_account, _ACCOUNT, "an account number or empty")
+        _one_of("ibkr_mode", self.ibkr_mode, ACCOUNT_MODES)
+        _text("ibkr_restart", self.ibkr_restart, _RESTART, "a time as HH:MM, such as 23:45, or empty for none")
+        _zone("ibkr_timezone", self.ibkr_timezone)
+        _one_of("ibkr_paper_open", self.ibkr_paper_open, PAPER_OPENS)
 
 
 def load(home: Home, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -58,21 +91,40 @@ def load(home: Home, environ: Mapping[str, str] = os.environ) -> Settings:
     return Settings(**values)
 
 
-def save(home: Home, key: str, value: Value) -> Settings:
-    """Store one setting in the file, the other keys and comments kept.
+def overridden(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Keys that the environment decides, whatever the file says, and its words."""
+    names = {field.name: f"LIVETRADING_{field.name.upper()}" for field in fields(Settings)}
+    return {key: environ[name] for key, name in names.items() if name in environ}
 
-    Returns the settings of the file. Raises BadInput and writes nothing if the
-    key or the value is wrong, Unavailable if the disk refuses.
+
+def ibkr_configured(settings: Settings, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether somebody has said anything about Interactive Brokers."""
+    plain = Settings()
+    mine = [field.name for field in fields(Settings) if field.name.startswith("ibkr_")]
+    said = any(getattr(settings, key) != getattr(plain, key) for key in mine)
+    return said or any(key in mine for key in overridden(environ))
+
+
+def save(home: Home, key: str, value: Value) -> Settings:
+    """Store one setting in the file, as ``save_all`` does."""
+    return save_all(home, {key: value})
+
+
+def save_all(home: Home, changes: Mapping[str, Value]) -> Settings:
+    """Store settings in the file at once, the other keys and comments kept.
+
+    Returns the settings of the file. Raises BadInput and writes nothing if a
+    key or a value is wrong, Unavailable if the disk refuses.
     """
     values = _from_file(home)
-    _require_known(key)
-    values[key] = value
+    for key in changes:
+        _require_known(key)
+    values |= changes
     settings = Settings(**values)
     path = home.root / "settings.toml"
-    old = (read_file(path) or b"").decode()
-    line = f"{key} = {_toml(value)}"
-    pattern = re.compile(rf"^[ \t]*{key}[ \t]*=.*$", re.MULTILINE)
-    new = pattern.sub(lambda _: line, old, count=1) if pattern.search(old) else _with_line(old, line)
+    new = (read_file(path) or b"").decode()
+    for key, value in changes.items():
+        new = _with_value(new, key, value)
     if _parsed_or_none(new) != _parsed_or_none("\n".join(f"{k} = {_toml(v)}" for k, v in values.items())):
         # A value over several lines cannot be replaced by its first one.
         new = "".join(f"{k} = {_toml(v)}\n" for k, v in values.items())
@@ -122,12 +174,31 @@ def _text(key: str, value: Any, pattern: re.Pattern[str], what: str) -> None:
         raise BadInput(f"{key} is {value!r}; it must be {what}.")
 
 
+def _one_of(key: str, value: Any, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise BadInput(f"{key} is {value!r}; it must be {' or '.join(choices)}.")
+
+
+def _zone(key: str, value: Any) -> None:
+    try:
+        known = isinstance(value, str) and (not value or bool(ZoneInfo(value)))
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # unknown, no name of a file, a directory
+        known = False
+    if not known:
+        raise BadInput(f"{key} is {value!r}; it must be a zone such as America/New_York or Europe/Berlin, or empty for"
+                       f" this computer's.")
+
+
 def _toml(value: Value) -> str:
     """A TOML literal: of texts without control characters JSON's form is one."""
     return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
 
 
-def _with_line(old: str, line: str) -> str:
+def _with_value(old: str, key: str, value: Value) -> str:
+    line = f"{key} = {_toml(value)}"
+    pattern = re.compile(rf"^[ \t]*{key}[ \t]*=.*$", re.MULTILINE)
+    if pattern.search(old):
+        return pattern.sub(lambda _: line, old, count=1)
     return f"{old}{'' if not old or old.endswith(chr(10)) else chr(10)}{line}\n"
 
 

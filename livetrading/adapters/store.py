@@ -130,28 +130,35 @@ class Store:
 class GrowingFile:
     """A TinyDB file to which documents are only added, and which a journal rebuilds.
 
-    Each document is encoded once, when it is added, so that writing the file
-    late in a year costs hardly more than early in it. ``tables`` is its content.
+    Each document is encoded once, when it is first written, so that a file that
+    is long already costs hardly more than a short one. ``tables`` is its content.
     """
 
     def __init__(self, path: Path, tables: dict[str, list[dict[str, Any]]]) -> None:
-        self.path = path
-        self.tables: dict[str, list[dict[str, Any]]] = {name: [] for name in tables}
+        self.path, self.tables = path, tables
         self._text = {name: bytearray() for name in tables}
-        for name, docs in tables.items():
-            for doc in docs:
-                self.add(name, doc)
+        self._encoded = dict.fromkeys(tables, 0)
 
     def add(self, table: str, doc: dict[str, Any]) -> None:
-        """Raises BadInput for what JSON cannot hold; nothing is written yet."""
-        text, docs = dump(doc, f"{self.path.name}: {table}"), self.tables[table]
-        docs.append(doc)
-        self._text[table] += b'%s"%d":%s' % (b"," if len(docs) > 1 else b"", len(docs), text)
+        """Nothing is written yet."""
+        self.tables[table].append(doc)
 
     def write(self) -> None:
-        """Replace the file, not durably: as ``Store.write_docs`` would. Raises Unavailable."""
+        """Replace the file, not durably: as ``Store.write_docs`` would.
+
+        Raises BadInput for what JSON cannot hold, Unavailable if the disk refuses.
+        """
+        for name in self.tables:
+            self._encode(name)
         tables = [b'%s:{%s}' % (dump(name), text) for name, text in self._text.items()]
         atomic_write(self.path, b"{%s}" % b",".join(tables), durable=False)
+
+    def _encode(self, table: str) -> None:
+        docs, text = self.tables[table], self._text[table]
+        for number in range(self._encoded[table] + 1, len(docs) + 1):
+            encoded = dump(docs[number - 1], f"{self.path.name}: {table}")
+            text += b'%s"%d":%s' % (b"," if number > 1 else b"", number, encoded)
+            self._encoded[table] = number
 
 
 def _tables(path: Path, data: bytes | None) -> Tables:

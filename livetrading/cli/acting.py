@@ -16,6 +16,11 @@ from ..execution.agent_manager import AgentManager
 from ..execution.desk import Desk
 
 
+ANSWER_SECONDS = 10.0
+ACCOUNT_SECONDS = 15.0
+"""That a command waits for the connection to a broker."""
+
+
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -23,7 +28,7 @@ def utc_now() -> datetime:
 def new_desk(home: Home) -> Desk:
     """The agents of a home; call ``open`` under the lock."""
     delay = timedelta(minutes=settings.load(home).check_delay_minutes)
-    return Desk(home, calendar(), delay)
+    return Desk(home, calendar(), delay, patience=ACCOUNT_SECONDS)
 
 
 @contextmanager
@@ -35,13 +40,16 @@ def desk_in_hand(home: Home) -> Iterator[Desk]:
         for name in ("requests", "jobs", "system"):
             store.repair(name, utc_now())
         desk = new_desk(home)
-        desk.open()
-        yield desk
+        try:
+            desk.open()
+            yield desk
+        finally:
+            desk.close()
 
 
 def act(
     home: Home, kind: str, *, agent_id: str | None = None, args: dict[str, Any] | None = None,
-    by: str = "command line", request_id: str | None = None, timeout: float = 10,
+    by: str = "command line", request_id: str | None = None, timeout: float = ANSWER_SECONDS,
 ) -> dict[str, Any]:
     """Ask for something and await its outcome. Raises what refuses it."""
     store = Store(home)

@@ -39,7 +39,9 @@ def _models(add: Any) -> None:
     train = add("train", "models", "train", "train a model and open its test once")
     train.add_argument("symbol")
     train.add_argument("--agent", required=True, choices=["PPO", "SAC"])
-    train.add_argument("--source", default=None, help="sample, yahoo or csv:PATH")
+    train.add_argument("--source", default=None, help="sample, yahoo, ibkr or csv:PATH")
+    train.add_argument("--features", default=None, choices=["all", "price"],
+                       help="what the model sees; price, without volume, for ibkr: so that Yahoo's bars may stand in")
     train.add_argument("--timesteps", type=int, default=50_000)
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--start", type=day, default=None, help="first decided session")
@@ -75,6 +77,8 @@ def _trading(add: Any) -> None:
     deploy.add_argument("--source", default=None)
     deploy.add_argument("--pace", type=float, default=1.0, help="seconds a session, in replay")
     deploy.add_argument("--confirm", default=None, metavar="ACCOUNT", help="the account number, for real money")
+    deploy.add_argument("--late-entry", default="skip", choices=["skip", "day"],
+                        help="an entry that missed the open, in mode ibkr: skip it, or send it until 10:00 New York")
     deploy.add_argument("--agent-type", default=None, choices=["PPO", "SAC"], help=argparse.SUPPRESS)
     deploy.add_argument("--symbol", default=None, help=argparse.SUPPRESS)
     deploy.add_argument("--request-id", default=None, help=argparse.SUPPRESS)
@@ -84,6 +88,8 @@ def _trading(add: Any) -> None:
     for name, text in (
         ("start", "start an agent, or resume it"), ("pause", "pause an agent; its stop stays"),
         ("close", "sell an agent's position"), ("remove", "put an agent away"),
+        ("adopt", "book the difference to the broker's account as the agent's own"),
+        ("ignore", "leave the difference to the broker's account to yourself: it is never touched"),
     ):
         add(name, "trading", name, text).add_argument("agent_id")
     ledger = add("ledger", "trading", "show_ledger", "what an agent really did")
@@ -104,4 +110,9 @@ def _safety(add: Any) -> None:
     verify.add_argument("--lookahead", default=None, metavar="MODEL", help="look for look-ahead in a model instead")
     verify.add_argument("--sessions", type=int, default=40, metavar="N", help="with --lookahead: how many to look at")
     verify.add_argument("--all", action="store_true", help="with --lookahead: at every session")
-    add("doctor", "doctor", "doctor", "check versions, calendar, bars, broker, clock and disk")
+    doctor = add("doctor", "doctor", "doctor", "check versions, calendar, bars, broker, clock and disk")
+    doctor.add_argument("--ibkr", action="store_true", help="check Interactive Brokers alone, configured or not")
+    doctor.add_argument("--probe-open", action="store_true",
+                        help="buy one share on a paper account at the next open, to see whether it simulates the auction")
+    doctor.add_argument("--confirm", default=None, metavar="ACCOUNT", help="with --probe-open: the paper account's number")
+    doctor.add_argument("--symbol", default=None, help="the stock to ask about, or to probe with (SPY)")

@@ -4,10 +4,11 @@ import argparse
 from typing import Any
 
 from ..adapters import logs
-from ..adapters.bars import check_symbol, open_source, sample
+from ..adapters.bars import ask_once, check_symbol, sample
 from ..adapters.home import Home
 from ..adapters.registry import Registry
 from ..adapters.store import Store
+from ..core.features import FEATURE_SET, PRICE_SET
 from ..core.types import AgentType
 from ..research import jobs
 from ..research.progress import Progress, TerminalProgress
@@ -28,11 +29,12 @@ def _train(
     home: Home, store: Store, symbol: str, job: jobs.Reporter, options: argparse.Namespace
 ) -> dict[str, Any]:
     source = options.source or ("sample" if symbol in sample.symbols() else "yahoo")
-    barset = open_source(source, home.cache).daily(symbol, now=utc_now())
+    barset = ask_once(source, home.cache, symbol, now=utc_now())
     from ..research import training  # torch: two seconds, so only when it is certain
 
     request = training.TrainRequest(
-        symbol, AgentType(options.agent), options.timesteps, options.seed, options.start, options.end
+        symbol, AgentType(options.agent), options.timesteps, options.seed, options.start, options.end,
+        feature_set(options.features, source),
     )
     shown = TerminalProgress()
 
@@ -44,6 +46,12 @@ def _train(
         request, barset, registry=Registry(home), store=store, clock=utc_now, progress=progress
     )
     return {**done.to_dict(), "source": barset.source, "source_note": barset.note}
+
+
+def feature_set(wanted: str | None, source: str) -> str:
+    """What a model sees, ``all`` or ``price``. Without a wish: price for ibkr, so that another
+    vendor's bars may decide for the model where Interactive Brokers gives none."""
+    return PRICE_SET if (wanted or ("price" if source == "ibkr" else "all")) == "price" else FEATURE_SET
 
 
 def models(home: Home, options: argparse.Namespace) -> dict[str, Any]:

@@ -26,7 +26,8 @@ def lookahead(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     wanted = argparse.Namespace(model_id=options.lookahead, source=None, start=None, end=None)
     made = runs.scene(home, wanted)
     bars = made.market.decidable(made.card.train.start, made.card.test.end)
-    subject = checker.subject(made.card.scaler, made.card.agent_type, made.policy.raw, Terms())
+    card = made.card
+    subject = checker.subject(card.scaler, card.agent_type, made.policy.raw, Terms(), card.features)
     found = checker.check(
         subject, made.frame, bars, every=options.all, samples=options.sessions, progress=_progress
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..adapters.bars import open_source
+from ..adapters.bars import agreement, ask_once
 from ..adapters.files import atomic_write
 from ..adapters.home import Home
 from ..adapters.policy import Policy
@@ -43,8 +43,8 @@ def scene(home: Home, options: argparse.Namespace) -> Scene:
     """What a run needs; BadInput or BadBars when the range or the source does not fit."""
     registry = Registry(home)
     card, policy = registry.load(options.model_id)
-    frame = _series(home, registry.bars(card.model_id), card.symbol, options.source)
-    view = market.build(frame, card.scaler)
+    frame = _series(home, registry.bars(card.model_id), card, options.source)
+    view = market.build(frame, card.scaler, card.features)
     start = options.start or card.test.start
     end = options.end or (card.test.end if options.start is None else None)
     bars = view.decidable(start, end)
@@ -56,12 +56,13 @@ def scene(home: Home, options: argparse.Namespace) -> Scene:
     return Scene(card, policy, frame, view, bars)
 
 
-def _series(home: Home, own: pd.DataFrame, symbol: str, spec: str | None) -> pd.DataFrame:
+def _series(home: Home, own: pd.DataFrame, card: ModelCard, spec: str | None) -> pd.DataFrame:
     """The model's bars, and those that a source has after them."""
     if spec is None:
         return own
-    fresh = open_source(spec, home.cache).daily(symbol, now=datetime.now(UTC)).frame
-    problem = overlap_problem(own, fresh)
+    bars = ask_once(spec, home.cache, card.symbol, now=datetime.now(UTC))
+    fresh = bars.frame
+    problem = overlap_problem(own, fresh, agreement.tolerance(card, bars))
     if problem:
         raise BadBars(f"{spec} disagrees with the bars that the model was trained on: {problem}")
     later = fresh[fresh.index > own.index[-1]]
@@ -70,6 +71,9 @@ def _series(home: Home, own: pd.DataFrame, symbol: str, spec: str | None) -> pd.
             f"{spec} has bars from {fresh.index[0].date()} on and the model's end at {own.index[-1].date()}: "
             "give a source that overlaps them, so that they can be compared."
         )
+    problem = agreement.undecidable(card, spec, own, bars) if len(later) else None
+    if problem:
+        raise BadBars(f"{spec} cannot go on where the model's bars end: {problem}; run it without --source.")
     return pd.concat([own, later])
 
 

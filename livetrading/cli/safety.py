@@ -24,7 +24,7 @@ DYING_SECONDS = 5.0
 def emergency_stop(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     """Latch, then the scheduler or this process cancels and sells; per agent what became of it.
 
-    ``--all-orders`` adds nothing to simulated accounts: they hold no orders but ours.
+    ``--all-orders`` cancels in a real account also what is not ours; simulated ones hold only ours.
     """
     HaltLatch(home).set(options.reason, options.by, utc_now())
     holder = SchedulerLock(home).holder()
@@ -36,7 +36,7 @@ def emergency_stop(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     if holder is not None:
         _kill(home, holder)
     with desk_in_hand(home) as desk:
-        text, result = emergency.stop(desk, options.reason, options.by, utc_now())
+        text, result = emergency.stop(desk, options.reason, options.by, utc_now(), options.all_orders)
     return _report({**result, "message": text})
 
 
@@ -46,7 +46,7 @@ def _ask(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     while True:
         try:
             return act(
-                home, "emergency_stop", args={"reason": options.reason}, by=options.by,
+                home, "emergency_stop", args={"reason": options.reason, "all_orders": options.all_orders}, by=options.by,
                 request_id=request_id, timeout=SILENCE_SECONDS,
             )
         except Unavailable:

@@ -1,12 +1,14 @@
-"""``deploy``, ``agents``, ``start``, ``pause``, ``close``, ``remove``, ``ledger``, ``check``."""
+"""``deploy``, ``agents``, ``start``, ``pause``, ``close``, ``remove``, ``adopt``, ``ignore``, ``ledger``, ``check``."""
 
 import argparse
 import sys
 from pathlib import Path
 from typing import Any
 
-from ..adapters import logs
+from ..adapters import logs, settings
 from ..adapters.bars import open_source
+from ..adapters.brokers import ibkr_gates
+from ..adapters.brokers.ibkr_setup import config_of
 from ..adapters.files import atomic_write
 from ..adapters.home import Home, check_agent_id
 from ..adapters.locks import SchedulerLock
@@ -21,7 +23,10 @@ from ..execution.agent_manager import AgentManager, must_match, terms_document, 
 from ..execution.dossier import events_of
 from ..research import jobs
 from . import runs
-from .acting import act, desk_in_hand, utc_now
+from .acting import ANSWER_SECONDS, act, desk_in_hand, utc_now
+
+CONNECTING_SECONDS = 60.0
+"""A deployment to Interactive Brokers asks TWS for account and contract first."""
 
 
 def deploy(home: Home, options: argparse.Namespace) -> dict[str, Any]:
@@ -34,6 +39,9 @@ def deploy(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         "time_frame": options.time_frame, "pace": options.pace, "agent_type": options.agent_type,
         "symbol": options.symbol,
     }
+    if options.mode == Mode.IBKR:
+        args |= {"confirm": options.confirm or "", "late_entry": options.late_entry}
+        ibkr_gates.check_settings(config_of(settings.load(home), args["confirm"]).gate)
     terms = terms_of(args)
     card = Registry(home).card(options.model_id)
     must_match(card, args)
@@ -46,12 +54,23 @@ def deploy(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     if said:
         print(said, file=sys.stderr)
     done = act(
-        home, "create", args={**args, "source": source, "job_id": job}, by=options.by, request_id=request_id
+        home, "create", args={**args, "source": source, "job_id": job}, by=options.by, request_id=request_id,
+        timeout=CONNECTING_SECONDS if options.mode == Mode.IBKR else ANSWER_SECONDS,
     )
     return {
         "agent_id": done["agent_id"], "model_id": options.model_id, "mode": options.mode, "test": test,
-        "warning": said, "message": done["message"], "text": done["message"],
+        "warning": said, "message": done["message"], "text": f"{done['message']}\n{_shown(test)}",
     }
+
+
+def _shown(test: dict[str, Any]) -> str:
+    """The test that the gate read, in a line."""
+    gain = test["total_return_pct"]
+    return (
+        f"Its test with these terms, {test['start']} to {test['end']}: Sharpe ratio {admission.sharpe_words(test)}, "
+        f"{test['sessions']} sessions, {test['num_trades']} closed trades"
+        + ("." if gain is None else f", return {gain:.2f} %.")
+    )
 
 
 def _test_job(home: Home, store: Store, options: argparse.Namespace, terms: Terms) -> str:
@@ -94,6 +113,16 @@ def close(home: Home, options: argparse.Namespace) -> dict[str, Any]:
 
 def remove(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     return act(home, "remove", agent_id=options.agent_id)
+
+
+def adopt(home: Home, options: argparse.Namespace) -> dict[str, Any]:
+    """The book takes over what the broker holds."""
+    return act(home, "adopt", agent_id=options.agent_id, timeout=CONNECTING_SECONDS)
+
+
+def ignore(home: Home, options: argparse.Namespace) -> dict[str, Any]:
+    """What differs is the user's own, and unmanaged from now on."""
+    return act(home, "ignore", agent_id=options.agent_id, timeout=CONNECTING_SECONDS)
 
 
 def show_ledger(home: Home, options: argparse.Namespace) -> dict[str, Any]:

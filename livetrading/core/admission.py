@@ -6,6 +6,9 @@ from .errors import BadInput, Refused
 from .types import Mode
 
 SHARPE = 1.5
+SESSIONS, ROUND_TRIPS = 500, 20
+"""What a test must at least hold before an Interactive Brokers account is opened to its model."""
+TEST_KEYS = ("sharpe_ratio", "sessions", "num_trades")
 
 
 def warning(sharpe: float | None) -> str | None:
@@ -16,13 +19,43 @@ def warning(sharpe: float | None) -> str | None:
     return f"Sharpe Ratio too low ({shown}). Recommended: > {SHARPE} for live trading."
 
 
+def sharpe_words(test: dict[str, Any]) -> str:
+    """``1.72 ± 0.55``: a test's Sharpe ratio with its standard error."""
+    ratio, error = test.get("sharpe_ratio"), test.get("sharpe_se")
+    shown = "undefined" if ratio is None else f"{ratio:.2f}"
+    return shown + (f" ± {error:.2f}" if ratio is not None and error is not None else "")
+
+
+def shortcomings(test: dict[str, Any]) -> list[str]:
+    """What keeps a model from an Interactive Brokers account, a part of a sentence each; empty when nothing does."""
+    found = []
+    if warning(test.get("sharpe_ratio")):
+        found.append(f"its Sharpe ratio is {sharpe_words(test)} and must be above {SHARPE}")
+    for key, least, noun in (("sessions", SESSIONS, "sessions"), ("num_trades", ROUND_TRIPS, "closed trades")):
+        count = test.get(key) or 0
+        if count < least:
+            found.append(f"it has {count} {noun} and needs at least {least}")
+    return found
+
+
+def refusal(test: dict[str, Any]) -> str | None:
+    """Why this test opens no Interactive Brokers account, and what to do; None when it does."""
+    found = shortcomings(test)
+    if not found:
+        return None
+    long_enough = {**test, "sessions": SESSIONS, "num_trades": ROUND_TRIPS}
+    longer = "" if found == shortcomings(long_enough) else " over a longer range"
+    return (f"The model's test does not open an Interactive Brokers account ({', '.join(found)}); train another"
+            f" model{longer}, or deploy this one in mode paper.")
+
+
 def admit(mode: Mode, test: dict[str, Any]) -> str | None:
-    """The warning that practice goes on with. Refused where real money would trade."""
-    if "sharpe_ratio" not in test:
+    """The warning that practice goes on with. Refused where a broker's account would trade."""
+    needed = TEST_KEYS if mode == Mode.IBKR else TEST_KEYS[:1]
+    if not test.keys() >= set(needed):
         raise BadInput("The deployment carries no test result; deploy again, so that the test is run.")
-    said = warning(test["sharpe_ratio"])
     if mode == Mode.IBKR:
-        raise Refused(
-            "Interactive Brokers accounts are not part of this version; deploy with --mode paper."
-        )
-    return said
+        refused = refusal(test)
+        if refused:
+            raise Refused(refused)
+    return warning(test["sharpe_ratio"])

@@ -2,16 +2,18 @@
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from . import book as books
+from . import rules
 from .book import Book
 from .errors import BadInput, Damaged
 from .events import (
-    BarsAppended, Created, Decided, Deployed, Event, Filled, Held, Missed, OrderMoved,
-    OrderPlanned, StatusChanged,
+    BarsAppended, Created, Decided, Deployed, Event, FeeAdjusted, Filled, Held, Marked, Missed,
+    OrderMoved, OrderPlanned, SplitApplied, StatusChanged,
 )
+from .frozen import replace
 from .orders import Order, OrderState, advance, order_key
 from .types import AgentStatus, AgentType, Costs, Leg, Limits, Mode, Terms
 
@@ -26,7 +28,10 @@ class AgentConfig:
     """What a person agreed to when deploying.
 
     ``pace``: seconds a session in replay. ``request_id`` names the request that
-    created the agent, so that applying it again creates no second one.
+    created the agent, so that applying it again creates no second one. At a real
+    broker: ``account`` and the number that was typed for it, the contract that is
+    traded, and whether an entry that missed the open is skipped or goes as a day
+    order.
     """
 
     agent_id: str
@@ -40,6 +45,11 @@ class AgentConfig:
     pace: float = 1.0
     zip_sha256: str = ""
     request_id: str = ""
+    account: str = ""
+    confirmed_account: str = ""
+    con_id: int = 0
+    primary: str = ""
+    late_entry: str = "skip"
 
     def __post_init__(self) -> None:
         if not AGENT_ID.fullmatch(self.agent_id) or len(self.agent_id) > 24:
@@ -48,6 +58,8 @@ class AgentConfig:
             raise BadInput(f"time frame {self.time_frame!r} is not offered; use daily.")
         if not 0 <= self.pace <= 86_400:
             raise BadInput(f"pace is {self.pace!r}; it must lie in [0, 86400] seconds a session.")
+        if self.late_entry not in ("skip", "day"):
+            raise BadInput(f"late entry is {self.late_entry!r}; choose skip or day.")
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -74,6 +86,9 @@ class AgentState:
     ``booked`` is the last session whose money is in the book, ``settled`` the
     last that is decided or MISSED, ``bars_end`` the last appended bar.
     ``held_in_a_row`` counts the sessions missed for ``held_reason`` in a row.
+    ``overnight`` are the shares held at the last mark, in today's shares, ``split_on``
+    the session of the last split; ``taken`` sums the fills of each order that are in the book,
+    ``unsure`` are the booked fees that the broker has not stated, by execution.
     """
 
     config: AgentConfig | None = None
@@ -92,6 +107,10 @@ class AgentState:
     held_reason: str = ""
     held_in_a_row: int = 0
     last_decision: Decided | None = None
+    overnight: int = 0
+    split_on: str = ""
+    taken: tuple[tuple[str, int], ...] = ()
+    unsure: tuple[tuple[str, float], ...] = ()
 
     @property
     def agent(self) -> AgentConfig:
@@ -104,6 +123,10 @@ class AgentState:
 
     def order(self, key: str) -> Order | None:
         return next((o for o in (*self.orders, *self.recent) if o.key == key), None)
+
+    def booked_of(self, key: str) -> int:
+        """Shares of an order whose fills are in the book."""
+        return dict(self.taken).get(key, 0)
 
     def next_key(self, bar: str, leg: Leg) -> str:
         """The key of the next order of this leg; refused while one is still open."""
@@ -145,16 +168,42 @@ def _appended(state: AgentState, event: BarsAppended) -> AgentState:
 
 
 def _filled(state: AgentState, event: Filled) -> AgentState:
-    return replace(state, fills=(*state.fills, event))
+    taken = (*((k, n) for k, n in state.taken if k != event.key), (event.key, state.booked_of(event.key) + event.qty))
+    unsure = (*state.unsure, (event.exec_id, event.fee)) if event.estimated else state.unsure
+    # Told after its session was marked: those shares were held, or sold, before the night.
+    late = signed(event) if event.session <= (state.booked or "") else 0
+    return replace(
+        state, fills=(*state.fills, event), taken=taken[-RECENT_ORDERS:], unsure=unsure[-RECENT_ORDERS:],
+        overnight=state.overnight + late,
+    )
 
 
-def _marked(state: AgentState, event: Any) -> AgentState:
-    return replace(state, booked=event.session)
+def signed(fill: Filled) -> int:
+    """Shares that a fill adds to the position."""
+    return fill.qty if fill.leg == Leg.ENTRY else -fill.qty
+
+
+def _fee_adjusted(state: AgentState, event: FeeAdjusted) -> AgentState:
+    return replace(state, unsure=tuple((e, fee) for e, fee in state.unsure if e != event.exec_id))
+
+
+def _split(state: AgentState, event: SplitApplied) -> AgentState:
+    return replace(state, split_on=event.session, overnight=int(rules.whole(state.overnight, event.ratio)))
+
+
+def _marked(state: AgentState, event: Marked) -> AgentState:
+    """``overnight`` leaves out what a later session has filled already."""
+    later = sum(signed(f) for f in state.fills if f.session > event.session)
+    return replace(state, booked=event.session, overnight=state.book.shares - later)
+
+
+def _unsettled(state: AgentState, session: str) -> tuple[Filled, ...]:
+    return tuple(f for f in state.fills if f.session > session)
 
 
 def _decided(state: AgentState, event: Decided) -> AgentState:
     return replace(
-        state, settled=event.session, last_decision=event, held=None, fills=(),
+        state, settled=event.session, last_decision=event, held=None, fills=_unsettled(state, event.session),
         held_in_a_row=0, held_reason="",
     )
 
@@ -168,7 +217,7 @@ def _missed(state: AgentState, event: Missed) -> AgentState:
     was_held = state.held is not None and state.held.session == event.session
     same = was_held and _alike(event.reason, state.held_reason)
     return replace(
-        state, settled=event.session, held=None, fills=(),
+        state, settled=event.session, held=None, fills=_unsettled(state, event.session),
         held_reason=event.reason if was_held else "",
         held_in_a_row=(state.held_in_a_row + 1 if same else 1) if was_held else 0,
     )
@@ -195,6 +244,8 @@ def _moved(state: AgentState, event: OrderMoved) -> AgentState:
     if event.reason:
         changes["reason"] = event.reason
     to = OrderState(event.state)
+    if to == OrderState.PENDING_CANCEL:
+        changes["withdrawn"] = True
     after = replace(before, **changes) if to == before.state else advance(before, to, **changes)
     if after.open:
         return replace(state, orders=tuple(after if o.key == event.key else o for o in state.orders))
@@ -211,6 +262,8 @@ _APPLY: dict[str, Callable[[AgentState, Any], AgentState]] = {
     "StatusChanged": _status,
     "BarsAppended": _appended,
     "Filled": _filled,
+    "FeeAdjusted": _fee_adjusted,
+    "SplitApplied": _split,
     "Marked": _marked,
     "Decided": _decided,
     "Held": _held,
@@ -226,7 +279,8 @@ def apply(state: AgentState, event: Event) -> AgentState:
         return state
     rule = _APPLY.get(type(event).__name__)
     state = rule(state, event) if rule else state
-    return replace(state, book=books.apply(state.book, event))
+    book = books.apply(state.book, event)
+    return state if book is state.book else replace(state, book=book)
 
 
 def fold(events: Iterable[Event], state: AgentState | None = None) -> AgentState:

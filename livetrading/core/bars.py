@@ -7,7 +7,7 @@ of new to old shares on the session from whose open it holds (1 otherwise).
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 import numpy as np
@@ -17,6 +17,7 @@ from .errors import BadBars
 
 COLUMNS = ["open", "high", "low", "close", "volume", "dividend", "split"]
 PRICES = COLUMNS[:4]
+_COLUMNS = pd.Index(COLUMNS)
 CURE = "correct it or use another source"
 
 VENDOR_QUANTUM = 1e-6
@@ -152,7 +153,44 @@ def bars_sha256(frame: pd.DataFrame) -> str:
 def to_rows(frame: pd.DataFrame) -> list[list]:
     """[[iso date, open, high, low, close, volume, dividend, split], …] for JSON."""
     days = frame.index.strftime("%Y-%m-%d").tolist()
-    return [[day, *row] for day, row in zip(days, frame[COLUMNS].to_numpy().tolist(), strict=True)]
+    return [[day, *row] for day, row in zip(days, _values(frame).tolist(), strict=True)]
+
+
+def _values(frame: pd.DataFrame) -> np.ndarray:
+    """(T, 7) in the order of ``COLUMNS``; choosing columns takes longer than to look whether it must be."""
+    return (frame if frame.columns.equals(_COLUMNS) else frame[COLUMNS]).to_numpy()
+
+
+class Rows:
+    """Rows as ``to_rows`` makes them, ever more of them, kept as plain numbers: 64 bytes each."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._table = np.empty((16, 1 + len(COLUMNS)))  # the date's ordinal, then the values
+
+    def extend(self, rows: Sequence[Sequence]) -> None:
+        for day, *values in rows:
+            if len(values) != len(COLUMNS):
+                raise BadBars(f"Rows of bars need date and {', '.join(COLUMNS)}; fetch the bars again.")
+            if self._count == len(self._table):
+                self._table = np.concatenate([self._table, np.empty((self._count // 4, 1 + len(COLUMNS)))])
+            self._table[self._count] = (date.fromisoformat(day).toordinal(), *values)
+            self._count += 1
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[list]:
+        for day, *values in self._table[: self._count].tolist():
+            yield [date.fromordinal(int(day)).isoformat(), *values]
+
+    def frame(self, after: pd.Timestamp) -> pd.DataFrame:
+        """The canonical frame of the rows later than ``after``."""
+        table = self._table[: self._count]
+        days = table[:, 0].astype(np.int64) - date(1970, 1, 1).toordinal()
+        index = pd.DatetimeIndex(days.astype("datetime64[D]").astype("datetime64[ns]"), name="date")
+        later = np.asarray(index > after)
+        return pd.DataFrame(table[later, 1:], index=index[later], columns=_COLUMNS)
 
 
 def from_rows(rows: Sequence[Sequence]) -> pd.DataFrame:
@@ -167,7 +205,7 @@ def from_rows(rows: Sequence[Sequence]) -> pd.DataFrame:
         frame = pd.DataFrame(list(rows), columns=["date", *COLUMNS])
         return canonical(frame.astype({"date": str}), "rows of bars")
     index = pd.DatetimeIndex(days, name="date")
-    return pd.DataFrame({name: values[:, i] for i, name in enumerate(COLUMNS)}, index=index)
+    return pd.DataFrame(values, index=index, columns=_COLUMNS)
 
 
 def overlap_problem(ours: pd.DataFrame, theirs: pd.DataFrame, tolerance: float = 1e-4) -> str | None:
@@ -177,6 +215,8 @@ def overlap_problem(ours: pd.DataFrame, theirs: pd.DataFrame, tolerance: float =
     Prices and splits agree within `tolerance` of the value, dividends also
     within 1e-4 USD; each plus the vendor's quantum times the later splits.
     """
+    if _same_start(ours, theirs):
+        return None
     common = ours.index.intersection(theirs.index)
     later = theirs["split"].to_numpy()[::-1].cumprod()[::-1] / theirs["split"].to_numpy()
     quantum = VENDOR_QUANTUM * pd.Series(later, index=theirs.index).loc[common].to_numpy()
@@ -189,3 +229,22 @@ def overlap_problem(ours: pd.DataFrame, theirs: pd.DataFrame, tolerance: float =
             return (f"{name} of {common[row]:%Y-%m-%d} is {mine[row]:.10g} here and"
                     f" {yours[row]:.10g} there")
     return None
+
+
+def _same_start(ours: pd.DataFrame, theirs: pd.DataFrame) -> bool:
+    """Whether one is the other's beginning, to the bit: the usual case, told quickly."""
+    count = min(len(ours), len(theirs))
+    yours = theirs.to_numpy()
+    return (
+        np.array_equal(ours.index.asi8[:count], theirs.index.asi8[:count])
+        and ours.columns.equals(theirs.columns)
+        and np.array_equal(ours.to_numpy()[:count], yours[:count])
+        and bool(np.isfinite(yours).all() and (theirs["split"].to_numpy() > 0).all())
+    )
+
+
+def joined(frame: pd.DataFrame, later: pd.DataFrame) -> pd.DataFrame:
+    """Two canonical frames, one after the other; several times as fast as ``pd.concat``."""
+    index = np.concatenate([frame.index.to_numpy(), later.index.to_numpy()])
+    values = np.concatenate([_values(frame), _values(later)])
+    return pd.DataFrame(values, index=pd.DatetimeIndex(index, name="date"), columns=_COLUMNS)

@@ -6,14 +6,16 @@ execution id.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from . import rules, trades
 from .events import (
-    Deposited, DividendPaid, EntriesPaused, Event, Filled, Marked, SplitApplied, StatusChanged,
+    Deposited, DividendPaid, EntriesPaused, Event, FeeAdjusted, Filled, Marked, SplitApplied,
+    StatusChanged,
 )
+from .frozen import replace
 from .rules import Account
 from .trades import OpenTrade, Trade
 from .types import AgentStatus, Leg
@@ -120,6 +122,15 @@ def _filled(book: Book, event: Filled) -> Book:
     return _with_trade(book, after, closed)
 
 
+def _fee(book: Book, event: FeeAdjusted) -> Book:
+    """Into the open round trip if there is one, else into what is realised."""
+    account = book.account._replace(cash=book.account.cash - event.amount)
+    book = replace(book, account=account)
+    if book.open_trade is None:
+        return replace(book, realized=book.realized - event.amount)
+    return replace(book, open_trade=replace(book.open_trade, fees=book.open_trade.fees + event.amount))
+
+
 def _with_trade(book: Book, after: OpenTrade | None, closed: Trade | None) -> Book:
     if closed is None:
         return replace(book, open_trade=after)
@@ -161,6 +172,7 @@ _APPLY: dict[type, Callable[[Book, Event], Book]] = {
     SplitApplied: _split,
     DividendPaid: _dividend,
     Filled: _filled,
+    FeeAdjusted: _fee,
     Marked: _marked,
     EntriesPaused: _paused,
     StatusChanged: _status,

@@ -68,7 +68,8 @@ class DividendPaid(Event):
 
 @dataclass(frozen=True)
 class Filled(Event):
-    """One execution. ``stop`` is the position's stop from an entry on."""
+    """One execution. ``stop`` is the position's stop from an entry on; ``estimated``:
+    the broker had not stated its fee, or no longer tells its price."""
 
     exec_id: str
     key: str
@@ -78,6 +79,16 @@ class Filled(Event):
     price: float
     fee: float
     stop: float
+    estimated: bool = False
+
+
+@dataclass(frozen=True)
+class FeeAdjusted(Event):
+    """The broker's own fee of an execution is ``amount`` USD more than was booked."""
+
+    exec_id: str
+    session: str
+    amount: float
 
 
 @dataclass(frozen=True)
@@ -150,7 +161,7 @@ KINDS: dict[str, type[Event]] = {
     cls.__name__: cls
     for cls in (
         Created, Deployed, StatusChanged, Deposited, BarsAppended, SplitApplied, DividendPaid,
-        Filled, Marked, Decided, Held, Missed, EntriesPaused, OrderPlanned, OrderMoved, Noted,
+        Filled, FeeAdjusted, Marked, Decided, Held, Missed, EntriesPaused, OrderPlanned, OrderMoved, Noted,
     )
 }
 

@@ -10,7 +10,7 @@ first previous close with the mean of all closes, the future included, and must
 not be used. ADX, ATR, Aroon, CCI and MFI loop in Python and are too slow.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -133,6 +133,21 @@ REGISTRY: tuple[Feature, ...] = (
 )
 
 FEATURES: tuple[str, ...] = tuple(feature.name for feature in REGISTRY)
+
+READS_VOLUME = frozenset({"cmf_20", "volume_20"})
+"""Vendors count volume differently: another vendor's bars do not tell these the same."""
+
+PRICE_SET = f"{FEATURE_SET}-price"
+SETS: dict[str, tuple[str, ...]] = {
+    FEATURE_SET: FEATURES,
+    PRICE_SET: tuple(name for name in FEATURES if name not in READS_VOLUME),
+}
+"""What a model may be trained on, by the identity that its card carries."""
+
+
+def select(matrix: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """The columns ``names`` of a whole feature matrix, in that order."""
+    return matrix if tuple(names) == FEATURES else matrix[:, [FEATURES.index(name) for name in names]]
 
 
 def adjusted(frame: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,6 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from .features import FEATURES
 from .market import Market
 
 
@@ -34,7 +33,7 @@ def gap(frame: pd.DataFrame, sessions: Sequence[date], symbol: str) -> str | Non
 
 def unfit(market: Market, t: int) -> str | None:
     """Each feature of the decision's row must be a number."""
-    bad = [name for name, value in zip(FEATURES, market.scaled[t], strict=True) if not np.isfinite(value)]
+    bad = [name for name, value in zip(market.features, market.scaled[t], strict=True) if not np.isfinite(value)]
     if not bad:
         return None
     return f"{', '.join(bad)} cannot be computed at {market.sessions[t]}"

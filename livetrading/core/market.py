@@ -7,16 +7,17 @@ import numpy as np
 import pandas as pd
 
 from .atr import atr14
-from .features import compute
+from .features import FEATURES, compute, select
 from .fees import regulatory_arrays
 from .rules import Quote
 from .scaler import Scaler
+from .shared import Memory, fingerprint
 from .types import WARMUP_BARS
 
 
 @dataclass(frozen=True)
 class Market:
-    """Columns of equal length T; ``scaled`` is ``(T, n_features)`` float64.
+    """Columns of equal length T; ``scaled`` is ``(T, n_features)`` float64, ``features`` names its columns.
 
     Row t was computed from rows up to t alone, so the market of a prefix is the
     prefix of the market, to the bit.
@@ -26,6 +27,7 @@ class Market:
     columns: Quote
     atr: np.ndarray
     scaled: np.ndarray
+    features: tuple[str, ...] = FEATURES
 
     def __len__(self) -> int:
         return len(self.sessions)
@@ -37,6 +39,11 @@ class Market:
     def index(self, session: date) -> int:
         """Where a session stands in the series."""
         return self.sessions.index(session)
+
+    def last(self) -> "Market":
+        """Its last session alone, with nothing kept of the others."""
+        columns = Quote(*(column[-1:].copy() for column in self.columns))
+        return Market(self.sessions[-1:], columns, self.atr[-1:].copy(), self.scaled[-1:].copy(), self.features)
 
     def decidable(self, start: date | None = None, end: date | None = None) -> range:
         """Indexes of the sessions within [start, end] that have their warm-up behind them."""
@@ -62,11 +69,24 @@ def quotes(frame: pd.DataFrame) -> Quote:
     )
 
 
-def build(frame: pd.DataFrame, scaler: Scaler) -> Market:
+def build(frame: pd.DataFrame, scaler: Scaler, features: tuple[str, ...] = FEATURES) -> Market:
     """The market of a canonical frame, its features standardised by ``scaler``."""
     return Market(
         sessions=tuple(frame.index.date.tolist()),
         columns=quotes(frame),
         atr=atr14(frame),
-        scaled=scaler.transform(compute(frame)),
+        scaled=scaler.transform(select(compute(frame), features)),
+        features=features,
     )
+
+
+_newest: Memory[Market] = Memory(32)
+
+
+def newest(frame: pd.DataFrame, scaler: Scaler, features: tuple[str, ...] = FEATURES) -> Market:
+    """The last session of ``build(frame, scaler, features)``, made once for all agents that ask for the same.
+
+    Its arrays have length 1.
+    """
+    maker = build
+    return _newest.get((fingerprint(frame), scaler, features, maker), lambda: maker(frame, scaler, features).last())

@@ -1,10 +1,11 @@
 """An order's life in FIX terms: states, what moves them, and nothing else."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from .errors import Damaged
+from .frozen import replace
 from .types import Leg
 
 
@@ -58,6 +59,7 @@ class Order:
     DAY or GTC; ``stop_price`` in USD for STP and, on an entry, the trigger of
     the protective stop that goes with it. ``bar`` is the session that decided
     it. ``filled`` shares so far. ``parent`` is the entry that activates a stop.
+    ``withdrawn``: its end was asked for by us.
     """
 
     key: str
@@ -72,6 +74,7 @@ class Order:
     filled: int = 0
     broker_id: str | None = None
     reason: str = ""
+    withdrawn: bool = False
     created: str = ""
     updated: str = ""
 

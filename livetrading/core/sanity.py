@@ -21,6 +21,7 @@ import pandas as pd
 from .atr import atr14
 from .bars import COLUMNS, PRICES, check_series
 from .errors import BadBars
+from .shared import Memory, fingerprint
 
 MEMORY = 20
 """Sessions that say what is usual."""
@@ -42,6 +43,9 @@ TWICE = 10
 SPLITS = (2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 100.0, 1.5, 1.25, 4 / 3)
 SPLIT_MATCH, SMALL_SPLIT_MATCH = 0.10, 0.03
 """How far the first open after a split may lie from the ratio; the latter below 2 for 1."""
+
+
+_doubted: Memory[str | None] = Memory(32)
 
 
 class _Day(NamedTuple):
@@ -88,13 +92,19 @@ def doubt(ours: pd.DataFrame, fresh: pd.DataFrame, session: date, expected: Sequ
         return None
     if end not in fresh.index:
         return f"the source does not hold the bar of {symbol} for {end:%Y-%m-%d}, so it cannot be told that its bars go on from ours"
-    days = [s for s in expected if end.date() < s <= session]
+    days = tuple(s for s in expected if end.date() < s <= session)
+    before, after = ours.iloc[-ANCESTRY:], fresh[fresh.index > last].iloc[:1]
+    key = (*map(fingerprint, (before, new, after)), days, symbol)
+    return _doubted.get(key, lambda: _doubt(before, new, after, days, symbol))
+
+
+def _doubt(before: pd.DataFrame, new: pd.DataFrame, after: pd.DataFrame, days: Sequence[date], symbol: str) -> str | None:
+    """``new`` bars between those ``before`` and the one ``after`` them, if there is one."""
     try:
         check_series(new, days, f"the source's {symbol}")
     except BadBars as error:
         return str(error)
-    known = pd.concat([ours.iloc[-ANCESTRY:], new])
-    after = fresh[fresh.index > last].iloc[:1]
+    known = pd.concat([before, new])
     for at in range(len(known) - len(new), len(known)):
         follower = known.iloc[at + 1 : at + 2] if at + 1 < len(known) else after
         reason = _judge(known.iloc[: at + 1], follower)

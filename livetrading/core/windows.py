@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 NEW_YORK = ZoneInfo("America/New_York")
 
 OPG_FROM, OPG_UNTIL, RECOVER_UNTIL = time(4, 0), time(9, 20), time(9, 25)
-DAY_FROM, DAY_LEAD = time(9, 30), timedelta(minutes=15)
+DAY_FROM, DAY_LEAD, ENTRY_UNTIL = time(9, 30), timedelta(minutes=15), time(10, 0)
 SETTLING_FROM, SETTLING_UNTIL = time(16, 0), time(16, 6)
 
 
@@ -42,6 +42,11 @@ def day_until(close: datetime) -> datetime:
 def for_day(session: date, close: datetime, now: datetime) -> bool:
     """Whether an exit that missed the open may go as a DAY market order; ``close`` is the session's."""
     return at(session, DAY_FROM) <= now <= day_until(close)
+
+
+def for_late_entry(session: date, now: datetime) -> bool:
+    """Whether a purchase that missed the open may go as a DAY market order."""
+    return at(session, DAY_FROM) <= now <= at(session, ENTRY_UNTIL)
 
 
 def settling(now: datetime) -> bool:

@@ -40,6 +40,8 @@ def routes(home: Home, hosts: Sequence[str]) -> list[Route]:
         ("POST", "/agents/{agent_id}/stop", _request("pause")),
         ("DELETE", "/agents/{agent_id}", _request("remove")),
         ("POST", "/agents/{agent_id}/position/close", _request("close")),
+        ("POST", "/agents/{agent_id}/adopt", _request("adopt")),
+        ("POST", "/agents/{agent_id}/ignore", _request("ignore")),
         ("POST", "/emergency-stop", _emergency_stop),
         ("POST", "/scheduler/start", _start_scheduler),
         ("GET", "/health", _health),

@@ -91,6 +91,11 @@ def clock(value: str | datetime) -> str:
     return f"{moment(value).astimezone(NEW_YORK):%Y-%m-%d %H:%M:%S}"
 
 
+def masked(account: str | None) -> str:
+    """``•••4567``: an account's number but for its last four characters."""
+    return f"•••{account[-4:]}" if account else DASH
+
+
 def duration(seconds: float | None) -> str:
     """``8 s``, ``2 min 05 s``, ``3 h 10 min``, ``4 d``."""
     if seconds is None:

@@ -8,7 +8,7 @@ from livetrading.dashboard.components.guard import guarded
 
 st.set_page_config(page_title="Livetrading", page_icon="📈", layout="wide")
 st.html(style.CSS)
-page = st.navigation([sitemap.live(), sitemap.training()], position="top")
+page = st.navigation([sitemap.live(), sitemap.training(), sitemap.settings()], position="top")
 
 with guarded():
     frame.render()

@@ -14,8 +14,10 @@ Body = Mapping[str, Any]
 _ID = re.compile(r"[A-Za-z0-9_-]{8,56}")
 _NEW_AGENT = (
     "model_id", "agent_type", "symbol", "initial_capital", "max_position_pct", "risk_per_trade",
-    "time_frame", "mode", "source", "pace", "request_id",
+    "time_frame", "mode", "source", "pace", "confirm", "late_entry", "request_id",
 )
+LATE_ENTRIES = ("skip", "day")
+"""What becomes of an entry that missed the open, in mode ibkr."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ def new_agent(body: Body) -> NewAgent:
         "risk-per-trade": terms.limits.risk_per_trade, "time-frame": _time_frame(body),
         "mode": _choice(body, "mode", tuple(Mode)) or str(Mode.PAPER), "source": _text(body, "source"),
         "pace": None if body.get("pace") is None else _number(body, "pace", 1.0),
+        "confirm": _text(body, "confirm"), "late-entry": _choice(body, "late_entry", LATE_ENTRIES),
     }
     return NewAgent(
         model_id, _choice(body, "agent_type", tuple(AgentType)), _text(body, "symbol"), options, request_id(body),

@@ -13,3 +13,7 @@ def live() -> st.Page:
 
 def training() -> st.Page:
     return st.Page(PAGES / "training.py", title="Training", url_path="training")
+
+
+def settings() -> st.Page:
+    return st.Page(PAGES / "settings.py", title="Settings", url_path="settings")

@@ -15,7 +15,7 @@ from ..core.card import ModelCard
 from ..core.errors import BadInput, Conflict, LivetradingError
 from ..core.events import Created, Deployed, Deposited, Noted, StatusChanged
 from ..core.types import AgentStatus, Costs, Leg, Limits, Mode, Terms
-from . import emergency, requests
+from . import account_agents, emergency, requests
 from .desk import Desk
 from .dossier import Dossier, events_of
 from .live_trader import CLOSING, LiveTrader
@@ -75,7 +75,7 @@ class AgentManager:
         if kind == "create":
             return self.create(args, request["id"], by, now)
         if kind == "emergency_stop":
-            return emergency.stop(self.desk, args.get("reason", ""), by, now)
+            return emergency.stop(self.desk, args.get("reason", ""), by, now, args.get("all_orders") is True)
         if kind == "rearm":
             return emergency.rearm(self.desk, by, now)
         agent_id = request["agent_id"]
@@ -83,6 +83,8 @@ class AgentManager:
             return self.start(agent_id, by, now)
         if kind == "pause":
             return self.pause(agent_id, by, now)
+        if kind in ("adopt", "ignore"):
+            return account_agents.resolve(self.desk, agent_id, kind, request["id"], by, now)
         note = f"{kind} asked by {by}, request {request['id']}"
         if self._done_before(agent_id, note):
             return f"{agent_id}: {kind} was done before the last interruption.", {"agent_id": agent_id}
@@ -113,11 +115,12 @@ class AgentManager:
         must_match(card, args)
         terms = terms_of(args)
         said = admission.admit(mode, self._test(args, card, terms))
+        in_account = account_agents.admitted(self.desk, card.symbol, terms, args, now) if mode == Mode.IBKR else {}
         config = AgentConfig(
             agent_id=self._next_id(card), model_id=card.model_id, agent_type=card.agent_type,
             symbol=card.symbol, mode=mode, source=str(args.get("source") or card.source),
             terms=terms, time_frame=str(args.get("time_frame", "daily")),
-            pace=_pace(args.get("pace", 1.0)), zip_sha256=card.zip_sha256, request_id=request_id,
+            pace=_pace(args.get("pace", 1.0)), zip_sha256=card.zip_sha256, request_id=request_id, **in_account,
         )
         first = card.test.start if mode == Mode.REPLAY else self._first_session(now)
         dossier = Dossier(self.desk.home, config.agent_id)
@@ -171,6 +174,8 @@ class AgentManager:
             return f"{agent_id} runs already.", {"agent_id": agent_id, "agent_status": "running"}
         self.desk.registry.load(state.agent.model_id)
         self.desk.forget(agent_id)
+        if state.agent.mode == Mode.IBKR:
+            account_agents.may_start(self.desk, dossier, now)
         dossier.commit([StatusChanged(AgentStatus.RUNNING, "", by)], now)
         return f"{agent_id} was started.", {"agent_id": agent_id, "agent_status": "running"}
 

@@ -22,12 +22,15 @@ from ..core.agent import AgentState
 from ..core.card import ModelCard
 from ..core.errors import Damaged, LivetradingError
 from ..core.events import BarsAppended, Decided, Event
+from ..core.market import Market
 from ..core.observe import observe
 from ..core.orders import WORKING, OrderState
-from ..core.types import AgentStatus
+from ..core.types import AgentStatus, Mode
+from . import account_journal
 from .desk import agent_ids
 from .dossier import events_of
 from .live_trader import Policy
+from .projection import history_files
 from .series import Series
 
 Finding = dict[str, Any]
@@ -74,7 +77,7 @@ def _agent(home: Home, agent_id: str) -> tuple[list[str], list[str], int]:
     wrong = [*lost]
     if state.status != AgentStatus.REMOVED:
         try:
-            wrong += _broker(home, directory, state)
+            wrong += _account(home, state) if state.agent.mode == Mode.IBKR else _broker(home, directory, state)
         except Damaged as error:
             open_ends.append(str(error))
     registry = Registry(home)
@@ -88,13 +91,21 @@ def _files(directory: Path, seq: int) -> tuple[list[str], list[str]]:
     try:
         documents = Store.read_docs(directory / "state.json").get("agent") or [{}]
         shown = documents[0].get("seq")
-        for path in sorted(directory.glob("history-*.json")):
+        for path in history_files(directory):
             Store.read_docs(path)
     except Damaged as error:
         return [], [str(error)]
     if isinstance(shown, int) and shown > seq:
         return [f"the journal ends at line {seq} but was shown to line {shown}: put it back from a backup"], []
     return [], [] if shown == seq else [f"state.json stands at line {shown} of {seq} and will be rebuilt"]
+
+
+def _account(home: Home, state: AgentState) -> Iterator[str]:
+    """The book against the account, as the scheduler last compared them: only it may ask the broker."""
+    for doc in Store(home).read("system").get("reconciliation", {}).values():
+        if doc.get("agent_id") == state.agent.agent_id and doc.get("text"):
+            yield str(doc["text"])
+    account_journal.read(home, state.agent.account)
 
 
 def _broker(home: Home, directory: Path, state: AgentState) -> Iterator[str]:
@@ -114,22 +125,29 @@ def _broker(home: Home, directory: Path, state: AgentState) -> Iterator[str]:
 def _decisions(
     card: ModelCard, series: Series, policy: Policy, events: list[Event]
 ) -> Iterator[str | None]:
-    """Make every decision again: None where it is the same, else the difference."""
-    state = AgentState()
+    """Make every decision again: None where it is the same, else the difference.
+
+    The market of all bars is made once: that of a prefix is its prefix, to the bit.
+    """
+    state, view = AgentState(), None
     for event in events:
         if isinstance(event, BarsAppended):
             series.append(event.rows)
+    for event in events:
         if isinstance(event, Decided):
-            yield _again(card, series, policy, state, event)
+            view = view or market.build(series.up_to(series.end), card.scaler, card.features)
+            yield _again(card, view, policy, state, event)
         state = agents.apply(state, event)
 
 
 def _again(
-    card: ModelCard, series: Series, policy: Policy, state: AgentState, event: Decided
+    card: ModelCard, view: Market, policy: Policy, state: AgentState, event: Decided
 ) -> str | None:
-    frame = series.up_to(date.fromisoformat(event.session))
-    view = market.build(frame, card.scaler)
-    seen = observe(view.scaled[-1], state.book.account, view.columns.close[-1])
+    session = date.fromisoformat(event.session)
+    if session not in view.sessions:
+        return f"the bar of {event.session}, which was decided on, is not on record"
+    t = view.index(session)
+    seen = observe(view.scaled[t], state.book.account, view.columns.close[t])
     raw = policy.raw(seen)
     action = int(decide.action_of(card.agent_type, np.asarray(raw)[()]))
     if ledger.obs_sha256(seen) != event.obs:

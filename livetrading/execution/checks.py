@@ -25,6 +25,8 @@ def run(
     and per agent the error that stopped its pass: one agent's trouble is not another's.
     """
     total, failed = Pass(), {}
+    for agent_id, why in desk.hear(now).items():
+        failed[agent_id] = why
     for agent_id in desk.active():
         # A request that came between two agents may have removed this one.
         if agent_id not in desk.active() or desk.dossier(agent_id).state.agent.mode not in OF_REAL_DAYS:

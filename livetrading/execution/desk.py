@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import pandas as pd
 
@@ -19,10 +20,14 @@ from ..core.agent import AgentConfig
 from ..core.errors import Damaged, LivetradingError, NotFound, Unavailable
 from ..core.events import StatusChanged
 from ..core.types import AgentStatus, Mode
+from .account_desk import AccountDesk
+from .account_watch import AccountWatch
 from .dossier import Dossier, show_damage
 from .fetching import Beside
 from .live_trader import LiveTrader, Policy
+from .morning import Morning
 from .order_executor import OrderExecutor
+from .real_account import RealAccount
 from .salvage import open_broker
 from .series import Series
 
@@ -48,7 +53,8 @@ class Desk:
     """Dossiers and traders by agent id. ``damaged`` says why an agent cannot trade.
 
     ``beside``: sources are asked in threads, and a pass gives way, because requests
-    wait meanwhile. ``pulse`` is called during long work: a sign of life.
+    wait meanwhile. ``pulse`` is called during long work: a sign of life. ``patience``
+    seconds the first use of a real account waits for its connection.
     """
 
     home: Home
@@ -56,6 +62,7 @@ class Desk:
     delay: timedelta = timedelta(minutes=30)
     beside: bool = False
     pulse: Callable[[], object] = lambda: None
+    patience: float = 0.0
     dossiers: dict[str, Dossier] = field(default_factory=dict)
     damaged: dict[str, str] = field(default_factory=dict)
     notices: list[tuple[str, str]] = field(default_factory=list)
@@ -67,6 +74,13 @@ class Desk:
         self.store = Store(self.home)
         self.latch = HaltLatch(self.home)
         self.registry = Registry(self.home)
+        self.account = AccountDesk(
+            self.home, lambda: [d.state for d in self.dossiers.values() if d.state.config is not None], self.patience
+        )
+
+    def close(self) -> None:
+        """Let go of the connection to a broker, if there is one."""
+        self.account.close()
 
     def open(self) -> None:
         """Read every agent; one whose journal is damaged is set apart and named."""
@@ -125,6 +139,25 @@ class Desk:
             self._traders[agent_id] = self._build(self.dossier(agent_id))
         return self._traders[agent_id]
 
+    def hear(self, now: datetime) -> dict[str, str]:
+        """Take over what a shared account says of every agent, before any is compared with it:
+        the shares of one are what the account holds beyond those of the others."""
+        failed = {}
+        for agent_id in [s.agent.agent_id for s in self.account.agents()]:
+            try:
+                real = self.trader(agent_id).real
+                if real is not None and real.begin(now):
+                    self.executor(agent_id).sync(now)
+            except LivetradingError as error:
+                failed[agent_id] = str(error)
+                self.trouble(agent_id, error, now)
+        return failed
+
+    def sides(self) -> list[dict[str, Any]]:
+        """Book and account of every agent of a shared account, as last compared."""
+        reals = [trader.real for trader in self._traders.values()]
+        return [real.shown for real in reals if real is not None and real.shown is not None]
+
     def forget(self, agent_id: str) -> None:
         """Build the trader anew the next time."""
         self._traders.pop(agent_id, None)
@@ -132,6 +165,11 @@ class Desk:
 
     def executor(self, agent_id: str) -> OrderExecutor:
         """An agent's orders and broker alone: enough to cancel, without bars or model."""
+        if agent_id not in self._executors and self.dossier(agent_id).state.agent.mode == Mode.IBKR:
+            dossier = self.dossier(agent_id)
+            self._executors[agent_id] = OrderExecutor(
+                dossier, self.account.broker(dossier), self.calendar, self.latch, self.account.auction
+            )
         if agent_id not in self._executors:
             dossier = self.dossier(agent_id)
             broker, said = open_broker(self.store, dossier)
@@ -145,22 +183,32 @@ class Desk:
         config = dossier.state.agent
         card, bars = self.registry.card(config.model_id), self.registry.bars(config.model_id)
         executor = self.executor(config.agent_id)
-        series = Series(bars, dossier.rows)
+        series, source = Series(bars, dossier.rows), self._source(config, bars)
         return LiveTrader(
-            dossier, executor.broker, executor, self._source(config, bars), self.calendar, card, series,
+            dossier, executor.broker, executor, source, self.calendar, card, series,
             _Lazy(self.registry, config.model_id), self.delay,
-            GIVE_WAY_SECONDS if self.beside else math.inf,
+            GIVE_WAY_SECONDS if self.beside else math.inf, self._real(dossier, executor, source),
         )
+
+    def _real(self, dossier: Dossier, executor: OrderExecutor, source: BarSource) -> RealAccount | None:
+        if dossier.state.agent.mode != Mode.IBKR:
+            return None
+        watch = AccountWatch(dossier, executor.broker, self.account)  # type: ignore[arg-type]
+        return RealAccount(dossier, self.account, watch, Morning(source, self.calendar))
 
     def _source(self, config: AgentConfig, bars: pd.DataFrame) -> BarSource:
         if config.mode == Mode.REPLAY:
             return History(bars)
         if not self.beside:
-            return open_source(config.source, self.home.cache)
+            return self._open_source(config.source)
         if config.source not in self._sources:
-            opened = open_source(config.source, self.home.cache)
+            opened = self._open_source(config.source)
             self._sources[config.source] = Beside(opened, self.calendar)
         return self._sources[config.source]
+
+    def _open_source(self, spec: str) -> BarSource:
+        """A source; Interactive Brokers is asked through the one connection that there is."""
+        return open_source(spec, self.home.cache, self.account if self.account.wanted else None)
 
 
 class _Lazy:

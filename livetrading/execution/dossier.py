@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ..adapters.home import Home
-from ..adapters.journal import Journal, read_lines
+from ..adapters.journal import Journal, Line, read_lines
 from ..adapters.stamps import stamp
 from ..adapters.store import Store
 from ..core import agent as agents
 from ..core.agent import AgentState
+from ..core.bars import Rows
 from ..core.errors import Damaged, Unavailable
 from ..core.events import BarsAppended, Event, decode, encode
 from .projection import Projection
@@ -31,13 +32,14 @@ class Dossier:
         """Raises Damaged, naming the line, if the journal was changed from outside."""
         self.agent_id = agent_id
         self.directory = home.agent(agent_id)
-        self._journal = Journal.open(self.directory / "journal.jsonl")
         self._projection = Projection(self.directory)
-        self.state = AgentState()
-        self.rows: list[list[object]] = []
         self._behind = False
         self._at = ""
-        self._load()
+        self._begin()
+        shown = self._shown()
+        self._shown_line = (int(shown.get("seq", 0)), str(shown.get("head", "")))
+        self._journal = Journal.open(self.directory / "journal.jsonl", self._take)
+        self._load(shown)
         # Not before: of a line that was shown, even a torn rest is kept for whoever looks into it.
         self.lost_bytes = self._journal.recover()
 
@@ -45,10 +47,9 @@ class Dossier:
     def seq(self) -> int:
         return self._journal.seq
 
-    def _load(self) -> None:
-        """Fold the journal; write the visible files again unless they are its image."""
-        shown = self._shown()
-        self._refold(int(shown.get("seq", 0)), str(shown.get("head", "")))
+    def _load(self, shown: dict[str, Any]) -> None:
+        """Once the journal is folded: write the visible files again unless they are its image."""
+        self._require_shown()
         current = shown.get("seq") == self.seq and shown.get("shown", True)
         if self.seq and not (current and self._projection.intact()):
             log.warning("%s: visible files rebuilt from the journal", self.agent_id)
@@ -65,19 +66,30 @@ class Dossier:
             return {}
         return (tables.get("agent") or [{}])[0]
 
-    def _refold(self, seq: int = 0, head: str = "") -> None:
-        """The state from the first line on. Damaged if line ``seq``, which was shown, is not there."""
+    def _begin(self) -> None:
+        """Before the first line: nothing is known, nothing on disk is believed."""
         self._projection.forget()
-        self.state, self.rows, found = AgentState(), [], not seq
-        for line in self._journal.lines():
-            self._at = stamp(line.at)
-            self._fold([decode(data) for data in line.events])
-            found = found or (line.seq == seq and line.hash == head)
-        if not found:
+        self.state, self.rows, self._found = AgentState(), Rows(), False
+
+    def _take(self, line: Line) -> None:
+        self._at = stamp(line.at)
+        self._fold([decode(data) for data in line.events])
+        self._found = self._found or (line.seq, line.hash) == self._shown_line
+
+    def _require_shown(self) -> None:
+        """Damaged if the line that state.json was written after is not in the journal."""
+        seq, _ = self._shown_line
+        if seq and not self._found:
             raise Damaged(
                 f"{self._journal.path} ends at line {self.seq} but was shown to line {seq}: what followed "
                 "is lost or was replaced; put the file back from a backup."
             )
+
+    def _refold(self) -> None:
+        """The state from the first line on."""
+        self._begin()
+        for line in self._journal.lines():
+            self._take(line)
 
     def _fold(self, events: Iterable[Event]) -> None:
         for event in events:

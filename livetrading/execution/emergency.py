@@ -8,9 +8,10 @@ import logging
 from datetime import datetime
 from typing import Any
 
+from ..core import account
 from ..core.agent import AgentState
 from ..core.errors import Conflict, LivetradingError
-from ..core.events import Noted, StatusChanged
+from ..core.events import Noted, OrderMoved, StatusChanged
 from ..core.orders import OrderState
 from ..core.types import AgentStatus, Leg, Mode
 from . import replay
@@ -81,9 +82,13 @@ def is_flat(trader: LiveTrader) -> bool:
     return trader.dossier.state.idle and difference(trader.dossier, trader.broker) is None
 
 
-def stop(desk: Desk, reason: str, by: str, now: datetime) -> tuple[str, dict[str, Any]]:
-    """Cancel every purchase, then stop and flatten agent by agent; one that fails does not stop the others."""
+def stop(desk: Desk, reason: str, by: str, now: datetime, all_orders: bool = False) -> tuple[str, dict[str, Any]]:
+    """Cancel every purchase, then stop and flatten agent by agent; one that fails does not stop the others.
+
+    ``all_orders``: in a real account also what is not ours, by the user's explicit word.
+    """
     desk.latch.set(reason or "emergency stop", by, now)
+    told = _withdraw_account(desk, now, all_orders)
     for agent_id in desk.active():
         _withdraw_first(desk, agent_id, now)
         desk.pulse()
@@ -95,9 +100,53 @@ def stop(desk: Desk, reason: str, by: str, now: datetime) -> tuple[str, dict[str
         {"agent_id": agent_id, "status": "failed", "flat": False, "error": why}
         for agent_id, why in desk.damaged.items()
     ]
+    items += told
     flat = all(item["flat"] for item in items)
     text = "Everything is flat" if flat else "Stopped; not everything is flat yet"
     return f"{text}: {len(items)} agents.", {"items": items, "flat": flat}
+
+
+def _withdraw_account(desk: Desk, now: datetime, all_orders: bool) -> list[dict[str, Any]]:
+    """Everything that works in a shared account for our agents is cancelled in one go: sale by sale
+    would take seconds each. What fails is tried again agent by agent."""
+    agents = [s for s in desk.account.agents() if s.status != AgentStatus.FINISHED]
+    if not agents:
+        return []
+    item = {"agent_id": "", "account": agents[0].agent.account}
+    try:
+        link = desk.account.ready()
+        legs = {s.agent.agent_id: _withdrawn_legs(desk, s.agent.agent_id, now) for s in agents}
+        working = [o.ref for o in link.open_orders() if _leg(o.ref) in legs.get(account.owner(o.ref), ())]
+        left = link.cancel(working)
+        if all_orders:
+            link.cancel_everything()
+            left = [o.ref or o.broker_id for o in link.open_orders()]
+    except LivetradingError as error:
+        log.error("emergency stop of the account: %s", error)
+        return [{**item, "status": "failed", "flat": False, "error": str(error)}]
+    if left:
+        return [{**item, "status": "cancel asked", "flat": False, "error": f"not confirmed as cancelled yet: {', '.join(left)}"}]
+    return [{**item, "status": "all orders cancelled", "flat": True}] if all_orders else []
+
+
+def _withdrawn_legs(desk: Desk, agent_id: str, now: datetime) -> tuple[str, ...]:
+    """Which orders of an agent go, on record before the broker is asked. An exit that sells already
+    goes on; the stop stays where book and broker differ, for then nothing is sold."""
+    dossier, executor = desk.dossier(agent_id), desk.executor(agent_id)
+    executor.sync(now)
+    legs = (Leg.ENTRY,) if difference(dossier, executor.broker) else (Leg.ENTRY, Leg.STOP)
+    asked = [
+        OrderMoved(o.key, OrderState.PENDING_CANCEL, "emergency stop")
+        for o in dossier.state.open_orders()
+        if o.leg in legs and o.at_broker and o.state != OrderState.PENDING_CANCEL
+    ]
+    if asked:
+        dossier.commit([*asked], now)
+    return tuple(str(leg) for leg in legs)
+
+
+def _leg(key: str) -> str:
+    return key.split(":")[2] if key.count(":") == 3 else ""
 
 
 def _withdraw_first(desk: Desk, agent_id: str, now: datetime) -> None:

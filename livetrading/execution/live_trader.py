@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 
 from ..adapters.bars.base import BarSource
-from ..adapters.brokers.paper import PaperBroker
+from ..adapters.brokers.base import Broker
 from ..adapters.calendar import Calendar
 from ..core import agent as agents
 from ..core import decide, gate, ledger, limits, market, rules, sanity, windows
 from ..core.card import ModelCard
-from ..core.errors import LivetradingError
+from ..core.errors import LivetradingError, Unavailable
 from ..core.events import (
     BarsAppended, Decided, DividendPaid, EntriesPaused, Event, Held, Marked, Missed, SplitApplied,
     StatusChanged,
@@ -31,12 +31,13 @@ from ..core.market import Market
 from ..core.observe import observe
 from ..core.orders import Order
 from ..core.types import AgentStatus, Leg
-from . import second_look, statements
+from . import late, second_look, statements
 from .dossier import Dossier
 from .fetching import StillFetching
 from .order_executor import OrderExecutor
 from .passes import Pass, due_sessions
 from .position_tracker import difference, reconcile
+from .real_account import RealAccount, price_in
 from .series import Series
 
 log = logging.getLogger(__name__)
@@ -50,11 +51,11 @@ class Policy(Protocol):
 
 @dataclass
 class LiveTrader:
-    """Trades one agent at a simulated broker. ``delay`` after the close a bar counts
-    as settled; after ``patience`` seconds of booking a pass gives way to requests."""
+    """Trades one agent. ``delay`` after the close a bar counts as settled; after ``patience``
+    seconds of booking a pass gives way to requests. ``real``: the account, if it is a real one."""
 
     dossier: Dossier
-    broker: PaperBroker
+    broker: Broker
     executor: OrderExecutor
     source: BarSource
     calendar: Calendar
@@ -63,6 +64,11 @@ class LiveTrader:
     policy: Callable[[], Policy]
     delay: timedelta = timedelta(minutes=30)
     patience: float = math.inf
+    real: RealAccount | None = None
+
+    def __post_init__(self) -> None:
+        if self.real is not None:
+            self.executor.price_of = lambda fill, order: price_in(self.series.up_to(self.series.end))(fill, order)
 
     # -- the pass ---------------------------------------------------------
 
@@ -78,14 +84,37 @@ class LiveTrader:
         return done
 
     def _act(self, now: datetime, done: Pass) -> None:
-        self.executor.recover(now)
+        try:
+            if not self._hear(now):
+                done.more = True
+                return
+        except Unavailable as error:
+            self._unheard(str(error), now, done)
+            raise
         self._send(now, done)
         if self.due(now) and not self._catch_up(now, done):
             return
         self._sell_unwanted(now)
+        alarms = late.replan(self.executor, now)
         self._send(now, done)
-        for text in self.executor.protect(now):
+        for text in [*alarms, *self.executor.protect(now)]:
             done.alarms.append(self._told(text=text))
+
+    def _hear(self, now: datetime) -> bool:
+        """What became of the orders. At a real account, first what the night did to the shares:
+        False while its source is asked for that."""
+        if self.real is not None and not self.real.begin(now):
+            return False
+        self.executor.recover(now)
+        if self.real is not None:
+            self.real.judge(now)
+        return True
+
+    def _unheard(self, reason: str, now: datetime, done: Pass) -> None:
+        """A broker that cannot be asked holds what is due, and says so on record."""
+        for session in self.due(now):
+            if session.isoformat() > (self.dossier.state.settled or ""):
+                self._settle(session, reason, now, done)
 
     def due(self, now: datetime) -> list[date]:
         """Sessions complete at ``now`` that are not yet booked and settled."""
@@ -112,7 +141,8 @@ class LiveTrader:
 
     def _second_look(self, order: Order, now: datetime) -> second_look.Look | None:
         symbol, bar = self.dossier.state.agent.symbol, date.fromisoformat(order.bar)
-        return second_look.at_bar(self.source, self.series, symbol, bar, now)
+        doubt = second_look.at_bar(self.source, self.series, symbol, bar, now)
+        return doubt or (self.real.refuses(order, now) if self.real is not None else None)
 
     def _told(self, **what: Any) -> dict[str, Any]:
         return {"agent_id": self.dossier.agent_id, **what}
@@ -134,7 +164,8 @@ class LiveTrader:
             if unsettled:
                 done.due.append(self._told(session=name))
             # What a session cannot be booked for, the sessions after it cannot either.
-            problem = reason = problem or self._book(session, fresh, now)
+            problem = problem or self._book(session, fresh, now)
+            reason = problem or (self.real.watch.problem() if self.real is not None else None)
             if unsettled:
                 self._settle(session, reason, now, done)
         return True
@@ -176,13 +207,29 @@ class LiveTrader:
         if rows:
             events.append(BarsAppended(rows, self.source.name))
         quote = _quote(frame)
+        if reason := self._unlike_morning(name, quote):
+            return reason
         self.broker.advance(name, self.calendar.open_at(session), quote)
         events += self._overnight(name, quote)
-        events += statements.news(agents.fold(events, state), self.broker)
+        events += statements.news(agents.fold(events, state), self.broker, self._prices(frame))
         events.append(Marked(name, float(quote.close)))
         self.dossier.commit(events, now)
         self.series.append(rows)
-        reconcile(self.dossier, self.broker, now)
+        if self.real is None:
+            reconcile(self.dossier, self.broker, now)
+        return None
+
+    def _prices(self, frame: pd.DataFrame) -> statements.PriceOf:
+        return statements.as_told if self.real is None else price_in(frame)
+
+    def _unlike_morning(self, session: str, quote: rules.Quote) -> str | None:
+        """Why the bar's split does not fit what was booked before it."""
+        state = self.dossier.state
+        if state.split_on == session and quote.split == 1.0:
+            return f"a split of {session} was booked in the morning and its bar tells none"
+        early = any(fill.session == session for fill in state.fills)
+        if quote.split != 1.0 and state.split_on != session and early and state.overnight:
+            return f"the bar tells a split of {session} that was not known when the day's fills were booked"
         return None
 
     def _with(self, rows: list[list[Any]], session: date) -> pd.DataFrame:
@@ -191,11 +238,14 @@ class LiveTrader:
 
     def _overnight(self, session: str, quote: rules.Quote) -> list[Event]:
         """What happens to the shares held overnight before the open."""
-        account = self.dossier.state.book.account
+        state = self.dossier.state
         found: list[Event] = []
-        if quote.split != 1.0:
+        shares = state.overnight
+        # Bought today already, in today's shares, and nothing held before: there is nothing to split.
+        bought = state.book.shares and not shares
+        if quote.split != 1.0 and state.split_on != session and not bought:
             found.append(SplitApplied(session, float(quote.split), float(quote.previous_close)))
-        shares = int(rules.whole(account.shares, quote.split))
+            shares = int(rules.whole(shares, quote.split))
         if shares and quote.dividend:
             found.append(DividendPaid(session, float(quote.dividend), shares))
         return found
@@ -238,7 +288,7 @@ class LiveTrader:
     def _decide(self, session: date, now: datetime, done: Pass) -> str | None:
         """Observe, ask, plan: one decision for one bar. Why it must wait, if it must."""
         frame = self.series.up_to(session)
-        view = market.build(frame, self.card.scaler)
+        view = market.newest(frame, self.card.scaler, self.card.features)
         reason = gate.unfit(view, -1)
         if reason is not None:
             return reason

@@ -44,14 +44,17 @@ class OrderExecutor:
     broker: Broker
     calendar: Calendar
     latch: HaltLatch
+    auction: bool = True
+    """Whether the broker takes market-on-open orders; else they go as day orders after it."""
+    price_of: statements.PriceOf = statements.as_told
 
     # -- planning ---------------------------------------------------------
 
-    def entry(self, bar: str, qty: int, stop_price: float, now: datetime) -> list[Event]:
-        """A market-on-open purchase, and the protective stop that its fill activates."""
+    def entry(self, bar: str, qty: int, stop_price: float, now: datetime, tif: str = "OPG") -> list[Event]:
+        """A purchase at the open (OPG) or after it (DAY), and the stop that its fill activates."""
         state, at = self.dossier.state, stamp(now)
         buy = Order(
-            state.next_key(bar, Leg.ENTRY), Leg.ENTRY, qty, bar, stop_price=stop_price,
+            state.next_key(bar, Leg.ENTRY), Leg.ENTRY, qty, bar, tif=tif, stop_price=stop_price,
             created=at, updated=at,
         )
         stop = self.stop(bar, qty, stop_price, buy.key, at)
@@ -102,7 +105,8 @@ class OrderExecutor:
         if due and doubt is not None and doubt.final:
             self.drop(order, _S.CANCELED, doubt.reason, now)
         elif late:
-            reason = doubt.reason if doubt else "not sent by 09:20 New York of its session"
+            until = windows.ENTRY_UNTIL if self._by_day(order) else windows.OPG_UNTIL
+            reason = doubt.reason if doubt else f"not sent by {until:%H:%M} New York of its session"
             self.drop(order, _S.EXPIRED, reason, now)
         return False
 
@@ -120,25 +124,35 @@ class OrderExecutor:
     def _window(self, order: Order, now: datetime) -> bool:
         if order.leg == Leg.STOP:
             return True
-        if order.tif == "DAY":
-            return not windows.settling(now)
-        session = self._session(order)
-        late_exit = order.leg == Leg.EXIT and windows.for_day(session, self.calendar.close_at(session), now)
-        return windows.for_open(session, now) or late_exit
-
-    def _too_late(self, order: Order, now: datetime) -> bool:
-        if order.leg == Leg.STOP or order.tif == "DAY":
-            return False
         session = self._session(order)
         if order.leg == Leg.ENTRY:
-            return now > windows.at(session, windows.OPG_UNTIL)
+            return self._at_open(order, now) or (self._by_day(order) and windows.for_late_entry(session, now))
+        if order.tif == "DAY":
+            return not windows.settling(now)
+        return self._at_open(order, now) or windows.for_day(session, self.calendar.close_at(session), now)
+
+    def _at_open(self, order: Order, now: datetime) -> bool:
+        """Whether it may go as a market-on-open order now."""
+        return self.auction and order.tif == "OPG" and windows.for_open(self._session(order), now)
+
+    def _by_day(self, order: Order) -> bool:
+        """Whether an entry may still go as a day order after the open."""
+        return not self.auction or order.tif == "DAY" or self.dossier.state.agent.late_entry == "day"
+
+    def _too_late(self, order: Order, now: datetime) -> bool:
+        session = self._session(order)
+        if order.leg == Leg.ENTRY:
+            until = windows.ENTRY_UNTIL if self._by_day(order) else windows.OPG_UNTIL
+            return now > windows.at(session, until)
+        if order.leg == Leg.STOP or order.tif == "DAY":
+            return False
         return now > windows.day_until(self.calendar.close_at(session))
 
     def send(self, order: Order, now: datetime) -> bool:
         """Write, then send. False: it could not go yet and stays planned."""
         state = self.dossier.state
         child = next((o for o in state.open_orders(Leg.STOP) if o.parent == order.key), None)
-        day = order.leg == Leg.EXIT and order.tif == "OPG" and not windows.for_open(self._session(order), now)
+        day = order.leg != Leg.STOP and order.tif == "OPG" and not self._at_open(order, now)
         tif = "DAY" if day else None
         if order.leg == Leg.EXIT:
             if not self._stops_cancelled(now):
@@ -258,10 +272,12 @@ class OrderExecutor:
         barred = self._barred() if order.leg == Leg.ENTRY else None
         if barred:
             return self.give_up(order, barred, now)
-        if order.tif == "OPG" and not windows.may_recover(self._session(order), now):
-            session = self._session(order)
-            close = self.calendar.close_at(session)
-            if order.leg != Leg.EXIT or now > windows.day_until(close):
+        session = self._session(order)
+        close = self.calendar.close_at(session)
+        if order.leg == Leg.ENTRY and order.tif == "DAY" and not windows.for_late_entry(session, now):
+            return self.give_up(order, "it did not reach the broker in time", now)
+        if order.tif == "OPG" and not windows.may_recover(session, now):
+            if self._too_late(order, now) or (order.leg == Leg.ENTRY and not self._by_day(order)):
                 return self.give_up(order, "it did not reach the broker in time", now)
             if not windows.for_day(session, close, now):
                 return None  # between the open's window and the day's
@@ -278,7 +294,7 @@ class OrderExecutor:
         """
         if self.broker.traded() > (self.dossier.state.booked or ""):
             return
-        events = statements.news(self.dossier.state, self.broker)
+        events = statements.news(self.dossier.state, self.broker, self.price_of)
         if events:
             self.dossier.commit(events, now)
 

@@ -5,13 +5,14 @@ from datetime import datetime
 from ..adapters.brokers.base import Broker
 from ..core.events import StatusChanged
 from ..core.types import AgentStatus
+from . import statements
 from .dossier import Dossier
 
 
 def difference(dossier: Dossier, broker: Broker) -> str | None:
     """Both sides in words if they differ; None while they agree."""
     ours, theirs = dossier.state.book.shares, broker.position()
-    if ours == theirs:
+    if ours == theirs or ours + statements.unpriced(dossier.state, broker) == theirs:
         return None
     symbol = dossier.state.agent.symbol
     return f"the book holds {ours} {symbol}, the broker {theirs}"

@@ -1,6 +1,6 @@
 """What all processes read about an agent: TinyDB files, folded from its journal.
 
-``state.json`` says how it stands; ``history-YYYY.json`` holds a year of equity,
+``state.json`` says how it stands; ``history-YYYY-MM.json`` holds a month of equity,
 decisions, fills, trades, orders, bars and log lines. A commit rewrites both and
 no more, so it costs the same in year ten as on day one. They are derived: the
 journal rebuilds them whenever they are missing, damaged or behind.
@@ -9,6 +9,7 @@ journal rebuilds them whenever they are missing, damaged or behind.
 from pathlib import Path
 from typing import Any
 
+from ..adapters.files import remove
 from ..adapters.store import GrowingFile, Store
 from ..core import decide
 from ..core.agent import AgentState
@@ -21,10 +22,19 @@ from ..core.types import Action, AgentStatus
 
 Doc = dict[str, Any]
 TABLES = ("equity", "decisions", "fills", "trades", "orders", "bars", "log")
+MONTHLY, YEARLY = "history-????-??.json", "history-????.json"
+"""Names of history files; an earlier version wrote one a year, which a rebuild removes."""
+OPEN_MONTHS = 3
+"""The newest months may still grow while a journal is folded: an event can tell of an earlier session."""
+
+
+def history_files(directory: Path) -> list[Path]:
+    """An agent's history on disk, oldest first."""
+    return sorted(directory.glob(MONTHLY))
 
 
 def documents(before: AgentState, event: Event, after: AgentState, at: str) -> list[tuple[str, str, Doc]]:
-    """(year, table, document) for each thing that an event adds to the history."""
+    """(month, table, document) for each thing that an event adds to the history."""
     found: list[tuple[str, str, Doc]] = []
     if isinstance(event, Marked):
         book = after.book
@@ -32,22 +42,22 @@ def documents(before: AgentState, event: Event, after: AgentState, at: str) -> l
             "session": event.session, "equity": book.equity, "cash": book.cash,
             "shares": book.shares, "close": event.close,
         }
-        found.append((event.session[:4], "equity", doc))
+        found.append((event.session[:7], "equity", doc))
     elif isinstance(event, Decided | Missed):
-        found.append((event.session[:4], "decisions", _decision(event, at)))
+        found.append((event.session[:7], "decisions", _decision(event, at)))
     elif isinstance(event, Filled):
-        found.append((event.session[:4], "fills", _fill(event, at)))
+        found.append((event.session[:7], "fills", _fill(event, at)))
     elif isinstance(event, BarsAppended):
-        found += [(row[0][:4], "bars", {"row": row}) for row in event.rows]
+        found += [(row[0][:7], "bars", {"row": row}) for row in event.rows]
     elif isinstance(event, OrderMoved) and after.order(event.key) not in after.orders:
         order = after.order(event.key)
         if order is not None:
-            found.append((at[:4], "orders", {**order.to_dict(), "updated": at}))
+            found.append((at[:7], "orders", {**order.to_dict(), "updated": at}))
     if after.book.num_trades > before.book.num_trades and after.book.last_trade is not None:
         trade = after.book.last_trade.to_dict()
-        found.append((trade["exit_session"][:4], "trades", trade))
+        found.append((trade["exit_session"][:7], "trades", trade))
     line = _log(event, after)
-    return [*found, (at[:4], "log", {"at": at, "text": line})] if line else found
+    return [*found, (at[:7], "log", {"at": at, "text": line})] if line else found
 
 
 def _decision(event: Decided | Missed, at: str) -> Doc:
@@ -144,65 +154,90 @@ def _warnings(state: AgentState) -> list[str]:
     ]
 
 
-class Unreadable(Exception):
+class Unreadable(Damaged):
     """A history file cannot be read: everything is to be taken from the journal again."""
 
 
 class Projection:
-    """Keeps an agent's files in step with its journal."""
+    """Keeps an agent's files in step with its journal.
+
+    While a journal is folded anew, months that are behind the fold and are on disk as
+    it says are let go: ten years of documents are never held in memory together.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._year = ""
+        self._month = ""
         self._newest: GrowingFile | None = None
         self._changed: dict[str, GrowingFile] = {}
+        self._looked_at: set[str] = set()
+        self._sound: set[str] = set()
         self._rebuilding = False
 
-    def path(self, year: str) -> Path:
-        return self._directory / f"history-{year}.json"
+    def path(self, month: str) -> Path:
+        return self._directory / f"history-{month}.json"
 
     def forget(self) -> None:
         """Before a rebuild: nothing on disk is believed."""
-        self._rebuilding, self._changed, self._year = True, {}, ""
+        self._rebuilding, self._changed, self._month = True, {}, ""
+        self._looked_at, self._sound = set(), set()
 
     def add(self, before: AgentState, event: Event, after: AgentState, at: str) -> None:
         """Take an event in; nothing is written yet."""
-        for year, table, doc in documents(before, event, after, at):
-            self._of(year).add(table, doc)
+        for month, table, doc in documents(before, event, after, at):
+            self._of(month).add(table, doc)
 
-    def _of(self, year: str) -> GrowingFile:
-        if year not in self._changed:
-            if year == self._year and self._newest is not None:
-                self._changed[year] = self._newest
+    def _of(self, month: str) -> GrowingFile:
+        if month not in self._changed:
+            if month == self._month and self._newest is not None:
+                self._changed[month] = self._newest
             else:
-                known = {} if self._rebuilding else self._read(year)
-                self._changed[year] = GrowingFile(self.path(year), {name: known.get(name, []) for name in TABLES})
-        return self._changed[year]
+                known = {} if self._rebuilding and month not in self._sound else self._read(month)
+                self._let_go()
+                self._changed[month] = GrowingFile(self.path(month), {name: known.get(name, []) for name in TABLES})
+        return self._changed[month]
 
-    def _read(self, year: str) -> dict[str, list[Doc]]:
+    def _let_go(self) -> None:
+        """Of what a rebuild has passed, keep only what is not yet on disk; each month is looked at once."""
+        if not self._rebuilding:
+            return
+        for month in sorted(self._changed)[:-OPEN_MONTHS]:
+            if month not in self._looked_at and self._on_disk(self._changed[month]):
+                self._sound.add(month)
+                del self._changed[month]
+            self._looked_at.add(month)
+
+    def _read(self, month: str) -> dict[str, list[Doc]]:
         try:
-            return Store.read_docs(self.path(year))
+            return Store.read_docs(self.path(month))
         except (Damaged, Unavailable) as error:
             raise Unreadable(str(error)) from None
 
-    def intact(self) -> bool:
-        """Whether the history on disk is what the journal says."""
+    @staticmethod
+    def _on_disk(file: GrowingFile) -> bool:
         try:
-            return all(Store.read_docs(file.path) == file.tables for file in self._changed.values())
+            return Store.read_docs(file.path) == file.tables
         except (Damaged, Unavailable):
             return False
 
+    def intact(self) -> bool:
+        """Whether the history on disk is what the journal says."""
+        return all(self._on_disk(file) for file in self._changed.values())
+
     def settle(self) -> None:
-        """What was taken in is on disk: keep the newest year, drop the rest."""
+        """What was taken in is on disk: keep the newest month, drop the rest."""
         newest = max(self._changed, default="")
-        if newest >= self._year and newest:
-            self._year, self._newest = newest, self._changed[newest]
-        self._changed, self._rebuilding = {}, False
+        if newest >= self._month and newest:
+            self._month, self._newest = newest, self._changed[newest]
+        self._changed, self._rebuilding, self._looked_at, self._sound = {}, False, set(), set()
 
     def write(self, state: AgentState, seq: int, head: str, at: str) -> None:
         """Write what changed. Raises Unavailable; the next call writes it again."""
-        for year in sorted(self._changed):
-            self._changed[year].write()
+        for month in sorted(self._changed):
+            self._changed[month].write()
+        if self._rebuilding:
+            for stale in self._directory.glob(YEARLY):
+                remove(stale)
         orders = [order.to_dict() for order in state.orders]
         recent = [order.to_dict() for order in state.recent]
         document = {**state_document(state, seq, at), "head": head}

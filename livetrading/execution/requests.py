@@ -20,7 +20,7 @@ from ..adapters.stamps import stamp
 from ..adapters.store import Store
 from ..core.errors import BadInput, Conflict, NotFound, Unavailable
 
-OF_AN_AGENT = ("start", "pause", "close", "remove")
+OF_AN_AGENT = ("start", "pause", "close", "remove", "adopt", "ignore")
 KINDS = ("create", *OF_AN_AGENT, "emergency_stop", "rearm")
 FINAL = ("done", "refused")
 KEPT = 500

@@ -19,12 +19,13 @@ from ..adapters.locks import SchedulerLock
 from ..adapters.stamps import stamp
 from ..core.errors import Damaged, LivetradingError
 from ..core.types import AgentStatus, Mode
-from . import alarms, checks, emergency, replay
+from . import account_view, alarms, checks, emergency, replay
 from .agent_manager import AgentManager
 from .desk import Desk
 
 log = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 5
+BROKER_SECONDS = 60
 PASS_SECONDS = 15
 RETRY_SECONDS = 60
 """A replay that failed is tried again after this long."""
@@ -49,6 +50,8 @@ class Scheduler:
     stopping: bool = False
     _next_pass: float = 0.0
     _next_stop: float = 0.0
+    _next_account: float = 0.0
+    _account: object = None
     _next_replay: dict[str, float] = field(default_factory=dict)
     _seen: tuple[object, ...] = ()
     _warned: dict[tuple[str, str], float] = field(default_factory=dict)
@@ -68,7 +71,9 @@ class Scheduler:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self._stop)
             self._open()
-            for seconds, work in ((1, self._requests), (HEARTBEAT_SECONDS, self._beat), (1, self._pass)):
+            for seconds, work in (
+                (1, self._requests), (HEARTBEAT_SECONDS, self._beat), (1, self._pass), (1, self._broker),
+            ):
                 self.jobs.every(seconds).seconds.do(self._try, work)
             log.info("scheduler started with %d agents", len(self.desk.active()))
             while not self.stopping:
@@ -76,6 +81,7 @@ class Scheduler:
                 self.jobs.run_pending()
                 self._try(self._replays)
                 time.sleep(TURN_SECONDS)
+            self.desk.close()
             self._try(self._say, "stopped")
             log.info("scheduler stopped")
 
@@ -153,6 +159,21 @@ class Scheduler:
             self.alarm(entry["agent_id"], entry["text"])
         self._next_pass = time.monotonic() + (0.0 if done.more else PASS_SECONDS)
         self._say("")
+
+    def _broker(self) -> None:
+        """A shared account's health, every minute and when it changes."""
+        if not self.desk.account.wanted:
+            return
+        sides = [{**doc, "at": ""} for doc in self.desk.sides()]
+        now, seen = time.monotonic(), (self.desk.account.link().health().state, sides)
+        if seen == self._account and now < self._next_account:
+            return
+        self._account, self._next_account = seen, now + BROKER_SECONDS
+        trouble = account_view.publish(self.desk, self.clock())
+        if trouble:
+            self.alarm("", trouble)
+        else:
+            self.desk.account.value(self.desk.calendar.last_complete(self.clock(), self.desk.delay).isoformat(), self.clock())
 
     def _notices(self) -> None:
         while self.desk.notices:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..adapters.bars.agreement import SAME
 from ..core import sanity
-from ..core.bars import from_rows, overlap_problem, to_rows
+from ..core.bars import Rows, from_rows, joined, overlap_problem, to_rows
 from ..core.errors import BadBars
 
 
@@ -19,10 +20,12 @@ class Series:
     they were first seen. A source that disagrees with them is refused.
     """
 
-    def __init__(self, model_bars: pd.DataFrame, rows: Sequence[Sequence[Any]]) -> None:
-        self._model = model_bars
-        later = [row for row in rows if pd.Timestamp(row[0]) > model_bars.index[-1]]
-        self._frame = pd.concat([model_bars, from_rows(later)]) if later else model_bars
+    def __init__(self, model_bars: pd.DataFrame, rows: Rows | Sequence[Sequence[Any]]) -> None:
+        self._model = self._frame = model_bars
+        if not isinstance(rows, Rows):
+            self.append(rows)
+        elif len(later := rows.frame(model_bars.index[-1])):
+            self._frame = joined(model_bars, later)
 
     @property
     def end(self) -> date:
@@ -33,15 +36,20 @@ class Series:
         """Every bar up to and including ``session``."""
         return self._frame.loc[: pd.Timestamp(session)]
 
-    def check(self, fresh: pd.DataFrame) -> None:
-        """Raises BadBars, with date and both values, where a source tells another story."""
+    def check(self, fresh: pd.DataFrame, tolerance: float = SAME) -> None:
+        """Raises BadBars, with date and both values, where a source tells another story.
+
+        ``tolerance`` is relative to the price; another vendor needs more of it.
+        """
         problem = sanity.malformed(fresh)
         if problem:
             raise BadBars(f"{problem}; use another source.")
         same = len(fresh) <= len(self._frame) and np.array_equal(
             fresh.to_numpy(), self._frame.to_numpy()[: len(fresh)]
         )
-        problem = None if same and fresh.index[0] == self._frame.index[0] else overlap_problem(self._frame, fresh)
+        problem = None if same and fresh.index[0] == self._frame.index[0] else overlap_problem(
+            self._frame, fresh, tolerance
+        )
         if problem:
             raise BadBars(f"the source disagrees with the bars the model was trained on: {problem}")
 
@@ -51,16 +59,14 @@ class Series:
         From the day after ``after`` (the last appended bar) or, at first, what
         lies between the model's end and ``session``, at least its own bar.
         """
-        merged = self._merge(fresh)
-        end = pd.Timestamp(session)
+        known, end = self._frame.index[-1], pd.Timestamp(session)
         start = pd.Timestamp(after) if after else min(self._model.index[-1], end - pd.Timedelta(days=1))
-        return to_rows(merged[(merged.index > start) & (merged.index <= end)])
-
-    def _merge(self, fresh: pd.DataFrame) -> pd.DataFrame:
-        return pd.concat([self._frame, fresh[fresh.index > self._frame.index[-1]]])
+        ours = self._frame[(self._frame.index > start) & (self._frame.index <= end)]
+        return to_rows(ours) + to_rows(fresh[(fresh.index > max(start, known)) & (fresh.index <= end)])
 
     def append(self, rows: Sequence[Sequence[Any]]) -> None:
         """Take over rows that are durable in the journal."""
-        later = [row for row in rows if pd.Timestamp(row[0]) > self._frame.index[-1]]
+        end = self.end.isoformat()
+        later = [row for row in rows if row[0] > end]
         if later:
-            self._frame = pd.concat([self._frame, from_rows(later)])
+            self._frame = joined(self._frame, from_rows(later))

@@ -6,19 +6,28 @@ sale for the purchase: an order has ended when its money is in the book.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 
 from ..adapters.brokers.base import Broker, BrokerOrder, Execution
 from ..core.agent import AgentState
-from ..core.events import Event, Filled, OrderMoved
+from ..core.events import Event, FeeAdjusted, Filled, OrderMoved
 from ..core.orders import WORKING, Order, OrderState
 from ..core.types import Leg
 
 
-def news(state: AgentState, broker: Broker) -> list[Event]:
+PriceOf = Callable[[Execution, Order], float]
+"""The price of a fill of which the broker no longer tells one; 0 while that is not known."""
+
+
+def as_told(fill: Execution, order: Order) -> float:
+    return fill.price
+
+
+def news(state: AgentState, broker: Broker, price_of: PriceOf = as_told) -> list[Event]:
     """What the broker says that the book does not hold yet; nothing is written."""
     answers = [(o, broker.find(o.key)) for o in state.open_orders() if o.at_broker]
-    fills = _bookable(state, broker.executions())
+    fills = _bookable(state, _priced(state, broker.executions(), price_of))
     booked: Counter[str] = Counter()
     for fill in fills:
         booked[fill.ref] += fill.qty
@@ -27,7 +36,34 @@ def news(state: AgentState, broker: Broker) -> list[Event]:
         heard = answer and believed(order, answer, order.filled + booked[order.key])
         if heard and _changed(order, heard):
             found.append(moved(order, heard))
-    return [*found, *(_filled(state, broker, fill) for fill in fills)]
+    return [*found, *(_filled(state, broker, fill) for fill in fills), *_fees(state, broker)]
+
+
+def _priced(state: AgentState, told: list[Execution], price_of: PriceOf) -> list[Execution]:
+    """What has a price; the others are told again until they have one."""
+    found = []
+    for fill in told:
+        order = state.order(fill.ref)
+        price = fill.price or (price_of(fill, order) if order is not None else 0.0)
+        if price > 0:
+            found.append(fill if price == fill.price else replace(fill, price=price))
+    return found
+
+
+def unpriced(state: AgentState, broker: Broker) -> int:
+    """Shares, signed, that the broker says to have traded for an agent without telling at which price."""
+    told = {e.exec_id: e for e in broker.executions() if e.price <= 0 and e.exec_id not in state.book.executions}
+    return sum(_signed(state, e) for e in told.values() if state.order(e.ref) is not None)
+
+
+def _fees(state: AgentState, broker: Broker) -> list[Event]:
+    """The broker's own word on fees that were booked as estimates."""
+    found: list[Event] = []
+    for exec_id, booked in state.unsure:
+        fee = broker.fee(exec_id)
+        if fee is not None:
+            found.append(FeeAdjusted(exec_id, state.booked or "", fee - booked))
+    return found
 
 
 def _bookable(state: AgentState, told: list[Execution]) -> list[Execution]:
@@ -84,5 +120,6 @@ def _filled(state: AgentState, broker: Broker, fill: Execution) -> Filled:
         answer = broker.find(children[0].key) if children else None
         stop = answer.stop_price if answer else order.stop_price
     return Filled(
-        fill.exec_id, fill.ref, str(order.leg), fill.session, fill.qty, fill.price, fill.fee, stop
+        fill.exec_id, fill.ref, str(order.leg), fill.session, fill.qty, fill.price, fill.fee, stop,
+        fill.estimated or not fill.final,
     )

@@ -18,9 +18,10 @@ from ..adapters.stamps import parse_stamp, stamp
 from ..adapters.store import Store
 from ..core.bars import to_rows
 from ..core.errors import Damaged, NotFound
+from .projection import history_files
 
 Doc = dict[str, Any]
-HISTORY_YEARS = 40
+HISTORY_MONTHS = 480
 LEAD_IN = 504
 """Sessions of the model's own bars shown before an agent's first."""
 FRESH_SECONDS = 15.0
@@ -50,7 +51,15 @@ def _status(store: Store, agent_id: str) -> Doc | None:
     documents = tables.get("agent")
     if not documents:
         return _unreadable(agent_id, "its state is not written yet") if (directory / "journal.jsonl").exists() else None
-    return {**documents[0], **_times(store, documents[0]), "orders": tables.get("orders", [])}
+    doc = documents[0]
+    sides = {"reconciliation": _differs(store, agent_id)} if doc["mode"] == "ibkr" else {}
+    return {**doc, **_times(store, doc), **sides, "orders": tables.get("orders", [])}
+
+
+def _differs(store: Store, agent_id: str) -> Doc | None:
+    """Book and account side by side, as the scheduler last compared them; None while they agree."""
+    docs = store.read("system").get("reconciliation", {}).values()
+    return next((doc for doc in docs if doc.get("agent_id") == agent_id and doc.get("text")), None)
 
 
 def _unreadable(agent_id: str, why: str) -> Doc:
@@ -86,7 +95,7 @@ def history(store: Store, agent_id: str) -> Doc:
     """Tables of an agent, oldest first; ``bars`` are rows of seven values."""
     directory = store.home.agent(agent_id)
     tables: Doc = {name: [] for name in ("equity", "decisions", "fills", "trades", "orders", "bars", "log")}
-    for path in sorted(directory.glob("history-*.json"))[-HISTORY_YEARS:]:
+    for path in history_files(directory)[-HISTORY_MONTHS:]:
         for name, docs in store.read_docs(path).items():
             if name in tables:
                 tables[name] += docs
@@ -122,6 +131,7 @@ def system(store: Store, now: datetime) -> Doc:
         "halt": None if halt is None else {
             "reason": halt.reason, "by": halt.by, "at": stamp(halt.at) if halt.at else None
         },
+        "broker": next(iter(tables.get("broker", {}).values()), None),
         "alarms": list(tables.get("alarms", {}).values())[-50:],
         "home": str(store.home.root),
     }

@@ -18,7 +18,7 @@ import pandas as pd
 
 from ..core import market as markets
 from ..core.atr import atr14
-from ..core.features import FEATURES, compute
+from ..core.features import FEATURES, compute, select
 from ..core.market import Market
 from ..core.scaler import Scaler
 from ..core.types import AgentType, Leg, Terms
@@ -62,16 +62,18 @@ class Report:
         self.problems.append({"check": check, "what": what, "session": session, "times": 1, "text": text})
 
 
-def subject(scaler: Scaler, agent_type: AgentType, raw: RawPolicy | None, terms: Terms) -> Subject:
+def subject(
+    scaler: Scaler, agent_type: AgentType, raw: RawPolicy | None, terms: Terms, names: tuple[str, ...] = FEATURES
+) -> Subject:
     """This package's own features, scaler and engine, driven by a policy and by a probe."""
 
     def prepared(frame: pd.DataFrame, features: np.ndarray) -> Market:
         sessions = tuple(frame.index.date.tolist())
-        return Market(sessions, markets.quotes(frame), atr14(frame), scaler.transform(features))
+        return Market(sessions, markets.quotes(frame), atr14(frame), scaler.transform(features), names)
 
     policies = [probe] if raw is None else [_remembered(raw), _probe_for(agent_type)]
     trades = tuple(engine(agent_type, policy, terms) for policy in policies)
-    return Subject(FEATURES, compute, prepared, trades)
+    return Subject(names, lambda frame: select(compute(frame), names), prepared, trades)
 
 
 def engine(agent_type: AgentType, raw: RawPolicy, terms: Terms) -> Callable[[Market, range], Rows]:

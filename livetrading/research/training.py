@@ -19,7 +19,7 @@ from ..core import scaler as scalers
 from ..core.atr import atr14
 from ..core.card import MODEL_ID, ModelCard, Span
 from ..core.errors import BadInput, Conflict
-from ..core.features import FEATURE_SET, FEATURES, compute
+from ..core.features import FEATURE_SET, SETS, compute, select
 from ..core.market import Market
 from ..core.rules import RULES_VERSION
 from ..core.scaler import Scaler
@@ -38,7 +38,7 @@ FIT_SHARE = 0.95
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """What to train. ``start`` and ``end`` bound the decided sessions."""
+    """What to train. ``start`` and ``end`` bound the decided sessions, ``feature_set`` says what it sees."""
 
     symbol: str
     agent_type: AgentType
@@ -46,8 +46,11 @@ class TrainRequest:
     seed: int = 0
     start: date | None = None
     end: date | None = None
+    feature_set: str = FEATURE_SET
 
     def __post_init__(self) -> None:
+        if self.feature_set not in SETS:
+            raise BadInput(f"There is no feature set {self.feature_set!r}; choose {' or '.join(SETS)}.")
         if not 1 <= self.timesteps <= MAX_TIMESTEPS:
             raise BadInput(f"timesteps is {self.timesteps}; it must lie in [1, {MAX_TIMESTEPS}].")
         if not 0 <= self.seed < 2**32:
@@ -123,8 +126,9 @@ def prepare(request: TrainRequest, barset: BarSet) -> tuple[Market, Parts, Scale
     """The market scaled by its training rows, and its parts. Raises BadInput or BadBars."""
     frame = barset.frame
     sessions = tuple(stamp.date() for stamp in frame.index)
-    features = compute(frame)
-    unscaled = Market(sessions, markets.quotes(frame), atr14(frame), features)
+    names = SETS[request.feature_set]
+    features = select(compute(frame), names)
+    unscaled = Market(sessions, markets.quotes(frame), atr14(frame), features, names)
     decidable = unscaled.decidable(request.start, request.end)
     bounds = f" from {request.start or 'its first bar'} to {request.end or 'its last'}"
     parts = split(decidable, request.symbol + bounds)
@@ -152,8 +156,8 @@ class _Draft:
             symbol=self.request.symbol,
             version=MODEL_ID.fullmatch(model_id)[3],
             first_bar=self.sessions[0],
-            feature_set=FEATURE_SET,
-            features=FEATURES,
+            feature_set=self.request.feature_set,
+            features=SETS[self.request.feature_set],
             scaler=self.scaler,
             rules_version=RULES_VERSION,
             train=self._span(self.parts.train),

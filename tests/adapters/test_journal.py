@@ -17,7 +17,7 @@ from livetrading.core.errors import BadInput, Conflict, Damaged, Unavailable
 from tests.doubles.processes import in_child, kill, lift_file_size_limit, limit_file_size, start
 
 NOW = datetime(2024, 6, 3, 20, 40, tzinfo=UTC)
-FAST = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FAST = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 VALUES = st.recursive(
     st.none()
     | st.booleans()

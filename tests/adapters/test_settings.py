@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from livetrading.adapters.home import Home
-from livetrading.adapters.settings import Settings, load, save
+from livetrading.adapters.settings import Settings, load, overridden, save, save_all
 from livetrading.core.errors import BadInput
 
 
@@ -51,7 +51,22 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_defaults(home:
         ('allowed_hosts = "localhost"', "allowed_hosts"),
         ("allowed_hosts = []", "allowed_hosts"),
         ("allowed_hosts = [1]", "allowed_hosts"),
-        ("ibkr_client_id = -1", "ibkr_client_id"),
+        ("ibkr_client_id = 0", "ibkr_client_id"),
+        ('ibkr_mode = "real"', "ibkr_mode"),
+        ('ibkr_restart = "24:00"', "ibkr_restart"),
+        ('ibkr_restart = "9:30"', "ibkr_restart"),
+        ("ibkr_restart = 23:45:00", "ibkr_restart"),
+        ('ibkr_timezone = "New York"', "ibkr_timezone"),
+        ('ibkr_timezone = "America"', "ibkr_timezone"),
+        ('ibkr_timezone = "../../etc/passwd"', "ibkr_timezone"),
+        ("ibkr_timezone = 5", "ibkr_timezone"),
+        ('ibkr_paper_open = "open"', "ibkr_paper_open"),
+        ("max_capital = -1", "max_capital"),
+        ("max_capital = 10000.5", "max_capital"),
+        ("max_day_loss_pct = 0", "max_day_loss_pct"),
+        ("max_day_loss_pct = 101", "max_day_loss_pct"),
+        ("max_orders_a_day = 0", "max_orders_a_day"),
+        ("max_order_notional = -5", "max_order_notional"),
         ('ibkr_account = "DU 1"', "ibkr_account"),
         ("port = ", "settings.toml"),
         ("port = 1\nport = 2", "settings.toml"),
@@ -107,3 +122,29 @@ def test_a_setting_that_is_refused_changes_nothing(home: Home, key: str, value: 
     with pytest.raises(BadInput, match=key):
         save(home, key, value)
     assert read(home) == "port = 9000\n"
+
+
+def test_paper_is_the_default_mode_and_the_account_has_limits(home: Home) -> None:
+    settings = load(home, {})
+    assert (settings.ibkr_mode, settings.ibkr_paper_open, settings.ibkr_restart) == ("paper", "day", "23:45")
+    assert (settings.max_day_loss_pct, settings.max_orders_a_day) == (5, 50)
+
+
+def test_a_restart_may_be_none_and_a_zone_this_computers_or_a_known_one(home: Home) -> None:
+    write(home, 'ibkr_restart = ""\nibkr_timezone = "Europe/Berlin"\n')
+    assert (load(home, {}).ibkr_restart, load(home, {}).ibkr_timezone) == ("", "Europe/Berlin")
+    assert load(home, {"LIVETRADING_IBKR_TIMEZONE": "", "LIVETRADING_IBKR_RESTART": "01:15"}).ibkr_restart == "01:15"
+
+
+def test_several_settings_are_stored_at_once_or_not_at_all(home: Home) -> None:
+    write(home, "# mine\nport = 9000\n")
+    with pytest.raises(BadInput, match="max_capital"):
+        save_all(home, {"ibkr_port": 4002, "max_capital": -1})
+    assert read(home) == "# mine\nport = 9000\n"
+    save_all(home, {"ibkr_port": 4002, "max_capital": 5000, "port": 9001})
+    assert read(home) == "# mine\nport = 9001\nibkr_port = 4002\nmax_capital = 5000\n"
+
+
+def test_what_the_environment_decides_is_named() -> None:
+    environ = {"LIVETRADING_IBKR_PORT": "4002", "LIVETRADING_HOME": "x", "PATH": "y"}
+    assert overridden(environ) == {"ibkr_port": "4002"}

@@ -265,7 +265,7 @@ def test_a_child_forked_inside_a_transaction_does_not_keep_the_lock(store: Store
     ready_to_end = FORK.Event()
     with store.transaction("system"):
         child = start(ready_to_end.wait, 60)
-    count(Store(store.home, lock_timeout=5))
+    count(Store(store.home, lock_timeout=30))
     ready_to_end.set()
     child.join(30)
     assert total(store) == 1

@@ -15,7 +15,8 @@ SAMPLE = ROOT / "livetrading" / "samples" / "NVDA.csv"
 
 
 def run(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "LIVETRADING_HOME": str(home)}
+    # No TWS ever listens on port 1.
+    environment = {**os.environ, "LIVETRADING_HOME": str(home), "LIVETRADING_IBKR_PORT": "1"}
     return subprocess.run(
         [sys.executable, "-m", "livetrading", *words], cwd=ROOT, env=environment, capture_output=True,
         text=True, check=False, timeout=120,
@@ -76,7 +77,10 @@ def test_a_failed_training_is_a_failed_job_with_the_same_sentence(tmp_path: Path
         (["train", "XXXX", "--agent", "PPO", "--source", "sample"], "AAPL, GOOG, NVDA"),
         (["train", "AAPL", "--agent", "PPO", "--source", "elsewhere"], "yahoo"),
         (["train", "AAPL", "--agent", "PPO", "--timesteps", "0"], "timesteps"),
-        (["train", "AAPL", "--agent", "PPO", "--source", "ibkr"], "yahoo"),
+        (["train", "AAPL", "--agent", "PPO", "--source", "ibkr"], "start TWS"),
+        (["deploy", "PPO_AAPL_v20200101_000000", "--mode", "ibkr"], "models"),
+        (["adopt", "PPO_AAPL_001"], "agents"),
+        (["ignore", "AAPL"], "not an agent id"),
         (["backtest", "PPO_AAPL_v20200101_000000"], "models"),
         (["replay", "../../etc"], "not a model id"),
         (["deploy", "PPO_AAPL_v20200101_000000"], "models"),

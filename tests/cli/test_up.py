@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -14,15 +13,7 @@ from livetrading.adapters.locks import SchedulerLock
 from livetrading.adapters.store import Store
 from livetrading.cli import up
 from livetrading.execution import views
-from tests.doubles.processes import awaited
-
-PATIENCE = 60.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.doubles.processes import PATIENCE, awaited, free_port
 
 
 def test_a_scheduler_that_was_killed_comes_back_and_the_dashboard_says_so(tmp_path: Path) -> None:

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livetrading.core.bars import (COLUMNS, bars_sha256, canonical, check_series, from_rows,
-                                   overlap_problem, to_rows)
+from livetrading.core.bars import (COLUMNS, Rows, bars_sha256, canonical, check_series, from_rows,
+                                   joined, overlap_problem, to_rows)
 from livetrading.core.errors import BadBars
+from tests.doubles.series import generated
 
 PRICE = st.floats(1e-4, 1e6)
 AMOUNT = st.floats(0, 1e12)
@@ -171,3 +172,31 @@ def test_early_cheap_prices_survive_the_vendors_six_decimals_after_splits():
         frame.loc["2024-06-06", "split"] = 4000.0
     theirs.loc["2024-06-04", "close"] += 0.004
     assert overlap_problem(ours, theirs) is None
+
+
+def test_kept_rows_are_the_rows_and_their_frame_to_the_bit() -> None:
+    frame = generated(4, 90, splits={40: 2.0}, dividends={30: 0.2})
+    kept = Rows()
+    for row in to_rows(frame):
+        kept.extend([row])
+    assert list(kept) == to_rows(frame) and len(kept) == 90
+    for after in (0, 50, 89):
+        pd.testing.assert_frame_equal(kept.frame(frame.index[after]), frame.iloc[after + 1 :], check_freq=False)
+
+
+def test_a_row_of_another_form_is_not_kept() -> None:
+    with pytest.raises(BadBars, match="Rows of bars need"):
+        Rows().extend([["2024-06-03", 1.0]])
+
+
+def test_joined_frames_are_the_whole_to_the_bit() -> None:
+    frame = generated(4, 90, splits={40: 2.0})
+    pd.testing.assert_frame_equal(joined(frame.iloc[:60], frame.iloc[60:]), frame, check_freq=False)
+
+
+def test_one_cent_in_one_old_bar_is_found_though_all_else_is_the_same() -> None:
+    frame = generated(4, 90)
+    theirs = frame.copy()
+    theirs.iloc[3, 0] += 0.01
+    assert overlap_problem(frame.iloc[:60], frame) is None
+    assert "open of " in (overlap_problem(frame.iloc[:60], theirs, 1e-6) or "")

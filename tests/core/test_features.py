@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from ta.trend import VortexIndicator
 
 from livetrading.core.errors import BadBars
-from livetrading.core.features import FEATURE_SET, FEATURES, REGISTRY, adjusted, compute
+from livetrading.core.features import (
+    FEATURE_SET, FEATURES, PRICE_SET, READS_VOLUME, REGISTRY, SETS, adjusted, compute, select,
+)
 from livetrading.core.types import WARMUP_BARS
 
 SAMPLES = Path(__file__).parents[2] / "livetrading" / "samples"
@@ -270,3 +272,13 @@ def test_any_series_keeps_its_earlier_rows(seed: int, cut: int, rate: float):
     except BadBars:  # a run of reverse splits can leave a dividend above the price
         return
     assert same(compute(frame.iloc[:cut]), whole[:cut])
+
+
+def test_the_price_set_is_the_whole_set_without_what_reads_the_volume(real):
+    names = SETS[PRICE_SET]
+    assert set(FEATURES) - set(names) == READS_VOLUME and SETS[FEATURE_SET] == FEATURES
+    matrix = compute(real)
+    chosen = select(matrix, names)
+    for column, name in enumerate(names):
+        assert np.array_equal(chosen[:, column], matrix[:, FEATURES.index(name)], equal_nan=True)
+    assert select(matrix, FEATURES) is matrix

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from livetrading.adapters.home import Home
 from livetrading.cli.acting import desk_in_hand
 from livetrading.cli.main import main
 from livetrading.execution import replay
+from tests.doubles.processes import PATIENCE, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 AGENT = "PPO_NVDA_001"
@@ -103,9 +103,7 @@ class Server:
 @contextmanager
 def serving(root: Path) -> Iterator[Server]:
     """``streamlit run app.py`` over a home, as ``up`` starts it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     server = Server(root, port, root / "server.log")
     command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
     environment = {**os.environ, "LIVETRADING_HOME": str(root)}
@@ -118,11 +116,11 @@ def serving(root: Path) -> Iterator[Server]:
         yield server
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE)
         _end_scheduler(root)
 
 
-def until(ready: Callable[[], Any], seconds: float = 60) -> None:
+def until(ready: Callable[[], Any], seconds: float = PATIENCE) -> None:
     """Await a condition; the time is only where hope ends."""
     deadline = time.monotonic() + seconds
     while not ready():

@@ -12,6 +12,8 @@ from livetrading.adapters.home import Home
 from livetrading.core.errors import BadInput, Conflict, Unavailable
 from livetrading.dashboard import commands
 
+from .conftest import until
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
@@ -72,10 +74,10 @@ def test_a_process_of_somebody_else_is_never_interrupted() -> None:
 def test_our_process_is_known_by_its_id_even_to_a_dashboard_that_did_not_start_it() -> None:
     ours = subprocess.Popen([sys.executable, "-X", "livetrading=job-of-ours", "-c", "input()"], stdin=subprocess.PIPE)
     try:
-        assert commands.is_ours(ours.pid, "job-of-ours")
+        until(lambda: commands.is_ours(ours.pid, "job-of-ours"))  # its command line is there a moment after its pid
         assert not commands.is_ours(ours.pid, "another-job")
         commands.interrupt(ours.pid, "job-of-ours")
-        assert ours.wait(30) != 0
+        assert ours.wait(60) != 0
     finally:
         ours.communicate()
     assert not commands.is_ours(ours.pid, "job-of-ours")

@@ -14,22 +14,19 @@ from tests.browser import browser
 from .conftest import serving
 
 pytestmark = pytest.mark.browser
-PATIENCE = 120_000
-"""Milliseconds; where hope ends, not what it takes."""
 HAS_BUY = """() => [...document.querySelectorAll('.js-plotly-plot')]
     .some(plot => plot.data.some(trace => trace.name === 'Buy' && trace.x.length))"""
 
 
 def test_from_an_empty_home_to_a_trade_and_flat_again(tmp_path: Path) -> None:
     with serving(tmp_path / "home") as server, browser(tmp_path / "profile") as (page, traffic):
-        page.set_default_timeout(PATIENCE)
         page.goto(server.url)
         page.get_by_text("No active agents. Add an agent to start live trading.").wait_for()
         page.get_by_role("button", name="Start scheduler").click()
         page.get_by_text("Scheduler alive").wait_for()
         _train(page)
         _deploy(page)
-        assert page.url == f"{server.url}/?agent=PPO_NVDA_001"
+        page.wait_for_url(f"{server.url}/?agent=PPO_NVDA_001")
         page.wait_for_function(HAS_BUY)
         store = Store(Home(server.root))
         assert views.history(store, "PPO_NVDA_001")["fills"]

@@ -29,7 +29,7 @@ Open = Callable[..., AppTest]
 def open_page(monkeypatch: pytest.MonkeyPatch) -> Open:
     def run(root: Path, page: str = "live_trading", **query: str) -> AppTest:
         monkeypatch.setenv("LIVETRADING_HOME", str(root))
-        at = AppTest.from_file(MAIN, default_timeout=60)
+        at = AppTest.from_file(MAIN, default_timeout=180)
         for name, value in query.items():
             at.query_params[name] = value
         at.run()

@@ -1,4 +1,4 @@
-"""The Interactive Brokers adapter led to a TWS double, with short waits."""
+"""The Interactive Brokers adapter led to a TWS double, with short pauses."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -10,15 +10,17 @@ from typing import Any
 from livetrading.adapters.brokers.base import Ticket
 from livetrading.adapters.brokers.ibkr import IbkrBroker, IbkrConnection
 from livetrading.adapters.brokers.ibkr_config import IbkrConfig, Timing
+from livetrading.core.errors import Unavailable
 
 from .tws import TwsDouble
 
 VERSIONS = (157, 178)
 AGENT, BAR = "PPO_TNA_001", "2024-06-03"
 NOW = datetime(2024, 6, 4, 13, 0, tzinfo=UTC)
-QUICK = Timing(connect=2.0, answer=2.0, probe_every=0.2, pauses=(0.05, 0.1), refused_pause=0.2, link_patience=0.6,
-               acknowledge=0.6, settle=0.05, between_looks=0.02, commission=0.2, history=1.0)
-DEADLINE = 10.0
+QUICK = Timing(connect=10.0, answer=10.0, probe_every=0.2, pauses=(0.05, 0.1), refused_pause=0.2, link_patience=0.6,
+               acknowledge=4.0, settle=0.05, between_looks=0.02, commission=5.0, history=10.0)
+"""Short pauses, and patience with answers: a busy machine gives them late. See ``impatient``."""
+DEADLINE = 60.0
 
 
 def config(tws: TwsDouble, **more: Any) -> IbkrConfig:
@@ -47,6 +49,30 @@ def await_that(condition: Callable[[], Any], what: str = "") -> Any:
             return value
         time.sleep(0.005)
     raise AssertionError(f"never came true: {what or condition}")
+
+
+@contextmanager
+def impatient(connection: IbkrConnection, **seconds: float) -> Iterator[None]:
+    """Meanwhile it waits so long only: for what a double will never say."""
+    session = connection.session
+    before = session.timing
+    session.timing = replace(before, **seconds)
+    try:
+        yield
+    finally:
+        session.timing = before
+
+
+def eventually(call: Callable[[], Any]) -> Any:
+    """The call's answer, as soon as Interactive Brokers can be used."""
+
+    def tried() -> list[Any]:
+        try:
+            return [call()]
+        except Unavailable:
+            return []
+
+    return await_that(tried, "an answer")[0]
 
 
 def looks(connection: IbkrConnection) -> int:

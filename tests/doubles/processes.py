@@ -2,13 +2,15 @@
 
 import multiprocessing
 import os
+import random
 import resource
 import signal
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 """Seconds after which a condition that does not come is a failure; no test waits for it otherwise."""
 
 
@@ -21,6 +23,23 @@ def awaited(condition: Callable[[], Any], what: str) -> Any:
             return found
         time.sleep(0.005)
     raise AssertionError(f"{what} did not come")
+
+
+PORTS = range(20_000, 32_000)
+"""Below those that systems hand out by themselves: nobody is given one between a probe and its use."""
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    for port in random.sample(PORTS, len(PORTS)):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no port is free")
+
 
 FORK = multiprocessing.get_context("fork")
 

@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-GRACE = 0.001
+GRACE = 0.003
 
 
 class _Jumping(selectors.BaseSelector):

@@ -58,7 +58,7 @@ def test_it_changes_nothing(root: Path) -> None:
     assert {p: p.read_bytes() for p in root.rglob("*") if p.is_file()} == before
 
 
-@pytest.mark.parametrize("name", ["state.json", "history-2012.json", "paper.json"])
+@pytest.mark.parametrize("name", ["state.json", "history-2012-02.json", "paper.json"])
 def test_what_the_next_start_rebuilds_is_pending_and_no_problem(root: Path, name: str) -> None:
     (root / "agents" / AGENT / name).write_text("{")
     found = _audit(root)

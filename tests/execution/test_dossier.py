@@ -41,7 +41,7 @@ def test_the_journal_alone_makes_the_state(life: Life) -> None:
     assert agents.fold(life.events) == life.state == Dossier(life.home, AGENT).state
 
 
-@pytest.mark.parametrize("name", ["state.json", "history-2012.json"])
+@pytest.mark.parametrize("name", ["state.json", "history-2012-01.json", "history-2012-02.json"])
 @pytest.mark.parametrize("how", ["gone", "cut", "noise"])
 def test_a_visible_file_that_is_lost_or_spoilt_is_rebuilt_to_what_it_was(life: Life, name: str, how: str) -> None:
     path = life.home.agent(AGENT) / name
@@ -55,12 +55,23 @@ def test_a_visible_file_that_is_lost_or_spoilt_is_rebuilt_to_what_it_was(life: L
 
 
 def test_a_history_edited_from_outside_is_rebuilt(life: Life) -> None:
-    path = life.home.agent(AGENT) / "history-2012.json"
+    path = life.home.agent(AGENT) / "history-2012-02.json"
     before = path.read_text()
     path.write_text(before.replace('"qty":90', '"qty":91'))
     assert path.read_text() != before
     life.restart()
     assert path.read_text() == before
+
+
+def test_the_yearly_files_of_an_earlier_version_give_way_to_the_journals_image(life: Life) -> None:
+    folder = life.home.agent(AGENT)
+    before, shown = {p.name: p.read_bytes() for p in folder.glob("history-*")}, views.history(life.store, AGENT)
+    for name in before:
+        (folder / name).unlink()
+    (folder / "history-2012.json").write_text('{"log":{"1":{"at":"2012-01-26T21:30:00Z","text":"of an earlier version"}}}')
+    life.restart()
+    assert {p.name: p.read_bytes() for p in folder.glob("history-*")} == before
+    assert views.history(life.store, AGENT) == shown
 
 
 def test_a_state_that_stands_behind_the_journal_is_rebuilt(life: Life) -> None:
@@ -156,12 +167,12 @@ def test_visible_files_that_could_not_be_written_follow_with_the_next_commit(
 
 
 def test_a_history_spoilt_while_the_process_runs_costs_no_event(life: Life) -> None:
-    year = life.home.agent(AGENT) / "history-2011.json"
-    year.write_text("{")
+    month = life.home.agent(AGENT) / "history-2011-12.json"
+    month.write_text("{")
     before = life.dossier.seq
-    life.dossier.commit([Noted("of last year")], at(life.sessions[FIRST - 30], "07:00"))
+    life.dossier.commit([Noted("of last month")], at(life.sessions[FIRST - 30], "07:00"))
     assert life.dossier.seq == before + 1 and life.state == agents.fold(life.events)
-    assert [doc["text"] for doc in life.store.read_docs(year)["log"]] == ["of last year"]
+    assert [doc["text"] for doc in life.store.read_docs(month)["log"]] == ["of last month"]
 
 
 def test_readers_need_no_lock_and_see_whole_lines(life: Life) -> None:

@@ -6,6 +6,7 @@ import pytest
 import tinydb
 
 from livetrading.adapters import store
+from livetrading.execution.projection import TABLES, history_files
 from tests.doubles.lives import AGENT, FIRST, Cycler, Life, at, crash_bar, deployed
 from tests.doubles.series import generated
 
@@ -22,15 +23,24 @@ def _tables(life: Life, name: str) -> dict[str, list[dict]]:
     return life.store.read_docs(life.home.agent(AGENT) / name)
 
 
+def _history(life: Life) -> dict[str, list[dict]]:
+    """What the files of all months hold, one after the other."""
+    months = [life.store.read_docs(path) for path in history_files(life.home.agent(AGENT))]
+    return {table: [doc for month in months for doc in month[table]] for table in TABLES}
+
+
 def test_the_files_are_plain_tinydb(life: Life) -> None:
-    with tinydb.TinyDB(life.home.agent(AGENT) / "history-2012.json") as db:
-        assert len(db.table("equity")) == 14
+    shown = []
+    for path in history_files(life.home.agent(AGENT)):
+        with tinydb.TinyDB(path) as db:
+            shown += [doc["session"] for doc in db.table("equity")]
+    assert shown == [e.session for e in life.named("Marked")] and len(shown) == 14
     with tinydb.TinyDB(life.home.agent(AGENT) / "state.json") as db:
         assert db.table("agent").all()[0]["agent_id"] == AGENT
 
 
 def test_every_fill_trade_decision_and_order_of_the_journal_is_shown_once(life: Life) -> None:
-    shown = _tables(life, "history-2012.json")
+    shown = _history(life)
     assert [f["exec_id"] for f in shown["fills"]] == [e.exec_id for e in life.named("Filled")]
     assert [d["session"] for d in shown["decisions"]] == [e.session for e in life.named("Decided")]
     assert len(shown["trades"]) == life.state.book.num_trades > 1
@@ -68,4 +78,4 @@ def test_a_commit_writes_two_files_however_long_the_history(life: Life, monkeypa
 
     monkeypatch.setattr(store, "atomic_write", count)
     life.dossier.commit([Noted("a word")], at(life.sessions[FIRST + 14], "07:00"))
-    assert sorted(written) == ["history-2012.json", "state.json"]
+    assert sorted(written) == ["history-2012-02.json", "state.json"]

@@ -21,10 +21,7 @@ from livetrading.execution import requests, views
 from livetrading.execution.scheduler import Scheduler
 from tests.doubles.lives import AGENT, FIRST, Cycler, Known, at, deployed, real_model
 from tests.doubles.series import generated
-from tests.doubles.processes import awaited
-
-PATIENCE = 60.0
-"""Seconds after which a condition that does not come is a failure; no test waits for it otherwise."""
+from tests.doubles.processes import PATIENCE, awaited
 
 
 class Process:

@@ -71,10 +71,10 @@ def card() -> ModelCard:
     return make_card()
 
 
-def _small_market(frame: pd.DataFrame, scaler: Any) -> market.Market:
+def _small_market(frame: pd.DataFrame, scaler: Any, features: tuple[str, ...] = FEATURES) -> market.Market:
     """The last row of a market whose features are all zero."""
     tail = frame.iloc[-40:]
-    return market.Market(tuple(tail.index.date), market.quotes(tail), atr14(tail), np.zeros((len(tail), len(FEATURES))))
+    return market.Market(tuple(tail.index.date), market.quotes(tail), atr14(tail), np.zeros((len(tail), len(features))))
 
 
 @contextmanager

@@ -126,10 +126,10 @@ class Watched(PaperBroker):
         return super().submit(ticket, child, now)
 
 
-def plain_market(frame: Any, scaler: Any) -> market.Market:
+def plain_market(frame: Any, scaler: Any, features: tuple[str, ...] = FEATURES) -> market.Market:
     """The real quotes, and features that say nothing: indicators are not what is tried here."""
     count = len(frame)
-    return market.Market(tuple(frame.index[-1:].date), market.quotes(frame), np.full(count, 1.0), np.zeros((count, len(FEATURES))))
+    return market.Market(tuple(frame.index[-1:].date), market.quotes(frame), np.full(count, 1.0), np.zeros((count, len(features))))
 
 
 @lru_cache

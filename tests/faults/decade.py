@@ -1,6 +1,8 @@
 """``python -m tests.faults.decade``: twenty agents on five symbols for ten years unattended, with a fault a week.
 
-``AGENTS`` and ``SESSIONS`` say how many (20 and 2,520; ``FAST=1``: 2 and 60). Prints counts and figures.
+``AGENTS`` and ``SESSIONS`` say how many (20 and 2,520; ``FAST=1``: 4 and 60). The agents live in ``HOMES`` homes
+(2; ``FAST=1``: 1) of all five symbols, each with a scheduler of its own in a process of its own, so that two cores
+are used. Prints counts and figures.
 """
 
 import gc
@@ -11,6 +13,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -24,48 +29,100 @@ from tests.faults.decade_world import FAULTS, World
 WEEK = 5
 GROWTH = 0.10
 """Of memory, from the end of the first fifth on."""
+MEMORY_DISK, ROOM = Path("/dev/shm"), 1 << 30
+"""Homes lie in memory where that has room: what is tried here is not the disk."""
+
+
+@dataclass
+class Part:
+    """What became of one home: counts, megabytes and open files week by week, what was wrong."""
+
+    agents: int
+    seen: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    memory: list[float] = field(default_factory=list)
+    files: list[int] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    repeated: int = 0
+    lived: float = 0.0
+    judged: float = 0.0
+    cpu: float = 0.0
 
 
 def main() -> int:
     logging.disable(logging.CRITICAL)
     fast = os.environ.get("FAST", "") not in ("", "0")
-    agents = int(os.environ.get("AGENTS", "2" if fast else "20"))
+    agents = int(os.environ.get("AGENTS", "4" if fast else "20"))
     count = int(os.environ.get("SESSIONS", "60" if fast else "2520"))
-    with tempfile.TemporaryDirectory() as root:
-        wrong = decade(Path(root), agents, count)
+    homes = min(agents, int(os.environ.get("HOMES", "1" if fast else "2")))
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(dir=_where()) as root:
+        shares = [(Path(root) / str(n), agents // homes + (n < agents % homes), count, n) for n in range(homes)]
+        with ProcessPoolExecutor(homes, mp_context=get_context("fork")) as pool:
+            parts = list(pool.map(decade, *zip(*shares, strict=True)))
+    wrong = tell(parts, count, time.monotonic() - started)
     for text in wrong[:40]:
         print(f"WRONG {text}", file=sys.stderr)
     return 1 if wrong else 0
 
 
-def decade(root: Path, agents: int, count: int) -> list[str]:
-    """Live, then judge; what was wrong."""
-    started = time.monotonic()
-    world, faults, memory, files = World(root, agents, count), Counter[str](), [], []
-    for number, session in enumerate(world.sessions):
-        fault = FAULTS[number // WEEK % len(FAULTS)] if number % WEEK == 2 else None
+def _where() -> Path | None:
+    if not os.access(MEMORY_DISK, os.W_OK):
+        return None
+    free = os.statvfs(MEMORY_DISK)
+    return MEMORY_DISK if free.f_bavail * free.f_frsize > ROOM else None
+
+
+def decade(root: Path, agents: int, count: int, number: int = 0) -> Part:
+    """Live, then judge."""
+    part, started = Part(agents), time.monotonic()
+    root.mkdir(exist_ok=True)
+    world = World(root, agents, count, number + 1)
+    for day, session in enumerate(world.sessions):
+        fault = FAULTS[day // WEEK % len(FAULTS)] if day % WEEK == 2 else None
         if fault is not None:
-            faults[getattr(fault, "__name__", "")] += 1
+            part.faults[getattr(fault, "__name__", "")] += 1
         world.live(session, fault)
-        if number % WEEK == WEEK - 1:
+        if day % WEEK == WEEK - 1:
             gc.collect()
-            memory.append(resident())
-            files.append(len(os.listdir("/proc/self/fd")))
-            if number % 100 == 99:
-                print(f"  {number + 1} sessions, {time.monotonic() - started:.0f} s, {memory[-1]:.0f} MB, {files[-1]} files open", flush=True)
-    lived = time.monotonic() - started
-    wrong = _sessions(world) + _use(memory, files)
-    print(f"{agents} agents, {count} sessions, {sum(faults.values())} faults ({_listed(faults)}) in {lived:.0f} s, "
-          f"{1000 * lived / agents / count:.0f} ms an agent and session; {_listed(world.seen)}")
+            part.memory.append(resident())
+            part.files.append(len(os.listdir("/proc/self/fd")))
+            if day % 100 == 99:
+                print(f"  home {number + 1}: {day + 1} sessions, {time.monotonic() - started:.0f} s,"
+                      f" {part.memory[-1]:.0f} MB, {part.files[-1]} files open", flush=True)
+    world.end()
+    part.lived = time.monotonic() - started
     started = time.monotonic()
-    wrong += _verified(world) + _rebuilt(world)
-    print(f"verified in {time.monotonic() - started:.0f} s, {len(wrong)} wrong", flush=True)
+    part.wrong = _sessions(world) + _use(part) + _verified(world, part) + _rebuilt(world)
+    part.seen, part.judged, part.cpu = world.seen, time.monotonic() - started, _cpu()
+    return part
+
+
+def tell(parts: list[Part], count: int, wall: float) -> list[str]:
+    """Print the sums and figures; what was wrong."""
+    agents, seen = sum(p.agents for p in parts), sum((p.seen for p in parts), Counter[str]())
+    faults, wrong = sum((p.faults for p in parts), Counter[str]()), [text for p in parts for text in p.wrong]
+    cpu, lived = sum(p.cpu for p in parts), max(p.lived for p in parts)
+    print(f"{agents} agents in {len(parts)} homes, {count} sessions, {sum(faults.values())} faults ({_listed(faults)}); {_listed(seen)}")
+    print(f"lived in {lived:.0f} s, judged in {max(p.judged for p in parts):.0f} s, {wall:.0f} s in all and {cpu:.0f} s of"
+          f" processor time, {1000 * cpu / agents / count:.0f} ms an agent and session")
+    for number, part in enumerate(parts, 1):
+        early, late = part.memory[len(part.memory) // 5], part.memory[-1]
+        print(f"home {number}: memory {early:.0f} MB after a fifth, {late:.0f} MB at the end ({100 * (late / early - 1):+.1f} %),"
+              f" open files {min(part.files)} to {max(part.files)}")
+    print(f"verify: {sum(p.repeated for p in parts)} decisions repeated; decade: {f'{len(wrong)} WRONG' if wrong else 'all well'}", flush=True)
     return wrong
 
 
 def resident() -> float:
     """Megabytes of this process in memory."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
+
+
+def _cpu() -> float:
+    """Seconds of processor time of this process and those that it forked."""
+    uses = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(use.ru_utime + use.ru_stime for use in uses)
 
 
 def _listed(counts: Counter[str]) -> str:
@@ -92,23 +149,21 @@ def _sessions(world: World) -> list[str]:
     return wrong
 
 
-def _use(memory: list[float], files: list[int]) -> list[str]:
-    early = len(memory) // 5
-    growth = memory[-1] / memory[early] - 1
-    print(f"memory {memory[early]:.0f} MB after a fifth, {memory[-1]:.0f} MB at the end ({100 * growth:+.1f} %), "
-          f"open files {min(files)} to {max(files)}")
+def _use(part: Part) -> list[str]:
+    growth = part.memory[-1] / part.memory[len(part.memory) // 5] - 1
     wrong = [f"memory grew by {100 * growth:.1f} %"] if growth > GROWTH else []
-    return wrong if min(files) == max(files) else [*wrong, f"open files went from {min(files)} to {max(files)}"]
+    few, many = min(part.files), max(part.files)
+    return wrong if few == many else [*wrong, f"open files went from {few} to {many}"]
 
 
-def _verified(world: World) -> list[str]:
+def _verified(world: World, part: Part) -> list[str]:
     """``verify`` finds nothing, and makes every decision again from journal and model."""
     with mock.patch.object(audit, "Registry", lambda home: Known(home, Cycler())):
         found = audit.audit(world.home)
-    print(f"verify: {len(found['problems'])} problems, {len(found['pending'])} pending, {found['decisions_repeated']} decisions repeated")
+    part.repeated = found["decisions_repeated"]
     wrong = [problem["text"] for problem in [*found["problems"], *found["pending"]]]
     made = world.seen["sessions decided"]
-    return wrong if found["decisions_repeated"] == made else [*wrong, f"{made} decisions were made"]
+    return wrong if part.repeated == made else [*wrong, f"{made} decisions were made, {part.repeated} were repeated"]
 
 
 def _rebuilt(world: World) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 from unittest import mock
 
 from livetrading.adapters.bars.base import BarSet, as_of
+from livetrading.adapters.calendar import calendar
 from livetrading.adapters.home import Home
 from livetrading.adapters.registry import Registry
 from livetrading.adapters.store import Store
@@ -56,8 +57,8 @@ class Fatal(crash.Points):
 class World:
     """One home, its agents, and the scheduler's own turns at hours that the world sets."""
 
-    def __init__(self, root: Path, agents: int, count: int) -> None:
-        self.home, self.rng, self.seen = Home.resolve(str(root / "home")), random.Random(1), Counter[str]()
+    def __init__(self, root: Path, agents: int, count: int, seed: int = 1) -> None:
+        self.home, self.rng, self.seen = Home.resolve(str(root / "home")), random.Random(seed), Counter[str]()
         self.tapes, models = {}, {}
         for number, symbol in enumerate(SYMBOLS[: min(agents, len(SYMBOLS))]):
             frame = generated(number + 1, FIRST + count + 2, price=80.0, daily=0.012, splits=splits(count), dividends=dividends(count))
@@ -81,6 +82,7 @@ class World:
 
     def start(self) -> None:
         """A scheduler as a new process has it: everything from disk. The lock is left out."""
+        self.scheduler = self.desk = None  # type: ignore[assignment]  # as a dead process holds nothing
         with mock.patch.object(scheduler, "_warm", lambda: None):
             self.scheduler = Scheduler(self.home, clock=lambda: self.now)
             self.desk = self.scheduler.desk
@@ -123,6 +125,10 @@ class World:
             if self.desk.dossier(agent_id).state.status == AgentStatus.BLOCKED:
                 self.seen["blocked, and started by a person"] += 1
                 self.ask("start", agent_id)
+
+    def end(self) -> None:
+        """Past the deadline of the last session: it is decided by then, or MISSED."""
+        self.at(at(calendar().next_session(self.sessions[-1]), "09:25"))
 
     # -- what befalls them --------------------------------------------------
 

@@ -30,7 +30,8 @@ from tests.doubles.tws import Fault, Ledger, TwsDouble
 MORNING = datetime(2024, 6, 4, 12, 0, tzinfo=UTC)
 DAY = datetime(2024, 6, 4, 14, 30, tzinfo=UTC)
 QTY = 10
-SWIFT = replace(QUICK, acknowledge=0.12, answer=1.0, settle=0.02, between_looks=0.01, pauses=(0.01, 0.02), refused_pause=0.1)
+SWIFT = replace(QUICK, connect=2.0, acknowledge=0.12, answer=1.0, settle=0.02, between_looks=0.01, commission=0.2,
+                pauses=(0.01, 0.02), refused_pause=0.1)
 
 
 class Killed(BaseException):

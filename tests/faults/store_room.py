@@ -27,8 +27,8 @@ from tests.doubles.models import make_card
 from tests.doubles.series import generated
 
 TEN_YEARS, PAIRS = 2520, 200
-WORST_DAY = date(2020, 11, 2)
-"""Ten years end here, late in a year: its history file is as long as it gets while the pairs are measured."""
+LAST_DAY = date(2020, 10, 30)
+"""Ten years end here. What follows is measured in the second half of each month, when its file is long."""
 
 
 # -- cost -------------------------------------------------------------------
@@ -60,25 +60,37 @@ class Cost:
 
 
 def cost(root: Path, sessions: int = TEN_YEARS, pairs: int = PAIRS) -> Cost:
-    """An agent with ten years of daily history beside one on its first day: the same commits, in pairs.
+    """An agent with ten years of daily history beside ones on their first day: the same commits, in turns.
 
-    Each new agent lives through one day only; the order within a pair alternates.
+    Each pair is measured twice, in the order old, new, new, old, and the quicker of each counts: what
+    another program takes from one of them is not taken for its cost. A new agent lives through one day only.
     """
-    past = calendar().sessions(date(2010, 1, 4), WORST_DAY)[-sessions:]
-    card = make_card(symbol="TEST")
+    past, card = calendar().sessions(date(2010, 1, 4), LAST_DAY)[-sessions:], make_card(symbol="TEST")
     with mock.patch("os.fsync", lambda fd: None):
         old = rehearsal.begin(Home.resolve(str(root / "old")), card, Terms(), past[0])
         for day in past:
             live(old, day)
-    days, seconds = calendar().sessions(WORST_DAY + timedelta(days=1), date(2020, 12, 31))[:40], []
-    for n in range(pairs):
-        new = rehearsal.begin(Home.resolve(str(root / f"new{n}")), card, Terms(), days[n % len(days)])
-        both: list[Callable[[], float]] = [lambda: live(old, days[n % len(days)]), lambda: live(new, days[n % len(days)])]
-        measured = [both[i]() for i in ((0, 1) if n % 2 else (1, 0))]
-        seconds.append(tuple(measured if n % 2 else reversed(measured)))
+    seconds: list[tuple[float, float]] = []
+    for day, late in _days_after(LAST_DAY):
+        if not late:
+            with mock.patch("os.fsync", lambda fd: None):
+                live(old, day)
+            continue
+        homes = [Home.resolve(str(root / f"new{len(seconds)}{letter}")) for letter in "ab"]
+        one, two = (rehearsal.begin(home, card, Terms(), day) for home in homes)
+        turns = [live(dossier, day) for dossier in (old, one, two, old)]
+        seconds.append((min(turns[0], turns[3]), min(turns[1], turns[2])))
+        if len(seconds) == pairs:
+            break
     olds, news = zip(*seconds, strict=True)
     ratio = statistics.median(o / n for o, n in seconds)
     return Cost(500 * statistics.median(olds), 500 * statistics.median(news), ratio, pairs)
+
+
+def _days_after(last: date) -> Iterator[tuple[date, bool]]:
+    """Sessions, each with whether it lies in the second half of its month."""
+    for day in calendar().sessions(last + timedelta(days=1), calendar().last):
+        yield day, day.day > 15
 
 
 # -- room -------------------------------------------------------------------

@@ -39,7 +39,7 @@ def test_a_torn_last_line_is_lost_alone_and_any_other_edit_stops_that_agent(tmp_
     assert min(counts.tried.values()) >= 4
 
 
-def test_a_commit_late_in_a_year_encodes_no_more_than_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commit_late_in_a_month_and_after_a_year_encodes_no_more_than_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Told by what it encodes, not by the clock; the sweep measures the time after ten years."""
     encoded: list[int] = []
 
@@ -48,7 +48,7 @@ def test_a_commit_late_in_a_year_encodes_no_more_than_the_first(tmp_path: Path, 
         encoded.append(len(data))
         return data
 
-    days = store_room.calendar().sessions(date(2020, 1, 2), store_room.WORST_DAY)
+    days = store_room.calendar().sessions(date(2020, 1, 2), store_room.LAST_DAY)
     dossier = rehearsal.begin(Home.resolve(str(tmp_path)), make_card(symbol="TEST"), Terms(), days[0])
     monkeypatch.setattr(store, "dump", counted)
     spent = []

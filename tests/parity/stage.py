@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from dataclasses import dataclass
 from datetime import date
@@ -25,6 +26,8 @@ from tests.doubles.probes import Probe
 
 SPAWN = multiprocessing.get_context("spawn")
 Rows = list[dict[str, Any]]
+PATIENCE = 300.0
+"""Seconds; where hope ends, not what it takes."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +89,16 @@ def rows_of(home: Home, agent_id: str) -> Rows:
     return agent_ledger.rows(event for _, batch in events_of(home.agent(agent_id)) for event in batch)
 
 
-def _live(story: Story, root: str, agent_id: str) -> None:
+def _live(story: Story, root: str, agent_id: str, furthest: float) -> None:
+    """Up to the end, or until killed: a share of the sessions that the killer must not miss."""
     home = Home.resolve(root)
     trader = rehearsal.trader_of(home, Dossier(home, agent_id), story.card, story.frame, story.policy())
-    replay.run(trader, story.last, lambda *_: None)
+
+    def lived(*_: int) -> None:
+        if furthest < 1 and _lived(home, agent_id, story) >= furthest:
+            threading.Event().wait(PATIENCE)
+
+    replay.run(trader, story.last, lived)
 
 
 def killed_and_restarted(story: Story, root: Path, times: int) -> tuple[Rows, int]:
@@ -98,10 +107,11 @@ def killed_and_restarted(story: Story, root: Path, times: int) -> tuple[Rows, in
     agent_id = rehearsal.begin(home, story.card, story.terms, story.first).agent_id
     journal, died = home.agent(agent_id) / "journal.jsonl", 0
     while True:
-        process = SPAWN.Process(target=_live, args=(story, str(root), agent_id))
+        aim, furthest = (died + 1) / (times + 1), (died + 1.5) / (times + 1)
+        process = SPAWN.Process(target=_live, args=(story, str(root), agent_id, furthest if died < times else 1.0))
         process.start()
         if died < times:
-            start, aim = journal.stat().st_size, (died + 1) / (times + 1)
+            start = journal.stat().st_size
             _await(lambda: process.exitcode is not None or _lived(home, agent_id, story) >= aim
                    and journal.stat().st_size > start)
             if process.exitcode is None:
@@ -121,8 +131,8 @@ def _lived(home: Home, agent_id: str, story: Story) -> float:
 
 
 def _await(condition: Any) -> None:
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError("the shell made no progress in five minutes")
+            raise TimeoutError(f"the shell made no progress in {PATIENCE:g} s")
         time.sleep(0.003)

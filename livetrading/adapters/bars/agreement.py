@@ -4,13 +4,17 @@ import numpy as np
 import pandas as pd
 
 from livetrading.core.bars import PRICES
+from livetrading.core.card import ModelCard
+from livetrading.core.features import READS_VOLUME
+
+from .base import BarSet, vendor_of
 
 OVERLAP_BARS = 500
-TOLERANCE = 1e-3
-"""Vendors differ in odd lots and rounding; 0.1 % is what a decision may rest on."""
+SAME, TOLERANCE = 1e-4, 1e-3
+"""A vendor repeats itself within rounding; two of them differ in odd lots, and 0.1 % is what a decision may rest on."""
 
-VOLUME_FEATURES = frozenset({"cmf_20", "volume_20"})
-"""Features that read the volume, which vendors count differently."""
+IBKR, REPLAY = "ibkr", "replay"
+"""The vendor that others may have to stand in for, and a model's own bars shown once more."""
 
 
 def disagreement(ours: pd.DataFrame, theirs: pd.DataFrame, bars: int = OVERLAP_BARS) -> str | None:
@@ -29,8 +33,32 @@ def disagreement(ours: pd.DataFrame, theirs: pd.DataFrame, bars: int = OVERLAP_B
 
 def may_stand_in(model: pd.DataFrame, other: pd.DataFrame, features: tuple[str, ...]) -> str | None:
     """Why bars of another vendor than the model's cannot decide for it, or None."""
-    by_volume = sorted(VOLUME_FEATURES.intersection(features))
+    by_volume = sorted(READS_VOLUME.intersection(features))
     if by_volume:
         return f"the model reads the volume ({', '.join(by_volume)}), which vendors count differently"
     problem = disagreement(model, other)
     return f"the sources disagree: {problem}" if problem else None
+
+
+def undecidable(card: ModelCard, asked: str, series: pd.DataFrame, bars: BarSet) -> str | None:
+    """Why these bars cannot decide for the model, or None. ``series`` are the bars it decides on so far.
+
+    Where Interactive Brokers priced the model's bars, or was ``asked`` for new
+    ones, bars of another vendor must prove that they can stand in. Between the
+    other sources the choice was the user's own.
+    """
+    vendors = {vendor_of(card.source), vendor_of(asked), bars.vendor}
+    if IBKR not in vendors or bars.vendor in (vendor_of(card.source), REPLAY):
+        return None
+    problem = may_stand_in(series, bars.frame, card.features)
+    if problem is None:
+        return None
+    return f"its bars come from {bars.vendor} and the model's from {vendor_of(card.source)}: {problem} ({bars.note})"
+
+
+def tolerance(card: ModelCard, bars: BarSet) -> float:
+    """How far prices of the same session may differ, relative to the price.
+
+    Interactive Brokers restates its bars by odd lots and rounding.
+    """
+    return TOLERANCE if IBKR in (vendor_of(card.source), bars.vendor) else SAME

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,10 @@ from ..calendar import calendar
 
 NEW_YORK = ZoneInfo("America/New_York")
 
+LOOKS = (time(4), time(9))
+"""New York times from which a split effective that day is looked for anew: before the first
+orders for the open leave, and before the last."""
+
 Splits = tuple[tuple[date, float], ...]
 
 
@@ -25,8 +29,10 @@ class BarSet:
     """Daily bars that were complete at the time asked for.
 
     ``frame`` is canonical and gated; ``source`` can be given to
-    ``open_source`` again; ``note`` is a word for the user; ``ahead`` are
-    splits already known of sessions without a complete bar, (session, ratio).
+    ``open_source`` again, and is the vendor that priced the bars, which can be
+    another than the one that was asked; ``note`` is a word for the user;
+    ``ahead`` are splits already known of sessions without a complete bar,
+    (session, ratio).
     """
 
     symbol: str
@@ -39,6 +45,16 @@ class BarSet:
     def sha256(self) -> str:
         """The series' fingerprint."""
         return bars_sha256(self.frame)
+
+    @property
+    def vendor(self) -> str:
+        """Who priced the bars: ibkr, yahoo, sample or csv."""
+        return vendor_of(self.source)
+
+
+def vendor_of(source: str) -> str:
+    """The kind of a source: its name without the path."""
+    return source.partition(":")[0]
 
 
 class BarSource(Protocol):
@@ -86,6 +102,15 @@ def as_of(symbol: str, frame: pd.DataFrame, source: str, note: str, now: datetim
 def split_pairs(frame: pd.DataFrame) -> list[tuple[date, float]]:
     """(session, ratio) of each row."""
     return list(zip(frame.index.date, frame["split"].tolist(), strict=True))
+
+
+def last_look(at: datetime) -> datetime | None:
+    """The last of the day's ``LOOKS`` that has come at ``at``: what was fetched before may lack a
+    split of today. None before the first one and on a day without a session."""
+    today = at.astimezone(NEW_YORK).date()
+    marks = [datetime.combine(today, clock, NEW_YORK) for clock in LOOKS]
+    passed = [mark for mark in marks if mark <= at]
+    return passed[-1] if passed and calendar().is_session(today) else None
 
 
 def splits_ahead(pairs: Iterable[tuple[date, float]], now: datetime) -> Splits:

@@ -30,8 +30,9 @@ FALLBACK_CODES = frozenset({SILENT, 162, 354, 366, 10089, 10090, 10187})
 
 SIZES = {"1 hour": timedelta(hours=1), "15 mins": timedelta(minutes=15), "5 mins": timedelta(minutes=5)}
 PRICE_DECIMALS = 4
-YEARS = 3
-"""Enough for 500 bars of overlap; training asks for more."""
+YEARS, ALL_YEARS = 3, 20
+"""Asked for each evening, enough for 500 bars of overlap; and once, for training and backtests.
+That TWS answers 20 years of daily bars at once, or what there is of them, is assumed."""
 
 
 class Feed(Protocol):
@@ -91,6 +92,9 @@ class IbkrSource:
             # Nobody tells the events before.
             adjusted = adjusted[adjusted.index >= known.frame.index[0]]
         missing = adjusted.index.difference(known.frame.index)
+        if len(missing) and missing[0] < known.frame.index[-1]:
+            raise BadBars(f"Interactive Brokers has a bar of {ticker} for {missing[0]:%Y-%m-%d} and {known.source} none;"
+                          f" use another source.")
         if len(missing):
             raise Unavailable(f"{known.source} tells no events of {ticker} for {missing[0]:%Y-%m-%d} yet, and"
                               f" Interactive Brokers none at all; try again later.")
@@ -114,12 +118,12 @@ def _as_traded(ticker: str, adjusted: pd.DataFrame, known: BarSet) -> pd.DataFra
     later = split[::-1].cumprod()[::-1] / split
     for factor in _factors(known.ahead):
         frame = _turned(adjusted, events, later * factor)
-        if _same_scale(frame, known.frame):
+        off = _off_scale(frame, known.frame)
+        if not len(off):
             return frame
-    at = adjusted.index[-1]
-    raise BadBars(f"IB's close of {ticker} on {at:%Y-%m-%d} is {adjusted['close'].iloc[-1]:.10g} split-adjusted and"
-                  f" {known.source}'s {known.frame['close'].loc[at]:.10g} as traded: a split is missing in one of them;"
-                  f" compare with the exchange's notice.")
+    raise BadBars(f"IB's close of {ticker} on {off[-1]:%Y-%m-%d} is {adjusted['close'].loc[off[-1]]:.10g} split-adjusted"
+                  f" and {known.source}'s {known.frame['close'].loc[off[-1]]:.10g} as traded, which its splits do not"
+                  f" explain: a split is missing in one of them; compare with the exchange's notice.")
 
 
 def _factors(ahead: Splits) -> list[float]:
@@ -133,10 +137,10 @@ def _turned(adjusted: pd.DataFrame, events: pd.DataFrame, later: np.ndarray) -> 
     return pd.DataFrame({**prices, "volume": volume, **events}, index=adjusted.index)[list(COLUMNS)]
 
 
-def _same_scale(frame: pd.DataFrame, known: pd.DataFrame) -> bool:
-    """No split is known to one side alone: that would be a step in the ratio of the closes."""
+def _off_scale(frame: pd.DataFrame, known: pd.DataFrame) -> pd.DatetimeIndex:
+    """The days on which the closes lie apart: a split that one side alone knows is a step in their ratio."""
     ratio = frame["close"].to_numpy() / known.loc[frame.index, "close"].to_numpy()
-    return bool(np.all(np.abs(ratio - 1.0) < 0.02))
+    return frame.index[~(np.abs(ratio - 1.0) < 0.02)]
 
 
 def intraday(feed: Feed, symbol: str, size: str, *, days: int, now: datetime, con_id: int = 0) -> pd.DataFrame:

@@ -1,15 +1,25 @@
-"""Which source a word names. Each is imported when it is wanted: yfinance is slow."""
+"""Which source a word names. Each is imported when it is wanted: yfinance and ib_async are slow."""
 
+from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ...core.errors import BadInput, Refused
-from .base import BarSource
+from ...core.errors import BadInput
+from .base import BarSet, BarSource
 
-CHOICES = "sample, yahoo or csv:PATH"
+if TYPE_CHECKING:
+    from .ibkr import Feed
+
+CHOICES = "sample, yahoo, ibkr or csv:PATH"
 
 
-def open_source(spec: str, cache_dir: Path) -> BarSource:
-    """The source that `spec` names: sample, yahoo or csv:PATH."""
+def open_source(spec: str, cache_dir: Path, feed: "Feed | None" = None) -> BarSource:
+    """The source that `spec` names: sample, yahoo, ibkr or csv:PATH.
+
+    `cache_dir` is the home's. ibkr asks `feed`, a connection to TWS; without
+    one, a connection of the process's own that is made by the home's settings
+    at the first question and can read bars alone.
+    """
     kind, _, path = spec.partition(":")
     if spec == "sample":
         from .sample import SampleSource
@@ -17,11 +27,21 @@ def open_source(spec: str, cache_dir: Path) -> BarSource:
     if spec == "yahoo":
         from .yahoo import YahooSource
         return YahooSource(cache_dir)
+    if spec == "ibkr":
+        from .ibkr import IbkrSource
+        from .ibkr_line import shared_line
+        return IbkrSource(feed or shared_line(cache_dir), open_source("yahoo", cache_dir))
     if kind == "csv" and path.strip():
         from .csv_file import CsvSource
         return CsvSource(Path(path.strip()))
-    if spec == "ibkr":
-        raise Refused(
-            "Bars from Interactive Brokers are not part of this version; use yahoo or csv:PATH."
-        )
     raise BadInput(f"There is no bar source {spec!r}; choose {CHOICES}.")
+
+
+def ask_once(spec: str, cache_dir: Path, symbol: str, *, now: datetime) -> BarSet:
+    """All the history that a source has, and no connection left behind. Raises as ``daily`` does."""
+    if spec != "ibkr":
+        return open_source(spec, cache_dir).daily(symbol, now=now)
+    from .ibkr import ALL_YEARS, IbkrSource
+    from .ibkr_line import line_of
+    with line_of(cache_dir) as line:
+        return IbkrSource(line, open_source("yahoo", cache_dir), years=ALL_YEARS).daily(symbol, now=now)

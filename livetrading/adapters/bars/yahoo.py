@@ -7,7 +7,7 @@ table and never from the difference of two price columns.
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from livetrading.core.bars import PRICES, check_series, overlap_problem
 from livetrading.core.errors import BadBars
 
 from ..calendar import SETTLED, calendar
-from .base import (NEW_YORK, BarSet, Splits, as_of, check_symbol, sessions_of, split_pairs,
+from .base import (LOOKS, NEW_YORK, BarSet, Splits, as_of, check_symbol, last_look, sessions_of, split_pairs,
                    splits_ahead)
 from .cache import BarCache, Stored
 from .yahoo_client import Answer, fetch
@@ -25,9 +25,6 @@ from .yahoo_client import Answer, fetch
 PRICE_DECIMALS = 4
 """Yahoo's values are single precision with six decimals; times the later
 splits that leaves noise such as 38.0000012. US prices have at most 4."""
-
-LOOK_AGAIN = time(4)
-"""New York time from which a split effective that day is looked for."""
 
 
 def _utc_now() -> datetime:
@@ -94,18 +91,17 @@ def _firm(stored: Stored) -> pd.DataFrame:
     """The stored bars without a last one that was only seen on its own evening:
     Yahoo still corrects it overnight, and the morning's look shows that."""
     last = stored.frame.index[-1].date()
-    morning = datetime.combine(calendar().next_session(last), LOOK_AGAIN, NEW_YORK)
+    morning = datetime.combine(calendar().next_session(last), LOOKS[0], NEW_YORK)
     return stored.frame if stored.fetched_at >= morning else stored.frame.iloc[:-1]
 
 
 def _current(stored: Stored, needed: date, at: datetime) -> bool:
-    """True if nothing new can be at Yahoo: the last complete session is held,
-    and today's splits were looked for since the early morning."""
+    """True if nothing new is expected at Yahoo: the last complete session is held,
+    and today's splits were looked for since the day's last look."""
     if stored.frame.index[-1].date() < needed:
         return False
-    today = at.astimezone(NEW_YORK).date()
-    morning = datetime.combine(today, LOOK_AGAIN, NEW_YORK)
-    return not (calendar().is_session(today) and stored.fetched_at < morning <= at)
+    look = last_look(at)
+    return look is None or stored.fetched_at >= look
 
 
 def as_traded(answer: Answer) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ...core.orders import OrderState
+from ...core.rules import Quote
 
 
 @dataclass(frozen=True)
@@ -104,3 +105,9 @@ class Broker(Protocol):
     def traded(self) -> str:
         """The session up to which its statements reach, for a broker that trades whole
         sessions from their bars; what a session did is booked with that session's bar."""
+
+    def advance(self, session: str, opened: datetime, quote: Quote) -> None:
+        """A completed session's bar, for a broker that trades from bars."""
+
+    def fee(self, exec_id: str) -> float | None:
+        """The fee in USD that the broker itself has stated since, None if it has not."""

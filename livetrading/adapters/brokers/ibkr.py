@@ -109,6 +109,11 @@ class IbkrConnection:
 
         return self.call(work)
 
+    def server_time(self) -> datetime:
+        """What IB's servers say the time is, to the second."""
+        self.session.require()
+        return self.call(lambda: self.session.ask("time", lambda ib: ib.reqCurrentTimeAsync())).astimezone(UTC)
+
     def look(self) -> None:
         """Ask for everything anew, whatever was heard lately."""
         self.session.require()
@@ -224,6 +229,12 @@ class IbkrBroker:
     def traded(self) -> str:
         """Nothing waits for a bar: fills are booked as they are heard."""
         return ""
+
+    def advance(self, session: str, opened: datetime, quote: rules.Quote) -> None:
+        """IB has traded the session already."""
+
+    def fee(self, exec_id: str) -> float | None:
+        return self.connection.session.register.commissions.get(exec_id)
 
     def health(self) -> Health:
         return self.connection.health()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import time
 
-from ...core.errors import Unavailable
+from ...core.errors import Refused, Unavailable
 from .ibkr_gates import AccountMode, Gate
 
 
@@ -43,7 +43,7 @@ class IbkrConfig:
 
     ``zone`` is that of TWS for times that come without one, empty for this
     computer's; ``restart`` is Gateway's daily restart in that zone, None if it
-    has none.
+    has none. ``read_only``: bars are read and nothing is ordered or cancelled.
     """
 
     host: str = "127.0.0.1"
@@ -55,10 +55,17 @@ class IbkrConfig:
     zone: str = ""
     restart: time | None = time(23, 45)
     timing: Timing = field(default_factory=Timing)
+    read_only: bool = False
 
     @property
     def gate(self) -> Gate:
-        return Gate(self.mode, self.port, self.client_id, self.account, self.confirmed)
+        return Gate(self.mode, self.port, self.client_id, self.account, self.confirmed, self.read_only)
+
+    def check_may_order(self) -> None:
+        """Refused on a connection that only reads; asked before every message that could change an order."""
+        if self.read_only:
+            raise Refused("This connection to Interactive Brokers only reads bars; order and cancel through the"
+                          " scheduler's.")
 
     def explain(self, error: BaseException) -> str:
         """Why there is no connection, and what to do."""

@@ -27,7 +27,8 @@ TRADING_FROM, TRADING_UNTIL = time(4, 0), time(16, 10)
 class Gate:
     """What was configured: ``account`` may be empty on paper, where the only one is taken.
 
-    ``confirmed`` is the account number that a person typed for real money.
+    ``confirmed`` is the account number that a person typed for real money, which
+    a ``read_only`` connection does not need: nothing is ever ordered through it.
     """
 
     mode: AccountMode
@@ -35,6 +36,7 @@ class Gate:
     client_id: int
     account: str = ""
     confirmed: str = ""
+    read_only: bool = False
 
 
 def is_paper(account: str) -> bool:
@@ -55,7 +57,7 @@ def check_settings(gate: Gate) -> None:
         raise Refused("The mode is live but no account is configured; set ibkr_account to its number.")
     if is_paper(gate.account):
         raise Refused(f"Account {gate.account} is a paper account, but the mode is live; set ibkr_mode to paper.")
-    if gate.confirmed != gate.account:
+    if gate.confirmed != gate.account and not gate.read_only:
         typed = f"{gate.confirmed} was typed" if gate.confirmed else "nothing was typed"
         raise Refused(f"Real money in account {gate.account} needs its number typed as confirmation, but"
                       f" {typed}; give --confirm {gate.account}.")
@@ -132,6 +134,12 @@ def near_restart(now: datetime, restart: time | None, zone: str) -> bool:
         if at - RESTART_BEFORE <= local <= at + RESTART_AFTER:
             return True
     return False
+
+
+def first_disturbed(restart: time, zone: str, start: date, days: int = 366) -> date | None:
+    """The first of ``days`` from ``start`` on which the restart disturbs; a year holds both changes of the clock."""
+    every = (start + timedelta(days=n) for n in range(days))
+    return next((day for day in every if restart_disturbs(restart, zone, day)), None)
 
 
 def restart_disturbs(restart: time, zone: str, day: date) -> bool:

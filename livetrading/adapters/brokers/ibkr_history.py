@@ -22,8 +22,8 @@ SAME_SECONDS = 15.0
 CONTRACT_COUNT, CONTRACT_SECONDS = 5, 2.0
 TOTAL_COUNT, TOTAL_SECONDS = 60, 600.0
 LONGEST_WAIT = 60.0
-SILENT = 0
-"""Code of a question that was not answered at all."""
+SILENT, PACED = 0, -1
+"""Codes of a question that was not answered at all, and of one that would have come too soon."""
 
 
 class RawBar(NamedTuple):
@@ -38,7 +38,7 @@ class RawBar(NamedTuple):
 
 
 class NoBars(Unavailable):
-    """TWS gave no bars; ``code`` is IB's error number, 0 for silence."""
+    """TWS gave no bars; ``code`` is IB's error number, SILENT or PACED."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
@@ -95,7 +95,7 @@ class HistoryDesk:
         loop = asyncio.get_running_loop()
         wait = self.pacer.delay(loop.time(), key, con_id)
         if wait > LONGEST_WAIT:
-            raise NoBars(SILENT, f"Interactive Brokers allows no further request for bars for {wait:.0f} s; try again"
+            raise NoBars(PACED, f"Interactive Brokers allows no further request for bars for {wait:.0f} s; try again"
                                  f" then.")
         while wait > 0:
             await asyncio.sleep(wait)
@@ -118,7 +118,7 @@ class HistoryDesk:
                                  f" again.") from error
         except RequestError as error:
             text = f"Interactive Brokers gives no bars of {instrument.symbol}: {error.code} {error.message}"
-            raise NoBars(error.code, text) from error
+            raise NoBars(PACED if "pacing violation" in error.message.lower() else error.code, text) from error
         if not found:
             # After its time-out ib_async answers with an empty list.
             raise NoBars(SILENT, f"Interactive Brokers said nothing when asked for bars of {instrument.symbol}.")

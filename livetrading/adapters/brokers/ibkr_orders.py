@@ -100,6 +100,7 @@ class OrderDesk:
 
     def _may_send(self, ref: str) -> None:
         config = self.session.config
+        config.check_may_order()
         self.session.require()
         again = self._denied.get(ref, -1e9) + self.session.timing.refused_pause
         if asyncio.get_running_loop().time() < again:
@@ -224,6 +225,7 @@ class OrderDesk:
     async def cancel_many(self, refs: Sequence[str]) -> list[str]:
         """Ask for all at once, a silent one twice; the keys that IB has not confirmed as ended."""
         session, register = self.session, self.session.register
+        session.config.check_may_order()
         if any(s is None or register.lost(s) for s in map(register.by_ref, refs)):
             await session.look()
         asked = [s for s in map(register.by_ref, refs) if s and not (s.over and register.confirmed(s))]
@@ -257,6 +259,7 @@ class OrderDesk:
 
     async def cancel_everything(self) -> None:
         """IB's global cancel: every order of every client and manual ones. On the user's word alone."""
+        self.session.config.check_may_order()
         self.session.require().client.reqGlobalCancel()
         await asyncio.sleep(self.session.timing.settle)
         await self.session.look()

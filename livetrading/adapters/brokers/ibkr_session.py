@@ -64,10 +64,10 @@ class IbkrSession:
             self._health = Health(ready, state, detail, self.clock())
         self._changed.set()
 
-    async def until_ready(self, seconds: float) -> Health:
-        """The health once ready, or whatever it is when the time is over or a person is needed."""
+    async def until_ready(self, seconds: float, ends: frozenset[str] = frozenset({"refused"})) -> Health:
+        """The health once ready, in a state of ``ends`` (there a person is needed), or when the time is over."""
         end = asyncio.get_running_loop().time() + seconds
-        while not self._health.ready and self._health.state != "refused":
+        while not self._health.ready and self._health.state not in ends:
             left = end - asyncio.get_running_loop().time()
             if left <= 0:
                 break
@@ -142,12 +142,14 @@ class IbkrSession:
         self.ib = ib
         await self._shake_hands(ib)
         self.account = gates.check_account(self.config.gate, ib.managedAccounts())
-        await self.look()
+        if not self.config.read_only:
+            await self.look()
         if not self._link:
             raise Unavailable("TWS is connected, but its own link to Interactive Brokers is down; wait, or log in"
                               " again.")
         self.connections += 1
-        self._say("ready", f"Trading account {self.account} through {self.config.host}:{self.config.port}.", True)
+        does = "Reading bars with" if self.config.read_only else "Trading"
+        self._say("ready", f"{does} account {self.account} through {self.config.host}:{self.config.port}.", True)
 
     def _listen(self, ib: TappedIB) -> None:
         """What an earlier connection still says when it dies concerns nobody."""
@@ -172,7 +174,7 @@ class IbkrSession:
         """Connect and synchronise; an error that explains the failure comes before its time-out."""
         work = asyncio.ensure_future(ib.connectAsync(
             self.config.host, self.config.port, self.config.client_id, timeout=self.timing.connect,
-            account=self.config.account, raiseSyncErrors=True,
+            account=self.config.account, raiseSyncErrors=True, readonly=self.config.read_only,
         ))
         gone = asyncio.ensure_future(self._lost.wait())
         try:

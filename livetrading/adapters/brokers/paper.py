@@ -8,7 +8,7 @@ answered when that bar is: until then it may have crossed a fill. Prices and fee
 are those of ``core.rules``.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -142,6 +142,10 @@ class PaperBroker:
         """The last session that was traded, an ISO date; empty before the first."""
         return self._ledger.session
 
+    def fee(self, exec_id: str) -> float | None:
+        """Fees are final at the fill."""
+        return None
+
     def advance(self, session: str, opened: datetime, quote: Quote) -> None:
         """Trade one completed session; a second call for it does nothing."""
         ledger = self._ledger
@@ -266,7 +270,7 @@ def _write(store: Store, path: Path, ledger: _Ledger) -> None:
     account = {"position": ledger.position, "session": ledger.session, "next_id": ledger.next_id}
     tables = {
         "account": [account],
-        "orders": [{**asdict(o), "state": str(o.state)} for o in ledger.orders],
-        "executions": [asdict(e) for e in ledger.executions],
+        "orders": [{**vars(o), "ticket": vars(o.ticket), "state": str(o.state)} for o in ledger.orders],
+        "executions": [vars(e) for e in ledger.executions],
     }
     store.write_docs(path, tables)

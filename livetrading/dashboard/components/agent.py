@@ -7,7 +7,7 @@ import streamlit as st
 from livetrading.core.errors import Damaged, NotFound
 from livetrading.dashboard import markup, reading, sitemap
 
-from . import agent_chart, agent_facts, confirm, dialogs, frame
+from . import agent_chart, agent_facts, confirm, dialogs, frame, reconciliation
 from .guard import shown
 
 Doc = dict[str, Any]
@@ -47,9 +47,10 @@ def _body(agent_id: str, detail: bool, alone: bool) -> None:
     st.html(agent_facts.heading(agent))
     st.html(
         markup.facts(facts if detail else facts[: agent_facts.ON_A_CARD], wide=detail)
-        + markup.notes(agent_facts.notes(agent, history))
+        + markup.notes([*([] if detail else reconciliation.notes(agent)), *agent_facts.notes(agent, history)])
     )
     if detail:
+        reconciliation.box(agent)
         _buttons(agent, detail, alone)
         agent_chart.big(agent, history)
     else:

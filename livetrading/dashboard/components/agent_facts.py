@@ -4,7 +4,7 @@ from typing import Any
 
 from livetrading.dashboard import markup
 from livetrading.dashboard.format import (
-    DASH, count, day_and_time, money, new_york, percent, plural, price, signed_money, signed_percent, tone,
+    DASH, count, day_and_time, masked, money, new_york, percent, plural, price, signed_money, signed_percent, tone,
 )
 from livetrading.dashboard.markup import Fact
 
@@ -42,8 +42,23 @@ def facts(agent: Doc, history: Doc) -> list[Fact]:
         Fact("Capital", money(agent["capital"]), _limits(agent)),
         Fact("Last check", *_two_lines(agent["last_check"])),
         Fact("Deployed", *_two_lines(agent["deployed_at"])),
-        Fact("Bars", agent["source"] or DASH, agent["model_id"] or ""),
+        Fact("Bars", agent["source"] or DASH, _priced_by(agent)),
+        *_account(agent),
     ]
+
+
+def _priced_by(agent: Doc) -> str:
+    """Which source the last bars came from: another one may have stood in."""
+    last = agent.get("bars_source")
+    return " · ".join(part for part in (f"last bar from {last}" if last else "", agent["model_id"]) if part)
+
+
+def _account(agent: Doc) -> list[Fact]:
+    """Of an agent at a broker."""
+    if not agent.get("account"):
+        return []
+    late = "late entries as DAY orders" if agent.get("late_entry") == "day" else "late entries skipped"
+    return [Fact("Account", masked(agent["account"]), late)]
 
 
 def notes(agent: Doc, history: Doc) -> list[str]:

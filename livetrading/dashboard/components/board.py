@@ -9,7 +9,7 @@ from livetrading.dashboard.format import count, money, plural, signed_money, sig
 from livetrading.dashboard.markup import Fact
 
 from . import agent as agents_panel
-from . import agent_table, dialogs, records
+from . import agent_table, broker, dialogs, records
 from .guard import guarded, shown
 
 Doc = dict[str, Any]
@@ -22,6 +22,7 @@ def render() -> None:
     with guarded():
         agents = reading.agents()
         _header(agents)
+        broker.render()
         st.fragment(run_every=_seconds(agents))(_strip)(_roll(agents))
         _agents(agents)
 

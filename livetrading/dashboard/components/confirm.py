@@ -1,5 +1,6 @@
 """Dialogs that ask before an agent is touched, and name what will be done."""
 
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -8,7 +9,7 @@ from livetrading.core.errors import LivetradingError
 from livetrading.dashboard import commands, control, reading
 from livetrading.dashboard.format import count, markdown, new_york, signed_money
 
-from . import dialogs
+from . import dialogs, reconciliation
 from .agent_facts import holding
 from .guard import guarded
 
@@ -55,6 +56,25 @@ def remove(asked: Asked) -> None:
             "Its journal stays in the home; it cannot be started again."
         )
         _buttons(asked, "remove", "Remove agent", danger=True)
+
+
+def adopt(asked: Asked) -> None:
+    _reconcile(asked, "adopt", "Adopt", reconciliation.adopting)
+
+
+def ignore(asked: Asked) -> None:
+    _reconcile(asked, "ignore", "Ignore as mine", reconciliation.ignoring)
+
+
+def _reconcile(asked: Asked, kind: str, label: str, said: Callable[[Asked, Asked], str]) -> None:
+    with guarded():
+        agent = reading.agent(asked["agent_id"])
+        found = agent.get("reconciliation")
+        if not found:
+            st.info(f"**{agent['agent_id']}**'s book and the broker agree again: there is nothing to resolve.")
+            return
+        st.markdown(said(agent, found))
+        _buttons(asked, kind, label, danger=True)
 
 
 def rearm(asked: Asked) -> None:

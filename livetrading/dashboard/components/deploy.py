@@ -12,7 +12,7 @@ from livetrading.dashboard import commands, control, markup, reading, sitemap
 from livetrading.dashboard.format import number, signed_percent, tone
 from livetrading.dashboard.markup import Fact
 
-from . import agent, dialogs
+from . import agent, deploy_ibkr, dialogs
 
 MODES = {
     Mode.PAPER: "Paper: real days, simulated fills",
@@ -42,8 +42,7 @@ def form(card: ModelCard, key: str, label: str, *, named: bool = True) -> None:
         ),
     ]))
     options = _terms(card, key)
-    st.caption("Interactive Brokers accounts are not available in this version.")
-    if _allowed(test, key) and st.button(label, type="primary", key=f"{key}_go"):
+    if _allowed(test, key, options) and st.button(label, type="primary", key=f"{key}_go"):
         deploy(card, options, request)
 
 
@@ -61,24 +60,32 @@ def _terms(card: ModelCard, key: str) -> dict[str, Any]:
     risk = third.number_input("Risk per trade (%)", 0.1, 20.0, 2.0, step=0.5, format="%.1f", key=f"{key}_risk")
     fourth.selectbox("Time frame", ["Daily/EOD"], key=f"{key}_frame")
     first, second = st.columns([3, 1])
-    mode = first.radio("Mode", list(MODES), format_func=MODES.get, key=f"{key}_mode", horizontal=True)
+    modes = MODES | ({Mode.IBKR: deploy_ibkr.name()} if deploy_ibkr.offered() else {})
+    mode = first.radio("Mode", list(modes), format_func=modes.get, key=f"{key}_mode", horizontal=True)
     pace = None
     if mode == Mode.REPLAY:
         pace = second.number_input("Seconds a session", 0.0, 3600.0, 1.0, step=0.5, key=f"{key}_pace")
+    if Mode.IBKR not in modes:
+        st.caption("To trade through Interactive Brokers, set it up on the Settings page first.")
+    real = mode == Mode.IBKR
     source = st.text_input(
-        "Bars", card.source, key=f"{key}_source",
-        help="sample, yahoo, or csv:PATH; by default where the model was trained.",
+        "Bars", "ibkr" if real else card.source, key=f"{key}_source{'_ibkr' if real else ''}",
+        help="sample, yahoo, ibkr, or csv:PATH; by default where the model was trained, with an account at"
+        " Interactive Brokers its own.",
     )
     terms = Terms(capital, Limits(round(position / 100, 6), round(risk / 100, 6)))
     return {
         "capital": terms.capital, "max-position": terms.limits.max_position,
         "risk-per-trade": terms.limits.risk_per_trade,
         "time-frame": "daily", "mode": str(mode), "source": source.strip() or card.source, "pace": pace,
+        **(deploy_ibkr.options(key) if real else {}),
     }
 
 
-def _allowed(test: dict[str, Any], key: str) -> bool:
+def _allowed(test: dict[str, Any], key: str, options: dict[str, Any]) -> bool:
     """Whether the button is there: withheld under the gate until practice is ticked."""
+    if options["mode"] == Mode.IBKR:
+        return deploy_ibkr.allowed(test, options)
     warning = admission.warning(test.get("sharpe_ratio"))
     if warning is None:
         return True

@@ -57,5 +57,7 @@ def _table() -> Mapping[str, tuple[str, str, Dialog]]:
         "pause": ("Pause agent", "small", confirm.pause),
         "close": ("Close position", "small", confirm.close_position),
         "remove": ("Remove agent", "small", confirm.remove),
+        "adopt": ("Adopt the difference", "small", confirm.adopt),
+        "ignore": ("Ignore the difference", "small", confirm.ignore),
         "add": ("Add agent", "medium", add_agent.body),
     }

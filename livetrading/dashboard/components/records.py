@@ -29,11 +29,12 @@ DECISIONS = {
 }
 ORDERS = {
     "key": "Order", "leg": "Leg", "side": "Side", "qty": "Shares", "state": "State", "type": "Type",
-    "stop_price": "Stop",
+    "tif": "In force", "stop_price": "Stop",
     "reason": "Reason", "created": "Created (New York)", "updated": "Updated (New York)",
 }
 LOG = {"at": "New York", "text": "What happened"}
 TIMES = ("at", "created", "updated")
+IN_FORCE = {"OPG": "OPG: at the open", "DAY": "DAY: regular hours", "GTC": "GTC: until cancelled"}
 
 
 def render(agent_id: str) -> None:
@@ -83,6 +84,8 @@ def frame_of(docs: list[Doc], names: dict[str, str]) -> pd.DataFrame:
     for key in TIMES:
         if key in frame:
             frame[key] = [clock(at) if at and "T" in str(at) else at for at in frame[key]]
+    if "tif" in frame:
+        frame["tif"] = [IN_FORCE.get(str(word), word) for word in frame["tif"]]
     return frame.rename(columns=names)
 
 

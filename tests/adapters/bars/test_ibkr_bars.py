@@ -1,5 +1,6 @@
 """Bars from TWS: as traded, complete, paced, and honest about who priced what."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
@@ -10,60 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livetrading.adapters.bars.agreement import disagreement, may_stand_in
-from livetrading.adapters.bars.base import BarSet, as_of
 from livetrading.adapters.bars.ibkr import IbkrSource, intraday
 from livetrading.adapters.brokers.ibkr import IbkrConnection
 from livetrading.adapters.brokers.ibkr_history import (
-    CONTRACT_COUNT, CONTRACT_SECONDS, SAME_SECONDS, TOTAL_COUNT, TOTAL_SECONDS, NoBars, Pacer,
+    CONTRACT_COUNT, CONTRACT_SECONDS, PACED, SAME_SECONDS, TOTAL_COUNT, TOTAL_SECONDS, NoBars, Pacer,
 )
-from livetrading.adapters.calendar import calendar
 from livetrading.core.errors import BadBars, BadInput, NotFound, Unavailable
-from tests.doubles.ibkr import VERSIONS, connected
+from livetrading.core.features import FEATURES, READS_VOLUME, compute
+from tests.doubles.ibkr import VERSIONS, connected, impatient
+from tests.doubles.ibkr_bars import LAST, Events, as_traded, ibs
 from tests.doubles.tws import TwsDouble
 
-LAST = date(2024, 6, 3)
 EVENING = datetime(2024, 6, 3, 20, 30, tzinfo=UTC)
-
-
-def as_traded(bars: int = 520, split_at: int | None = 300, dividend_at: int | None = 400) -> pd.DataFrame:
-    """A series with a 4:1 split and a dividend, as traded."""
-    sessions = calendar().sessions(date(2021, 1, 4), LAST)[-bars:]
-    rng = np.random.default_rng(7)
-    close = np.round(100 * np.cumprod(1 + rng.normal(0, 0.01, bars)), 2)
-    split = np.ones(bars)
-    if split_at is not None:
-        split[split_at] = 4.0
-        close[split_at:] = np.round(close[split_at:] / 4, 2)
-    dividend = np.zeros(bars)
-    if dividend_at is not None:
-        dividend[dividend_at] = 0.25
-    frame = pd.DataFrame({"open": close, "high": close + 0.5, "low": close - 0.5, "close": close,
-                          "volume": np.full(bars, 4_000_000.0), "dividend": dividend, "split": split},
-                         index=pd.DatetimeIndex(sessions, name="date").as_unit("ns"))
-    return frame
-
-
-def ibs(frame: pd.DataFrame, ahead: float = 1.0) -> list[tuple]:
-    """The same series as TRADES tells it: adjusted for later splits."""
-    split = frame["split"].to_numpy()
-    later = split[::-1].cumprod()[::-1] / split * ahead
-    return [(f"{day:%Y%m%d}", row.open / f, row.high / f, row.low / f, row.close / f, int(row.volume * f), row.close / f, 10)
-            for day, row, f in zip(frame.index, frame.itertuples(), later, strict=True)]
-
-
-class Events:
-    """Another source, which knows the events; it may be down."""
-
-    name = "yahoo"
-
-    def __init__(self, frame: pd.DataFrame, ahead=()) -> None:
-        self.frame, self.ahead, self.down = frame, ahead, False
-
-    def daily(self, symbol: str, *, now: datetime) -> BarSet:
-        if self.down:
-            raise Unavailable("Yahoo does not answer; try again later.")
-        bars = as_of(symbol, self.frame, self.name, "Yahoo", now)
-        return BarSet(bars.symbol, bars.frame, bars.source, bars.note, self.ahead)
 
 
 @pytest.fixture(params=VERSIONS)
@@ -110,14 +69,32 @@ def test_the_bar_of_the_running_session_is_left_out(feed):
     (366, "No historical data query found for ticker id"), "silence"])
 def test_without_bars_from_ib_yahoo_prices_and_the_bar_set_says_so(feed, tws, trouble):
     tws.history_trouble["AAPL"] = trouble
-    bars = source(feed).daily("AAPL", now=EVENING)
-    assert bars.source == "yahoo" and "used because Interactive Brokers" in bars.note
+    with impatient(feed, history=0.3):
+        bars = source(feed).daily("AAPL", now=EVENING)
+    assert bars.source == bars.vendor == "yahoo" and "used because Interactive Brokers" in bars.note
     assert feed.health().ready  # a silent data farm does not end the connection
 
 
 def test_an_unknown_symbol_is_not_hidden_by_the_fallback(feed):
     with pytest.raises(NotFound, match="no stock NOSUCH"):
         source(feed).daily("NOSUCH", now=EVENING)
+
+
+@pytest.mark.parametrize("trouble", [
+    (162, "Historical Market Data Service error message:Historical data request pacing violation"), "too often"])
+def test_a_question_that_came_too_soon_is_asked_again_and_not_answered_by_another_vendor(feed, tws, trouble):
+    if trouble == "too often":
+        now = feed.call(_loop_time)
+        feed.history.pacer.asked.extend((now, f"{i}", i) for i in range(TOTAL_COUNT))
+    else:
+        tws.history_trouble["AAPL"] = trouble
+    with pytest.raises(NoBars) as error:
+        source(feed).daily("AAPL", now=EVENING)
+    assert error.value.code == PACED
+
+
+async def _loop_time() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def test_other_errors_are_not_hidden_by_the_fallback(feed, tws):
@@ -133,6 +110,9 @@ def test_prices_without_a_table_of_events_are_no_bars(feed):
         source(feed, events).daily("AAPL", now=EVENING)
     with pytest.raises(Unavailable, match="tells no events"):
         source(feed, Events(as_traded().iloc[:-1])).daily("AAPL", now=EVENING)
+    holed = as_traded().drop(as_traded().index[100])
+    with pytest.raises(BadBars, match="and yahoo none; use another source"):
+        source(feed, Events(holed)).daily("AAPL", now=EVENING)
 
 
 @pytest.mark.parametrize("adjusted", [False, True])
@@ -148,7 +128,8 @@ def test_a_split_effective_today_is_read_off_the_prices(feed, tws, adjusted):
 def test_a_split_that_one_side_does_not_know_is_refused(feed):
     blind = as_traded()
     blind["split"] = 1.0
-    with pytest.raises(BadBars, match="a split is missing in one of them"):
+    day = blind.index[299]  # the last one before the split
+    with pytest.raises(BadBars, match=f"on {day:%Y-%m-%d} is .*a split is missing in one of them"):
         source(feed, Events(blind)).daily("AAPL", now=EVENING)
 
 
@@ -180,15 +161,12 @@ def test_agents_of_one_symbol_share_an_answer_that_may_not_be_asked_again_yet(fe
 
 
 def test_every_feature_that_reads_the_volume_is_known():
-    from livetrading.adapters.bars.agreement import VOLUME_FEATURES
-    from livetrading.core.features import FEATURES, compute
-
     frame = as_traded(520, None, None)
     frame["close"] += np.random.default_rng(2).uniform(-0.4, 0.4, len(frame))
     changed = frame.copy()
     changed["volume"] *= np.random.default_rng(1).uniform(0.5, 2.0, len(frame))
     moved = ~np.isclose(compute(frame)[-1], compute(changed)[-1])
-    assert {name for name, m in zip(FEATURES, moved, strict=True) if m} == VOLUME_FEATURES
+    assert {name for name, m in zip(FEATURES, moved, strict=True) if m} == READS_VOLUME
 
 
 @pytest.mark.parametrize(("size", "step"), [("1 hour", 3600), ("15 mins", 900), ("5 mins", 300)])

@@ -6,7 +6,7 @@ import pytest
 from livetrading.adapters.bars import BarSet, open_source
 from livetrading.adapters.bars.sample import FOLDER, SampleSource, provenance, symbols
 from livetrading.core.bars import COLUMNS
-from livetrading.core.errors import BadBars, BadInput, NotFound, Refused
+from livetrading.core.errors import BadBars, BadInput, NotFound
 
 LATE = datetime(2026, 11, 20, 21, 40, tzinfo=UTC)
 
@@ -62,7 +62,5 @@ def test_source_is_found_by_its_name_and_unknown_ones_list_the_choices(tmp_path)
     assert isinstance(bars, BarSet) and bars.source == "sample"
     assert open_source("yahoo", tmp_path).name == "yahoo"
     for spec in ("", "Sample", "csv", "csv:", "csv: ", "http://x", "sample:AAPL"):
-        with pytest.raises(BadInput, match="choose sample, yahoo or csv:PATH"):
+        with pytest.raises(BadInput, match="choose sample, yahoo, ibkr or csv:PATH"):
             open_source(spec, tmp_path)
-    with pytest.raises(Refused, match="not part of this version; use yahoo or csv:PATH"):
-        open_source("ibkr", tmp_path)

@@ -119,10 +119,21 @@ def test_split_of_today_is_looked_for_in_the_morning_and_announced(yahoo, source
     before = source.daily("AAPL", now=at("2020-08-28T21:00:00Z"))
     yahoo.serve("AAPL", held, events={"2020-08-31": (0.0, 4.0)})
     assert source.daily("AAPL", now=at("2020-08-31T07:59:00Z")).ahead == ()
-    for now in ("2020-08-31T08:00:00Z", "2020-08-31T13:00:00Z"):
+    for now in ("2020-08-31T08:00:00Z", "2020-08-31T12:59:00Z"):
         bars = source.daily("AAPL", now=at(now))
         assert bars.ahead == ((date(2020, 8, 31), 4.0),)
         assert bars.sha256 == before.sha256
+    assert len(yahoo.charts) == 2
+
+
+def test_split_that_yahoo_tells_late_is_found_by_the_second_look(yahoo, source, apple):
+    held = apple.loc[:"2020-08-28"]
+    yahoo.serve("AAPL", held)
+    assert source.daily("AAPL", now=at("2020-08-31T08:00:00Z")).ahead == ()
+    yahoo.serve("AAPL", held, events={"2020-08-31": (0.0, 4.0)})
+    assert source.daily("AAPL", now=at("2020-08-31T12:59:59Z")).ahead == ()
+    assert source.daily("AAPL", now=at("2020-08-31T13:00:00Z")).ahead == ((date(2020, 8, 31), 4.0),)
+    assert source.daily("AAPL", now=at("2020-08-31T13:20:00Z")).ahead == ((date(2020, 8, 31), 4.0),)
     assert len(yahoo.charts) == 2
 
 

@@ -72,7 +72,7 @@ def double() -> Iterator[BridgeDouble]:
 
 @pytest.fixture
 def bridge(double: BridgeDouble) -> InterReactBridgeAdapter:
-    return InterReactBridgeAdapter("127.0.0.1", double.port, timeout=2)
+    return InterReactBridgeAdapter("127.0.0.1", double.port, timeout=30)
 
 
 def test_it_knows_the_specifications_address_by_default():
@@ -141,7 +141,7 @@ def test_what_its_routes_do_not_carry_is_refused_with_the_way_past(bridge, doubl
 
 def test_a_bridge_that_is_not_there_is_unavailable(double):
     double.close()
-    gone = InterReactBridgeAdapter("127.0.0.1", double.port, timeout=1)
+    gone = InterReactBridgeAdapter("127.0.0.1", double.port, timeout=30)
     with pytest.raises(Unavailable, match="start it"):
         gone.account()
     assert gone.place_order("AAPL", "BUY", 1, "MKT")["success"] is False

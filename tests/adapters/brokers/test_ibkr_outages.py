@@ -1,6 +1,7 @@
 """What happens between the connections: everything is found again, and once."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -9,7 +10,7 @@ from livetrading.adapters.brokers.ibkr import IbkrConnection
 from livetrading.core.errors import Unavailable
 from livetrading.core.orders import OrderState
 from tests.doubles.ibkr import (
-    DEADLINE, NOW, VERSIONS, again_ready, await_that, broker, config, connected, entry, exit_, stop,
+    NOW, QUICK, VERSIONS, again_ready, await_that, broker, config, connected, entry, eventually, exit_, impatient, stop,
 )
 from tests.doubles.tws import Fault, TwsDouble
 
@@ -154,26 +155,23 @@ def test_a_link_that_stays_broken_is_tried_anew_and_never_called_ready(tws, conn
 
 @pytest.mark.parametrize("message", [16, 61, 99, 7, 49])
 def test_a_question_without_an_answer_ends_the_connection_and_is_never_an_empty_list(tws, message):
-    from dataclasses import replace
-
-    from tests.doubles.ibkr import QUICK
-
     tws.ledger.positions[38708990] = (25.0, 90.0)
-    with connected(tws, timing=replace(QUICK, answer=0.3, connect=0.5, probe_every=0.2)) as connection:
+    with connected(tws) as connection:
         before = connection.session.connections
-        tws.do(lambda: tws.faults.silent.add(message))
-        if message == 49:
-            await_that(lambda: not connection.health().ready, "the probe notices")
-        else:
-            with pytest.raises(Unavailable):
-                connection.look()
-            with pytest.raises(Unavailable):
-                connection.positions()
-            with pytest.raises(Unavailable):
-                broker_of(connection).find("PPO_TNA_001:2024-06-03:entry:1")
-        tws.do(tws.faults.silent.clear)
-        await_that(lambda: connection.session.connections > before and connection.health().ready)
-        assert connection.positions() == {38708990: 25}
+        with impatient(connection, answer=0.3, connect=0.5):
+            tws.do(lambda: tws.faults.silent.add(message))
+            if message == 49:
+                await_that(lambda: not connection.health().ready, "the probe notices")
+            else:
+                with pytest.raises(Unavailable):
+                    connection.look()
+                with pytest.raises(Unavailable):
+                    connection.positions()
+                with pytest.raises(Unavailable):
+                    broker_of(connection).find("PPO_TNA_001:2024-06-03:entry:1")
+            tws.do(tws.faults.silent.clear)
+            await_that(lambda: connection.session.connections > before and connection.health().ready)
+        assert eventually(connection.positions) == {38708990: 25}
 
 
 def broker_of(connection):
@@ -186,10 +184,6 @@ def broker_of(connection):
 def test_positions_that_stay_unanswered_at_the_start_are_not_a_flat_account(tws):
     tws.ledger.positions[38708990] = (25.0, 90.0)
     tws.do(lambda: tws.faults.silent.add(61))
-    from dataclasses import replace
-
-    from tests.doubles.ibkr import QUICK
-
     with IbkrConnection(config(tws, timing=replace(QUICK, connect=0.3, answer=0.3))) as connection:
         health = connection.wait_ready(1.0)
         assert not health.ready
@@ -197,34 +191,24 @@ def test_positions_that_stay_unanswered_at_the_start_are_not_a_flat_account(tws)
             connection.positions()
         tws.do(tws.faults.silent.clear)
         await_that(lambda: connection.health().ready)
-        assert connection.positions() == {38708990: 25}
+        assert eventually(connection.positions) == {38708990: 25}
 
 
 def test_a_late_answer_is_not_taken_for_the_next_question(tws):
     """The first look at open orders stays unanswered; the order it would have shown is found later."""
-    from dataclasses import replace
-
-    from tests.doubles.ibkr import QUICK
-
-    with connected(tws, timing=replace(QUICK, answer=0.2)) as connection:
+    with connected(tws) as connection:
         tna = broker(connection)
         tna.submit(stop(), None, NOW)
         tws.fail(Fault("swallow", message=16))
-        with pytest.raises(Unavailable):
+        with impatient(connection, answer=0.3), pytest.raises(Unavailable):
             connection.look()
-        await_that(lambda: connection.health().ready)
-        assert tna.find(stop().ref).state == OrderState.NEW
+        assert eventually(lambda: tna.find(stop().ref).state) == OrderState.NEW
 
 
 def test_tws_that_accepts_but_never_speaks_is_named(tws):
-    from dataclasses import replace
-
-    from tests.doubles.ibkr import QUICK
-
     tws.do(lambda: tws.faults.silent.add(71))
     with IbkrConnection(config(tws, timing=replace(QUICK, connect=0.2))) as connection:
         await_that(lambda: "does not speak" in connection.health().detail)
         assert not connection.wait_ready(0.1).ready
         tws.do(tws.faults.silent.clear)
         assert await_that(lambda: connection.health().ready)
-    assert DEADLINE

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.doubles.ibkr import VERSIONS, await_that
+from tests.doubles.ibkr import NOW, VERSIONS, await_that
 from tests.doubles.tws import Fault, TwsDouble
 
 BARS = [("20240603", 1.0, 2.0, 0.5, 1.5, 100, 1.2, 10), ("20240604", 1.5, 2.5, 1.0, 2.0, 200, 1.7, 20)]
@@ -15,7 +15,7 @@ BARS = [("20240603", 1.0, 2.0, 0.5, 1.5, 100, 1.2, 10), ("20240604", 1.5, 2.5, 1
 
 @pytest.fixture(params=VERSIONS)
 def tws(request: pytest.FixtureRequest) -> Iterator[TwsDouble]:
-    with TwsDouble(request.param) as double:
+    with TwsDouble(request.param, clock=lambda: NOW) as double:
         double.bars["AAPL", "1 day", "TRADES"] = BARS
         yield double
 
@@ -136,7 +136,7 @@ def test_the_official_client_reads_the_errors(witness, tws):
     witness.placeOrder(first + 1, _contract(), _order(first + 1, action="SELL", orderType="STP", auxPrice=1.0, parentId=77))
     tws.fail(Fault("reject", only=lambda f: f[1] == str(first + 2)))
     witness.placeOrder(first + 2, _contract(), _order(first + 2, action="BUY", orderType="MKT", tif="DAY"))
-    codes = await_that(lambda: (c := {a[0]: a[1] for a in witness.seen["error"]}) and len(c) >= 5 and c)
+    codes = await_that(lambda: (c := {a[0]: a[1] for a in witness.seen.get("error", [])}) and len(c) >= 5 and c)
     assert (codes[first], codes[99], codes[first + 1], codes[first + 2]) == (200, 10147, 10006, 201)
 
 
@@ -149,7 +149,7 @@ def test_ib_async_decodes_every_message_at_both_versions(tws, caplog):
     async def live() -> tuple:
         ib = IB()
         ib.RaiseRequestErrors = True
-        await ib.connectAsync("127.0.0.1", tws.port, 17, timeout=4, raiseSyncErrors=True)
+        await ib.connectAsync("127.0.0.1", tws.port, 17, timeout=30, raiseSyncErrors=True)
         (details,) = await ib.reqContractDetailsAsync(Stock("TNA", "SMART", "USD"))
         first = ib.client.getReqId()
         ib.placeOrder(details.contract, Order(orderId=first, action="BUY", totalQuantity=10, orderType="MKT", tif="OPG",

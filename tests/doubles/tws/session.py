@@ -193,7 +193,8 @@ class Session:
 
     def _executions(self, fields: list[str]) -> None:
         for fill in self.tws.ledger.todays_fills():
-            self.send(self._execution(fields[2], fill), messages.commission(fill))
+            told = [messages.commission(fill)] if self.tws.commissions else []
+            self.send(self._execution(fields[2], fill), *told)
         self.say(55, 1, fields[2])
 
     def _execution(self, request: int | str, fill: Any) -> bytes:

@@ -1,0 +1,196 @@
+"""What ``doctor`` says of Interactive Brokers: each setting, the account, the clock, the bars."""
+
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, time
+from typing import TYPE_CHECKING, Any
+
+from ..adapters import settings
+from ..adapters.bars import check_symbol
+from ..adapters.brokers import ibkr_gates as gates
+from ..adapters.brokers.ibkr_config import IbkrConfig, Timing
+from ..adapters.brokers.ibkr_setup import config_of
+from ..adapters.home import Home
+from ..adapters.locks import SchedulerLock
+from ..adapters.settings import Settings
+from ..adapters.stamps import parse_stamp
+from ..adapters.store import Store
+from ..core.errors import LivetradingError, Refused
+from ..core.types import Mode
+from ..execution import views
+from .acting import utc_now
+
+if TYPE_CHECKING:
+    from ..adapters.brokers.ibkr import IbkrConnection
+
+CONNECT_SECONDS, READY_SECONDS = 2.0, 25.0
+CLOCK_SECONDS = 5.0
+OLD_SECONDS = 180.0
+"""The scheduler tells of its connection once a minute."""
+SYMBOL = "INTC"
+"""Cheap and liquid: what is asked about, and probed with, unless another is named."""
+TIMING = Timing(history=20.0)
+Check = dict[str, Any]
+
+
+def check(name: str, ok: bool, detail: str, cure: str = "") -> Check:
+    return {"name": name, "ok": ok, "detail": detail, "cure": cure}
+
+
+def failed(name: str, sentence: str) -> Check:
+    """A check from an error's sentence: what is wrong; what to do."""
+    what, _, cure = sentence.partition("; ")
+    return check(name, False, what, cure or "mend what the sentence names")
+
+
+def checks(
+    home: Home, *, asked: bool = False, symbol: str | None = None, clock: Callable[[], datetime] = utc_now,
+    timing: Timing = TIMING,
+) -> list[Check]:
+    """One line when nothing is configured and nobody ``asked``; else whatever is configured is tried."""
+    chosen, stored = settings.load(home), Store(home)
+    agents = [a for a in views.agents(stored) if a["mode"] == Mode.IBKR]
+    where = f"{chosen.ibkr_host}:{chosen.ibkr_port}"
+    if not (asked or agents or settings.ibkr_configured(chosen)):
+        account = chosen.ibkr_account or "no account configured"
+        text = f"simulated accounts only; Interactive Brokers is not configured ({where}, {account})"
+        return [check("broker", True, text)]
+    _say(asked, f"asking {where}")
+    found = [_port(chosen), _agreement(chosen), _restart(chosen, clock())]
+    wrong = next((c for c in found[:2] if not c["ok"]), None)
+    if wrong:
+        account = chosen.ibkr_account or "no account configured"
+        return [check("broker", False, f"not connected, {account}: {wrong['detail']}", wrong["cure"]), *found]
+    holder = SchedulerLock(home).holder()
+    # Beside a scheduler with a client id of its own; alone with the scheduler's, to see that it is free.
+    client_id = chosen.ibkr_client_id + (holder is not None)
+    config = replace(config_of(chosen, confirmed=chosen.ibkr_account, client_id=client_id), timing=timing)
+    names = [check_symbol(symbol)] if symbol else sorted({a["symbol"] for a in agents})[:3] or [SYMBOL]
+    _say(asked, f"connecting with client id {client_id}")
+    return [*_connected(config, names, clock, lambda text: _say(asked, text)), *found, *_scheduler(stored, clock())]
+
+
+def _say(aloud: bool, text: str) -> None:
+    if aloud:
+        print(text, file=sys.stderr, flush=True)
+
+
+# -- without a connection ---------------------------------------------
+
+
+def _port(chosen: Settings) -> Check:
+    where = f"{chosen.ibkr_host}:{chosen.ibkr_port}"
+    try:
+        socket.create_connection((chosen.ibkr_host, chosen.ibkr_port), CONNECT_SECONDS).close()
+    except OSError as error:
+        cure = "start TWS or Gateway and log in, let it accept socket clients, or correct ibkr_host and ibkr_port"
+        return check("broker port", False, f"{where} does not answer ({error})", cure)
+    familiar = chosen.ibkr_port in {**gates.PAPER_PORTS, **gates.LIVE_PORTS}
+    cure = "" if familiar else "usual are 7497 (TWS paper), 7496 (TWS live), 4002 (Gateway paper), 4001 (Gateway live)"
+    return check("broker port", True, f"{where} answers ({gates.port_word(chosen.ibkr_port)})", cure)
+
+
+def _agreement(chosen: Settings) -> Check:
+    # Nothing is sent from here, so the number that is typed at a deployment is taken as typed.
+    gate = config_of(chosen, confirmed=chosen.ibkr_account).gate
+    try:
+        gates.check_settings(gate)
+    except Refused as error:
+        return failed("broker settings", str(error))
+    money = "real money" if gate.mode == "live" else "paper money"
+    account = chosen.ibkr_account or "the only paper account"
+    auction = gate.mode == "live" or chosen.ibkr_paper_open == "auction"
+    entries = f"entries go {'in the opening auction' if auction else 'after 09:30 as DAY orders'}"
+    return check("broker settings", True, f"{money} in {account}; mode, port and account agree; {entries}")
+
+
+def _restart(chosen: Settings, now: datetime) -> Check:
+    zone = chosen.ibkr_timezone or "this computer's zone"
+    if not chosen.ibkr_restart:
+        cure = "set ibkr_restart to TWS's time of Auto restart, if it has one"
+        return check("broker restart", True, "no daily restart is configured", cure)
+    day = gates.first_disturbed(
+        time.fromisoformat(chosen.ibkr_restart), chosen.ibkr_timezone, now.astimezone(gates.NEW_YORK).date(),
+    )
+    if day is not None:
+        cure = "choose another time of Auto restart in TWS and set ibkr_restart to it, ibkr_timezone to its zone"
+        text = f"{chosen.ibkr_restart} ({zone}) falls between 04:00 and 16:10 New York, first on {day}"
+        return check("broker restart", False, text, cure)
+    return check("broker restart", True, f"{chosen.ibkr_restart} ({zone}), outside 04:00–16:10 New York all year")
+
+
+def _scheduler(store: Store, now: datetime) -> list[Check]:
+    """The connection that trades, as its owner last told of it."""
+    system = views.system(store, now)
+    told = system.get("broker")
+    if not told or not system["scheduler"]["alive"]:
+        return []
+    age = (now - parse_stamp(told["at"])).total_seconds() if told.get("at") else None
+    if age is None or age > OLD_SECONDS:
+        text = "the scheduler has not told of its connection lately"
+        return [check("broker scheduler", False, text, "look at its log, or start it again")]
+    if not told["ready"]:
+        return [failed("broker scheduler", str(told["detail"]))]
+    return [check("broker scheduler", True, f"the scheduler's own connection: {told['detail']}")]
+
+
+# -- with one ---------------------------------------------------------
+
+
+def _connected(
+    config: IbkrConfig, symbols: list[str], clock: Callable[[], datetime], say: Callable[[str], None]
+) -> list[Check]:
+    from ..adapters.brokers.ibkr import IbkrConnection  # half a second, and only when it is asked
+
+    with IbkrConnection(config, clock) as connection:
+        health = connection.wait_ready(READY_SECONDS)
+        if not health.ready:
+            return [failed("broker", health.detail)]
+        kind = "paper" if gates.is_paper(health.account) else "REAL MONEY"
+        text = f"{config.host}:{config.port} is connected with client id {config.client_id}"
+        found = [check("broker", True, f"{text}, account {health.account} ({kind})")]
+        for name, step in (
+            ("broker account", lambda: _account(connection)),
+            ("broker clock", lambda: _clock(connection, clock)),
+            *(("broker bars", lambda s=symbol: _bars(connection, s)) for symbol in symbols),
+        ):
+            say(f"{name.removeprefix('broker ')} …")
+            try:
+                found.append(step())
+            except LivetradingError as error:
+                found.append(failed(name, str(error)))
+    return found
+
+
+def _account(connection: "IbkrConnection") -> Check:
+    figures = connection.account()
+    worth = f"net liquidation {figures.net_liquidation:,.2f} {figures.currency}"
+    text = f"{figures.number}: {worth}, cash {figures.cash_usd:,.2f} USD"
+    if figures.currency != "USD":
+        cure = "use an account whose base currency is USD: capital and limits are in USD, and no currency is borrowed"
+        return check("broker account", False, text, cure)
+    cure = "" if figures.cash_usd > 0 else "bring USD into the account: without cash nothing is bought"
+    return check("broker account", True, text, cure)
+
+
+def _clock(connection: "IbkrConnection", clock: Callable[[], datetime]) -> Check:
+    theirs = connection.server_time()
+    off = (clock() - theirs).total_seconds()
+    ok = abs(off) <= CLOCK_SECONDS
+    text = f"this computer is {abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} Interactive Brokers"
+    return check("broker clock", ok, text, "" if ok else "set the clock; let it be kept by NTP")
+
+
+def _bars(connection: "IbkrConnection", symbol: str) -> Check:
+    """Without bars nothing stands still: that is a warning, and what follows from it."""
+    from ..adapters.brokers.ibkr_history import NoBars
+
+    try:
+        bars = connection.bars(connection.instrument(symbol), "1 day", "5 D")
+    except NoBars as error:
+        then = ("agents of source ibkr take Yahoo's bars, where 500 of them agree, and hold otherwise; a market data"
+                " subscription for API use would open IB's")
+        return check("broker bars", True, f"none of {symbol}: {error}", then)
+    return check("broker bars", True, f"{len(bars)} daily bars of {symbol}, the last of {bars[-1].at}")

@@ -1,0 +1,85 @@
+"""What a shared broker account allows: capital in all, cash for each order, loss and orders a day.
+
+Each answer is the reason of a refusal, or None.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from . import rules
+from .orders import Order
+from .trades import Trade
+from .types import Terms
+
+DAY_TRADES = 3
+DAY_TRADER_EQUITY = 25_000.0
+"""A margin account below it may make three day trades in five sessions (FINRA rule 4210)."""
+
+
+@dataclass(frozen=True)
+class AccountLimits:
+    """Zero means no limit of its own. Loss as a fraction, money in USD."""
+
+    max_capital: float = 0.0
+    max_day_loss: float = 0.05
+    max_orders_a_day: int = 50
+    max_order_notional: float = 0.0
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An account now: ``before`` is its net liquidation after the last session, 0 if not known."""
+
+    net_liquidation: float
+    currency: str
+    cash_usd: float
+    before: float = 0.0
+    orders_today: int = 0
+    reserved: float = 0.0
+    """USD that other purchases on their way may take."""
+
+
+def over_allocated(allocated: float, now: Standing, limits: AccountLimits) -> str | None:
+    """Whether agents with ``allocated`` USD of capital in all are more than the account carries."""
+    if limits.max_capital and allocated > limits.max_capital:
+        return (f"the agents' capital would be {allocated:,.0f} USD and max_capital is {limits.max_capital:,.0f};"
+                " deploy less, or raise the limit")
+    if limits.max_capital:
+        return None
+    if now.currency != "USD":
+        return (f"the account is valued in {now.currency}, so its worth does not bound capital in USD;"
+                " set max_capital")
+    if allocated > now.net_liquidation:
+        return (f"the agents' capital would be {allocated:,.0f} USD and the account is worth"
+                f" {now.net_liquidation:,.0f}; deploy less capital")
+    return None
+
+
+def cost_of(order: Order, close: float, terms: Terms) -> float:
+    """USD that a purchase may take if the open gaps up by three ATR14, its commission included.
+
+    The ATR is read off the order's own stop, which lies ``stop_atr`` of them below the close.
+    """
+    atr = max(close - order.stop_price, 0.0) / terms.limits.stop_atr
+    notional = order.qty * (close + 3.0 * atr)
+    return notional + float(rules.commission(order.qty, order.qty * close, terms.costs))
+
+
+def entry_refused(order: Order, close: float, terms: Terms, now: Standing, limits: AccountLimits) -> str | None:
+    """Why this purchase may not be sent."""
+    notional, cost = order.qty * close, cost_of(order, close, terms)
+    if limits.max_order_notional and notional > limits.max_order_notional:
+        return f"the order is worth {notional:,.0f} USD and max_order_notional is {limits.max_order_notional:,.0f}"
+    if now.orders_today >= limits.max_orders_a_day:
+        return f"{now.orders_today} orders were sent today and max_orders_a_day is {limits.max_orders_a_day}"
+    if now.before > 0 and (loss := 1.0 - now.net_liquidation / now.before) >= limits.max_day_loss:
+        return f"the account has lost {100 * loss:.1f} % since the last session and {100 * limits.max_day_loss:g} % pauses entries"
+    if cost > now.cash_usd - now.reserved:
+        return (f"the order may take {cost:,.0f} USD and the account has {now.cash_usd - now.reserved:,.0f} USD in cash"
+                " for it; a currency loan is not taken")
+    return None
+
+
+def day_trades(trades: Iterable[Trade], since: str) -> int:
+    """Round trips that began and ended in one session from ``since`` on."""
+    return sum(1 for t in trades if t.entry_session == t.exit_session >= since)

@@ -1,0 +1,135 @@
+"""Agents that trade a real account: what lets one in, lets it start, and settles a difference."""
+
+from datetime import datetime
+from typing import Any
+
+from ..adapters.brokers import ibkr_gates as gates
+from ..core import rules
+from ..core.account_book import RestSet
+from ..core.agent import AgentState
+from ..core.atr import atr14
+from ..core.errors import Conflict, Refused
+from ..core.events import Event, Filled, Noted
+from ..core.orders import order_key
+from ..core.types import Leg, Mode, Terms
+from .account_watch import AccountWatch
+from .desk import Desk
+from .dossier import Dossier
+from .live_trader import LiveTrader
+
+ANSWER_SECONDS = 6.0
+"""That a request waits for the connection, so that its asker hears within ten."""
+Result = tuple[str, dict[str, Any]]
+
+
+def admitted(desk: Desk, symbol: str, terms: Terms, args: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """What an agent's configuration says of its account, after every gate.
+
+    The shares of the contract that no agent holds are put on record before the agent
+    exists. Raises Refused or Unavailable with the cure.
+    """
+    confirmed = str(args.get("confirm") or "")
+    link = desk.account.ready(confirmed, ANSWER_SECONDS)
+    number = link.health().account
+    gates.check_agent(link.config.gate, number, number, confirmed)
+    if confirmed and confirmed != number:
+        raise Refused(f"{confirmed} was typed, but TWS trades account {number}; type that number, or log in to the other.")
+    too_much = desk.account.refuses_capital(number, terms.capital, now)
+    if too_much:
+        raise Refused(f"Account {number}: {too_much}.")
+    found = desk.account.instrument(symbol)
+    _record_rest(desk, number, found.con_id, symbol, link.positions().get(found.con_id, 0), now)
+    return {
+        "account": number, "confirmed_account": confirmed, "con_id": found.con_id, "primary": found.primary,
+        "late_entry": str(args.get("late_entry") or "skip"),
+    }
+
+
+def _record_rest(desk: Desk, number: str, con_id: int, symbol: str, position: int, now: datetime) -> None:
+    """What is held beside the agents: taken as it is where none trades the contract yet."""
+    holdings = [
+        s.book.shares for s in desk.account.agents() if (s.agent.account, s.agent.con_id) == (number, con_id)
+    ]
+    journal = desk.account.journal(number)
+    known = journal.book.rest.get(con_id)
+    if holdings and known != position - sum(holdings):
+        raise Conflict(f"Account {number} holds {position} {symbol}, the agents {sum(holdings)} and {known} are known as"
+                       f" unmanaged; resolve that difference on its agents first.")
+    if known != position - sum(holdings):
+        reason = "held before an agent traded it"
+        journal.record(RestSet(con_id, symbol, position, "deployment", reason), now)
+
+
+def may_start(desk: Desk, dossier: Dossier, now: datetime) -> None:
+    """The gates again, and book equal to account; raises what is wrong."""
+    desk.account.ready("", ANSWER_SECONDS)
+    trader = desk.trader(dossier.agent_id)
+    trader.executor.recover(now)
+    problem = _watch(trader).problem()
+    if problem:
+        raise Conflict(f"{dossier.agent_id}: {problem}; adopt or ignore the difference, then start it.")
+
+
+def resolve(desk: Desk, agent_id: str, kind: str, request_id: str, by: str, now: datetime) -> Result:
+    """A person's word on a difference: the book takes it over, or it is the person's own."""
+    dossier = desk.dossier(agent_id)
+    if dossier.state.agent.mode != Mode.IBKR:
+        raise Conflict(f"{agent_id} trades no shared account; there is nothing to {kind}.")
+    if f"adopt:{request_id}" in dossier.state.book.executions:
+        return f"{agent_id}: that was adopted before the last interruption.", {"agent_id": agent_id}
+    link = desk.account.ready("", ANSWER_SECONDS)
+    if kind == "ignore":
+        return _ignore(desk, dossier, link.positions(), by, now)
+    trader = desk.trader(agent_id)
+    trader.executor.recover(now)
+    return _adopt(trader, request_id, by, now)
+
+
+def _ignore(desk: Desk, dossier: Dossier, positions: dict[int, int], by: str, now: datetime) -> Result:
+    state = dossier.state
+    held = sum(s.book.shares for s in desk.account.siblings(state))
+    rest = positions.get(state.agent.con_id, 0) - held
+    text = f"{rest} {state.agent.symbol} of account {state.agent.account} are unmanaged from now on"
+    desk.account.set_rest(state, rest, by, "a person said so", now)
+    dossier.commit([Noted(f"{text}, by {by}")], now)
+    return f"{text}.", {"agent_id": dossier.agent_id, "unmanaged": rest}
+
+
+def _adopt(trader: LiveTrader, request_id: str, by: str, now: datetime) -> Result:
+    """The book takes the difference over at the last close, without a fee: what it really cost is not known here."""
+    state, watch = trader.dossier.state, _watch(trader)
+    sides = watch.sides()
+    more = sides["broker"] - sides["book"]
+    if strange := watch.strangers():
+        raise Conflict(f"{', '.join(strange)} works at the broker and is unknown to the book; cancel it in TWS first.")
+    if not more:
+        raise Conflict(f"{state.agent.agent_id}: book and broker agree; there is nothing to adopt.")
+    if sides["broker"] < 0:
+        raise Conflict(f"The broker is short {-sides['broker']} {state.agent.symbol}; cover them in TWS, this agent is long only.")
+    session, price = _last_close(trader)
+    leg = Leg.ENTRY if more > 0 else Leg.EXIT
+    key = order_key(state.agent.agent_id, session, leg, 0)
+    stop = _stop(trader, price) if more > 0 else 0.0
+    fill: Event = Filled(f"adopt:{request_id}", key, str(leg), session, abs(more), price, 0.0, stop, True)
+    trader.dossier.commit([Noted(f"adopted {more:+d} {state.agent.symbol} at {price:g}, by {by}"), fill], now)
+    return (f"{state.agent.agent_id} adopted {more:+d} {state.agent.symbol} at the last close of {price:g}.",
+            {"agent_id": state.agent.agent_id, "adopted": more, "price": price})
+
+
+def _last_close(trader: LiveTrader) -> tuple[str, float]:
+    frame = trader.series.up_to(trader.series.end)
+    return trader.series.end.isoformat(), float(frame["close"].iloc[-1])
+
+
+def _stop(trader: LiveTrader, close: float) -> float:
+    """The position's own stop, or the one that a purchase at this close would have."""
+    state: AgentState = trader.dossier.state
+    if not state.flat:
+        return float(state.book.account.stop)
+    ranges = atr14(trader.series.up_to(trader.series.end))
+    return float(rules.protective_stop(close, ranges[-1], state.agent.terms.limits))
+
+
+def _watch(trader: LiveTrader) -> AccountWatch:
+    assert trader.real is not None
+    return trader.real.watch

@@ -1,0 +1,233 @@
+"""The broker account that several agents share: its connection, what is not theirs, its limits.
+
+There is one connection, and only the scheduler's lock's holder has it. It is made
+when an agent of the account is first asked for.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from ..adapters import settings
+from ..adapters.brokers import ibkr_gates as gates
+from ..adapters.brokers.ibkr_config import IbkrConfig
+from ..adapters.brokers.ibkr_setup import config_of
+from ..adapters.home import Home
+from ..adapters.stamps import parse_stamp
+from ..core import account, account_limits
+from ..core.account_book import RestSet, RestSplit, Valued
+from ..core.account_limits import AccountLimits, Standing
+from ..core.agent import AgentState
+from ..core.errors import Refused, Unavailable
+from ..core.orders import Order
+from ..core.types import AgentStatus, Leg, Mode
+from .account_journal import AccountJournal
+from .dossier import Dossier
+
+if TYPE_CHECKING:
+    from ..adapters.brokers.ibkr import IbkrBroker, IbkrConnection
+    from ..adapters.brokers.ibkr_history import RawBar
+    from ..adapters.brokers.ibkr_orders import Instrument
+
+log = logging.getLogger(__name__)
+
+
+def connection(config: IbkrConfig) -> "IbkrConnection":
+    """The real one; its library is imported when an account is first wanted."""
+    from ..adapters.brokers.ibkr import IbkrConnection
+
+    return IbkrConnection(config)
+
+
+@dataclass
+class AccountDesk:
+    """One account at Interactive Brokers, for all agents of a home.
+
+    ``states`` are those of every agent that was not removed; ``patience`` seconds the
+    first use waits for the connection (a scheduler never does: it comes again).
+    """
+
+    home: Home
+    states: Callable[[], Iterable[AgentState]]
+    patience: float = 0.0
+    connect: "Callable[[IbkrConfig], IbkrConnection]" = connection
+    _link: "IbkrConnection | None" = None
+    _journals: dict[str, AccountJournal] = field(default_factory=dict)
+    _instruments: "dict[tuple[str, int], Instrument]" = field(default_factory=dict)
+    _mutex: threading.RLock = field(default_factory=threading.RLock)
+    """Bars are asked for in threads of their own."""
+
+    # -- the connection -----------------------------------------------------
+
+    @property
+    def wanted(self) -> bool:
+        """Whether any agent trades an account."""
+        return any(True for _ in self.agents())
+
+    def agents(self) -> list[AgentState]:
+        """Agents of accounts, those that were removed left out."""
+        return [s for s in self.states() if s.agent.mode == Mode.IBKR and s.status != AgentStatus.REMOVED]
+
+    def link(self, confirmed: str = "") -> "IbkrConnection":
+        """The connection, made at first; never waits. ``confirmed``: the number typed for real money."""
+        typed = confirmed or next((s.agent.confirmed_account for s in self.agents() if s.agent.confirmed_account), "")
+        with self._mutex:
+            link = self._link
+            if link is not None and link.health().state == "refused" and typed != link.config.confirmed:
+                self.close()
+            if self._link is None:
+                self._link = self.connect(config_of(settings.load(self.home), typed))
+                self._link.start()
+            return self._link
+
+    def ready(self, confirmed: str = "", patience: float = 0.0) -> "IbkrConnection":
+        """The connection once it can be used; ``patience`` seconds are waited for it.
+
+        Unavailable with the cure; to a person's request, Refused where a gate says no.
+        """
+        first = self._link is None
+        link = self.link(confirmed)
+        health = link.health()
+        seconds = max(patience, self.patience if first else 0.0)
+        if not health.ready and seconds:
+            health = link.wait_ready(seconds)
+        if health.ready:
+            return link
+        if patience and health.state == "refused":
+            raise Refused(health.detail)
+        raise Unavailable(f"Interactive Brokers cannot be used now: {health.detail}")
+
+    def close(self) -> None:
+        """Disconnect; orders at the broker stay."""
+        if self._link is not None:
+            self._link.close()
+        self._link = None
+        self._instruments.clear()
+
+    # -- one agent ----------------------------------------------------------
+
+    def broker(self, dossier: Dossier) -> "IbkrBroker":
+        """The account as one agent sees it. Refused where the gates no longer agree."""
+        from ..adapters.brokers.ibkr import IbkrBroker
+
+        config = dossier.state.agent
+        link = self.ready()
+        gates.check_agent(link.config.gate, link.health().account, config.account, config.confirmed_account)
+        instrument = self.instrument(config.symbol, config.con_id, config.primary)
+        return IbkrBroker(
+            link, config.agent_id, instrument, config.terms.costs,
+            booked=lambda ref: dossier.state.booked_of(ref), others=lambda: self.others(dossier.state),
+        )
+
+    def instrument(self, symbol: str, con_id: int = 0, primary: str = "") -> "Instrument":
+        """The contract of a symbol, asked for once a connection."""
+        link = self.ready()
+        key = (symbol, con_id)
+        if key not in self._instruments:
+            self._instruments[key] = link.instrument(symbol, con_id, primary)
+        return self._instruments[key]
+
+    def bars(self, instrument: "Instrument", size: str, duration: str, what: str = "TRADES") -> "list[RawBar]":
+        """Historical bars over the account's own connection."""
+        return self.ready().bars(instrument, size, duration, what)
+
+    @property
+    def auction(self) -> bool:
+        """Whether orders for the open may go as such: a paper account may not simulate the auction."""
+        known = settings.load(self.home)
+        return known.ibkr_mode == "live" or known.ibkr_paper_open == "auction"
+
+    # -- whose shares -------------------------------------------------------
+
+    def journal(self, number: str) -> AccountJournal:
+        """What was recorded of an account."""
+        if number not in self._journals:
+            self._journals[number] = AccountJournal(self.home, number)
+        return self._journals[number]
+
+    def siblings(self, state: AgentState) -> list[AgentState]:
+        """Agents of the same account and contract, this one included."""
+        mine = state.agent
+        return [s for s in self.agents() if (s.agent.account, s.agent.con_id) == (mine.account, mine.con_id)]
+
+    def rest(self, state: AgentState) -> int:
+        """Shares of the agent's contract that no agent holds. Refused if that is not on record."""
+        config = state.agent
+        known = self.journal(config.account).book.rest
+        if config.con_id not in known:
+            raise Refused(f"What account {config.account} holds of {config.symbol} beside the agents is not on record;"
+                          f" compare with TWS and run `python -m livetrading ignore {config.agent_id}`.")
+        return known[config.con_id]
+
+    def others(self, state: AgentState) -> int:
+        """Shares of the contract that are not this agent's: other agents' and the unmanaged rest."""
+        held = sum(s.book.shares for s in self.siblings(state) if s.agent.agent_id != state.agent.agent_id)
+        return self.rest(state) + held
+
+    def set_rest(self, state: AgentState, shares: int, by: str, reason: str, now: datetime) -> None:
+        """From now on so many shares are nobody's business here."""
+        config = state.agent
+        journal = self.journal(config.account)
+        if journal.book.rest.get(config.con_id) != shares:
+            journal.record(RestSet(config.con_id, config.symbol, shares, by, reason), now)
+
+    def split(self, state: AgentState, session: str, ratio: float, now: datetime) -> None:
+        """Rescale the unmanaged rest, once, before the first agent's book takes the split."""
+        config, journal = state.agent, self.journal(state.agent.account)
+        if (config.con_id, session) in journal.book.splits:
+            return
+        held = [s.book.shares for s in self.siblings(state)]
+        after = account.rest_after_split(self.rest(state), held, ratio)
+        journal.record(RestSplit(config.con_id, session, ratio, after), now)
+
+    # -- limits -------------------------------------------------------------
+
+    def limits(self) -> AccountLimits:
+        known = settings.load(self.home)
+        return AccountLimits(
+            float(known.max_capital), known.max_day_loss_pct / 100, known.max_orders_a_day,
+            float(known.max_order_notional),
+        )
+
+    def standing(self, number: str, now: datetime, besides: str = "") -> Standing:
+        """The account's figures now; purchases on their way, but for ``besides``, reserve their cost."""
+        figures = self.ready().account()
+        yesterday = now - timedelta(days=1)
+        valued = self.journal(number).book.valued
+        before = valued.net_liquidation if valued is not None and valued.currency == figures.currency else 0.0
+        orders = [(s, o) for s in self.agents() for o in (*s.orders, *s.recent)]
+        sent = sum(1 for _, o in orders if o.broker_id and o.created and parse_stamp(o.created) > yesterday)
+        reserved = sum(
+            account_limits.cost_of(o, s.book.close, s.agent.terms)
+            for s, o in orders if o.leg == Leg.ENTRY and o.open and o.at_broker and o.key != besides
+        )
+        return Standing(figures.net_liquidation, figures.currency, figures.cash_usd, before, sent, reserved)
+
+    def refuses_capital(self, number: str, capital: float, now: datetime) -> str | None:
+        """Why an agent with this capital is too much for the account."""
+        allocated = capital + sum(s.agent.terms.capital for s in self.agents() if s.agent.account == number)
+        return account_limits.over_allocated(allocated, self.standing(number, now), self.limits())
+
+    def refuses_entry(self, state: AgentState, order: Order, now: datetime) -> str | None:
+        """Why a purchase is beyond the account's limits."""
+        standing = self.standing(state.agent.account, now, order.key)
+        return account_limits.entry_refused(order, state.book.close, state.agent.terms, standing, self.limits())
+
+    def opposed(self, state: AgentState) -> str | None:
+        """Another agent of the account that sells what this one wants to buy."""
+        for other in self.siblings(state):
+            if other.agent.agent_id != state.agent.agent_id and other.open_orders(Leg.EXIT):
+                return f"{other.agent.agent_id} of the same account is selling {state.agent.symbol}; the entry waits"
+        return None
+
+    def value(self, session: str, now: datetime) -> None:
+        """Record once a session what the account is worth: the day's loss is measured from it."""
+        for number in {s.agent.account for s in self.agents()}:
+            known = self.journal(number).book.valued
+            if known is None or known.session < session:
+                figures = self.ready().account()
+                self.journal(number).record(Valued(session, figures.net_liquidation, figures.currency), now)
+

@@ -1,0 +1,79 @@
+"""The book against a real account: shares, and orders that carry our key.
+
+A difference may be a fill that is still on its way, so it counts when it is seen
+twice; then the agent is blocked, both sides are shown, and a person says which is
+right: the book takes it over (adopt), or it is the person's own (ignore).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from ..adapters.stamps import stamp
+from ..core import account
+from ..core.events import StatusChanged
+from ..core.orders import TERMINAL
+from ..core.types import AgentStatus
+from . import statements
+from .account_desk import AccountDesk
+from .dossier import Dossier
+
+if TYPE_CHECKING:
+    from ..adapters.brokers.ibkr import IbkrBroker
+
+SURE_AFTER = timedelta(seconds=10)
+"""A difference that lasts so long is none of a fill on its way."""
+CURE = "compare with TWS, then adopt or ignore the difference"
+
+
+@dataclass
+class AccountWatch:
+    """Compares one agent's book with its account."""
+
+    dossier: Dossier
+    broker: "IbkrBroker"
+    desk: AccountDesk
+    _since: tuple[str, datetime] | None = None
+
+    def sides(self) -> dict[str, int]:
+        """Shares in the book, at the broker for this agent, and unmanaged."""
+        state = self.dossier.state
+        return {
+            "book": state.book.shares + statements.unpriced(state, self.broker),
+            "broker": self.broker.position(), "unmanaged": self.desk.rest(state),
+        }
+
+    def problem(self) -> str | None:
+        """Both sides in words if they differ now; None while they agree."""
+        sides, symbol = self.sides(), self.dossier.state.agent.symbol
+        if sides["book"] != sides["broker"]:
+            return (f"the book holds {sides['book']} {symbol}, the broker {sides['broker']}"
+                    f" (beside {sides['unmanaged']} unmanaged)")
+        strange = self.strangers()
+        return f"the broker works {', '.join(strange)}, which the book does not know as open" if strange else None
+
+    def strangers(self) -> list[str]:
+        """Keys of this agent's orders that work at the broker and have ended, or never were, in the book."""
+        state = self.dossier.state
+        known = {o.key for o in state.orders}
+        ours = account.of_agent(state.agent.agent_id, self.broker.connection.open_orders())
+        return sorted({o.ref for o in ours if o.ref not in known and o.state not in TERMINAL})
+
+    def judge(self, now: datetime) -> str | None:
+        """The problem, if any; a running agent is blocked when it lasts."""
+        problem = self.problem()
+        if problem is None:
+            self._since = None
+            return None
+        if self._since is None or self._since[0] != problem:
+            self._since = (problem, now)
+        lasts = now - self._since[1] >= SURE_AFTER
+        if lasts and self.dossier.state.status in (AgentStatus.RUNNING, AgentStatus.PAUSED):
+            self.dossier.commit([StatusChanged(AgentStatus.BLOCKED, f"{problem}; {CURE}", "account watch")], now)
+        return problem
+
+    def document(self, problem: str | None, now: datetime) -> dict[str, Any]:
+        """For a page: both sides, and what differs."""
+        return {
+            "agent_id": self.dossier.agent_id, **self.sides(), "text": problem or "", "at": stamp(now),
+        }

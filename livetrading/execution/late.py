@@ -1,0 +1,59 @@
+"""An order that was to execute at the open and did not: what goes after it, the same day.
+
+An exit is sent again as a day order until 15:45; an entry until 10:00, if that was
+chosen at the deployment, and else is skipped.
+"""
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from ..core import windows
+from ..core.orders import Order, OrderState
+from ..core.types import AgentStatus, Leg
+
+if TYPE_CHECKING:
+    from .order_executor import OrderExecutor
+
+ATTEMPTS = 3
+"""Orders of one leg for one decision; after so many refusals a person looks at it."""
+DEAD = (OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED)
+
+
+def replan(executor: "OrderExecutor", now: datetime) -> list[str]:
+    """Plan what goes after an order that the broker ended unfilled; in words, for a person."""
+    state = executor.dossier.state
+    dead = _dead(executor)
+    if dead is None or state.open_orders(Leg.ENTRY) or state.open_orders(Leg.EXIT):
+        return []
+    session = executor.calendar.next_session(date.fromisoformat(dead.bar))
+    if dead.leg == Leg.EXIT:
+        if state.flat or not windows.for_day(session, executor.calendar.close_at(session), now):
+            return []
+    elif not (state.flat and _may_enter(executor) and windows.for_late_entry(session, now)):
+        return []
+    number = int(dead.key.rpartition(":")[2])
+    said = f"the {dead.leg} {dead.key} ended {dead.state}" + (f" ({dead.reason})" if dead.reason else "")
+    if number >= ATTEMPTS:
+        return [f"{said}; after {number} orders it is not sent again"]
+    reason = f"after {dead.key}, which ended {dead.state}"
+    if dead.leg == Leg.EXIT:
+        events = executor.exit(dead.bar, now, "DAY", reason)
+    else:
+        events = executor.entry(dead.bar, dead.qty, dead.stop_price, now, "DAY")
+    executor.dossier.commit(events, now)
+    return [f"{said} and is sent again as a day order"]
+
+
+def _dead(executor: "OrderExecutor") -> Order | None:
+    """The last order for an open that the broker ended and we did not."""
+    recent = [o for o in executor.dossier.state.recent if o.leg != Leg.STOP]
+    last = recent[-1] if recent else None
+    if last is None or last.withdrawn or not last.broker_id or last.state not in DEAD:
+        return None
+    return last if last.leg == Leg.EXIT or last.filled == 0 else None
+
+
+def _may_enter(executor: "OrderExecutor") -> bool:
+    state = executor.dossier.state
+    chosen = state.agent.late_entry == "day" and state.status == AgentStatus.RUNNING
+    return chosen and executor.latch.status() is None

@@ -1,0 +1,88 @@
+"""What trading a real account adds to an agent's pass: its morning, its limits, its comparison."""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+
+from ..adapters.brokers.base import Execution
+from ..core.errors import LivetradingError
+from ..core.orders import Order
+from ..core.types import Leg
+from . import morning
+from .account_desk import AccountDesk
+from .account_watch import AccountWatch
+from .dossier import Dossier
+from .fetching import StillFetching
+from .morning import Morning
+from .second_look import Look
+from .statements import PriceOf
+
+log = logging.getLogger(__name__)
+
+SILENCE = timedelta(seconds=30)
+"""So long the orders of a morning wait for a source that says nothing at all."""
+
+
+@dataclass
+class RealAccount:
+    """One agent in a shared broker account."""
+
+    dossier: Dossier
+    desk: AccountDesk
+    watch: AccountWatch
+    morning: Morning
+    shown: dict[str, Any] | None = None
+    """Both sides as last compared, for a page."""
+    _silent: datetime | None = None
+
+    def begin(self, now: datetime) -> bool:
+        """Book a split effective today. False while the source is being asked whether there is one."""
+        state = self.dossier.state
+        session = morning.today(now)
+        if (state.flat and not state.orders) or state.split_on == session:
+            return True
+        try:
+            ratio = self.morning.ratio(state.agent.symbol, now)
+        except StillFetching:
+            self._silent = self._silent or now
+            return now - self._silent > SILENCE
+        except LivetradingError as error:
+            log.warning("%s: today's splits are not known: %s", self.dossier.agent_id, error)
+            return True  # a difference in shares, the second look, or the evening's bar will tell
+        self._silent = None
+        if ratio != 1.0:
+            self.desk.split(state, session, ratio, now)
+            self.dossier.commit(morning.applied(state, session, ratio), now)
+        return True
+
+    def judge(self, now: datetime) -> str | None:
+        """The difference between book and account, if any. Not before today's splits are known."""
+        if not self.morning.known(now):
+            return None
+        problem = self.watch.judge(now)
+        self.shown = self.watch.document(problem, now)
+        return problem
+
+    def refuses(self, order: Order, now: datetime) -> Look | None:
+        """Why a purchase may not go now: another agent's sale in the same auction, or a limit."""
+        state = self.dossier.state
+        if opposed := self.desk.opposed(state):
+            return Look(opposed, final=False)
+        refused = self.desk.refuses_entry(state, order, now)
+        return Look(refused, final=True) if refused else None
+
+
+def price_in(frame: pd.DataFrame) -> PriceOf:
+    """A price for fills of which the broker tells the count alone: the bar's open, a stop's at most its trigger."""
+
+    def price(fill: Execution, order: Order) -> float:
+        at = pd.Timestamp(fill.session)
+        if at not in frame.index:
+            return 0.0
+        opened = float(frame.loc[at, "open"])
+        return min(opened, order.stop_price) if order.leg == Leg.STOP else opened
+
+    return price

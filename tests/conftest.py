@@ -1,0 +1,8 @@
+"""The same run twice gives the same answer: properties are searched in a fixed order, without a clock."""
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "suite", derandomize=True, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("suite")  # pytest --hypothesis-profile=default searches at random

@@ -1,0 +1,178 @@
+"""Interactive Brokers on the pages: its health, whose money trades, both sides of a difference, the gate."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from livetrading.adapters import settings
+from livetrading.adapters.home import Home
+from livetrading.adapters.stamps import stamp
+from livetrading.adapters.store import Store
+from livetrading.core.errors import BadInput
+from livetrading.dashboard import payloads
+from livetrading.dashboard.components import agent_facts, broker, records
+
+from .conftest import AGENT, copy_of, model_of
+from .test_pages import Open, agent, labels, open_page, text_of
+
+__all__ = ["open_page"]
+SIDES = {"agent_id": AGENT, "book": 10, "broker": 7, "unmanaged": 2, "text": "3 NVDA are missing at the broker."}
+
+
+def told(**changes: Any) -> dict[str, Any]:
+    """The broker's document as the scheduler writes it."""
+    return {
+        "state": "ready", "ready": True, "detail": "Trading account DU1234567.", "account": "DU1234567", "mode": "paper",
+        "host": "127.0.0.1", "port": 7497, "since": stamp(datetime.now(UTC)), "heard": None,
+        "net_liquidation": 101_234.5, "currency": "USD", "cash_usd": 50_000.25, "at": stamp(datetime.now(UTC)), **changes,
+    }
+
+
+def write(root: Path, table: str, doc: dict[str, Any]) -> None:
+    with Store(Home.resolve(str(root))).transaction("system") as db:
+        db.table(table).insert(doc)
+
+
+def test_the_strip_tells_state_money_and_age_and_hides_the_number(open_page: Open, tmp_path: Path) -> None:
+    write(tmp_path, "broker", told())
+    said = text_of(open_page(tmp_path))
+    for words in ("Interactive Brokers ready", "•••4567", "paper money", "$101,234.50", "$50,000.25"):
+        assert words in said, words
+    assert "DU1234567" not in said
+
+
+def test_without_an_account_there_is_no_strip(open_page: Open, tmp_path: Path) -> None:
+    assert "Interactive Brokers" not in text_of(open_page(tmp_path))
+
+
+def test_trouble_is_told_with_its_cure_and_unknown_figures_are_dashes() -> None:
+    lost = told(state="refused", ready=False, detail="Read-Only; clear it.", net_liquidation=None, currency=None, cash_usd=None)
+    pills = " ".join(broker.pills(lost, 5.0))
+    assert "lt-down" in pills and "net liquidation –" in pills
+    assert broker.notes(lost, True) == ["Read-Only; clear it."]
+    assert any("does not run" in note for note in broker.notes(told(), False))
+
+
+def test_real_money_is_written_large_and_another_currency_is_named() -> None:
+    pills = " ".join(broker.pills(told(mode="live", account="U7654321", currency="EUR"), 300.0))
+    assert "REAL MONEY" in pills and "101,234.50 EUR" in pills and "5 min" in pills and "lt-warn" in pills
+
+
+@pytest.fixture
+def differing(traded: Path, tmp_path: Path) -> Path:
+    """An agent of an account whose book and broker differ."""
+    root = copy_of(traded, tmp_path / "home")
+    path = root / "agents" / AGENT / "state.json"
+    path.write_text(path.read_text().replace('"mode":"replay"', '"mode":"ibkr"').replace('"mode": "replay"', '"mode": "ibkr"'))
+    write(root, "reconciliation", SIDES)
+    return root
+
+
+def test_both_sides_of_a_difference_are_shown_with_two_ways_to_resolve_it(open_page: Open, differing: Path) -> None:
+    at = open_page(differing)
+    said = text_of(at)
+    for words in ("Book and broker differ", "10 shares", "7 shares", "2 shares", "3 NVDA are missing"):
+        assert words in said, words
+    assert {"Adopt …", "Ignore as mine …"} <= set(labels(at))
+
+
+@pytest.mark.parametrize(("button", "words"), [("adopt", "sets the book to 7"), ("ignore", "book stays at 10")])
+def test_resolving_asks_first_and_names_what_it_does(open_page: Open, differing: Path, button: str, words: str) -> None:
+    at = open_page(differing)
+    at.button(f"{button}_{AGENT}").click().run()
+    assert words in text_of(at)
+    at.button(f"danger_{button}").click().run()
+    assert any("No scheduler is running" in str(error.value) for error in at.error)
+
+
+def test_an_agent_in_agreement_has_no_box(open_page: Open, traded: Path) -> None:
+    assert "Adopt …" not in labels(open_page(traded))
+
+
+def test_an_order_says_how_long_it_is_in_force() -> None:
+    orders = [{"key": str(i), "tif": tif} for i, tif in enumerate(("OPG", "DAY", "GTC"))]
+    shown = records.frame_of(orders, records.ORDERS)
+    assert list(shown["In force"]) == ["GTC: until cancelled", "DAY: regular hours", "OPG: at the open"]
+
+
+def test_an_agent_shows_account_late_entries_and_who_priced_its_last_bar() -> None:
+    facts = {f.label: f for f in agent_facts.facts(
+        agent(account="DU1234567", late_entry="day", bars_source="yahoo", source="ibkr"), {"fills": []}
+    )}
+    assert facts["Bars"].value == "ibkr" and "yahoo" in facts["Bars"].sub
+    assert facts["Account"].value == "•••4567" and "DAY" in facts["Account"].sub
+
+
+# -- deploying ----------------------------------------------------------
+
+
+Form = Callable[..., AppTest]
+
+
+@pytest.fixture
+def form(open_page: Open, own: Path) -> Form:
+    """The deploy form of a model with this test, in mode ibkr."""
+
+    def run(test: dict[str, Any], **chosen: Any) -> AppTest:
+        settings.save_all(Home.resolve(str(own)), {"ibkr_port": 4002, **chosen})
+        path = own / "models" / model_of(own) / "card.json"
+        card = json.loads(path.read_text())
+        card["metrics"]["test"] |= test
+        path.write_text(json.dumps(card))
+        at = open_page(own, "training")
+        mode = next(radio for radio in at.radio if radio.label == "Mode")
+        mode.set_value("ibkr").run()
+        assert not at.exception, at.exception
+        return at
+
+    return run
+
+
+GOOD = {"sharpe_ratio": 1.8, "sharpe_se": 0.5, "sessions": 600, "num_trades": 30}
+
+
+def test_a_test_that_is_too_weak_or_short_leaves_no_button(form: Form) -> None:
+    at = form({"sharpe_ratio": 1.2, "sharpe_se": 0.5, "sessions": 300, "num_trades": 30})
+    said = text_of(at)
+    assert "1.20 ± 0.50 and must be above 1.5" in said and "300 sessions and needs at least 500" in said
+    assert "Deploy to Live Trading" not in labels(at)
+
+
+def test_a_good_test_deploys_to_the_paper_account_with_its_late_entries(form: Form) -> None:
+    at = form(GOOD)
+    assert "Deploy to Live Trading" in labels(at)
+    assert "1.80 ± 0.50" in text_of(at)
+    assert any("missed the open" in radio.label for radio in at.radio)
+    assert next(t for t in at.text_input if t.label == "Bars").value == "ibkr"
+
+
+def test_real_money_needs_the_accounts_number_typed(form: Form) -> None:
+    at = form(GOOD, ibkr_port=4001, ibkr_mode="live", ibkr_account="U7654321")
+    assert any("REAL MONEY" in option for radio in at.radio for option in radio.options)
+    assert "U7654321" not in text_of(at)
+    typed = next(t for t in at.text_input if "real money" in t.label)
+    assert "Deploy to Live Trading" not in labels(at)
+    typed.set_value("U1111111").run()
+    assert "Deploy to Live Trading" not in labels(at)
+    next(t for t in at.text_input if "real money" in t.label).set_value("U7654321").run()
+    assert "Deploy to Live Trading" in labels(at)
+
+
+def test_a_rest_deployment_carries_confirmation_and_late_entries() -> None:
+    body = {"model_id": "PPO_NVDA_v20240101_000000", "mode": "ibkr", "confirm": "U7654321", "late_entry": "day"}
+    options = payloads.new_agent(body).options
+    assert (options["mode"], options["confirm"], options["late-entry"]) == ("ibkr", "U7654321", "day")
+    with pytest.raises(BadInput, match="late_entry"):
+        payloads.new_agent(body | {"late_entry": "never"})
+
+
+def test_an_old_word_of_the_broker_is_warned_of() -> None:
+    old = told(at=stamp(datetime.now(UTC) - timedelta(minutes=10)))
+    age = broker.age_of(old)
+    assert age is not None and age >= 600
+    assert "10 min" in " ".join(broker.pills(old, age))
