@@ -18,6 +18,8 @@ _HOST = re.compile(r"[A-Za-z0-9.:_\-\[\]*]+")
 _ACCOUNT = re.compile(r"[A-Za-z0-9]{0,32}")
 _RESTART = re.compile(r"(([01][0-9]|2[0-3]):[0-5][0-9])?")
 _USD = 1_000_000_000
+LAST_CLIENT_ID = 2_000_000_000
+"""The next few are for tests of the connection and for bars; to 0 TWS binds orders that were made by hand."""
 ACCOUNT_MODES = ("paper", "live")
 PAPER_OPENS = ("day", "auction")
 
@@ -72,8 +74,7 @@ class Settings:
     def _check_ibkr(self) -> None:
         _text("ibkr_host", self.ibkr_host, _HOST, "a host name or an IP address")
         _whole("ibkr_port", self.ibkr_port, 1, 65535)
-        # TWS binds orders that were made by hand to client 0; tests of the connection use the next id.
-        _whole("ibkr_client_id", self.ibkr_client_id, 1, 2**31 - 2)
+        _whole("ibkr_client_id", self.ibkr_client_id, 1, LAST_CLIENT_ID)
         _text("ibkr_account", self.ibkr_account, _ACCOUNT, "an account number or empty")
         _one_of("ibkr_mode", self.ibkr_mode, ACCOUNT_MODES)
         _text("ibkr_restart", self.ibkr_restart, _RESTART, "a time as HH:MM, such as 23:45, or empty for none")

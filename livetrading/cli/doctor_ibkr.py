@@ -66,6 +66,8 @@ def checks(
     holder = SchedulerLock(home).holder()
     # Beside a scheduler with a client id of its own; alone with the scheduler's, to see that it is free.
     client_id = chosen.ibkr_client_id + (holder is not None)
+    # Nothing is sent here, so the number that a deployment asks for is taken as typed; a connection
+    # that only reads would not notice TWS's Read-Only API mode.
     config = replace(config_of(chosen, confirmed=chosen.ibkr_account, client_id=client_id), timing=timing)
     names = [check_symbol(symbol)] if symbol else sorted({a["symbol"] for a in agents})[:3] or [SYMBOL]
     _say(asked, f"connecting with client id {client_id}")
@@ -93,8 +95,7 @@ def _port(chosen: Settings) -> Check:
 
 
 def _agreement(chosen: Settings) -> Check:
-    # Nothing is sent from here, so the number that is typed at a deployment is taken as typed.
-    gate = config_of(chosen, confirmed=chosen.ibkr_account).gate
+    gate = replace(config_of(chosen).gate, read_only=True)  # what is typed at a deployment is no setting
     try:
         gates.check_settings(gate)
     except Refused as error:

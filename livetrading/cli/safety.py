@@ -85,7 +85,7 @@ def _kill(home: Home, holder: Holder) -> None:
 def _report(result: dict[str, Any]) -> dict[str, Any]:
     items = result.get("items", [])
     lines = [result.get("message", "")] + [
-        f"{item['agent_id']}: {item['status']}" + (f" ({item['error']})" if item.get("error") else "")
+        f"{item['agent_id'] or 'account ' + item.get('account', '')}: {item['status']}" + (f" ({item['error']})" if item.get("error") else "")
         for item in items
     ]
     return {"items": items, "flat": bool(result.get("flat")), "message": lines[0], "text": "\n".join(lines)}

@@ -84,7 +84,7 @@ class AgentState:
     """The fold of a journal. Sessions are ISO dates, None before the first.
 
     ``booked`` is the last session whose money is in the book, ``settled`` the
-    last that is decided or MISSED, ``bars_end`` the last appended bar.
+    last that is decided or MISSED, ``bars_end`` the last appended bar, ``priced_by`` the source that priced it.
     ``held_in_a_row`` counts the sessions missed for ``held_reason`` in a row.
     ``overnight`` are the shares held at the last mark, in today's shares, ``split_on``
     the session of the last split; ``taken`` sums the fills of each order that are in the book,
@@ -103,6 +103,7 @@ class AgentState:
     booked: str | None = None
     settled: str | None = None
     bars_end: str | None = None
+    priced_by: str = ""
     held: Held | None = None
     held_reason: str = ""
     held_in_a_row: int = 0
@@ -164,7 +165,7 @@ def _status(state: AgentState, event: StatusChanged) -> AgentState:
 
 
 def _appended(state: AgentState, event: BarsAppended) -> AgentState:
-    return replace(state, bars_end=str(event.rows[-1][0]))
+    return replace(state, bars_end=str(event.rows[-1][0]), priced_by=event.source)
 
 
 def _filled(state: AgentState, event: Filled) -> AgentState:

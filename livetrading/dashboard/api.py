@@ -134,7 +134,7 @@ def _health(home: Home, path: Doc, body: Doc) -> Doc:
     system = reading.system()
     return {
         "message": "The dashboard answers.", "version": __version__, "scheduler": system["scheduler"],
-        "halted": system["halt"] is not None, "halt": system["halt"],
+        "halted": system["halt"] is not None, "halt": system["halt"], "broker": system["broker"],
     }
 
 

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from ..adapters.bars.base import BarSet, BarSource
+from ..adapters.bars.base import BarSet, BarSource, last_look
 from ..adapters.calendar import Calendar
 from ..core.errors import LivetradingError, Unavailable
 
@@ -21,7 +21,7 @@ class StillFetching(Unavailable):
 
 @dataclass
 class _Call:
-    """One question to a source: for the session that was last complete at its time."""
+    """One question to a source: for what was complete at its time."""
 
     session: str
     done: threading.Event = field(default_factory=threading.Event)
@@ -49,7 +49,8 @@ class Beside:
 
     def daily(self, symbol: str, *, now: datetime) -> BarSet:
         """As the source's; StillFetching while it has not answered."""
-        session = self._calendar.last_complete(now, timedelta(0)).isoformat()
+        # Asked anew when a session completes, and at the hours when a split of today may show.
+        session = f"{self._calendar.last_complete(now, timedelta(0))} {last_look(now)}"
         call = self._calls.get(symbol)
         if call is None or self._stale(call, session):
             call = self._calls[symbol] = _Call(session)

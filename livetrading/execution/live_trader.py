@@ -15,23 +15,23 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from ..adapters.bars.base import BarSource
+from ..adapters.bars import agreement
+from ..adapters.bars.base import BarSet, BarSource, vendor_of
 from ..adapters.brokers.base import Broker
 from ..adapters.calendar import Calendar
 from ..core import agent as agents
-from ..core import decide, gate, ledger, limits, market, rules, sanity, windows
+from ..core import decide, gate, ledger, limits, market, sanity, windows
 from ..core.card import ModelCard
 from ..core.errors import LivetradingError, Unavailable
 from ..core.events import (
-    BarsAppended, Decided, DividendPaid, EntriesPaused, Event, Held, Marked, Missed, SplitApplied,
-    StatusChanged,
+    BarsAppended, Decided, EntriesPaused, Event, Held, Marked, Missed, StatusChanged,
 )
 from ..core.agent import BLOCK_AFTER_HELD
 from ..core.market import Market
 from ..core.observe import observe
 from ..core.orders import Order
 from ..core.types import AgentStatus, Leg
-from . import late, second_look, statements
+from . import booking, late, second_look, statements
 from .dossier import Dossier
 from .fetching import StillFetching
 from .order_executor import OrderExecutor
@@ -141,7 +141,8 @@ class LiveTrader:
 
     def _second_look(self, order: Order, now: datetime) -> second_look.Look | None:
         symbol, bar = self.dossier.state.agent.symbol, date.fromisoformat(order.bar)
-        doubt = second_look.at_bar(self.source, self.series, symbol, bar, now)
+        vendor = vendor_of(self.dossier.state.priced_by or self.card.source)
+        doubt = second_look.at_bar(self.source, self.series, symbol, bar, now, vendor)
         return doubt or (self.real.refuses(order, now) if self.real is not None else None)
 
     def _told(self, **what: Any) -> dict[str, Any]:
@@ -151,7 +152,7 @@ class LiveTrader:
         """Book and settle what is due; False if the time was up before the end."""
         started = time.monotonic()
         try:
-            fresh, problem = self._fetch(now)
+            bars, problem = self._fetch(now)
         except StillFetching:
             done.more = True
             return True
@@ -164,31 +165,32 @@ class LiveTrader:
             if unsettled:
                 done.due.append(self._told(session=name))
             # What a session cannot be booked for, the sessions after it cannot either.
-            problem = problem or self._book(session, fresh, now)
+            problem = problem or self._book(session, bars, now)
             reason = problem or (self.real.watch.problem() if self.real is not None else None)
             if unsettled:
                 self._settle(session, reason, now, done)
         return True
 
-    def _fetch(self, now: datetime) -> tuple[pd.DataFrame, str | None]:
+    def _fetch(self, now: datetime) -> tuple[BarSet | None, str | None]:
         """The source's bars as of ``now``, or why they are not to be trusted."""
-        symbol = self.dossier.state.agent.symbol
         try:
-            fresh = self.source.daily(symbol, now=now).frame
-            self.series.check(fresh)
+            bars = self.source.daily(self.dossier.state.agent.symbol, now=now)
+            self.series.check(bars.frame, agreement.tolerance(self.card, bars))
         except StillFetching:
             raise
         except LivetradingError as error:
-            return pd.DataFrame(), str(error)
-        return fresh, None
+            return None, str(error)
+        known = self.series.up_to(self.series.end)
+        return bars, agreement.undecidable(self.card, self.source.name, known, bars)
 
     # -- money of a session -----------------------------------------------
 
-    def _book(self, session: date, fresh: pd.DataFrame, now: datetime) -> str | None:
+    def _book(self, session: date, bars: BarSet | None, now: datetime) -> str | None:
         """Split, dividend, fills, stop and mark of one session; why not, if not."""
         state, name = self.dossier.state, session.isoformat()
-        if name <= (state.booked or ""):
+        if name <= (state.booked or "") or bars is None:
             return None
+        fresh = bars.frame
         reason = gate.missing_bar(fresh, session, state.agent.symbol)
         before = self.calendar.previous_session(session).isoformat()
         if reason is None and state.booked is not None and state.booked < before:
@@ -205,12 +207,12 @@ class LiveTrader:
         if reason is not None:
             return reason
         if rows:
-            events.append(BarsAppended(rows, self.source.name))
-        quote = _quote(frame)
-        if reason := self._unlike_morning(name, quote):
+            events.append(BarsAppended(rows, bars.source))
+        quote = booking.quote_of(frame)
+        if reason := booking.unlike_morning(state, name, quote):
             return reason
         self.broker.advance(name, self.calendar.open_at(session), quote)
-        events += self._overnight(name, quote)
+        events += booking.overnight(state, name, quote)
         events += statements.news(agents.fold(events, state), self.broker, self._prices(frame))
         events.append(Marked(name, float(quote.close)))
         self.dossier.commit(events, now)
@@ -222,33 +224,9 @@ class LiveTrader:
     def _prices(self, frame: pd.DataFrame) -> statements.PriceOf:
         return statements.as_told if self.real is None else price_in(frame)
 
-    def _unlike_morning(self, session: str, quote: rules.Quote) -> str | None:
-        """Why the bar's split does not fit what was booked before it."""
-        state = self.dossier.state
-        if state.split_on == session and quote.split == 1.0:
-            return f"a split of {session} was booked in the morning and its bar tells none"
-        early = any(fill.session == session for fill in state.fills)
-        if quote.split != 1.0 and state.split_on != session and early and state.overnight:
-            return f"the bar tells a split of {session} that was not known when the day's fills were booked"
-        return None
-
     def _with(self, rows: list[list[Any]], session: date) -> pd.DataFrame:
         whole = Series(self.series.up_to(session), rows) if rows else self.series
         return whole.up_to(session)
-
-    def _overnight(self, session: str, quote: rules.Quote) -> list[Event]:
-        """What happens to the shares held overnight before the open."""
-        state = self.dossier.state
-        found: list[Event] = []
-        shares = state.overnight
-        # Bought today already, in today's shares, and nothing held before: there is nothing to split.
-        bought = state.book.shares and not shares
-        if quote.split != 1.0 and state.split_on != session and not bought:
-            found.append(SplitApplied(session, float(quote.split), float(quote.previous_close)))
-            shares = int(rules.whole(shares, quote.split))
-        if shares and quote.dividend:
-            found.append(DividendPaid(session, float(quote.dividend), shares))
-        return found
 
     # -- the decision -----------------------------------------------------
 
@@ -329,9 +307,3 @@ class LiveTrader:
             orders = self.executor.entry(name, qty, float(intent.plan.stop), now)
         decided = Decided(name, ledger.obs_sha256(seen), float(raw), int(action), qty, reason)
         return [*events, decided, *orders]
-
-
-def _quote(frame: pd.DataFrame) -> rules.Quote:
-    """The last session of a frame, with the close before it."""
-    columns = market.quotes(frame.iloc[-2:])
-    return rules.Quote(*(column[-1] for column in columns))

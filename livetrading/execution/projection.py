@@ -129,7 +129,7 @@ def state_document(state: AgentState, seq: int, at: str) -> Doc:
             "qty": decision.qty, "reason": decision.reason,
         },
         "warnings": _warnings(state), "capital": book.capital, "model_id": config.model_id,
-        "source": config.source, "pace": config.pace, "time_frame": config.time_frame,
+        "source": config.source, "priced_by": state.priced_by or None, "pace": config.pace, "time_frame": config.time_frame,
         "deployed_at": state.deployed_at, "first_session": state.first_session,
         "max_position_pct": 100.0 * config.terms.limits.max_position,
         "risk_per_trade": config.terms.limits.risk_per_trade, "settled": state.settled,

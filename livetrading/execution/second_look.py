@@ -23,16 +23,19 @@ class Look:
     final: bool
 
 
-def at_bar(source: BarSource, series: Series, symbol: str, bar: date, now: datetime) -> Look | None:
-    """None when the source still tells the bar as it was decided on.
+def at_bar(
+    source: BarSource, series: Series, symbol: str, bar: date, now: datetime, vendor: str
+) -> Look | None:
+    """None when the source still tells the bar as it was decided on, which ``vendor`` priced.
 
     A split since then needs no word here: bars are as traded, and the broker
     rescales what waits for the open.
     """
     try:
-        fresh = source.daily(symbol, now=now).frame
+        bars = source.daily(symbol, now=now)
     except LivetradingError as error:
         return Look(f"its bar could not be looked at again: {error}", final=False)
+    fresh = bars.frame
     problem = sanity.malformed(fresh)
     if problem:
         return Look(problem, final=False)
@@ -42,7 +45,7 @@ def at_bar(source: BarSource, series: Series, symbol: str, bar: date, now: datet
     ours, theirs = series.up_to(bar).iloc[-1], fresh.loc[stamp]
     for name in PRICES:
         if not abs(theirs[name] - ours[name]) <= TOLERANCE * abs(ours[name]):  # also when it is no number now
-            return Look(
-                f"the {name} of {bar} was {ours[name]:g} at the decision and is {theirs[name]:g} now", final=True
-            )
+            text = f"the {name} of {bar} was {ours[name]:g} at the decision and is {theirs[name]:g} now"
+            # Another vendor's bar is none that was decided on: its own may still come.
+            return Look(text, final=bars.vendor == vendor)
     return None

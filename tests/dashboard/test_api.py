@@ -18,7 +18,8 @@ from .conftest import AGENT, Server, copy_of, model_of, serving, until
 ROUTES = [
     ("GET", "/agents"), ("POST", "/agents"), ("POST", f"/agents/{AGENT}/start"), ("POST", f"/agents/{AGENT}/stop"),
     ("DELETE", f"/agents/{AGENT}"), ("POST", f"/agents/{AGENT}/position/close"), ("POST", "/emergency-stop"),
-    ("POST", "/scheduler/start"), ("GET", "/health"),
+    ("POST", "/scheduler/start"), ("GET", "/health"), ("POST", f"/agents/{AGENT}/adopt"),
+    ("POST", f"/agents/{AGENT}/ignore"),
 ]
 
 
@@ -51,6 +52,7 @@ def test_agents_are_listed_with_every_field_and_their_number(server: Server) -> 
 def test_health_tells_scheduler_halt_and_version(server: Server) -> None:
     body = server.live("GET", "/health").body
     assert (body["version"], body["halted"], body["scheduler"]["alive"]) == (__version__, False, False)
+    assert body["broker"] is None
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
@@ -118,6 +120,7 @@ def test_a_body_without_end_is_cut_off(server: Server) -> None:
         ({"model_id": "PPO_AAPL_v20200101_000000"}, 404, "models"), ({"model_id": "../../etc"}, 400, "model id"),
         ({"agent_type": "SAC"}, 400, "SAC"), ({"symbol": "AAPL"}, 400, "AAPL"),
         ({"initial_capital": -1}, 400, "capital"),
+        ({"mode": "ibkr", "late_entry": "never"}, 400, "late_entry"), ({"mode": "ibkr", "confirm": 5}, 400, "confirm"),
         ({"max_position_pct": 1.5}, 400, "(0, 1]"), ({"colour": "red"}, 400, "colour"),
     ],
 )

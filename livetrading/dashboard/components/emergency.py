@@ -6,7 +6,7 @@ import streamlit as st
 
 from livetrading.core.errors import LivetradingError
 from livetrading.dashboard import control, markup, reading
-from livetrading.dashboard.format import DASH, count, markdown, plural, signed_money
+from livetrading.dashboard.format import DASH, count, markdown, masked, plural, signed_money
 
 from . import dialogs
 
@@ -102,6 +102,6 @@ def _line(item: dict[str, Any], failed: bool) -> list[tuple[str, str] | str]:
     outcome = (str(item.get("status") or DASH), "lt-up" if item.get("flat") else "lt-warn")
     error = [(str(item.get("error") or ""), "wide lt-down")] if failed else []
     return [
-        str(item.get("agent_id") or DASH), str(item.get("symbol") or DASH), count(item.get("shares")),
+        str(item.get("agent_id") or f"account {masked(item.get('account'))}"), str(item.get("symbol") or DASH), count(item.get("shares")),
         count(item.get("orders")), outcome, *error,
     ]

@@ -1,5 +1,6 @@
 """The Settings page: Interactive Brokers and the limits of its account, stored in the home."""
 
+from dataclasses import replace
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -58,7 +59,8 @@ def _save(values: dict[str, Value], chosen: Settings, fixed: dict[str, str]) -> 
 def _agreement(chosen: Settings) -> None:
     """Mode, port and account are one choice: say so where they are not."""
     try:
-        ibkr_gates.check_settings(config_of(chosen, confirmed=chosen.ibkr_account).gate)
+        # What is typed at a deployment is no setting.
+        ibkr_gates.check_settings(replace(config_of(chosen).gate, read_only=True))
     except Refused as error:
         st.warning(markdown(f"{error} Until then nothing is sent."))
 
@@ -91,8 +93,8 @@ def _connection(chosen: Settings, fixed: dict[str, str]) -> dict[str, Value]:
             **_told("ibkr_port", fixed, "TWS: 7497 paper, 7496 live. Gateway: 4002 paper, 4001 live."),
         ),
         "ibkr_client_id": client.number_input(
-            _named("Client id", "ibkr_client_id", fixed), 1, 2**31 - 2, chosen.ibkr_client_id, step=1,
-            **_told("ibkr_client_id", fixed, "One number for this program alone; tests use the next one."),
+            _named("Client id", "ibkr_client_id", fixed), 1, settings.LAST_CLIENT_ID, chosen.ibkr_client_id, step=1,
+            **_told("ibkr_client_id", fixed, "One number for this program alone; tests and bars use the next ones."),
         ),
         "ibkr_restart": restart.text_input(
             _named("Daily restart", "ibkr_restart", fixed), chosen.ibkr_restart, placeholder="none",

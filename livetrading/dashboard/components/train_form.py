@@ -15,7 +15,7 @@ from livetrading.dashboard import commands, reading
 
 from . import job_watch
 
-SOURCES = {"sample": "Bundled sample", "yahoo": "Yahoo Finance", "csv": "CSV file"}
+SOURCES = {"sample": "Bundled sample", "yahoo": "Yahoo Finance", "ibkr": "Interactive Brokers", "csv": "CSV file"}
 REQUEST = "train_request"
 
 
@@ -55,8 +55,8 @@ def _series(source: str) -> tuple[str, str | None]:
     if source == "sample":
         return st.selectbox("Symbol", sample.symbols(), key="train_sample"), "sample"
     symbol = st.text_input("Symbol", key="train_symbol", placeholder="MSFT", max_chars=12)
-    if source == "yahoo":
-        return symbol, "yahoo"
+    if source in ("yahoo", "ibkr"):
+        return symbol, source
     upload = st.file_uploader(
         "CSV file: date, open, high, low, close, volume; dividend and split if there are any", type="csv",
         key="train_upload",
