@@ -86,7 +86,7 @@ def _port(chosen: Settings) -> Check:
     where = f"{chosen.ibkr_host}:{chosen.ibkr_port}"
     try:
         socket.create_connection((chosen.ibkr_host, chosen.ibkr_port), CONNECT_SECONDS).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the second for a name that cannot be one
         cure = "start TWS or Gateway and log in, let it accept socket clients, or correct ibkr_host and ibkr_port"
         return check("broker port", False, f"{where} does not answer ({error})", cure)
     familiar = chosen.ibkr_port in {**gates.PAPER_PORTS, **gates.LIVE_PORTS}
@@ -180,7 +180,8 @@ def _clock(connection: "IbkrConnection", clock: Callable[[], datetime]) -> Check
     theirs = connection.server_time()
     off = (clock() - theirs).total_seconds()
     ok = abs(off) <= CLOCK_SECONDS
-    text = f"this computer is {abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} Interactive Brokers"
+    where = "within a second of" if abs(off) < 1.5 else f"{abs(off):.0f} s {'ahead of' if off > 0 else 'behind'}"
+    text = f"this computer is {where} Interactive Brokers"
     return check("broker clock", ok, text, "" if ok else "set the clock; let it be kept by NTP")
 
 

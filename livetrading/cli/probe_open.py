@@ -88,7 +88,10 @@ def _answer(account: str, symbol: str, policy: str, sold: str) -> dict[str, Any]
         "auction": f"The market-on-open order for {symbol} filled at the open: {account} simulates the auction.",
         "day": f"The market-on-open order for {symbol} did not fill at the open: {account} gets DAY orders from 09:30.",
     }[policy]
-    text = f"{seen} ibkr_paper_open is {policy} now; the scheduler takes it at its next start. {sold}"
+    stored = f"ibkr_paper_open is {policy} now; the scheduler takes it at its next start."
+    if "ibkr_paper_open" in settings.overridden():
+        stored = f"Stored is {policy}, but LIVETRADING_IBKR_PAPER_OPEN in the environment decides."
+    text = f"{seen} {stored} {sold}"
     return {"paper_open": policy, "account": account, "symbol": symbol, "message": text, "text": text}
 
 

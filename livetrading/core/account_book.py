@@ -47,10 +47,10 @@ KINDS: dict[str, type[Any]] = {cls.__name__: cls for cls in (RestSet, RestSplit,
 
 @dataclass(frozen=True)
 class AccountBook:
-    """``rest`` shares by contract id; ``splits`` the (contract id, session) already applied."""
+    """``rest`` shares by contract id; ``splits`` the ratios already applied, by (contract id, session)."""
 
     rest: dict[int, int] = field(default_factory=dict)
-    splits: frozenset[tuple[int, str]] = frozenset()
+    splits: dict[tuple[int, str], float] = field(default_factory=dict)
     valued: Valued | None = None
 
 
@@ -60,7 +60,7 @@ def apply(book: AccountBook, event: AccountEvent) -> AccountBook:
         return replace(book, valued=event)
     book = replace(book, rest={**book.rest, event.con_id: event.shares})
     if isinstance(event, RestSplit):
-        return replace(book, splits=book.splits | {(event.con_id, event.session)})
+        return replace(book, splits={**book.splits, (event.con_id, event.session): event.ratio})
     return book
 
 

@@ -17,7 +17,7 @@ from ..adapters.brokers.ibkr_config import IbkrConfig
 from ..adapters.brokers.ibkr_setup import config_of
 from ..adapters.home import Home
 from ..adapters.stamps import parse_stamp
-from ..core import account, account_limits
+from ..core import account, account_limits, rules
 from ..core.account_book import RestSet, RestSplit, Valued
 from ..core.account_limits import AccountLimits, Standing
 from ..core.agent import AgentState
@@ -164,8 +164,17 @@ class AccountDesk:
 
     def others(self, state: AgentState) -> int:
         """Shares of the contract that are not this agent's: other agents' and the unmanaged rest."""
-        held = sum(s.book.shares for s in self.siblings(state) if s.agent.agent_id != state.agent.agent_id)
+        held = sum(self._held(s) for s in self.siblings(state) if s.agent.agent_id != state.agent.agent_id)
         return self.rest(state) + held
+
+    def _held(self, state: AgentState) -> int:
+        """An agent's shares as the account has them: a split that another agent has booked already
+        turned these too, whenever their own book takes it."""
+        config, shares = state.agent, state.overnight
+        for (con_id, session), ratio in self.journal(config.account).book.splits.items():
+            if con_id == config.con_id and session > (state.booked or "") and session != state.split_on:
+                shares = int(rules.whole(shares, ratio))
+        return shares + state.book.shares - state.overnight
 
     def set_rest(self, state: AgentState, shares: int, by: str, reason: str, now: datetime) -> None:
         """From now on so many shares are nobody's business here."""

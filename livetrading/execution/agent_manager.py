@@ -18,7 +18,7 @@ from ..core.types import AgentStatus, Costs, Leg, Limits, Mode, Terms
 from . import account_agents, emergency, requests
 from .desk import Desk
 from .dossier import Dossier, events_of
-from .live_trader import CLOSING, LiveTrader
+from .live_trader import CLOSING
 
 log = logging.getLogger(__name__)
 Result = tuple[str, dict[str, Any]]
@@ -181,51 +181,49 @@ class AgentManager:
 
     def pause(self, agent_id: str, by: str, now: datetime) -> Result:
         """No more decisions and no entry on its way; the protective stop stays."""
-        trader, when = self._at(agent_id, now)
-        dossier = trader.dossier
+        hand = self._at(agent_id, now)
+        dossier = hand.dossier
         if dossier.state.status not in (AgentStatus.RUNNING, AgentStatus.PAUSED, AgentStatus.BLOCKED):
             raise Conflict(f"{agent_id} is {dossier.state.status}; only a running agent can be paused.")
         if dossier.state.status != AgentStatus.PAUSED:
-            dossier.commit([StatusChanged(AgentStatus.PAUSED, "", by)], when)
-        emergency.withdraw_entries(trader.executor, "the agent was paused", when)
+            dossier.commit([StatusChanged(AgentStatus.PAUSED, "", by)], hand.now)
+        emergency.withdraw_entries(hand.executor, "the agent was paused", hand.now)
         return f"{agent_id} is paused.", {"agent_id": agent_id, "agent_status": "paused"}
 
     def close(self, agent_id: str, by: str, now: datetime, note: str = "") -> Result:
         """Sell everything held; the agent itself goes on."""
-        trader, when = self._at(agent_id, now)
-        state = trader.dossier.state
+        hand = self._at(agent_id, now)
+        state = hand.dossier.state
         if state.status == AgentStatus.FINISHED:
             raise Conflict(f"{agent_id} has finished its replay: there is no next bar to sell at.")
         if state.flat and not state.open_orders(Leg.ENTRY):
             raise Conflict(f"{agent_id} holds no position; there is nothing to close.")
         if state.flat and note:
-            trader.dossier.commit([Noted(note)], when)
-        emergency.withdraw_entries(trader.executor, f"{CLOSING}{by}", when)
-        done = emergency.flatten(trader, f"{CLOSING}{by}", when, note)
-        return f"{agent_id}: {done}.", {"agent_id": agent_id, "outcome": done, "flat": trader.dossier.state.flat}
+            hand.dossier.commit([Noted(note)], hand.now)
+        emergency.withdraw_entries(hand.executor, f"{CLOSING}{by}", hand.now)
+        done = emergency.flatten(hand, f"{CLOSING}{by}", note)
+        return f"{agent_id}: {done}.", {"agent_id": agent_id, "outcome": done, "flat": hand.dossier.state.flat}
 
     def remove(self, agent_id: str, by: str, now: datetime, note: str = "") -> Result:
         """Put an agent away; its journal stays. Refused while it holds shares."""
-        trader, when = self._at(agent_id, now)
-        dossier = trader.dossier
+        hand = self._at(agent_id, now)
+        dossier = hand.dossier
         over = dossier.state.status == AgentStatus.FINISHED
         if not dossier.state.flat and not over:
             raise Conflict(f"{agent_id} holds {dossier.state.book.shares} {dossier.state.agent.symbol}; close the position first.")
-        emergency.withdraw_entries(trader.executor, "the agent was removed", when)
+        emergency.withdraw_entries(hand.executor, "the agent was removed", hand.now)
         if dossier.state.orders:
             raise Conflict(f"{agent_id} still has an order at the broker; try again when it has ended.")
         said = [Noted(note)] if note else []
-        dossier.commit([*said, StatusChanged(AgentStatus.REMOVED, "", by)], when)
+        dossier.commit([*said, StatusChanged(AgentStatus.REMOVED, "", by)], hand.now)
         self.desk.forget(agent_id)
         return f"{agent_id} was removed; its journal stays in the home.", {"agent_id": agent_id}
 
-    def _at(self, agent_id: str, now: datetime) -> tuple[LiveTrader, datetime]:
-        """An agent's trader and the time it lives in."""
-        self.desk.dossier(agent_id)
-        trader = self.desk.trader(agent_id)
-        when = emergency.time_of(trader, now)
-        trader.executor.recover(when)
-        return trader, when
+    def _at(self, agent_id: str, now: datetime) -> emergency.Hand:
+        """An agent's orders, brought up to what its broker says."""
+        hand = emergency.hand_on(self.desk, agent_id, now)
+        hand.executor.recover(hand.now)
+        return hand
 
 
 def terms_document(terms: Terms) -> dict[str, Any]:

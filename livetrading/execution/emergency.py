@@ -5,6 +5,7 @@ the scheduler's lock. Its scope is our agents' shares and our orders.
 """
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..core.orders import OrderState
 from ..core.types import AgentStatus, Leg, Mode
 from . import replay
 from .desk import Desk
+from .dossier import Dossier
 from .live_trader import LiveTrader
 from .order_executor import OrderExecutor
 from .position_tracker import difference
@@ -27,9 +29,28 @@ OVER = {"status": "finished replay", "flat": True}
 """A replay whose history is over holds nothing real, and there is no bar to sell at."""
 
 
-def time_of(trader: LiveTrader, now: datetime) -> datetime:
-    """The time an agent lives in: a replay's is virtual."""
-    return replay.virtual_now(trader) if trader.dossier.state.agent.mode == Mode.REPLAY else now
+@dataclass(frozen=True)
+class Hand:
+    """What acts on an agent's orders at ``now``: a broker is enough, bars and model are not needed.
+
+    ``replayed`` is the trader of a replay, whose time is virtual and whose exit fills at its next bar.
+    """
+
+    executor: OrderExecutor
+    now: datetime
+    replayed: LiveTrader | None = None
+
+    @property
+    def dossier(self) -> Dossier:
+        return self.executor.dossier
+
+
+def hand_on(desk: Desk, agent_id: str, now: datetime) -> Hand:
+    """An agent's orders, in the time that it lives in."""
+    if desk.dossier(agent_id).state.agent.mode != Mode.REPLAY:
+        return Hand(desk.executor(agent_id), now)
+    trader = desk.trader(agent_id)
+    return Hand(trader.executor, replay.virtual_now(trader), trader)
 
 
 def withdraw_entries(executor: OrderExecutor, reason: str, now: datetime) -> None:
@@ -41,30 +62,30 @@ def withdraw_entries(executor: OrderExecutor, reason: str, now: datetime) -> Non
             executor.cancel(order.key, reason, now)
 
 
-def flatten(trader: LiveTrader, reason: str, now: datetime, note: str = "") -> str:
+def flatten(hand: Hand, reason: str, note: str = "") -> str:
     """Sell what is held as soon as it can be sold: ``flat``, or ``exit queued``.
 
     Raises Conflict if the broker does not hold what the book says: selling then
     could end short, and which of the two is right is a person's word.
     """
-    executor, dossier = trader.executor, trader.dossier
-    unbooked = trader.broker.traded() > (dossier.state.booked or "")
-    problem = None if unbooked else difference(dossier, trader.broker)
+    executor, dossier, broker = hand.executor, hand.dossier, hand.executor.broker
+    unbooked = broker.traded() > (dossier.state.booked or "")
+    problem = None if unbooked else difference(dossier, broker)
     if problem:
         raise Conflict(f"{dossier.agent_id}: {problem}; compare them, and sell what is really held by hand.")
     if not dossier.state.flat:
-        _replan_exit(trader, reason, now, note)
+        _replan_exit(executor, reason, hand.now, note)
         if not unbooked:  # else it goes when that session is booked
-            executor.send_due(now)
-    if dossier.state.agent.mode == Mode.REPLAY and not is_flat(trader):
+            executor.send_due(hand.now)
+    if hand.replayed is not None and not is_flat(executor):
         # A replay's clock stands still between bars; its exit fills at the next.
-        replay.advance(trader)
-    return FLAT if is_flat(trader) else QUEUED
+        replay.advance(hand.replayed)
+    return FLAT if is_flat(executor) else QUEUED
 
 
-def _replan_exit(trader: LiveTrader, reason: str, now: datetime, note: str) -> None:
+def _replan_exit(executor: OrderExecutor, reason: str, now: datetime, note: str) -> None:
     """One exit, to go now: one that only waited for its window is replaced."""
-    executor, dossier = trader.executor, trader.dossier
+    dossier = executor.dossier
     for order in dossier.state.open_orders(Leg.EXIT):
         if order.state == OrderState.PLANNED and order.tif == "OPG":
             executor.drop(order, OrderState.CANCELED, reason, now)
@@ -77,9 +98,9 @@ def _replan_exit(trader: LiveTrader, reason: str, now: datetime, note: str) -> N
     dossier.commit([*said, *executor.exit(bar, now, "DAY", reason)], now)
 
 
-def is_flat(trader: LiveTrader) -> bool:
+def is_flat(executor: OrderExecutor) -> bool:
     """Nothing held, nothing open, and the broker says the same."""
-    return trader.dossier.state.idle and difference(trader.dossier, trader.broker) is None
+    return executor.dossier.state.idle and difference(executor.dossier, executor.broker) is None
 
 
 def stop(desk: Desk, reason: str, by: str, now: datetime, all_orders: bool = False) -> tuple[str, dict[str, Any]]:
@@ -103,7 +124,7 @@ def stop(desk: Desk, reason: str, by: str, now: datetime, all_orders: bool = Fal
     items += told
     flat = all(item["flat"] for item in items)
     text = "Everything is flat" if flat else "Stopped; not everything is flat yet"
-    return f"{text}: {len(items)} agents.", {"items": items, "flat": flat}
+    return f"{text}: {len(items) - len(told)} agents.", {"items": items, "flat": flat}
 
 
 def _withdraw_account(desk: Desk, now: datetime, all_orders: bool) -> list[dict[str, Any]]:
@@ -182,15 +203,15 @@ def _stop_one(desk: Desk, agent_id: str, by: str, now: datetime) -> dict[str, An
     item: dict[str, Any] = {"agent_id": agent_id, "symbol": state.agent.symbol, "shares": state.book.shares}
     if state.status == AgentStatus.FINISHED:
         return {**item, **OVER}
+    dossier, orders = desk.dossier(agent_id), len(state.orders)
     try:
-        trader = desk.trader(agent_id)
-        dossier, when = trader.dossier, time_of(trader, now)
-        if dossier.state.status != AgentStatus.STOPPED:
-            dossier.commit([StatusChanged(AgentStatus.STOPPED, "emergency stop", by)], when)
-        orders = len(dossier.state.orders)
-        withdraw_entries(trader.executor, "emergency stop", when)
-        trader.executor.recover(when)
-        status = flatten(trader, "emergency stop", when)
+        if state.agent.mode != Mode.REPLAY:
+            _halt(dossier, by, now)
+        hand = hand_on(desk, agent_id, now)
+        _halt(dossier, by, hand.now)
+        withdraw_entries(hand.executor, "emergency stop", hand.now)
+        hand.executor.recover(hand.now)
+        status = flatten(hand, "emergency stop")
     except LivetradingError as error:
         log.error("emergency stop of %s: %s", agent_id, error)
         desk.forget(agent_id)
@@ -198,6 +219,20 @@ def _stop_one(desk: Desk, agent_id: str, by: str, now: datetime) -> dict[str, An
     if dossier.state.status == AgentStatus.FINISHED:
         return {**item, **OVER}
     return {**item, "orders": orders, "status": status, "flat": status == FLAT}
+
+
+def _halt(dossier: Dossier, by: str, now: datetime) -> None:
+    """Stopped, and nothing planned any more: that needs no broker, and must not wait for one."""
+    if dossier.state.status != AgentStatus.STOPPED:
+        dossier.commit([StatusChanged(AgentStatus.STOPPED, "emergency stop", by)], now)
+    entries = [o.key for o in dossier.state.open_orders(Leg.ENTRY) if o.state == OrderState.PLANNED]
+    planned = [
+        OrderMoved(o.key, OrderState.CANCELED, "emergency stop")
+        for o in dossier.state.open_orders()
+        if o.state == OrderState.PLANNED and (o.key in entries or o.parent in entries)
+    ]
+    if planned:
+        dossier.commit([*planned], now)
 
 
 def rearm(desk: Desk, by: str, now: datetime) -> tuple[str, dict[str, Any]]:

@@ -18,7 +18,7 @@ from ..core.events import (
     BarsAppended, Decided, EntriesPaused, Event, Filled, Held, Marked, Missed, Noted, OrderMoved,
     SplitApplied, StatusChanged, DividendPaid,
 )
-from ..core.types import Action, AgentStatus
+from ..core.types import Action, AgentStatus, Mode
 
 Doc = dict[str, Any]
 TABLES = ("equity", "decisions", "fills", "trades", "orders", "bars", "log")
@@ -129,7 +129,9 @@ def state_document(state: AgentState, seq: int, at: str) -> Doc:
             "qty": decision.qty, "reason": decision.reason,
         },
         "warnings": _warnings(state), "capital": book.capital, "model_id": config.model_id,
-        "source": config.source, "priced_by": state.priced_by or None, "pace": config.pace, "time_frame": config.time_frame,
+        "source": config.source, "bars_source": state.priced_by or None,
+        "account": config.account or None, "late_entry": config.late_entry, "pace": config.pace,
+        "time_frame": config.time_frame,
         "deployed_at": state.deployed_at, "first_session": state.first_session,
         "max_position_pct": 100.0 * config.terms.limits.max_position,
         "risk_per_trade": config.terms.limits.risk_per_trade, "settled": state.settled,
@@ -147,8 +149,10 @@ def _warnings(state: AgentState) -> list[str]:
         found.append(f"cash is overdrawn by {-state.book.cash:.2f} USD after a gap; buying waits")
     if state.book.shares > 0 and not state.open_orders() and state.status != AgentStatus.FINISHED:
         found.append("the position has no protective stop at the broker")
+    waits = "it is booked as the broker tells its fill" if state.agent.mode == Mode.IBKR else \
+        "provisional until the completed daily bar books it at its open"
     return found + [
-        f"{order.side} {order.qty} is at the broker: provisional until the completed daily bar books it at its open"
+        f"{order.side} {order.qty} is at the broker: {waits}"
         for order in state.orders
         if order.at_broker and order.type == "MKT"
     ]

@@ -42,7 +42,7 @@ class RealAccount:
         """Book a split effective today. False while the source is being asked whether there is one."""
         state = self.dossier.state
         session = morning.today(now)
-        if (state.flat and not state.orders) or state.split_on == session:
+        if state.split_on == session or (state.flat and not state.orders and not self.desk.rest(state)):
             return True
         try:
             ratio = self.morning.ratio(state.agent.symbol, now)

@@ -117,7 +117,7 @@ def test_a_deployment_without_wishes_gets_the_defaults_of_the_form() -> None:
     order = payloads.new_agent({"model_id": "PPO_AAPL_v20240101_000000"})
     assert order.options == {
         "capital": 10_000.0, "max-position": 0.5, "risk-per-trade": 0.02, "time-frame": "daily", "mode": "paper",
-        "source": None, "pace": None,
+        "source": None, "pace": None, "confirm": None, "late-entry": None,
     }
     assert order.request_id != payloads.new_agent({"model_id": "m"}).request_id
 

@@ -26,12 +26,12 @@ def test_a_connection_is_set_up_saved_and_tested_without_a_terminal(tmp_path: Pa
         assert settings.load(Home(home), {}).ibkr_port == tws.port
         page.get_by_role("button", name="Test the connection").click()
         page.get_by_text("Everything that was asked for answers.").wait_for(timeout=90_000)
-        assert page.get_by_text("account DU1234567 (paper)").count() == 1
+        page.get_by_text("account DU1234567 (paper)").wait_for()
         assert tws.order_bytes() == 0
         tws.close_port()
         page.get_by_role("button", name="Test the connection").click()
         page.get_by_text("checks failed").wait_for(timeout=90_000)
-        assert page.get_by_text("does not answer").count() >= 1
+        page.get_by_text("does not answer").first.wait_for()
         refreshed(page, traffic, times=1)
         assert page.get_by_text("checks failed").count() == 1
         assert traffic.foreign() == []

@@ -53,10 +53,10 @@ class AccountLife(Life):
     def link(self) -> IbkrConnection:
         return self.desk.account.ready()
 
-    def deploy(self, now: datetime, **more: Any) -> dict[str, Any]:
+    def deploy(self, now: datetime, request_id: str | None = None, **more: Any) -> dict[str, Any]:
         self.now = now
         return self.ask(
-            "create", now, None, model_id=self.model_id, mode="ibkr", source=f"csv:{self.csv}", job_id="tested",
+            "create", now, request_id, model_id=self.model_id, mode="ibkr", source=f"csv:{self.csv}", job_id="tested",
             capital=self.terms.capital, costs=vars(COSTS), **more,
         )
 

@@ -133,6 +133,14 @@ def test_a_damaged_agent_is_named_and_the_others_are_flattened(tmp_path: Path) -
     assert items["PPO_TEST_002"]["status"] == "failed" and "line 1" in items["PPO_TEST_002"]["error"]
 
 
+def test_a_position_is_sold_even_if_its_model_is_damaged(life: Life) -> None:
+    t = until(lambda: not life.state.flat, life, FIRST)
+    (life.home.model(life.model_id) / "card.json").write_text("{")
+    life.restart()
+    assert stop(life, t - 1, "20:00")["items"][0]["status"] == emergency.QUEUED
+    assert [(str(o.leg), str(o.state)) for o in life.state.orders] == [("exit", "NEW")]
+
+
 def test_a_replay_agent_is_flat_after_one_more_bar_of_its_history(tmp_path: Path) -> None:
     from livetrading.execution import replay
 

@@ -372,3 +372,13 @@ def foreign(life: AccountLife) -> object:
     from tests.doubles.tws.ledger import Order
 
     return Order(1, 0, TEST, "BUY", 3.0, "STP", 50.0, "GTC", "by hand", life.tws.ledger.account, 0, True)
+
+
+def test_what_is_only_planned_is_withdrawn_though_tws_is_away(life: AccountLife) -> None:
+    deployed(life)
+    life.check(at(life.sessions[FIRST], "16:40"))
+    life.tws.close_port()
+    life.restart().account.patience = 0.1
+    item = life.ask("emergency_stop", at(life.sessions[FIRST], "20:00"), reason="test")["result"]["items"][0]
+    assert item["status"] == "failed" and "start TWS or Gateway" in item["error"]
+    assert life.state.status == "stopped" and life.state.orders == ()

@@ -22,6 +22,8 @@ from .ibkr_session import IbkrSession
 log = logging.getLogger(__name__)
 TAKEN = frozenset({103, 104})
 UNCANCELLABLE = frozenset({161, 10147, 10148})
+MISSING_PARENT = 10006
+"""The entry's own message was lost: that says nothing about pairs."""
 QUIET = frozenset({399, 2100, 2109, 10349, 202}) | frozenset({2137, 2161, 2163})
 """Words that accompany an order which was accepted, or that a cancel brings."""
 
@@ -89,7 +91,7 @@ class OrderDesk:
         answer = await self._settled(parent)
         await self._no_orphan(answer, child)
         if child is not None and code and (answer is None or self._never_filled(answer)):
-            answer = await self._alone(parent, parent_id, instrument, answer)
+            answer = await self._alone(parent, parent_id, instrument, answer, code)
         if child is not None:
             await self._not_idle(child.ref)
         if answer is None:
@@ -174,7 +176,7 @@ class OrderDesk:
             await self.cancel(ref)
 
     async def _alone(
-        self, parent: Ticket, parent_id: int, instrument: Instrument, before: Statement | None
+        self, parent: Ticket, parent_id: int, instrument: Instrument, before: Statement | None, code: int
     ) -> Statement | None:
         """The entry without its stop, after IB refused the pair; the stop follows on the fill.
 
@@ -190,7 +192,7 @@ class OrderDesk:
         log.warning("%s: IB refused the entry with its stop; it is sent alone.", parent.ref)
         await self._word(order_id, 0)
         found = await self._settled(parent)
-        if found is not None and not found.over:
+        if found is not None and not found.over and code != MISSING_PARENT:
             self.pairs = False
         return found
 

@@ -50,7 +50,9 @@ def facts(agent: Doc, history: Doc) -> list[Fact]:
 def _priced_by(agent: Doc) -> str:
     """Which source the last bars came from: another one may have stood in."""
     last = agent.get("bars_source")
-    return " · ".join(part for part in (f"last bar from {last}" if last else "", agent["model_id"]) if part)
+    known = not last or agent["mode"] == "replay" or (last == agent["source"] and agent["mode"] != "ibkr")
+    told = "" if known else f"last bar from {last}"
+    return " · ".join(part for part in (told, agent["model_id"]) if part)
 
 
 def _account(agent: Doc) -> list[Fact]:

@@ -14,6 +14,7 @@ from .agent_facts import holding
 from .guard import guarded
 
 BY = "dashboard"
+WHEN = {"replay": "at its next bar", "ibkr": "at once while the market trades, else at the next open"}
 Asked = dict[str, Any]
 
 
@@ -35,7 +36,7 @@ def close_position(asked: Asked) -> None:
         if not held:
             st.info(f"**{agent['agent_id']}** holds no position: there is nothing to close.")
             return
-        when = "at its next bar" if agent["mode"] == "replay" else "at the next session's open"
+        when = WHEN.get(agent["mode"], "at the next session's open")
         st.markdown(
             f"Sells all of **{agent['agent_id']}**'s position, {held}, at market {when}. "
             "The protective stop is cancelled."
