@@ -3,12 +3,10 @@
 Each answer is the reason of a refusal, or None.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from . import rules
 from .orders import Order
-from .trades import Trade
 from .types import Terms
 
 DAY_TRADES = 3
@@ -80,6 +78,9 @@ def entry_refused(order: Order, close: float, terms: Terms, now: Standing, limit
     return None
 
 
-def day_trades(trades: Iterable[Trade], since: str) -> int:
-    """Round trips that began and ended in one session from ``since`` on."""
-    return sum(1 for t in trades if t.entry_session == t.exit_session >= since)
+def pattern_day_trader(day_trades: int, now: Standing) -> str:
+    """A warning when one more round trip within a session could bind the account; empty else."""
+    if day_trades < DAY_TRADES or now.net_liquidation >= DAY_TRADER_EQUITY:
+        return ""
+    return (f"{day_trades} day trades in five sessions with {now.net_liquidation:,.0f} {now.currency} in the account:"
+            f" below 25,000 USD a margin account may be held to closing trades after a fourth")

@@ -88,7 +88,8 @@ class AgentState:
     ``held_in_a_row`` counts the sessions missed for ``held_reason`` in a row.
     ``overnight`` are the shares held at the last mark, in today's shares, ``split_on``
     the session of the last split; ``taken`` sums the fills of each order that are in the book,
-    ``unsure`` are the booked fees that the broker has not stated, by execution.
+    ``unsure`` are the booked fees that the broker has not stated, by execution;
+    ``day_trades`` the sessions of the last round trips within one session.
     """
 
     config: AgentConfig | None = None
@@ -112,6 +113,7 @@ class AgentState:
     split_on: str = ""
     taken: tuple[tuple[str, int], ...] = ()
     unsure: tuple[tuple[str, float], ...] = ()
+    day_trades: tuple[str, ...] = ()
 
     @property
     def agent(self) -> AgentConfig:
@@ -280,8 +282,13 @@ def apply(state: AgentState, event: Event) -> AgentState:
         return state
     rule = _APPLY.get(type(event).__name__)
     state = rule(state, event) if rule else state
-    book = books.apply(state.book, event)
-    return state if book is state.book else replace(state, book=book)
+    before, book = state.book, books.apply(state.book, event)
+    if book is before:
+        return state
+    trade = book.last_trade
+    if book.num_trades > before.num_trades and trade is not None and trade.entry_session == trade.exit_session:
+        state = replace(state, day_trades=(*state.day_trades, trade.exit_session)[-RECENT_ORDERS:])
+    return replace(state, book=book)
 
 
 def fold(events: Iterable[Event], state: AgentState | None = None) -> AgentState:

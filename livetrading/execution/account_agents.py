@@ -89,6 +89,8 @@ def _ignore(desk: Desk, dossier: Dossier, positions: dict[int, int], by: str, no
     state = dossier.state
     held = sum(s.book.shares for s in desk.account.siblings(state))
     rest = positions.get(state.agent.con_id, 0) - held
+    if desk.account.journal(state.agent.account).book.rest.get(state.agent.con_id) == rest:
+        raise Conflict(f"{dossier.agent_id}: book and broker agree; there is nothing to ignore.")
     text = f"{rest} {state.agent.symbol} of account {state.agent.account} are unmanaged from now on"
     desk.account.set_rest(state, rest, by, "a person said so", now)
     dossier.commit([Noted(f"{text}, by {by}")], now)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..adapters import settings
 from ..adapters.brokers import ibkr_gates as gates
+from ..adapters.brokers.base import BrokerOrder
 from ..adapters.brokers.ibkr_config import IbkrConfig
 from ..adapters.brokers.ibkr_setup import config_of
 from ..adapters.home import Home
@@ -57,6 +58,7 @@ class AccountDesk:
     _link: "IbkrConnection | None" = None
     _journals: dict[str, AccountJournal] = field(default_factory=dict)
     _instruments: "dict[tuple[str, int], Instrument]" = field(default_factory=dict)
+    _read: int = 0
     _mutex: threading.RLock = field(default_factory=threading.RLock)
     """Bars are asked for in threads of their own."""
 
@@ -100,11 +102,27 @@ class AccountDesk:
             raise Refused(health.detail)
         raise Unavailable(f"Interactive Brokers cannot be used now: {health.detail}")
 
+    @property
+    def settling(self) -> bool:
+        """Whether the connection is just being made: what needs it waits for the outcome."""
+        return self._link is not None and self._link.health().state in ("starting", "connecting") and not self.patience
+
+    @property
+    def unread(self) -> bool:
+        """Whether there is a connection over which nothing was compared yet: after a start, and after each loss."""
+        link = self._link
+        return link is not None and link.health().ready and link.session.connections != self._read
+
+    def was_read(self) -> None:
+        """The account was compared over the connection that there is."""
+        if self._link is not None:
+            self._read = self._link.session.connections
+
     def close(self) -> None:
         """Disconnect; orders at the broker stay."""
         if self._link is not None:
             self._link.close()
-        self._link = None
+        self._link, self._read = None, 0
         self._instruments.clear()
 
     # -- one agent ----------------------------------------------------------
@@ -176,6 +194,21 @@ class AccountDesk:
                 shares = int(rules.whole(shares, ratio))
         return shares + state.book.shares - state.overnight
 
+    def sellable(self, state: AgentState) -> int:
+        """Shares of the contract in the account that no other agent's order can sell.
+
+        What a person holds counts: he may have sold his own, and that is no reason to take
+        an agent's stop back. The position comes first: a fill between the two questions
+        then makes it too large for a moment, and never too small.
+        """
+        link = self.ready()
+        held = link.positions().get(state.agent.con_id, 0)
+        working = {o.ref: o for o in link.open_orders()}
+        for other in self.siblings(state):
+            if other.agent.agent_id != state.agent.agent_id:
+                held -= sum(_can_sell(other, o, working[o.key]) for o in other.orders if o.key in working)
+        return held
+
     def set_rest(self, state: AgentState, shares: int, by: str, reason: str, now: datetime) -> None:
         """From now on so many shares are nobody's business here."""
         config = state.agent
@@ -232,6 +265,10 @@ class AccountDesk:
                 return f"{other.agent.agent_id} of the same account is selling {state.agent.symbol}; the entry waits"
         return None
 
+    def day_trades(self, since: str) -> int:
+        """Round trips of all agents within one session, from a session on."""
+        return sum(1 for s in self.agents() for session in s.day_trades if session >= since)
+
     def value(self, session: str, now: datetime) -> None:
         """Record once a session what the account is worth: the day's loss is measured from it."""
         for number in {s.agent.account for s in self.agents()}:
@@ -240,3 +277,11 @@ class AccountDesk:
                 figures = self.ready().account()
                 self.journal(number).record(Valued(session, figures.net_liquidation, figures.currency), now)
 
+
+def _can_sell(state: AgentState, order: Order, answer: BrokerOrder) -> int:
+    """Shares that a working order of an agent can still sell; a stop those that its entry has bought."""
+    if order.side == "BUY":
+        return 0
+    entry = state.order(order.parent) if order.parent else None
+    most = min(answer.qty, entry.filled) if entry is not None and entry.open else answer.qty
+    return max(most - answer.filled, 0)

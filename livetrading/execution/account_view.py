@@ -4,33 +4,50 @@ from datetime import datetime
 from typing import Any
 
 from ..adapters.stamps import stamp
+from ..core import account_limits
 from ..core.errors import LivetradingError
 from .desk import Desk
 
 Doc = dict[str, Any]
 
 
-def publish(desk: Desk, now: datetime) -> str:
-    """Write it to ``system.json``; returns what a person should hear, empty while all is well.
+SESSIONS = 5
+"""Of day trades that count together."""
+
+
+def publish(desk: Desk, now: datetime) -> list[str]:
+    """Write it to ``system.json``; returns what a person should hear.
 
     Asks nothing of the network but the figures that TWS pushes anyway.
     """
     if not desk.account.wanted:
-        return ""
+        return []
     link = desk.account.link()
     health, figures = link.health(), _figures(desk)
     doc = {
         "state": health.state, "ready": health.ready, "detail": health.detail, "account": health.account,
         "mode": link.config.mode, "host": link.config.host, "port": link.config.port,
         "since": stamp(health.since), "heard": stamp(health.heard) if health.heard else None,
-        **figures, "at": stamp(now),
+        **figures, "day_trades": _day_trades(desk, now), "at": stamp(now),
     }
     with desk.store.transaction("system") as db:
         for name, docs in (("broker", [doc]), ("reconciliation", desk.sides())):
             table = db.table(name)
             table.truncate()
             table.insert_multiple(docs)
-    return "" if health.ready else f"Interactive Brokers cannot be used: {health.detail}"
+    if desk.account.settling:
+        return []
+    if not health.ready:
+        return [f"Interactive Brokers cannot be used: {health.detail}"]
+    standing = desk.account.standing(health.account, now)
+    return [text for text in [account_limits.pattern_day_trader(doc["day_trades"], standing)] if text]
+
+
+def _day_trades(desk: Desk, now: datetime) -> int:
+    day = desk.calendar.last_complete(now, desk.delay)
+    for _ in range(SESSIONS - 1):
+        day = desk.calendar.previous_session(day)
+    return desk.account.day_trades(day.isoformat())
 
 
 def _figures(desk: Desk) -> Doc:

@@ -24,12 +24,14 @@ def run(
     gives each agent its own time, since a pass may last. Returns what was done,
     and per agent the error that stopped its pass: one agent's trouble is not another's.
     """
-    total, failed = Pass(), {}
-    for agent_id, why in desk.hear(now).items():
-        failed[agent_id] = why
+    total, failed = Pass(), dict[str, str]()
+    failed |= desk.hear(now)
     for agent_id in desk.active():
         # A request that came between two agents may have removed this one.
         if agent_id not in desk.active() or desk.dossier(agent_id).state.agent.mode not in OF_REAL_DAYS:
+            continue
+        if desk.account.settling and desk.dossier(agent_id).state.agent.mode == Mode.IBKR:
+            total.more = True
             continue
         at = clock() if clock else now
         try:
@@ -38,7 +40,9 @@ def run(
             failed[agent_id] = str(error)
             desk.trouble(agent_id, error, at)
         if not between():
-            break
+            return total, failed
+    if not desk.account.settling:
+        desk.compared(failed)
     return total, failed
 
 
@@ -61,7 +65,9 @@ def check_as_of(desk: Desk, now: datetime) -> tuple[Pass, dict[str, str]]:
 
 
 def wanted(desk: Desk, now: datetime) -> bool:
-    """Whether any agent has something due or an order on its way: cheap, no I/O."""
+    """Whether any agent has something due or an order on its way, or an account is to be compared: cheap, no I/O."""
+    if desk.account.unread:
+        return True
     for agent_id in desk.active():
         state = desk.dossier(agent_id).state
         if state.agent.mode not in OF_REAL_DAYS:

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,7 +21,7 @@ from ..core.errors import Damaged, LivetradingError, NotFound, Unavailable
 from ..core.events import StatusChanged
 from ..core.types import AgentStatus, Mode
 from .account_desk import AccountDesk
-from .account_watch import AccountWatch
+from .account_watch import SURE_AFTER, AccountWatch
 from .dossier import Dossier, show_damage
 from .fetching import Beside
 from .live_trader import LiveTrader, Policy
@@ -142,7 +142,9 @@ class Desk:
     def hear(self, now: datetime) -> dict[str, str]:
         """Take over what a shared account says of every agent, before any is compared with it:
         the shares of one are what the account holds beyond those of the others."""
-        failed = {}
+        failed: dict[str, str] = {}
+        if self.account.settling:
+            return failed
         for agent_id in [s.agent.agent_id for s in self.account.agents()]:
             try:
                 real = self.trader(agent_id).real
@@ -158,6 +160,17 @@ class Desk:
         reals = [trader.real for trader in self._traders.values()]
         return [real.shown for real in reals if real is not None and real.shown is not None]
 
+    def compared(self, failed: Collection[str]) -> None:
+        """After a pass: the account counts as read when every agent was compared with it, and what
+        differs has lasted long enough to have blocked its agent."""
+        for state in self.account.agents():
+            trader = self._traders.get(state.agent.agent_id)
+            shown = trader.real.shown if trader is not None and trader.real is not None else None
+            doubtful = shown is not None and shown["text"] and state.status in (AgentStatus.RUNNING, AgentStatus.PAUSED)
+            if state.agent.agent_id in failed or shown is None or doubtful:
+                return
+        self.account.was_read()
+
     def forget(self, agent_id: str) -> None:
         """Build the trader anew the next time."""
         self._traders.pop(agent_id, None)
@@ -168,7 +181,8 @@ class Desk:
         if agent_id not in self._executors and self.dossier(agent_id).state.agent.mode == Mode.IBKR:
             dossier = self.dossier(agent_id)
             self._executors[agent_id] = OrderExecutor(
-                dossier, self.account.broker(dossier), self.calendar, self.latch, self.account.auction
+                dossier, self.account.broker(dossier), self.calendar, self.latch, self.account.auction,
+                sellable=lambda: self.account.sellable(dossier.state), patience=SURE_AFTER,
             )
         if agent_id not in self._executors:
             dossier = self.dossier(agent_id)

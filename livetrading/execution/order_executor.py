@@ -8,7 +8,7 @@ after the broker has twice said that it does not know it.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from ..adapters.brokers.base import Broker, Ticket
 from ..adapters.calendar import Calendar
@@ -47,6 +47,11 @@ class OrderExecutor:
     auction: bool = True
     """Whether the broker takes market-on-open orders; else they go as day orders after it."""
     price_of: statements.PriceOf = statements.as_told
+    sellable: Callable[[], int] | None = None
+    """Shares that may be on sale; without it those that the broker holds for this agent."""
+    patience: timedelta = timedelta(0)
+    """So long shares may be missing before sales are taken back for it: they may be on their way."""
+    short_since: datetime | None = None
 
     # -- planning ---------------------------------------------------------
 
@@ -162,6 +167,8 @@ class OrderExecutor:
             if self.dossier.state.flat:
                 self.drop(order, _S.CANCELED, "the stop filled first", now)
                 return False
+            if self.for_sale() < self.dossier.state.book.shares:
+                return False  # the position is still on its way, or a difference that blocks
         # A split booked since the plan changed what there is to sell.
         held = self.dossier.state.book.shares
         qty = held if order.leg == Leg.EXIT and order.qty != held else None
@@ -178,7 +185,7 @@ class OrderExecutor:
         if order.leg == Leg.ENTRY and (barred := self._barred()):
             self.give_up(order, barred, now)
             return False
-        if order.side == "SELL" and (theirs := self.broker.position()) < order.qty:
+        if order.side == "SELL" and (theirs := self.for_sale()) < order.qty:
             self.give_up(order, f"the broker holds {theirs} shares", now)
             return False
         try:
@@ -197,6 +204,10 @@ class OrderExecutor:
             )
         self.dossier.commit(moves, now)
         return answer.state not in (_S.REJECTED, _S.CANCELED)
+
+    def for_sale(self) -> int:
+        """Shares that this agent's orders may sell at most, by the broker's word."""
+        return max(self.sellable() if self.sellable else self.broker.position(), 0)
 
     def _stops_cancelled(self, now: datetime) -> bool:
         """Take the protective stop away before an exit: never both on sale."""

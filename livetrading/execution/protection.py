@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 def protect(executor: "OrderExecutor", now: datetime) -> list[str]:
     """Exactly one stop of the position's size; what is or was wrong, in words."""
-    if oversold := _withdraw_oversold(executor, now):
-        return [oversold]
+    oversold = _withdraw_oversold(executor, now)
+    if oversold is not None:
+        return [oversold] if oversold else []
     state = executor.dossier.state
     if state.flat:
         return []
@@ -58,17 +59,24 @@ def _entry_of(executor: "OrderExecutor", stop: Order) -> Order | None:
     return parent if parent is not None and parent.open else None
 
 
-def _withdraw_oversold(executor: "OrderExecutor", now: datetime) -> str:
+def _withdraw_oversold(executor: "OrderExecutor", now: datetime) -> str | None:
     """Take back what would sell shares that a person has sold already, and end short.
 
-    All numbers are the broker's own: what the book has not heard of yet is no oversale.
+    All numbers are the broker's own: what the book has not heard of yet is no oversale. The
+    shares come first: a fill between the two questions then looks like too many, never like
+    too few. None when all is well, empty while the shares may still be on their way.
     """
     sales = [o for o in executor.dossier.state.open_orders() if o.side == "SELL" and o.at_broker]
+    if not sales:
+        return None
+    theirs = executor.for_sale()
     working = {o.key: left for o in sales if (left := _working(executor, o))}
-    if not working:
-        return ""
-    theirs, on_sale = max(executor.broker.position(), 0), sum(working.values())
+    on_sale = sum(working.values())
     if on_sale <= theirs:
+        executor.short_since = None
+        return None
+    executor.short_since = executor.short_since or now
+    if now - executor.short_since < executor.patience:
         return ""
     _cancel(executor, list(working), f"the broker holds {theirs} shares", now)
     return f"{on_sale} shares were on sale and the broker holds {theirs}: {', '.join(working)} withdrawn"

@@ -169,11 +169,11 @@ class Scheduler:
         if seen == self._account and now < self._next_account:
             return
         self._account, self._next_account = seen, now + BROKER_SECONDS
-        trouble = account_view.publish(self.desk, self.clock())
-        if trouble:
-            self.alarm("", trouble)
-        else:
-            self.desk.account.value(self.desk.calendar.last_complete(self.clock(), self.desk.delay).isoformat(), self.clock())
+        for text in account_view.publish(self.desk, self.clock()):
+            self.alarm("", text)
+        if self.desk.account.link().health().ready:
+            last = self.desk.calendar.last_complete(self.clock(), self.desk.delay)
+            self.desk.account.value(last.isoformat(), self.clock())
 
     def _notices(self) -> None:
         while self.desk.notices:

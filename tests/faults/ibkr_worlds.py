@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from ib_async.client import Client
 
 from livetrading.adapters import journal, settings
+from livetrading.adapters.brokers.ibkr import IbkrBroker
 from livetrading.adapters.halt import HaltLatch
 from livetrading.adapters.home import Home
 from livetrading.core import agent_ledger
@@ -60,12 +61,15 @@ class Points:
 
 
 @contextmanager
-def watched(points: Points) -> Iterator[None]:
-    """Every commit, and every message that changes orders, goes through ``points``."""
+def watched(points: Points, reads: bool = False) -> Iterator[None]:
+    """Every commit, and every message that changes orders, goes through ``points``; ``reads``: so does
+    every question to the broker."""
     targets: list[tuple[Any, str, str]] = [
         (journal.Journal, "append", "commit"), (HaltLatch, "set", "latch"), (HaltLatch, "clear", "latch"),
         (Client, "placeOrder", "placeOrder"), (Client, "cancelOrder", "cancelOrder"),
     ]
+    if reads:
+        targets += [(IbkrBroker, name, name) for name in ("position", "executions", "find")]
     kept = [(owner, name, getattr(owner, name)) for owner, name, _ in targets]
     for owner, name, what in targets:
         setattr(owner, name, _around(getattr(owner, name), what, points))
@@ -167,8 +171,8 @@ def standing(world: World) -> dict[str, Any]:
     events = [event for _, batch in events_of(life.home.agent(AGENT)) for event in batch]
     return {
         **told, "rest": life.desk.account.rest(state), "status": (str(state.status), state.status_reason),
-        "orders": [(_alike(o.key), o.qty, o.tif, round(o.stop_price, 6), str(o.state), o.filled)
-                   for o in (*state.orders, *state.recent) if o.leg != "stop" or o.state != "REJECTED"],
+        "orders": sorted((_alike(o.key), o.qty, o.tif, round(o.stop_price, 6), str(o.state), o.filled)
+                         for o in (*state.orders, *state.recent) if o.leg != "stop" or o.state != "REJECTED"),
         "fills": [(_alike(e.key), e.session, e.qty, e.price, e.fee, round(e.stop, 6)) for e in events if isinstance(e, Filled)],
         "book": (state.book.shares, round(state.book.cash, 6), state.booked, state.settled, state.split_on),
         "ledger": agent_ledger.rows(events),
