@@ -1,5 +1,6 @@
 """Live Trading: watch the agents and control them."""
 
+from livetrading.dashboard import sitemap
 from livetrading.dashboard.components import board
 
-board.render()
+sitemap.show(board.render)

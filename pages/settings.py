@@ -1,5 +1,6 @@
 """Settings: where Interactive Brokers listens, what may be traded there, and a test of it."""
 
+from livetrading.dashboard import sitemap
 from livetrading.dashboard.components import settings_page
 
-settings_page.render()
+sitemap.show(settings_page.render)

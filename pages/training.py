@@ -1,5 +1,6 @@
 """Training: train on a symbol, look at the honest test, deploy."""
 
+from livetrading.dashboard import sitemap
 from livetrading.dashboard.components import training
 
-training.render()
+sitemap.show(training.render)

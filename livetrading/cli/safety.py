@@ -16,8 +16,9 @@ from .acting import act, desk_in_hand, utc_now
 
 HUNG_SECONDS = 15.0
 ANSWER_SECONDS = 20.0
-SILENCE_SECONDS = 2.5
-"""A scheduler that has not written a journal line for an emergency stop by then hangs."""
+SILENCE_SECONDS, SILENCE_AT_BROKER = 2.5, 5.0
+"""A scheduler that has not written a journal line for an emergency stop by then hangs; one that
+waits for a broker's word on cancels writes none meanwhile."""
 DYING_SECONDS = 5.0
 
 
@@ -43,11 +44,12 @@ def emergency_stop(home: Home, options: argparse.Namespace) -> dict[str, Any]:
 def _ask(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     """The scheduler's answer. Unavailable if it does nothing, or too long."""
     request_id, started, wrote = options.request_id or requests.new_id(), time.monotonic(), _written(home)
+    silence = SILENCE_AT_BROKER if views.system(Store(home), utc_now())["broker"] else SILENCE_SECONDS
     while True:
         try:
             return act(
                 home, "emergency_stop", args={"reason": options.reason, "all_orders": options.all_orders}, by=options.by,
-                request_id=request_id, timeout=SILENCE_SECONDS,
+                request_id=request_id, timeout=silence,
             )
         except Unavailable:
             before, wrote = wrote, _written(home)

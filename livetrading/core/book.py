@@ -52,16 +52,26 @@ class Book:
         return float(self.account.cash)
 
     @property
+    def price(self) -> float:
+        """The last close, in today's shares; before the first, what was paid."""
+        return self.close or float(self.account.entry)
+
+    @property
+    def worth(self) -> float:
+        """Cash and shares at the last close: ``equity``, and what was filled since that mark."""
+        return float(rules.equity_of(self.account, np.float64(self.price)))
+
+    @property
     def total_pnl(self) -> float:
-        """Everything gained or lost since the deposit, at the last mark."""
-        return self.equity - self.capital
+        """Everything gained or lost since the deposit, at the last close."""
+        return self.worth - self.capital
 
     @property
     def unrealized(self) -> float:
-        """What the open position has gained at the last mark, its fees included."""
+        """What the open position has gained at the last close, its fees included."""
         if self.open_trade is None:
             return 0.0
-        return self.shares * self.close - self.open_trade.cost
+        return self.shares * self.price - self.open_trade.cost
 
 
 def _deposited(book: Book, event: Deposited) -> Book:
@@ -80,7 +90,7 @@ def _deposited(book: Book, event: Deposited) -> Book:
 def _split(book: Book, event: SplitApplied) -> Book:
     before = book.account
     account = rules.apply_split(before, np.float64(event.ratio), np.float64(event.previous_close))
-    book = replace(book, account=account)
+    book = replace(book, account=account, close=book.close / event.ratio)
     if book.open_trade is None:
         return book
     after, closed = trades.split(

@@ -12,6 +12,6 @@ page = st.navigation([sitemap.live(), sitemap.training(), sitemap.settings()], p
 
 with guarded():
     frame.render()
-page.run()
+sitemap.draw(page)
 with guarded():
     dialogs.render()

@@ -22,7 +22,7 @@ from ..core import account, account_limits, rules
 from ..core.account_book import RestSet, RestSplit, Valued
 from ..core.account_limits import AccountLimits, Standing
 from ..core.agent import AgentState
-from ..core.errors import Refused, Unavailable
+from ..core.errors import NotFound, Refused, Unavailable
 from ..core.orders import Order
 from ..core.types import AgentStatus, Leg, Mode
 from .account_journal import AccountJournal
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ..adapters.brokers.ibkr_orders import Instrument
 
 log = logging.getLogger(__name__)
+AWAY = "Interactive Brokers cannot be used now:"
 
 
 def connection(config: IbkrConfig) -> "IbkrConnection":
@@ -58,7 +59,7 @@ class AccountDesk:
     _link: "IbkrConnection | None" = None
     _journals: dict[str, AccountJournal] = field(default_factory=dict)
     _instruments: "dict[tuple[str, int], Instrument]" = field(default_factory=dict)
-    _read: int = 0
+    _read: tuple[object, ...] = ()
     _mutex: threading.RLock = field(default_factory=threading.RLock)
     """Bars are asked for in threads of their own."""
 
@@ -100,7 +101,7 @@ class AccountDesk:
             return link
         if patience and health.state == "refused":
             raise Refused(health.detail)
-        raise Unavailable(f"Interactive Brokers cannot be used now: {health.detail}")
+        raise Unavailable(f"{AWAY} {health.detail}")
 
     @property
     def settling(self) -> bool:
@@ -109,20 +110,25 @@ class AccountDesk:
 
     @property
     def unread(self) -> bool:
-        """Whether there is a connection over which nothing was compared yet: after a start, and after each loss."""
+        """Whether there is something to compare: after a start, after each loss of the connection, and
+        when IB has pushed another position."""
         link = self._link
-        return link is not None and link.health().ready and link.session.connections != self._read
+        return link is not None and link.health().ready and self._told(link) != self._read
 
     def was_read(self) -> None:
         """The account was compared over the connection that there is."""
         if self._link is not None:
-            self._read = self._link.session.connections
+            self._read = self._told(self._link)
+
+    @staticmethod
+    def _told(link: "IbkrConnection") -> tuple[object, ...]:
+        return link.session.connections, link.session.register.positions.copy()
 
     def close(self) -> None:
         """Disconnect; orders at the broker stay."""
         if self._link is not None:
             self._link.close()
-        self._link, self._read = None, 0
+        self._link, self._read = None, ()
         self._instruments.clear()
 
     # -- one agent ----------------------------------------------------------
@@ -134,7 +140,11 @@ class AccountDesk:
         config = dossier.state.agent
         link = self.ready()
         gates.check_agent(link.config.gate, link.health().account, config.account, config.confirmed_account)
-        instrument = self.instrument(config.symbol, config.con_id, config.primary)
+        try:
+            instrument = self.instrument(config.symbol, config.con_id, config.primary)
+        except NotFound as error:
+            # It was known when the agent was deployed: the service that tells contracts may be away.
+            raise Unavailable(f"{error} It is asked again.") from None
         return IbkrBroker(
             link, config.agent_id, instrument, config.terms.costs,
             booked=lambda ref: dossier.state.booked_of(ref), others=lambda: self.others(dossier.state),

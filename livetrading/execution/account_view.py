@@ -35,7 +35,7 @@ def publish(desk: Desk, now: datetime) -> list[str]:
             table = db.table(name)
             table.truncate()
             table.insert_multiple(docs)
-    if desk.account.settling:
+    if health.state in ("starting", "connecting"):
         return []
     if not health.ready:
         return [f"Interactive Brokers cannot be used: {health.detail}"]

@@ -146,14 +146,22 @@ class Desk:
         if self.account.settling:
             return failed
         for agent_id in [s.agent.agent_id for s in self.account.agents()]:
-            try:
-                real = self.trader(agent_id).real
-                if real is not None and real.begin(now):
-                    self.executor(agent_id).sync(now)
-            except LivetradingError as error:
-                failed[agent_id] = str(error)
-                self.trouble(agent_id, error, now)
+            begun = True
+            for hear in (self._begin, self._sync):  # fills need no bars and no model: others are compared by them
+                try:
+                    begun = begun and hear(agent_id, now)
+                except LivetradingError as error:
+                    failed[agent_id] = str(error)
+                    self.trouble(agent_id, error, now)
         return failed
+
+    def _begin(self, agent_id: str, now: datetime) -> bool:
+        real = self.trader(agent_id).real
+        return real is not None and real.begin(now)
+
+    def _sync(self, agent_id: str, now: datetime) -> bool:
+        self.executor(agent_id).sync(now)
+        return True
 
     def sides(self) -> list[dict[str, Any]]:
         """Book and account of every agent of a shared account, as last compared."""

@@ -11,11 +11,11 @@ from typing import Any
 
 from ..core import account
 from ..core.agent import AgentState
-from ..core.errors import Conflict, LivetradingError
+from ..core.errors import Conflict, LivetradingError, Unavailable
 from ..core.events import Noted, OrderMoved, StatusChanged
 from ..core.orders import OrderState
 from ..core.types import AgentStatus, Leg, Mode
-from . import replay
+from . import late, replay
 from .desk import Desk
 from .dossier import Dossier
 from .live_trader import LiveTrader
@@ -24,6 +24,8 @@ from .position_tracker import difference
 
 log = logging.getLogger(__name__)
 
+RECONNECT_SECONDS = (0.0, 2.0, 2.0)
+"""That a stop waits for the connection, each time that it is lost meanwhile."""
 FLAT, QUEUED = "flat", "exit queued"
 OVER = {"status": "finished replay", "flat": True}
 """A replay whose history is over holds nothing real, and there is no bar to sell at."""
@@ -74,6 +76,8 @@ def flatten(hand: Hand, reason: str, note: str = "") -> str:
     if problem:
         raise Conflict(f"{dossier.agent_id}: {problem}; compare them, and sell what is really held by hand.")
     if not dossier.state.flat:
+        if again := late.refused(dossier.state, hand.now):
+            raise Conflict(f"{dossier.agent_id}: {again}.")
         _replan_exit(executor, reason, hand.now, note)
         if not unbooked:  # else it goes when that session is booked
             executor.send_due(hand.now)
@@ -135,13 +139,7 @@ def _withdraw_account(desk: Desk, now: datetime, all_orders: bool) -> list[dict[
         return []
     item = {"agent_id": "", "account": agents[0].agent.account}
     try:
-        link = desk.account.ready()
-        legs = {s.agent.agent_id: _withdrawn_legs(desk, s.agent.agent_id, now) for s in agents}
-        working = [o.ref for o in link.open_orders() if _leg(o.ref) in legs.get(account.owner(o.ref), ())]
-        left = link.cancel(working)
-        if all_orders:
-            link.cancel_everything()
-            left = [o.ref or o.broker_id for o in link.open_orders()]
+        left = _withdraw_all(desk, now, all_orders)
     except LivetradingError as error:
         log.error("emergency stop of the account: %s", error)
         return [{**item, "status": "failed", "flat": False, "error": str(error)}]
@@ -150,11 +148,37 @@ def _withdraw_account(desk: Desk, now: datetime, all_orders: bool) -> list[dict[
     return [{**item, "status": "all orders cancelled", "flat": True}] if all_orders else []
 
 
+def _withdraw_all(desk: Desk, now: datetime, all_orders: bool) -> list[str]:
+    """The keys that the broker has not confirmed as ended. A connection that is lost meanwhile is
+    made again within a second or two: the stop waits for it, and asks anew."""
+    agents = [s for s in desk.account.agents() if s.status != AgentStatus.FINISHED]
+    for number, patience in enumerate(RECONNECT_SECONDS, 1):
+        try:
+            link = desk.account.ready("", patience)
+            legs = {s.agent.agent_id: _withdrawn_legs(desk, s.agent.agent_id, now) for s in agents}
+            working = [o.ref for o in link.open_orders() if _leg(o.ref) in legs.get(account.owner(o.ref), ())]
+            left = link.cancel(working)
+            if all_orders:
+                link.cancel_everything()
+                left = [o.ref or o.broker_id for o in link.open_orders()]
+            return left
+        except Unavailable:
+            if number == len(RECONNECT_SECONDS):
+                raise
+    return []
+
+
 def _withdrawn_legs(desk: Desk, agent_id: str, now: datetime) -> tuple[str, ...]:
     """Which orders of an agent go, on record before the broker is asked. An exit that sells already
     goes on; the stop stays where book and broker differ, for then nothing is sold."""
-    dossier, executor = desk.dossier(agent_id), desk.executor(agent_id)
-    executor.sync(now)
+    try:
+        dossier, executor = desk.dossier(agent_id), desk.executor(agent_id)
+        executor.sync(now)
+    except Unavailable:
+        raise
+    except LivetradingError as error:  # told when its turn comes; the others and the user's word do not wait for it
+        log.error("emergency stop of %s: %s", agent_id, error)
+        return ()
     legs = (Leg.ENTRY,) if difference(dossier, executor.broker) else (Leg.ENTRY, Leg.STOP)
     asked = [
         OrderMoved(o.key, OrderState.PENDING_CANCEL, "emergency stop")

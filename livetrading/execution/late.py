@@ -4,10 +4,12 @@ An exit is sent again as a day order until 15:45; an entry until 10:00, if that 
 chosen at the deployment, and else is skipped.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from ..adapters.stamps import parse_stamp
 from ..core import windows
+from ..core.agent import AgentState
 from ..core.orders import Order, OrderState
 from ..core.types import AgentStatus, Leg
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3
 """Orders of one leg for one decision; after so many refusals a person looks at it."""
+AGAIN_AFTER = timedelta(minutes=5)
+"""An exit that must go, by a person's word, is tried again so seldom when the broker refuses it."""
 DEAD = (OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED)
 
 
@@ -26,13 +30,15 @@ def replan(executor: "OrderExecutor", now: datetime) -> list[str]:
     if dead is None or state.open_orders(Leg.ENTRY) or state.open_orders(Leg.EXIT):
         return []
     session = executor.calendar.next_session(date.fromisoformat(dead.bar))
-    if dead.leg == Leg.EXIT:
-        if state.flat or not windows.for_day(session, executor.calendar.close_at(session), now):
-            return []
-    elif not (state.flat and _may_enter(executor) and windows.for_late_entry(session, now)):
-        return []
+    close = executor.calendar.close_at(session)
     number = int(dead.key.rpartition(":")[2])
     said = f"the {dead.leg} {dead.key} ended {dead.state}" + (f" ({dead.reason})" if dead.reason else "")
+    if dead.leg == Leg.EXIT:
+        if state.flat or not windows.for_day(session, close, now):
+            over = now > windows.day_until(close) and session.isoformat() > (state.booked or "")
+            return [f"{said} and its session is over; close the position again"] if over and not state.flat else []
+    elif not (state.flat and _may_enter(executor) and windows.for_late_entry(session, now)):
+        return []
     if number >= ATTEMPTS:
         return [f"{said}; after {number} orders it is not sent again"]
     reason = f"after {dead.key}, which ended {dead.state}"
@@ -42,6 +48,18 @@ def replan(executor: "OrderExecutor", now: datetime) -> list[str]:
         events = executor.entry(dead.bar, dead.qty, dead.stop_price, now, "DAY")
     executor.dossier.commit(events, now)
     return [f"{said} and is sent again as a day order"]
+
+
+def refused(state: AgentState, now: datetime) -> str:
+    """Why no exit is sent just now: the broker has ended as many in a row as are tried at once. Empty
+    when one may go. Without it a stop would be taken away and restored with every pass."""
+    exits = [o for o in state.recent if o.leg == Leg.EXIT]
+    last = exits[-ATTEMPTS:]
+    ended = [o for o in last if o.state in DEAD and not o.withdrawn and not o.filled and o.broker_id]
+    if len(ended) < ATTEMPTS or now - parse_stamp(ended[-1].created) >= AGAIN_AFTER:
+        return ""
+    return (f"the broker ended {ATTEMPTS} exits in a row, the last with {ended[-1].reason or ended[-1].state}; look at it in"
+            f" TWS. It is tried again every {AGAIN_AFTER.seconds // 60} minutes")
 
 
 def _dead(executor: "OrderExecutor") -> Order | None:

@@ -124,7 +124,7 @@ class LiveTrader:
         """What is held under the latch, or by an entry that filled while it was being
         withdrawn for a close, goes: this is how a stop that was cut short is completed."""
         state = self.dossier.state
-        if state.flat or state.open_orders(Leg.EXIT) or difference(self.dossier, self.broker):
+        if state.flat or state.open_orders(Leg.EXIT) or difference(self.dossier, self.broker) or late.refused(state, now):
             return
         entry = next((o for o in reversed(state.recent) if o.leg == Leg.ENTRY), None)
         crossed = entry is not None and entry.reason.startswith(CLOSING)
@@ -213,6 +213,8 @@ class LiveTrader:
             return reason
         self.broker.advance(name, self.calendar.open_at(session), quote)
         events += booking.overnight(state, name, quote)
+        if self.real is not None:
+            self.real.turned(events, now)
         events += statements.news(agents.fold(events, state), self.broker, self._prices(frame))
         events.append(Marked(name, float(quote.close)))
         self.dossier.commit(events, now)

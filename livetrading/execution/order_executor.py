@@ -212,8 +212,8 @@ class OrderExecutor:
     def _stops_cancelled(self, now: datetime) -> bool:
         """Take the protective stop away before an exit: never both on sale."""
         for stop in self.dossier.state.open_orders(Leg.STOP):
-            if stop.state == _S.PENDING_CANCEL:
-                continue  # asked already; the broker has the word
+            if stop.state == _S.PENDING_CANCEL or self.dossier.state.order(stop.key) != stop:
+                continue  # asked already; the broker has the word. Or moved by the answer to one before it
             if stop.at_broker:
                 self.cancel(stop.key, "an exit takes its place", now)
             else:

@@ -120,7 +120,7 @@ def state_document(state: AgentState, seq: int, at: str) -> Doc:
         "entry_price": float(book.account.entry) if held else None,
         "stop_price": float(book.account.stop) if held else None,
         "current_price": book.close or None, "bar_session": book.marked,
-        "portfolio_value": book.equity, "cash": book.cash, "total_pnl": book.total_pnl,
+        "portfolio_value": book.worth, "cash": book.cash, "total_pnl": book.total_pnl,
         "total_pnl_pct": 100.0 * book.total_pnl / book.capital if book.capital else 0.0,
         "realized_pnl": book.realized, "unrealized_pnl": book.unrealized,
         "dividends": book.dividends, "num_trades": book.num_trades, "last_check": at,

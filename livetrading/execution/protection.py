@@ -20,11 +20,14 @@ def protect(executor: "OrderExecutor", now: datetime) -> list[str]:
     state = executor.dossier.state
     if state.flat:
         return []
-    held, theirs = state.book.shares, executor.broker.position()
-    if state.open_orders(Leg.EXIT):
-        return []
+    held, theirs, stops = state.book.shares, executor.broker.position(), state.open_orders(Leg.STOP)
+    if exits := state.open_orders(Leg.EXIT):
+        waits = exits[0].state == OrderState.PLANNED
+        return [f"the exit waits: the broker has not confirmed the cancel of {o.key} yet; look at it in TWS"
+                for o in stops if waits and o.state == OrderState.PENDING_CANCEL]
     if theirs != held:
-        return [f"no stop is placed while the book holds {held} shares and the broker {theirs}"]
+        bare = not any(o.at_broker for o in stops)
+        return [f"no stop is placed while the book holds {held} shares and the broker {theirs}"] if bare else []
     for stop in state.open_orders(Leg.STOP):
         if stop.state in WORKING and not executor.known(stop):
             executor.give_up(stop, "the broker does not know it", now)

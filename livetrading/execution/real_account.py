@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..adapters.brokers.base import Execution
 from ..core.errors import LivetradingError
+from ..core.events import Event, SplitApplied
 from ..core.orders import Order
 from ..core.types import Leg
 from . import morning
@@ -57,6 +58,12 @@ class RealAccount:
             self.desk.split(state, session, ratio, now)
             self.dossier.commit(morning.applied(state, session, ratio), now)
         return True
+
+    def turned(self, events: list[Event], now: datetime) -> None:
+        """A split that only the evening's bar told turns what no agent holds as well."""
+        for event in events:
+            if isinstance(event, SplitApplied):
+                self.desk.split(self.dossier.state, event.session, event.ratio, now)
 
     def judge(self, now: datetime) -> str | None:
         """The difference between book and account, if any. Not before today's splits are known."""

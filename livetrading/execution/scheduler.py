@@ -21,6 +21,7 @@ from ..core.errors import Damaged, LivetradingError
 from ..core.types import AgentStatus, Mode
 from . import account_view, alarms, checks, emergency, replay
 from .agent_manager import AgentManager
+from .account_desk import AWAY
 from .desk import Desk
 
 log = logging.getLogger(__name__)
@@ -150,7 +151,8 @@ class Scheduler:
         self._say("checking agents")
         done, failed = checks.run(self.desk, now, self._between, self.clock)
         for agent_id, why in failed.items():
-            self.alarm(agent_id, why)
+            # An account that is away is one alarm, not one an agent.
+            (self._warn if why.startswith(AWAY) else self.alarm)(agent_id, why)
         for entry in done.held:
             self._warn(entry["agent_id"], f"held {entry['session']}: {entry['reason']}")
         for entry in done.missed:

@@ -2,17 +2,19 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from livetrading.core import market
+from livetrading.core.errors import Damaged, Refused
 from livetrading.core.types import Action
 from livetrading.research import backtest
 from tests.doubles.account_life import CAPITAL, TEST, AccountLife, in_account
 from tests.doubles.lives import FIRST, Always, Cycler, at, crash_bar
 from tests.doubles.series import generated
-from tests.doubles.tws import TwsDouble
+from tests.doubles.tws import Fault, TwsDouble
 
 DAYS = 16
 
@@ -85,12 +87,12 @@ def entered(life: AccountLife, **more: object) -> AccountLife:
     return life
 
 
-def holding(life: AccountLife, **more: object) -> int:
-    """Bought at the open of row FIRST + 1; the row."""
+def holding(life: AccountLife, rest: int = 0, **more: object) -> int:
+    """Bought at the open of row FIRST + 1, beside a person's own ``rest``; the row."""
     entered(life, **more)
     life.opens(FIRST + 1)
     life.check(at(life.sessions[FIRST + 1], "09:33"))
-    assert life.state.book.shares == life.tws.ledger.holds("TEST") > 0
+    assert life.tws.ledger.holds("TEST") == life.state.book.shares + rest > rest
     return FIRST + 1
 
 
@@ -161,6 +163,18 @@ def test_an_exit_that_the_auction_did_not_take_goes_as_a_day_order_the_same_day(
     assert life.state.flat and life.tws.ledger.holds("TEST") == 0 and life.tws.ledger.on_sale("TEST") == 0
 
 
+def test_a_close_that_died_with_its_session_is_told_and_the_stop_restored(life: AccountLife) -> None:
+    t = holding(life)
+    life.ask("close", at(life.sessions[t], "11:00"))
+    (sale,) = life.tws.ledger.open_orders()
+    life.now = at(life.sessions[t], "16:00")
+    life.tws.happen(lambda ledger: ledger.expire(sale.ref))
+    done = life.check(at(life.sessions[t], "16:10"))
+    assert any("close the position again" in alarm["text"] for alarm in done.alarms)
+    assert [o.type for o in life.tws.ledger.open_orders()] == ["STP"] and life.state.book.shares > 0
+    assert life.check(at(life.sessions[t + 1], "08:00")).alarms == []
+
+
 def test_a_paper_account_without_an_auction_gets_day_orders_after_the_open(tmp_path: Path, bars: pd.DataFrame, tws: TwsDouble) -> None:
     life = in_account(tmp_path, bars, Always(Action.BUY), tws, ibkr_paper_open="day")
     entered(life)
@@ -195,6 +209,27 @@ def test_a_stop_that_ib_cancelled_is_placed_again(life: AccountLife) -> None:
     assert (again.type, again.qty, again.aux) == ("STP", stop.qty, stop.aux) and again.ref != stop.ref
 
 
+def test_an_exit_whose_stop_is_never_confirmed_as_cancelled_waits_and_says_so(life: AccountLife) -> None:
+    t = holding(life)
+    life.tws.fail(Fault("stall", message=4))
+    life.check(at(life.sessions[t], "16:40"))
+    life.ask("close", at(life.sessions[t], "20:00"))
+    done = life.check(at(life.sessions[t + 1], "09:33"))
+    assert any("has not confirmed the cancel" in alarm["text"] for alarm in done.alarms)
+    (stop,) = life.tws.ledger.open_orders()
+    assert stop.type == "STP" and life.tws.ledger.on_sale("TEST") == life.state.book.shares
+    life.tws.happen(lambda ledger: ledger.expire(stop.ref))
+    life.check(at(life.sessions[t + 1], "09:40"))
+    assert [(o.type, o.tif) for o in life.tws.ledger.open_orders()] == [("MKT", "DAY")]
+
+
+def test_an_entry_whose_own_message_was_lost_is_followed_by_its_stop_and_says_nothing_about_pairs(life: AccountLife) -> None:
+    life.tws.fail(Fault("swallow", message=3))
+    t = holding(life)
+    life.check(at(life.sessions[t], "09:34"))
+    assert life.tws.ledger.on_sale("TEST") == life.state.book.shares and life.link.desk.pairs
+
+
 # -- whose shares ----------------------------------------------------------------------
 
 
@@ -206,6 +241,71 @@ def test_what_a_person_holds_is_turned_by_a_split_and_never_sold(eventful: Accou
         life.live(t)
         assert life.tws.ledger.holds("TEST") == life.desk.account.rest(life.state) + life.state.book.shares
     assert life.state.status == "running" and life.desk.account.rest(life.state) in (903, 904)
+
+
+def test_what_a_person_holds_beside_an_agent_without_shares_is_turned_by_a_split(tmp_path: Path, tws: TwsDouble) -> None:
+    frame = generated(1, FIRST + 4, splits={FIRST + 1: 2.0})
+    life = in_account(tmp_path, frame, Always(Action.HOLD), tws)
+    tws.ledger.positions[TEST.con_id] = (301.0, 9.0)
+    deployed(life)
+    life.live(FIRST)
+    life.live(FIRST + 1)
+    tried_for(life, FIRST + 2, "09:31", "09:32")
+    assert life.state.status == "running" and life.desk.account.rest(life.state) == 602
+    life.desk.close()
+
+
+def test_a_split_that_one_agent_has_booked_and_another_has_not_is_no_difference_of_the_first(life: AccountLife) -> None:
+    deployed(life)
+    life.deploy(at(life.sessions[FIRST - 1], "20:00"))
+    life.live(FIRST)
+    life.live(FIRST + 1)
+    first, second = (d.state for d in life.desk.dossiers.values())
+    assert first.book.shares and second.book.shares
+    now, day = at(life.sessions[FIRST + 2], "08:00"), life.sessions[FIRST + 2].isoformat()
+    life.desk.account.split(first, day, 2.0, now)
+    assert life.desk.account.others(first) == 2 * second.book.shares
+    assert life.desk.account.others(second) == 2 * first.book.shares  # its own shares are still old: that is its difference
+
+
+def test_an_agent_whose_model_is_gone_is_blocked_and_its_fills_are_booked_for_the_others_sake(
+    life: AccountLife, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    deployed(life)
+    life.deploy(at(life.sessions[FIRST - 1], "20:00"))
+    life.live(FIRST)
+    life.live(FIRST + 1)
+    first, second = life.desk.dossiers.values()
+    build = life.desk._build
+
+    def without_model(dossier: Any) -> Any:
+        if dossier is first:
+            raise Damaged("its model is gone.")
+        return build(dossier)
+
+    monkeypatch.setattr(life.desk, "_build", without_model)
+    life.desk.forget(first.agent_id)
+    (stop,) = [o for o in life.tws.ledger.open_orders() if o.ref.startswith(first.agent_id)]
+    life.now = at(life.sessions[FIRST + 2], "10:00")
+    life.tws.happen(lambda ledger: ledger.fill(stop, stop.remaining, stop.aux))
+    life.heard()
+    tried_for(life, FIRST + 2, "10:00", "10:01", "10:02")
+    assert first.state.status == "blocked" and first.state.flat
+    assert second.state.status == "running" and life.tws.ledger.on_sale("TEST") == second.state.book.shares > 0
+
+
+def test_shares_that_a_person_sold_of_his_own_leave_the_stop_of_an_agent_at_work(life: AccountLife) -> None:
+    life.tws.ledger.positions[TEST.con_id] = (300.0, 9.0)
+    t = holding(life, 300)
+    shares = life.state.book.shares
+    life.tws.ledger.positions[TEST.con_id] = (250.0 + shares, 9.0)
+    life.tws.happen(lambda ledger: [("position", TEST)])
+    life.heard()
+    tried_for(life, t, "10:00", "10:01", "10:02")
+    assert life.state.status == "blocked" and life.tws.ledger.on_sale("TEST") == shares
+    life.ask("ignore", at(life.sessions[t], "10:03"))
+    assert life.ask("start", at(life.sessions[t], "10:04"))["status"] == "done"
+    assert len([o for o in life.tws.ledger.orders if o.type == "STP"]) == 1
 
 
 def test_what_a_person_holds_is_left_by_an_emergency_stop(life: AccountLife) -> None:
@@ -361,11 +461,48 @@ def test_an_emergency_stop_cancels_what_is_ours_and_no_order_of_a_person(life: A
     assert life.state.idle and [o.ref for o in life.tws.ledger.open_orders()] == ["by hand"]
 
 
+def test_an_exit_that_ib_keeps_refusing_is_told_and_not_tried_with_every_pass(life: AccountLife) -> None:
+    t = holding(life)
+    life.tws.fail(Fault("reject", times=500, only=lambda fields: "MKT" in fields))
+    life.ask("emergency_stop", at(life.sessions[t], "11:00"), reason="test")
+    for minute in range(1, 5):
+        life.check(at(life.sessions[t], f"11:0{minute}"))
+    sent = [o for o in life.tws.ledger.orders if ":exit:" in o.ref]
+    assert len(sent) <= 4 and life.tws.ledger.on_sale("TEST") == life.state.book.shares > 0
+    said = life.ask("emergency_stop", at(life.sessions[t], "11:05"), reason="test")["result"]["items"][0]
+    assert "the broker ended 3 exits in a row" in said["error"] and "the double says no" in said["error"]
+    life.tws.faults.waiting.clear()
+    life.check(at(life.sessions[t], "11:20"))
+    assert [(o.type, o.tif) for o in life.tws.ledger.open_orders()] == [("MKT", "DAY")]
+
+
 def test_all_orders_cancels_a_persons_orders_too(life: AccountLife) -> None:
     t = holding(life)
     life.tws.happen(lambda ledger: ledger.place(foreign(life)))
     life.ask("emergency_stop", at(life.sessions[t], "11:00"), reason="test", all_orders=True)
     assert [o.ref for o in life.tws.ledger.open_orders() if ":exit:" not in o.ref] == []
+
+
+def test_all_orders_go_though_the_connection_is_lost_meanwhile(life: AccountLife) -> None:
+    t = holding(life)
+    life.tws.happen(lambda ledger: ledger.place(foreign(life)))
+    life.tws.fail(Fault("drop_after", message=4), Fault("drop_before", message=58))
+    answer = life.ask("emergency_stop", at(life.sessions[t], "11:00"), reason="test", all_orders=True)
+    assert "all orders cancelled" in [item["status"] for item in answer["result"]["items"]]
+    assert [o.ref for o in life.tws.ledger.open_orders() if ":exit:" not in o.ref] == []
+
+
+def test_all_orders_go_though_one_agent_cannot_be_asked_for(life: AccountLife, monkeypatch: pytest.MonkeyPatch) -> None:
+    t = holding(life)
+    life.tws.happen(lambda ledger: ledger.place(foreign(life)))
+
+    def another(agent_id: str) -> Any:
+        raise Refused("TEST is another security now; close the position in TWS.")
+
+    monkeypatch.setattr(life.desk, "executor", another)
+    answer = life.ask("emergency_stop", at(life.sessions[t], "11:00"), reason="test", all_orders=True)
+    assert [item["status"] for item in answer["result"]["items"]] == ["failed", "all orders cancelled"]
+    assert life.tws.ledger.open_orders() == []
 
 
 def foreign(life: AccountLife) -> object:

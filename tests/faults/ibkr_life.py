@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from .ibkr_worlds import Killed, Point, Points, Snapshot, World, opened, restore
 
 KINDS = ("drop_before", "drop_after", "swallow")
 PLACE, CANCEL = 3, 4
+RANDOM_KINDS = (*KINDS, "mute", "grumble", "reject", "vanish", "refuse")
 FAST_SECONDS = 25
 
 
@@ -97,10 +99,17 @@ def after_fault(base: Baseline, message: Point, kind: str, work: Path, whole: bo
         return world.wrongs + wrongs + (["the fault struck nothing"] if world.tws.faults.waiting else [])
 
 
+def after_drop(base: Baseline, point: Point, work: Path) -> list[str]:
+    """What went another way after the connection was lost at a point in the middle of a pass."""
+    with restored(base.version, base.before[point.step], base.life, work) as world:
+        lost = Points(point.n, world.tws.drop_all)
+        return lived_on(base, world, point.step, False, lost) + world.wrongs
+
+
 def after_crossing(base: Baseline, point: Point, work: Path) -> list[str]:
     """What is wrong after every stop that works filled at a point of a step."""
     with restored(base.version, base.before[point.step], base.life, work) as world:
-        points = Points(act=lambda: world.tws.happen(stops_fill), fatal=point.n)
+        points = Points(point.n, lambda: world.tws.happen(stops_fill))
         with watched(points):
             base.steps[point.step].act(world.life)
         for step in base.steps[point.step + 1 : -1]:
@@ -116,6 +125,27 @@ def stops_fill(ledger: Ledger) -> list[Any]:
     return found
 
 
+def at_random(base: Baseline, seed: int, work: Path) -> list[str]:
+    """What is wrong after a life with kills, lost messages, refusals and hours asleep wherever they fall."""
+    dice = random.Random(seed)
+    with restored(base.version, base.before[1], base.life, work) as world:
+        for step in base.steps[1:-2]:
+            if step.ours and step.name.startswith("passes") and dice.random() < 0.15:
+                continue  # asleep, or TWS is down
+            if step.ours and dice.random() < 0.25:
+                world.tws.fail(Fault(dice.choice(RANDOM_KINDS), dice.choice((PLACE, PLACE, CANCEL)), dice.randrange(2)))
+            for _ in range(3):
+                try:
+                    with watched(Points(dice.randrange(12) if step.ours and dice.random() < 0.3 else -1)):
+                        step.act(world.life)
+                    break
+                except Killed:
+                    world.reborn()
+            world.tws.faults.waiting.clear()
+        world.life.passes(world.life.now)
+        return world.wrongs + apart(world)
+
+
 def apart(world: World) -> list[str]:
     """Where book and account differ."""
     life, ledger = world.life, world.tws.ledger
@@ -124,16 +154,20 @@ def apart(world: World) -> list[str]:
     wrongs = [f"{ours} in the books, {theirs} in the account"] if ours != theirs else []
     if state.status == "blocked":
         wrongs.append(state.status_reason)
-    if missing := {f.exec_id for f in ledger.fills} - state.book.executions:
-        wrongs.append(f"not in the book: {missing}")
-    return wrongs
+    told, booked = Counter[str](), Counter[str]()
+    for fill in ledger.fills:
+        told[fill.order.ref] += int(fill.qty)
+    for event in life.named("Filled"):
+        booked[event.key] += event.qty
+    return wrongs if told == booked else [*wrongs, f"filled {told - booked}, booked {booked - told}"]
 
 
-def lived_on(base: Baseline, world: World, first: int, whole: bool) -> list[str]:
+def lived_on(base: Baseline, world: World, first: int, whole: bool, points: Points | None = None) -> list[str]:
     """From a step to the end, or to where everything is as it was in the undisturbed life."""
     found: dict[str, Any] = {}
     for number in range(first, len(base.steps)):
-        base.steps[number].act(world.life)
+        with watched(points if points is not None and number == first else Points()):
+            base.steps[number].act(world.life)
         found = standing(world)
         if not whole and base.steps[number].ours and found == base.after[number]:
             return []
@@ -152,46 +186,42 @@ def _apart(meant: Any, found: Any) -> str:
 
 # -- the sweep -------------------------------------------------------------------
 
-def sweep(version: int, root: Path, share: float, until: float) -> int:
-    """Every point and every message at one server version, or a ``share`` of them; how many went wrong."""
-    base = undisturbed(root, version)
-    kinds = Counter(p.what.split(" ", 1)[1] for p in base.points)
-    print(f"version {version}: {sum(s.ours for s in base.steps)} steps, {len(base.points)} points ("
-          + ", ".join(f"{n} {k}" for k, n in sorted(kinds.items())) + f"), {len(base.messages)} order messages", flush=True)
-    lives = [(f"killed {p.what} in {base.steps[p.step].name}", _kill(base, p, root / "work", i % 10 == 0))
-             for i, p in enumerate(base.points)]
-    lives += [(f"{kind} of message {m.what} in {base.steps[m.step].name}", _fault(base, m, kind, root / "work"))
-              for m in base.messages for kind in KINDS]
+Live = tuple[str, Callable[[], list[str]]]
+
+
+def lives_of(base: Baseline, work: Path, random_lives: int) -> list[Live]:
+    """Every disturbed life, named."""
     busy = {m.step for m in base.messages}
-    lives += [(f"stops filled {p.what} in {base.steps[p.step].name}", _cross(base, p, root / "work"))
-              for p in base.points if p.step in busy]
-    random.Random(version).shuffle(lives)
-    bad = len(base.wrongs)
-    tried = 0
-    for name, live in lives[: int(share * len(lives)) or 1]:
-        if time.monotonic() > until:
-            break
-        tried += 1
-        if tried % 50 == 0:
-            print(f"  {tried} lives, {bad} with another outcome", flush=True)
-        wrongs = _told(live)
-        bad += bool(wrongs)
-        for wrong in wrongs[:4]:
-            print(f"    {name}: {wrong}", flush=True)
-    print(f"version {version}: {tried} of {len(lives)} disturbed lives, {bad} with another outcome", flush=True)
-    return bad
+    found: list[Live] = []
+    for i, p in enumerate(base.points):
+        where = f"{p.what} in {base.steps[p.step].name}"
+        found.append((f"killed {where}", partial(after_kill, base, p, work, i % 10 == 0)))
+        found.append((f"connection lost {where}", partial(after_drop, base, p, work)))
+        if p.step in busy:
+            found.append((f"stops filled {where}", partial(after_crossing, base, p, work)))
+    for m in base.messages:
+        found += [(f"{kind} of message {m.what} in {base.steps[m.step].name}", partial(after_fault, base, m, kind, work))
+                  for kind in KINDS]
+    return [*found, *((f"random life {seed}", partial(at_random, base, seed, work)) for seed in range(random_lives))]
 
 
-def _kill(base: Baseline, point: Point, work: Path, whole: bool) -> Callable[[], list[str]]:
-    return lambda: after_kill(base, point, work, whole)
-
-
-def _fault(base: Baseline, message: Point, kind: str, work: Path) -> Callable[[], list[str]]:
-    return lambda: after_fault(base, message, kind, work)
-
-
-def _cross(base: Baseline, point: Point, work: Path) -> Callable[[], list[str]]:
-    return lambda: after_crossing(base, point, work)
+def sweep(version: int, share: float = 1.0, random_lives: int = 100, until: float = float("inf")) -> tuple[str, list[str]]:
+    """All of it at one server version, or a ``share``: what was done, and what was wrong."""
+    with tempfile.TemporaryDirectory() as root:
+        base = undisturbed(Path(root), version)
+        lives = lives_of(base, Path(root) / "work", random_lives)
+        random.Random(version).shuffle(lives)
+        tried, wrongs = Counter[str](), list(base.wrongs)
+        for name, live in lives[: int(share * len(lives)) or 1]:
+            if time.monotonic() > until:
+                break
+            tried[name.partition(" ")[0]] += 1
+            wrongs += [f"{version}, {name}: {wrong}" for wrong in _told(live)[:4]]
+        kinds = Counter(p.what.split(" ", 1)[1] for p in base.points)
+        return (f"version {version}: {sum(s.ours for s in base.steps)} steps, {len(base.points)} points ("
+                + ", ".join(f"{n} {k}" for k, n in sorted(kinds.items())) + f"), {len(base.messages)} order messages; "
+                + f"{sum(tried.values())} of {len(lives)} disturbed lives ("
+                + ", ".join(f"{n} {k}" for k, n in sorted(tried.items())) + ")"), wrongs
 
 
 def _told(live: Callable[[], list[str]]) -> list[str]:
@@ -203,13 +233,13 @@ def _told(live: Callable[[], list[str]]) -> list[str]:
 
 def main() -> int:
     logging.disable(logging.CRITICAL)
-    fast = os.environ.get("FAST", "") not in ("", "0")
-    bad, started = 0, time.monotonic()
+    fast, bad, started = os.environ.get("FAST", "") not in ("", "0"), 0, time.monotonic()
     for version, share in zip(VERSIONS, (1.0, 0.25), strict=True):
-        until = time.monotonic() + (FAST_SECONDS if fast else 7_200)
-        with tempfile.TemporaryDirectory() as root:
-            bad += sweep(version, Path(root), share, until)
-    print(f"{time.monotonic() - started:.0f} s", flush=True)
+        told, wrongs = sweep(version, share, until=time.monotonic() + FAST_SECONDS if fast else float("inf"))
+        bad += len(wrongs)
+        print(f"{told}; {len(wrongs)} wrong; {time.monotonic() - started:.0f} s", flush=True)
+        for wrong in wrongs[:20]:
+            print(f"    {wrong}", flush=True)
     return 1 if bad else 0
 
 

@@ -10,7 +10,6 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from livetrading.core.types import Action
 from tests.doubles.account_life import CAPITAL, TEST, in_account
@@ -141,14 +140,15 @@ def _world(root: Path, tws: TwsDouble, wrongs: list[str]) -> World:
     made = in_account(root, generated(1, FIRST + 5), Always(Action.HOLD), tws, CAPITAL, max_orders_a_day=1000)
     made.desk.close()
     tws.ledger.positions[TEST.con_id], tws.ledger.cash = (float(OWN), 9.0), 1_000_000.0
-    own = Order(1, 0, TEST, "BUY", 3.0, "STP", 50.0, "GTC", "by hand", tws.ledger.account, 0, True)
+    own = Order(1, 0, TEST, "BUY", 3.0, "STP", 0.01, "GTC", "by hand", tws.ledger.account, 0, True)
     tws.happen(lambda ledger: ledger.place(own))
     like = Played(made.home, made.frame, made.model_id, made.csv, made.policy, made.terms, "ibkr", tws, made.now)
     return World(tws, opened(made.home.root, like, tws, made.now), wrongs)
 
 
-def trials(version: int) -> list[dict[str, Any]]:
-    """Every trouble in both scopes, and a kill at every tenth point."""
-    plain = [{"trouble": t, "all_orders": a} for t in ("", "drop", "silence") for a in (False, True)]
-    count = Stop(version).run().points
-    return [*plain, *({"trouble": "kill", "fatal": n, "all_orders": n % 20 == 0} for n in range(0, count, 10))]
+def sweep(version: int, step: int = 10) -> tuple[int, float, list[str]]:
+    """Every trouble in both scopes, and a kill at every ``step``th point: trials, slowest cancel, wrongs."""
+    plain = [Stop(version, trouble, scope).run() for trouble in ("", "drop", "silence") for scope in (False, True)]
+    done = plain + [Stop(version, "kill", n % (2 * step) == 0, n).run() for n in range(0, plain[0].points, step)]
+    return len(done), max(s.seconds for s in done), [
+        f"{s.version} {s.trouble} {'all' if s.all_orders else 'ours'} {s.fatal}: {w}" for s in done for w in s.wrongs]

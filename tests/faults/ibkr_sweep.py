@@ -1,22 +1,25 @@
-"""The figures of the Interactive Brokers adapter: run by ``make faults-ibkr``, counts printed.
+"""The figures of trading through Interactive Brokers, adapter and shell: run by ``make faults-ibkr``, counts printed.
 
-    python -m tests.faults.ibkr_sweep [kills] [random] [outages] [codes] [stop]
+    python -m tests.faults.ibkr_sweep [kills] [random] [outages] [codes] [stop] [life] [pair] [shell-stop]
 """
 
 import logging
+import os
 import random
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from tests.doubles.ibkr import VERSIONS
 from tests.doubles.tws import Fault
 
+from . import ibkr_life, ibkr_pair, ibkr_stop
 from .ibkr_emergency import stopped
 from .ibkr_outages import DURATIONS, outage
 from .ibkr_story import FAULTS, LEGS, random_life, tell
 
-RANDOM_RUNS = 500
+RANDOM_RUNS, PAIR_RUNS = 500, 100
 Wrongs = list[str]
 
 
@@ -98,8 +101,31 @@ def stop() -> tuple[str, Wrongs]:
     return f"{runs} emergency stops of 40 orders: all acknowledged cancelled, at most {slowest:.2f} s", wrongs
 
 
+def life() -> tuple[str, Wrongs]:
+    """An agent's whole life through the shell, disturbed at every point: all of it at one version, a quarter at the other."""
+    told, wrongs = zip(*(ibkr_life.sweep(v, share) for v, share in zip(VERSIONS, (1.0, 0.25), strict=True)), strict=True)
+    return "; ".join(told), [w for some in wrongs for w in some]
+
+
+def pair() -> tuple[str, Wrongs]:
+    """Two agents on one symbol, in generated histories."""
+    counts, wrongs = Counter[str](), Wrongs()
+    for n, version in enumerate(VERSIONS):
+        more, wrong = ibkr_pair.run(range(n, PAIR_RUNS, 2), version)
+        counts, wrongs = counts + more, wrongs + wrong
+    return f"{PAIR_RUNS} histories of two agents: " + ", ".join(f"{n} x {k}" for k, n in sorted(counts.items())), wrongs
+
+
+def shell_stop() -> tuple[str, Wrongs]:
+    """The emergency stop of twenty agents through the shell."""
+    done = [ibkr_stop.sweep(version) for version in VERSIONS]
+    return (f"{sum(d[0] for d in done)} emergency stops of {ibkr_stop.AGENTS} agents: purchases and stops cancelled after at"
+            f" most {max(d[1] for d in done):.2f} s at a load of {os.getloadavg()[0]:.0f}"), [w for d in done for w in d[2]]
+
+
 SWEEPS: dict[str, Callable[[], tuple[str, Wrongs]]] = {
-    "kills": kills, "random": randomised, "outages": outages, "codes": codes, "stop": stop}
+    "kills": kills, "random": randomised, "outages": outages, "codes": codes, "stop": stop,
+    "life": life, "pair": pair, "shell-stop": shell_stop}
 
 
 def main(names: list[str]) -> int:

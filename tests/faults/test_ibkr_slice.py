@@ -8,6 +8,7 @@ from livetrading.adapters.brokers.ibkr_orders import OrderDesk
 from tests.doubles.ibkr import VERSIONS
 from tests.doubles.tws import Fault
 
+from . import ibkr_life, ibkr_pair, ibkr_stop
 from .ibkr_outages import outage
 from .ibkr_story import LEGS, random_life, tell
 
@@ -34,6 +35,46 @@ def test_a_random_life_loses_and_doubles_nothing(seed):
 @pytest.mark.parametrize(("seconds", "seed"), [(1, 0), (60, 1), (600, 3), (3_600, 2)])
 def test_fills_during_an_outage_are_booked_once(seconds, seed):
     assert outage(VERSIONS[seed % 2], seconds, seed, roll_back=seed % 3 == 0).wrongs == []
+
+
+# -- through the whole shell -------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return ibkr_life.undisturbed(tmp_path_factory.mktemp("life"), 157)
+
+
+def test_an_undisturbed_life_passes_every_kind_of_point_and_sells_no_more_than_it_holds(base):
+    kinds = {p.what.split(" ", 1)[1] for p in base.points}
+    assert kinds == {"commit", "account commit", "latch", "placeOrder", "cancelOrder"} and not base.wrongs
+    assert base.after[-1]["status"][0] == "removed" and len(base.messages) >= 20
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.55, 0.8])
+def test_a_kill_a_lost_connection_and_a_lost_message_change_nothing(base, share, tmp_path):
+    message = base.messages[int(share * len(base.messages))]
+    point = [p for p in base.points if p.step == message.step][int(share * 8)]
+    assert ibkr_life.after_kill(base, point, tmp_path / "a") == []
+    assert ibkr_life.after_drop(base, point, tmp_path / "b") == []
+    assert ibkr_life.after_fault(base, message, ibkr_life.KINDS[int(share * 3)], tmp_path / "c") == []
+    assert ibkr_life.after_crossing(base, point, tmp_path / "d") == []
+
+
+@pytest.mark.parametrize("seed", [3, 8])
+def test_a_random_life_of_the_shell_books_what_the_account_did(base, seed, tmp_path):
+    assert ibkr_life.at_random(base, seed, tmp_path / "work") == []
+
+
+@pytest.mark.parametrize(("seed", "version"), [(0, 157), (5, 178), (20, 157)])
+def test_two_agents_on_one_symbol_stay_apart(seed, version):
+    assert ibkr_pair.Two(seed, version).live().wrongs == []
+
+
+@pytest.mark.parametrize(("trouble", "everything", "fatal"), [("drop", True, -1), ("kill", False, 60)])
+def test_an_emergency_stop_of_twenty_agents_leaves_what_is_a_persons_own(trouble, everything, fatal):
+    stop = ibkr_stop.Stop(157, trouble, everything, fatal).run()
+    assert [w for w in stop.wrongs if not w.startswith("took")] == []  # how long it takes is the sweep's figure
 
 
 def test_the_sweep_sees_a_doubled_order(monkeypatch):

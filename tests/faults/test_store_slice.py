@@ -12,6 +12,8 @@ from livetrading.adapters.jsonio import dump
 from livetrading.core.errors import Unavailable
 from livetrading.core.types import Terms
 from livetrading.execution import checks, rehearsal
+from livetrading.execution.dossier import Dossier
+from livetrading.execution.projection import OPEN_MONTHS, Projection, history_files
 from tests.doubles.lives import FIRST, at
 from tests.doubles.models import make_card
 from tests.doubles.processes import in_child, lift_file_size_limit, limit_file_size
@@ -57,6 +59,28 @@ def test_a_commit_late_in_a_month_and_after_a_year_encodes_no_more_than_the_firs
         spent.append(sum(encoded))
         encoded.clear()
     assert max(spent[-20:]) < 1.1 * max(spent[:20])
+
+
+def test_a_start_holds_a_few_months_of_a_long_history_and_still_finds_a_spoilt_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    days = store_room.calendar().sessions(date(2020, 1, 2), store_room.LAST_DAY)
+    home = Home.resolve(str(tmp_path))
+    dossier = rehearsal.begin(home, make_card(symbol="TEST"), Terms(), days[0])
+    for day in days:
+        store_room.live(dossier, day)
+    files = {path: path.read_bytes() for path in history_files(dossier.directory)}
+    held, settle = [], Projection.settle
+
+    def counted(self: Projection) -> None:
+        held.append(len(self._changed))
+        settle(self)
+
+    monkeypatch.setattr(Projection, "settle", counted)
+    Dossier(home, dossier.agent_id)
+    assert len(files) == 10 and held.pop() <= OPEN_MONTHS + 1
+    spoilt = list(files)[2]
+    spoilt.write_bytes(files[spoilt].replace(b'"qty":0', b'"qty":1', 1))
+    Dossier(home, dossier.agent_id)
+    assert {path: path.read_bytes() for path in history_files(dossier.directory)} == files
 
 
 def test_a_full_disk_refuses_a_pass_before_anything_changes_and_trading_goes_on_when_there_is_room(tmp_path: Path) -> None:
