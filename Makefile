@@ -25,7 +25,7 @@ test: venv
 faults: venv
 	$(PY) -m tests.faults
 
-# The Interactive Brokers adapter against a double of TWS: kills, faults, outages.
+# Trading through Interactive Brokers against a double of TWS, adapter and shell: kills, faults, outages.
 faults-ibkr: venv
 	$(PY) -m tests.faults.ibkr_sweep
 

@@ -16,6 +16,7 @@ CSS = f"""
   position: sticky; top: 3.4rem; z-index: 90; background: #0B0F14;
   padding: .35rem 0 .5rem; border-bottom: 1px solid {LINE};
 }}
+[data-testid="stLayoutWrapper"]:has(> [data-testid="stVerticalBlock"]:empty) {{ display: none; }}
 .st-key-emergency_open button {{
   background: #D92D3A; border: 1px solid #FF6B76; color: #fff; font-weight: 700;
   letter-spacing: .04em; white-space: nowrap;

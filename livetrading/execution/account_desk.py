@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..adapters import settings
@@ -139,7 +140,8 @@ class AccountDesk:
 
         config = dossier.state.agent
         link = self.ready()
-        gates.check_agent(link.config.gate, link.health().account, config.account, config.confirmed_account)
+        gate = partial(gates.check_agent, link.config.gate, agent_account=config.account, confirmed=config.confirmed_account)
+        gate(link.health().account)
         try:
             instrument = self.instrument(config.symbol, config.con_id, config.primary)
         except NotFound as error:
@@ -147,7 +149,7 @@ class AccountDesk:
             raise Unavailable(f"{error} It is asked again.") from None
         return IbkrBroker(
             link, config.agent_id, instrument, config.terms.costs,
-            booked=lambda ref: dossier.state.booked_of(ref), others=lambda: self.others(dossier.state),
+            booked=lambda ref: dossier.state.booked_of(ref), others=lambda: self.others(dossier.state), gate=gate,
         )
 
     def instrument(self, symbol: str, con_id: int = 0, primary: str = "") -> "Instrument":
@@ -285,6 +287,8 @@ class AccountDesk:
             known = self.journal(number).book.valued
             if known is None or known.session < session:
                 figures = self.ready().account()
+                if figures.number != number:  # TWS is logged in to another account
+                    continue
                 self.journal(number).record(Valued(session, figures.net_liquidation, figures.currency), now)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..core import account
 from ..core.agent import AgentState
-from ..core.errors import Conflict, LivetradingError, Unavailable
+from ..core.errors import Conflict, LivetradingError, Refused, Unavailable
 from ..core.events import Noted, OrderMoved, StatusChanged
 from ..core.orders import OrderState
 from ..core.types import AgentStatus, Leg, Mode
@@ -155,6 +155,9 @@ def _withdraw_all(desk: Desk, now: datetime, all_orders: bool) -> list[str]:
     for number, patience in enumerate(RECONNECT_SECONDS, 1):
         try:
             link = desk.account.ready("", patience)
+            number, theirs = link.health().account, {s.agent.account for s in agents}
+            if number not in theirs:
+                raise Refused(f"TWS is logged in to account {number}, and the agents trade {', '.join(theirs)}; log in to that.")
             legs = {s.agent.agent_id: _withdrawn_legs(desk, s.agent.agent_id, now) for s in agents}
             working = [o.ref for o in link.open_orders() if _leg(o.ref) in legs.get(account.owner(o.ref), ())]
             left = link.cancel(working)
@@ -170,7 +173,7 @@ def _withdraw_all(desk: Desk, now: datetime, all_orders: bool) -> list[str]:
 
 def _withdrawn_legs(desk: Desk, agent_id: str, now: datetime) -> tuple[str, ...]:
     """Which orders of an agent go, on record before the broker is asked. An exit that sells already
-    goes on; the stop stays where book and broker differ, for then nothing is sold."""
+    goes on; the stop stays where nothing is sold now: book and broker differ, or the broker refuses it."""
     try:
         dossier, executor = desk.dossier(agent_id), desk.executor(agent_id)
         executor.sync(now)
@@ -179,7 +182,8 @@ def _withdrawn_legs(desk: Desk, agent_id: str, now: datetime) -> tuple[str, ...]
     except LivetradingError as error:  # told when its turn comes; the others and the user's word do not wait for it
         log.error("emergency stop of %s: %s", agent_id, error)
         return ()
-    legs = (Leg.ENTRY,) if difference(dossier, executor.broker) else (Leg.ENTRY, Leg.STOP)
+    stays = difference(dossier, executor.broker) or late.refused(dossier.state, now)
+    legs = (Leg.ENTRY,) if stays else (Leg.ENTRY, Leg.STOP)
     asked = [
         OrderMoved(o.key, OrderState.PENDING_CANCEL, "emergency stop")
         for o in dossier.state.open_orders()

@@ -69,6 +69,7 @@ class LiveTrader:
     def __post_init__(self) -> None:
         if self.real is not None:
             self.executor.price_of = lambda fill, order: price_in(self.series.up_to(self.series.end))(fill, order)
+            self.real.price_of = self.executor.price_of
 
     # -- the pass ---------------------------------------------------------
 

@@ -9,10 +9,11 @@ import pandas as pd
 
 from ..adapters.brokers.base import Execution
 from ..core.errors import LivetradingError
+from ..core.events import Filled
 from ..core.events import Event, SplitApplied
 from ..core.orders import Order
 from ..core.types import Leg
-from . import morning
+from . import morning, statements
 from .account_desk import AccountDesk
 from .account_watch import AccountWatch
 from .dossier import Dossier
@@ -37,6 +38,7 @@ class RealAccount:
     morning: Morning
     shown: dict[str, Any] | None = None
     """Both sides as last compared, for a page."""
+    price_of: PriceOf = statements.as_told
     _silent: datetime | None = None
 
     def begin(self, now: datetime) -> bool:
@@ -55,9 +57,17 @@ class RealAccount:
             return True  # a difference in shares, the second look, or the evening's bar will tell
         self._silent = None
         if ratio != 1.0:
+            self._hear_earlier(session, now)
+            state = self.dossier.state
             self.desk.split(state, session, ratio, now)
             self.dossier.commit(morning.applied(state, session, ratio), now)
         return True
+
+    def _hear_earlier(self, session: str, now: datetime) -> None:
+        """Fills of sessions before a split are in old shares: they are booked before it."""
+        news = statements.news(self.dossier.state, self.watch.broker, self.price_of)
+        if news and all(e.session < session for e in news if isinstance(e, Filled)):
+            self.dossier.commit(news, now)
 
     def turned(self, events: list[Event], now: datetime) -> None:
         """A split that only the evening's bar told turns what no agent holds as well."""

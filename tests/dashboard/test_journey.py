@@ -9,11 +9,13 @@ from livetrading.adapters.halt import HaltLatch
 from livetrading.adapters.home import Home
 from livetrading.adapters.store import Store
 from livetrading.execution import views
-from tests.browser import browser
+from tests.browser import Traffic, browser, refreshed
 
 from .conftest import serving
 
 pytestmark = pytest.mark.browser
+SUMS = 6
+"""Figures in the strip above the agents."""
 HAS_BUY = """() => [...document.querySelectorAll('.js-plotly-plot')]
     .some(plot => plot.data.some(trace => trace.name === 'Buy' && trace.x.length))"""
 
@@ -30,6 +32,7 @@ def test_from_an_empty_home_to_a_trade_and_flat_again(tmp_path: Path) -> None:
         page.wait_for_function(HAS_BUY)
         store = Store(Home(server.root))
         assert views.history(store, "PPO_NVDA_001")["fills"]
+        _stays(page, traffic)
         _stop(page)
         assert HaltLatch(Home(server.root)).status() is not None
         (agent,) = views.agents(store)
@@ -60,6 +63,15 @@ def _deploy(page: Page) -> None:
     page.get_by_role("button", name="Deploy to Live Trading").dblclick()
     page.get_by_role("button", name="Pause").wait_for()
     page.get_by_text("1 agent · 1 running").wait_for()
+
+
+def _stays(page: Page, traffic: Traffic) -> None:
+    """The page that the deployment led to, refresh by refresh."""
+    refreshed(page, traffic, 6)
+    page.wait_for_function("() => document.querySelectorAll('.js-plotly-plot').length === 1")
+    assert page.get_by_role("button", name="Pause").count() == 1
+    assert page.get_by_role("tab", name="Executions").count() == 1
+    assert page.locator(".lt-kpi").count() == SUMS
 
 
 def _stop(page: Page) -> None:

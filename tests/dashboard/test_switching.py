@@ -9,7 +9,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from tests.browser import Traffic, browser, refreshed
 
-from .conftest import Server, copy_of, serving, until
+from .conftest import ROOT, Server, copy_of, serving, until
 
 pytestmark = pytest.mark.browser
 LINKS = ("Training", "Settings", "Live Trading")
@@ -50,6 +50,13 @@ def server(traded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 def opened(tmp_path: Path) -> Iterator[tuple[Page, Traffic]]:
     with browser(tmp_path / "profile") as found:
         yield found
+
+
+def test_whatever_refreshes_has_a_container_of_its_own() -> None:
+    """Else a refresh at the wrong moment would push what stands behind it out of place."""
+    components = ROOT / "livetrading" / "dashboard" / "components"
+    found = [path.name for path in components.glob("*.py") if "st.fragment" in path.read_text()]
+    assert found == ["refresh.py"]
 
 
 def failures(traffic: Traffic) -> list[str]:

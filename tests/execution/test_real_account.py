@@ -12,6 +12,7 @@ from livetrading.core.errors import Damaged, Refused
 from livetrading.core.types import Action
 from livetrading.research import backtest
 from tests.doubles.account_life import CAPITAL, TEST, AccountLife, in_account
+from tests.doubles.ibkr import again_ready
 from tests.doubles.lives import FIRST, Always, Cycler, at, crash_bar
 from tests.doubles.series import generated
 from tests.doubles.tws import Fault, TwsDouble
@@ -193,6 +194,19 @@ def test_a_split_in_the_night_turns_what_is_planned_before_it_is_sent(tmp_path: 
     life.check(at(life.sessions[FIRST + 1], "08:00"))
     sent = [(o.type, o.qty, o.aux) for o in tws.ledger.open_orders()]
     assert sent == [("MKT", 2.0 * before.qty, 0.0), ("STP", 2.0 * before.qty, pytest.approx(before.stop_price / 2, abs=0.011))]
+    life.desk.close()
+
+
+def test_a_fill_that_is_heard_on_the_morning_of_a_split_is_booked_before_it(tmp_path: Path, tws: TwsDouble) -> None:
+    frame = generated(1, FIRST + 5, splits={FIRST + 2: 2.0})
+    life = in_account(tmp_path, frame, Always(Action.BUY), tws)
+    entered(life)
+    life.opens(FIRST + 1)  # and the scheduler sleeps until the split
+    life.now = at(life.sessions[FIRST + 2], "03:00")
+    life.split(FIRST + 2)
+    tried_for(life, FIRST + 2, "08:00", "08:01", "09:33")
+    assert life.state.status == "running" and life.state.book.shares == tws.ledger.holds("TEST") > 0
+    assert tws.ledger.on_sale("TEST") == life.state.book.shares
     life.desk.close()
 
 
@@ -387,6 +401,23 @@ def test_an_agent_trades_the_account_that_it_was_deployed_to_and_no_other(life: 
     assert life.tws.order_bytes() == 0
 
 
+def test_an_account_that_changed_over_a_reconnect_gets_no_order_and_no_cancel(life: AccountLife) -> None:
+    deployed(life)
+    life.check(at(life.sessions[FIRST], "16:40"))
+
+    def log_in_to_another() -> None:
+        life.tws.accounts = ["DU7654321"]
+        life.tws.ledger.account = "DU7654321"
+        life.tws.drop_all()
+
+    again_ready(life.link, log_in_to_another)
+    failed = tried_for(life, FIRST + 1, "08:00", "08:01")
+    assert "deployed to account DU1234567" in str(failed) and life.state.status == "blocked"
+    answer = life.ask("emergency_stop", at(life.sessions[FIRST + 1], "08:02"), reason="test", all_orders=True)
+    assert "TWS is logged in to account DU7654321" in str(answer["result"])
+    assert life.tws.order_bytes() == 0
+
+
 def test_a_symbol_that_became_another_contract_blocks_its_agent(life: AccountLife) -> None:
     deployed(life)
     life.tws.listed.remove(TEST)
@@ -468,7 +499,8 @@ def test_an_exit_that_ib_keeps_refusing_is_told_and_not_tried_with_every_pass(li
     for minute in range(1, 5):
         life.check(at(life.sessions[t], f"11:0{minute}"))
     sent = [o for o in life.tws.ledger.orders if ":exit:" in o.ref]
-    assert len(sent) <= 4 and life.tws.ledger.on_sale("TEST") == life.state.book.shares > 0
+    stops = [o for o in life.tws.ledger.orders if o.type == "STP"]
+    assert len(sent) == 3 and len(stops) <= 4 and life.tws.ledger.on_sale("TEST") == life.state.book.shares > 0
     said = life.ask("emergency_stop", at(life.sessions[t], "11:05"), reason="test")["result"]["items"][0]
     assert "the broker ended 3 exits in a row" in said["error"] and "the double says no" in said["error"]
     life.tws.faults.waiting.clear()

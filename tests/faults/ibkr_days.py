@@ -67,7 +67,12 @@ class Played(AccountLife):
     def _pass(self) -> bool:
         if self.desk.latch.status() is not None and emergency.unfinished(self.desk):
             emergency.stop(self.desk, "", "halt latch", self.now)
-        return not checks.run(self.desk, self.now)[1]
+        well = not checks.run(self.desk, self.now)[1]
+        try:
+            self.desk.account.value(self.desk.calendar.last_complete(self.now, self.desk.delay).isoformat(), self.now)
+        except Unavailable:
+            return False
+        return well
 
     def _seqs(self) -> list[int]:
         return [d.seq for d in self.desk.dossiers.values()]

@@ -160,7 +160,8 @@ def standing(world: World) -> dict[str, Any]:
     """All that must be the same: the book, the account, and the orders in both, by their keys."""
     life, ledger = world.life, world.tws.ledger
     told = {
-        "broker": sorted((_alike(o.ref), o.action, o.qty, o.type, o.tif, o.aux, o.status, o.filled) for o in ledger.orders if o.perm_id),
+        "broker": sorted({(_alike(o.ref), o.action, o.qty, o.type, o.tif, o.aux, o.status, o.filled)
+                          for o in ledger.orders if o.perm_id}),
         "filled": [(_alike(f.order.ref), f.qty, round(f.price, 6), f.commission) for f in ledger.fills],
         "positions": {c: qty for c, (qty, _) in ledger.positions.items() if qty}, "cash": round(ledger.cash, 6),
         "halted": life.desk.latch.status() is not None,
@@ -171,8 +172,8 @@ def standing(world: World) -> dict[str, Any]:
     events = [event for _, batch in events_of(life.home.agent(AGENT)) for event in batch]
     return {
         **told, "rest": life.desk.account.rest(state), "status": (str(state.status), state.status_reason),
-        "orders": sorted((_alike(o.key), o.qty, o.tif, round(o.stop_price, 6), str(o.state), o.filled)
-                         for o in (*state.orders, *state.recent) if o.leg != "stop" or o.state != "REJECTED"),
+        "orders": sorted({(_alike(o.key), o.qty, o.tif, round(o.stop_price, 6), str(o.state), o.filled)
+                          for o in (*state.orders, *state.recent) if o.leg != "stop" or o.state != "REJECTED"}),
         "fills": [(_alike(e.key), e.session, e.qty, e.price, e.fee, round(e.stop, 6)) for e in events if isinstance(e, Filled)],
         "book": (state.book.shares, round(state.book.cash, 6), state.booked, state.settled, state.split_on),
         "ledger": agent_ledger.rows(events),

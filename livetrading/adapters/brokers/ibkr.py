@@ -193,7 +193,8 @@ class IbkrBroker:
 
     ``booked`` tells how many shares of a key the agent's book already holds as
     fills, ``others`` how many shares of the contract are not this agent's: other
-    agents' and the unmanaged rest.
+    agents' and the unmanaged rest. ``gate`` refuses an account that is not the agent's:
+    it is asked with every call, for TWS may be logged in to another one by then.
     """
 
     connection: IbkrConnection
@@ -202,13 +203,22 @@ class IbkrBroker:
     costs: Costs = Costs()
     booked: Callable[[str], int] = lambda ref: 0
     others: Callable[[], int] = lambda: 0
+    gate: Callable[[str], None] = lambda number: None
+
+    def _call(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        async def gated() -> T:
+            self.connection.session.require()
+            self.gate(self.connection.session.account)
+            return await work()
+
+        return self.connection.call(gated)
 
     def submit(self, ticket: Ticket, child: Ticket | None, now: datetime) -> BrokerOrder:
         """Sent and acknowledged with a permId. Unavailable: whether it arrived is unknown."""
-        return self.connection.call(lambda: self.connection.desk.submit(ticket, child, self.instrument))
+        return self._call(lambda: self.connection.desk.submit(ticket, child, self.instrument))
 
     def cancel(self, ref: str, now: datetime) -> None:
-        self.connection.call(lambda: self.connection.desk.cancel(ref))
+        self._call(lambda: self.connection.desk.cancel(ref))
 
     def find(self, ref: str) -> BrokerOrder | None:
         """Open orders of all clients, completed ones and executions, by the key they carry."""
@@ -217,14 +227,18 @@ class IbkrBroker:
             found = await self.connection.desk.find(ref)
             return None if found is None else self._order(found)
 
-        return self.connection.call(work)
+        return self._call(work)
 
     def executions(self) -> list[Execution]:
         """Fills that the book does not hold: those of the day, and earlier ones by their order's count."""
-        return self.connection.call(self._executions)
+        return self._call(self._executions)
 
     def position(self) -> int:
-        return self.connection.positions().get(self.instrument.con_id, 0) - self.others()
+        async def work() -> int:
+            await self.connection.session.fresh()
+            return self.connection.session.positions().get(self.instrument.con_id, 0)
+
+        return self._call(work) - self.others()
 
     def traded(self) -> str:
         """Nothing waits for a bar: fills are booked as they are heard."""

@@ -7,7 +7,7 @@ import streamlit as st
 from livetrading.core.errors import Damaged, NotFound
 from livetrading.dashboard import markup, reading, sitemap
 
-from . import agent_chart, agent_facts, confirm, dialogs, frame, reconciliation
+from . import agent_chart, agent_facts, confirm, dialogs, frame, reconciliation, refresh
 from .guard import shown
 
 Doc = dict[str, Any]
@@ -21,7 +21,7 @@ FAST_PACE = 5
 def panel(agent: Doc, *, detail: bool, alone: bool = False) -> None:
     """A bordered panel that keeps itself fresh. ``alone``: no way back is needed."""
     with st.container(border=True, key=f"panel_{agent['agent_id']}", height="content" if detail else "stretch"):
-        st.fragment(run_every=seconds(agent))(_body)(agent["agent_id"], detail, alone)
+        refresh.every(seconds(agent), _body, agent["agent_id"], detail, alone)
 
 
 def select(agent_id: str | None) -> None:

@@ -10,6 +10,7 @@ from livetrading.dashboard import reading
 from livetrading.dashboard.format import DASH
 
 from . import agent as agents_panel
+from . import refresh
 from .guard import shown
 from .records import colored
 
@@ -36,7 +37,7 @@ def render(agents: list[Doc]) -> None:
             text = st.text_input(
                 "Search", key="table_search", placeholder="Agent or symbol", label_visibility="collapsed",
             )
-        st.fragment(run_every=agents_panel.EVERY)(_table)(choice or "All", text.strip().upper())
+        refresh.every(agents_panel.EVERY, _table, choice or "All", text.strip().upper())
     with detail:
         by_id = {a["agent_id"]: a for a in agents}
         agents_panel.panel(by_id.get(st.session_state.get(CHOSEN), agents[0]), detail=False)

@@ -9,7 +9,7 @@ from livetrading.dashboard.format import count, money, plural, signed_money, sig
 from livetrading.dashboard.markup import Fact
 
 from . import agent as agents_panel
-from . import agent_table, broker, dialogs, records
+from . import agent_table, broker, dialogs, records, refresh
 from .guard import guarded, shown
 
 Doc = dict[str, Any]
@@ -23,7 +23,7 @@ def render() -> None:
         agents = reading.agents()
         _header(agents)
         broker.render()
-        st.fragment(run_every=_seconds(agents))(_strip)(_roll(agents))
+        refresh.every(_seconds(agents), _strip, _roll(agents))
         _agents(agents)
 
 

@@ -7,6 +7,7 @@ import streamlit as st
 from livetrading.dashboard import markup, reading
 from livetrading.dashboard.format import duration, masked, moment, money
 
+from . import refresh
 from .guard import shown
 
 Doc = dict[str, Any]
@@ -17,7 +18,7 @@ TONES = {"ready": "lt-up", "connecting": "lt-warn", "starting": "lt-warn", "link
 
 
 def render() -> None:
-    st.fragment(run_every=EVERY)(_strip)()
+    refresh.every(EVERY, _strip)
 
 
 @shown

@@ -7,6 +7,7 @@ import streamlit as st
 from livetrading.dashboard import commands, markup, reading
 from livetrading.dashboard.format import markdown
 
+from . import refresh
 from .guard import shown
 
 Doc = dict[str, Any]
@@ -25,7 +26,7 @@ def render() -> None:
             st.session_state[RUNNING] = command.id
             st.rerun()
         if busy:
-            st.fragment(run_every=EVERY)(_watch)()
+            refresh.every(EVERY, _watch)
         elif _command() is not None:
             _result(_command().wait(0))
         else:

@@ -7,9 +7,10 @@ import streamlit as st
 from livetrading.dashboard import control, markup, reading
 from livetrading.dashboard.format import clock, duration, new_york, plural
 
-from . import dialogs, emergency
+from . import dialogs, emergency, refresh
 from .guard import shown
 
+EVERY = 5
 HEARTBEAT_LATE = 30
 """Seconds; the scheduler beats every ten."""
 
@@ -24,21 +25,20 @@ def scroll_up() -> None:
 def render() -> None:
     with st.container(key="frame", horizontal=True, wrap=False, vertical_alignment="center"):
         with st.container(width="stretch"):
-            _pulse()
+            refresh.every(EVERY, _pulse)
         st.button(
             "EMERGENCY STOP", key="emergency_open", width="content", wrap=False,
             on_click=dialogs.note, args=("emergency",), help="Cancel all orders, close all positions, halt trading.",
         )
     if st.session_state.pop("scroll_up", False):
         st.html(SCROLL_UP, unsafe_allow_javascript=True)
-    _state()
+    refresh.every(EVERY, _state)
     emergency.render_result()
     notice = st.session_state.pop("notice", None)
     if notice:
         st.toast(notice, duration="long")
 
 
-@st.fragment(run_every=5)
 @shown
 def _pulse() -> None:
     """One line that is always in view."""
@@ -60,7 +60,6 @@ def _scheduler_pill(scheduler: dict[str, Any]) -> str:
     return markup.pill(f"Scheduler alive · heartbeat {duration(age)} ago", tone)
 
 
-@st.fragment(run_every=5)
 @shown
 def _state() -> None:
     """What needs a person: the halt, a missing scheduler, alarms."""

@@ -10,6 +10,7 @@ from livetrading.dashboard import commands, markup, reading
 from livetrading.dashboard.format import count, duration
 from livetrading.research import jobs as job_records
 
+from . import refresh
 from .guard import shown
 
 Doc = dict[str, Any]
@@ -37,7 +38,7 @@ def render(on_done: Callable[[str], None]) -> None:
             return
         finished = _look(watched)
         if finished is None:
-            st.fragment(run_every=EVERY)(_running)(watched)
+            refresh.every(EVERY, _running, watched)
         else:
             _ended(watched, finished, on_done)
 

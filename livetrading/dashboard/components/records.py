@@ -8,6 +8,7 @@ import streamlit as st
 from livetrading.dashboard import markup, reading, style
 from livetrading.dashboard.format import DASH, clock, signed_money, signed_percent
 
+from . import refresh
 from .guard import shown
 
 Doc = dict[str, Any]
@@ -38,7 +39,7 @@ IN_FORCE = {"OPG": "OPG: at the open", "DAY": "DAY: regular hours", "GTC": "GTC:
 
 
 def render(agent_id: str) -> None:
-    st.fragment(run_every=EVERY)(_body)(agent_id)
+    refresh.every(EVERY, _body, agent_id)
 
 
 @shown
