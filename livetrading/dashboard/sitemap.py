@@ -36,5 +36,8 @@ def show(content: Callable[[], None]) -> None:
 
 def draw(page: st.Page) -> None:
     """For the main script: what this page shows."""
+    st.session_state.pop(CONTENT, None)
     page.run()
-    st.session_state[CONTENT]()
+    content = st.session_state.get(CONTENT)
+    if content is not None:
+        content()

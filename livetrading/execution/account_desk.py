@@ -6,6 +6,7 @@ when an agent of the account is first asked for.
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..adapters import settings
 from ..adapters.brokers import ibkr_gates as gates
-from ..adapters.brokers.base import BrokerOrder
+from ..adapters.brokers.base import BrokerOrder, Health
 from ..adapters.brokers.ibkr_config import IbkrConfig
 from ..adapters.brokers.ibkr_setup import config_of
 from ..adapters.home import Home
@@ -97,7 +98,7 @@ class AccountDesk:
         health = link.health()
         seconds = max(patience, self.patience if first else 0.0)
         if not health.ready and seconds:
-            health = link.wait_ready(seconds)
+            health = _awaited(link, seconds)
         if health.ready:
             return link
         if patience and health.state == "refused":
@@ -290,6 +291,17 @@ class AccountDesk:
                 if figures.number != number:  # TWS is logged in to another account
                     continue
                 self.journal(number).record(Valued(session, figures.net_liquidation, figures.currency), now)
+
+
+def _awaited(link: "IbkrConnection", seconds: float) -> Health:
+    """The connection's health once ready, refused, or the time is over. A client id that is taken may be
+    that of a process which was just killed: TWS forgets it soon, so that is waited for."""
+    end, taken = time.monotonic() + seconds, gates.client_id_taken(link.config.client_id)
+    while True:
+        health = link.wait_ready(max(end - time.monotonic(), 0.1))
+        if health.detail != taken or time.monotonic() >= end:
+            return health
+        time.sleep(0.2)
 
 
 def _can_sell(state: AgentState, order: Order, answer: BrokerOrder) -> int:

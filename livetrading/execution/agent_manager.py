@@ -187,7 +187,7 @@ class AgentManager:
             raise Conflict(f"{agent_id} is {dossier.state.status}; only a running agent can be paused.")
         if dossier.state.status != AgentStatus.PAUSED:
             dossier.commit([StatusChanged(AgentStatus.PAUSED, "", by)], hand.now)
-        emergency.withdraw_entries(hand.executor, "the agent was paused", hand.now)
+        hand.executor.withdraw_entries("the agent was paused", hand.now)
         return f"{agent_id} is paused.", {"agent_id": agent_id, "agent_status": "paused"}
 
     def close(self, agent_id: str, by: str, now: datetime, note: str = "") -> Result:
@@ -200,7 +200,7 @@ class AgentManager:
             raise Conflict(f"{agent_id} holds no position; there is nothing to close.")
         if state.flat and note:
             hand.dossier.commit([Noted(note)], hand.now)
-        emergency.withdraw_entries(hand.executor, f"{CLOSING}{by}", hand.now)
+        hand.executor.withdraw_entries(f"{CLOSING}{by}", hand.now)
         done = emergency.flatten(hand, f"{CLOSING}{by}", note)
         return f"{agent_id}: {done}.", {"agent_id": agent_id, "outcome": done, "flat": hand.dossier.state.flat}
 
@@ -211,7 +211,7 @@ class AgentManager:
         over = dossier.state.status == AgentStatus.FINISHED
         if not dossier.state.flat and not over:
             raise Conflict(f"{agent_id} holds {dossier.state.book.shares} {dossier.state.agent.symbol}; close the position first.")
-        emergency.withdraw_entries(hand.executor, "the agent was removed", hand.now)
+        hand.executor.withdraw_entries("the agent was removed", hand.now)
         if dossier.state.orders:
             raise Conflict(f"{agent_id} still has an order at the broker; try again when it has ended.")
         said = [Noted(note)] if note else []

@@ -55,15 +55,6 @@ def hand_on(desk: Desk, agent_id: str, now: datetime) -> Hand:
     return Hand(trader.executor, replay.virtual_now(trader), trader)
 
 
-def withdraw_entries(executor: OrderExecutor, reason: str, now: datetime) -> None:
-    """Cancel every purchase that has not filled, here or at the broker."""
-    for order in executor.dossier.state.open_orders(Leg.ENTRY):
-        if order.state == OrderState.PLANNED:
-            executor.drop(order, OrderState.CANCELED, reason, now)
-        elif order.state != OrderState.PENDING_CANCEL:
-            executor.cancel(order.key, reason, now)
-
-
 def flatten(hand: Hand, reason: str, note: str = "") -> str:
     """Sell what is held as soon as it can be sold: ``flat``, or ``exit queued``.
 
@@ -205,7 +196,7 @@ def _withdraw_first(desk: Desk, agent_id: str, now: datetime) -> None:
     if state.agent.mode == Mode.REPLAY or not state.open_orders(Leg.ENTRY):
         return
     try:
-        withdraw_entries(desk.executor(agent_id), "emergency stop", now)
+        desk.executor(agent_id).withdraw_entries("emergency stop", now)
     except LivetradingError as error:
         log.error("emergency stop of %s: %s", agent_id, error)
         desk.forget(agent_id)
@@ -237,7 +228,7 @@ def _stop_one(desk: Desk, agent_id: str, by: str, now: datetime) -> dict[str, An
             _halt(dossier, by, now)
         hand = hand_on(desk, agent_id, now)
         _halt(dossier, by, hand.now)
-        withdraw_entries(hand.executor, "emergency stop", hand.now)
+        hand.executor.withdraw_entries("emergency stop", hand.now)
         hand.executor.recover(hand.now)
         status = flatten(hand, "emergency stop")
     except LivetradingError as error:

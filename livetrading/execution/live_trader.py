@@ -109,6 +109,9 @@ class LiveTrader:
         self.executor.recover(now)
         if self.real is not None:
             self.real.judge(now)
+            if self.dossier.state.status == AgentStatus.BLOCKED:
+                # What it would buy now nobody has agreed to.
+                self.executor.withdraw_entries("the agent is blocked", now)
         return True
 
     def _unheard(self, reason: str, now: datetime, done: Pass) -> None:

@@ -229,6 +229,14 @@ class OrderExecutor:
         ]
         self.dossier.commit([OrderMoved(o.key, state, reason) for o in (order, *children)], now)
 
+    def withdraw_entries(self, reason: str, now: datetime) -> None:
+        """Cancel every purchase that has not filled, here or at the broker."""
+        for order in self.dossier.state.open_orders(Leg.ENTRY):
+            if order.state == _S.PLANNED:
+                self.drop(order, _S.CANCELED, reason, now)
+            elif order.state != _S.PENDING_CANCEL:
+                self.cancel(order.key, reason, now)
+
     def cancel(self, key: str, reason: str, now: datetime) -> None:
         """Ask the broker; the order ends when the broker says so."""
         self.dossier.commit([OrderMoved(key, _S.PENDING_CANCEL, reason)], now)

@@ -26,17 +26,25 @@ def protect(executor: "OrderExecutor", now: datetime) -> list[str]:
         return [f"the exit waits: the broker has not confirmed the cancel of {o.key} yet; look at it in TWS"
                 for o in stops if waits and o.state == OrderState.PENDING_CANCEL]
     if theirs != held:
-        bare = not any(o.at_broker for o in stops)
+        bare = not any(o.at_broker and executor.broker.find(o.key) is not None for o in stops)
         return [f"no stop is placed while the book holds {held} shares and the broker {theirs}"] if bare else []
     for stop in state.open_orders(Leg.STOP):
         if stop.state in WORKING and not executor.known(stop):
             executor.give_up(stop, "the broker does not know it", now)
+    if idle := [o.key for o in executor.dossier.state.open_orders(Leg.STOP) if _idle(executor, o)]:
+        _cancel(executor, idle, "the broker keeps it without working it", now)
+        return ["the broker keeps the protective stop without working it: it protects nothing and is replaced"]
     stops = executor.dossier.state.open_orders(Leg.STOP)
     if any(o.at_broker for o in stops):
         return _resize(executor, stops, held, now)
     stop = stops[0] if stops else _planned(executor, held, now)
     executor.send(stop, now)
     return [f"the protective stop was missing and was placed again at {stop.stop_price:.2f}"]
+
+
+def _idle(executor: "OrderExecutor", stop: Order) -> bool:
+    answer = executor.broker.find(stop.key) if stop.state in WORKING else None
+    return answer is not None and not answer.working
 
 
 def _planned(executor: "OrderExecutor", held: int, now: datetime) -> Order:

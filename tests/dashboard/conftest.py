@@ -28,6 +28,14 @@ TRADES = 4
 """It has closed so many and holds shares."""
 
 
+@pytest.fixture(autouse=True)
+def _main_module_stays() -> Iterator[None]:
+    """AppTest puts the page it runs in place of ``__main__``, which every process spawned later would run."""
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before
+
+
 @pytest.fixture(scope="session")
 def traded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of the bundled NVDA bars and a replay agent that has traded. Do not change it."""

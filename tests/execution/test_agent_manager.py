@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from livetrading.adapters import settings
 from livetrading.core.types import AgentStatus, Leg, Terms
-from livetrading.execution import requests
+from livetrading.execution import account_agents, requests
 from livetrading.execution.agent_manager import AgentManager
 from tests.doubles.lives import AGENT, FIRST, Cycler, Life, a_life, at, deployed, store_test, until
+from tests.doubles.processes import free_port
 from tests.doubles.series import generated
 
 
@@ -81,10 +83,14 @@ def test_a_job_without_its_result_refuses_and_does_not_come_back_for_ever(new: L
     assert answer["status"] == "refused" and requests.pending(new.store) == []
 
 
-def test_no_real_account_is_deployed_by_this_request(new: Life) -> None:
+def test_no_account_is_deployed_to_while_its_broker_does_not_answer(new: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(account_agents, "ANSWER_SECONDS", 0.3)
+    settings.save(new.home, "ibkr_port", free_port())
     store_test(new.store, new.model_id, Terms(), "again")
     answer = new.ask("create", eve(new), model_id=new.model_id, mode="ibkr", job_id="again", source=f"csv:{new.csv}")
     assert answer["status"] == "refused" and new.desk.active() == []
+    assert "Interactive Brokers cannot be used now" in answer["message"]
+    new.desk.close()
 
 
 def test_pause_withdraws_the_entry_and_keeps_position_and_stop(life: Life) -> None:

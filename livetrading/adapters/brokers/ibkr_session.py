@@ -65,12 +65,9 @@ class IbkrSession:
         self._changed.set()
 
     async def until_ready(self, seconds: float, ends: frozenset[str] = frozenset({"refused"})) -> Health:
-        """The health once ready, in a state of ``ends`` (there a person is needed), or when the time is over.
-
-        A client id that is taken may be a dead socket's, which TWS forgets soon: that is waited for.
-        """
+        """The health once ready, in a state of ``ends`` (there a person is needed), or when the time is over."""
         end = asyncio.get_running_loop().time() + seconds
-        while not self._health.ready and (self._health.state not in ends or self._brief):
+        while not self._health.ready and self._health.state not in ends:
             left = end - asyncio.get_running_loop().time()
             if left <= 0:
                 break
