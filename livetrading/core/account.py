@@ -17,6 +17,7 @@ class _Told(Protocol):
 
 
 T = TypeVar("T", bound=_Told)
+K = TypeVar("K")
 
 
 def owner(key: str) -> str:
@@ -30,8 +31,8 @@ def of_agent(agent_id: str, told: Iterable[T]) -> list[T]:
     return [item for item in told if owner(item.ref) == agent_id]
 
 
-def unmanaged(positions: Mapping[str, int], books: Iterable[tuple[str, int]]) -> dict[str, int]:
-    """Whole shares by symbol that no agent holds; ``books`` are (symbol, shares) of each agent.
+def unmanaged(positions: Mapping[K, int], books: Iterable[tuple[K, int]]) -> dict[K, int]:
+    """Whole shares by symbol or contract that no agent holds; ``books`` are (symbol, shares) of each agent.
 
     Negative where a person sold what an agent's book still holds.
     """
@@ -47,7 +48,12 @@ def position_of(agent_id: str, position: int, holdings: Mapping[str, int], rest:
     ``holdings`` are the shares of every agent on that symbol by id. Equal to the
     agent's own as long as nobody traded its shares by hand.
     """
-    return position - rest - sum(n for other, n in holdings.items() if other != agent_id)
+    return position - not_of(agent_id, holdings, rest)
+
+
+def not_of(agent_id: str, holdings: Mapping[str, int], rest: int) -> int:
+    """Shares of a contract that are not this agent's: other agents' and the unmanaged rest."""
+    return rest + sum(n for other, n in holdings.items() if other != agent_id)
 
 
 def rest_after_split(rest: int, holdings: Iterable[int], ratio: float) -> int:

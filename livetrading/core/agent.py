@@ -84,7 +84,8 @@ class AgentState:
     """The fold of a journal. Sessions are ISO dates, None before the first.
 
     ``booked`` is the last session whose money is in the book, ``settled`` the
-    last that is decided or MISSED, ``bars_end`` the last appended bar, ``priced_by`` the source that priced it.
+    last that is decided or MISSED, ``bars_end`` the last appended bar, ``priced_by`` the
+    source that priced it.
     ``held_in_a_row`` counts the sessions missed for ``held_reason`` in a row.
     ``overnight`` are the shares held at the last mark, in today's shares, ``split_on``
     the session of the last split; ``taken`` sums the fills of each order that are in the book,

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from ..adapters.brokers import ibkr_gates as gates
-from ..core import rules
+from ..core import account, rules
 from ..core.account_book import RestSet
 from ..core.agent import AgentState
 from ..core.atr import atr14
@@ -47,17 +47,17 @@ def admitted(desk: Desk, symbol: str, terms: Terms, args: dict[str, Any], now: d
 
 def _record_rest(desk: Desk, number: str, con_id: int, symbol: str, position: int, now: datetime) -> None:
     """What is held beside the agents: taken as it is where none trades the contract yet."""
-    holdings = [
-        s.book.shares for s in desk.account.agents() if (s.agent.account, s.agent.con_id) == (number, con_id)
+    books = [
+        (con_id, s.book.shares) for s in desk.account.agents() if (s.agent.account, s.agent.con_id) == (number, con_id)
     ]
-    journal = desk.account.journal(number)
+    journal, rest = desk.account.journal(number), account.unmanaged({con_id: position}, books)[con_id]
     known = journal.book.rest.get(con_id)
-    if holdings and known != position - sum(holdings):
-        raise Conflict(f"Account {number} holds {position} {symbol}, the agents {sum(holdings)} and {known} are known as"
-                       f" unmanaged; resolve that difference on its agents first.")
-    if known != position - sum(holdings):
-        reason = "held before an agent traded it"
-        journal.record(RestSet(con_id, symbol, position, "deployment", reason), now)
+    if known == rest:
+        return
+    if books:
+        raise Conflict(f"Account {number} holds {position} {symbol}, of which the agents' books leave {rest} and {known} are"
+                       f" known as unmanaged; resolve that difference on its agents first.")
+    journal.record(RestSet(con_id, symbol, rest, "deployment", "held before an agent traded it"), now)
 
 
 def may_start(desk: Desk, dossier: Dossier, now: datetime) -> None:
@@ -87,8 +87,8 @@ def resolve(desk: Desk, agent_id: str, kind: str, request_id: str, by: str, now:
 
 def _ignore(desk: Desk, dossier: Dossier, positions: dict[int, int], by: str, now: datetime) -> Result:
     state = dossier.state
-    held = sum(s.book.shares for s in desk.account.siblings(state))
-    rest = positions.get(state.agent.con_id, 0) - held
+    con_id, siblings = state.agent.con_id, desk.account.siblings(state)
+    rest = account.unmanaged({con_id: positions.get(con_id, 0)}, [(con_id, s.book.shares) for s in siblings])[con_id]
     if desk.account.journal(state.agent.account).book.rest.get(state.agent.con_id) == rest:
         raise Conflict(f"{dossier.agent_id}: book and broker agree; there is nothing to ignore.")
     text = f"{rest} {state.agent.symbol} of account {state.agent.account} are unmanaged from now on"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..adapters import settings
 from ..adapters.brokers import ibkr_gates as gates
-from ..adapters.brokers.base import BrokerOrder, Health
+from ..adapters.brokers.base import BrokerOrder, Health, can_sell
 from ..adapters.brokers.ibkr_config import IbkrConfig
 from ..adapters.brokers.ibkr_setup import config_of
 from ..adapters.home import Home
@@ -195,8 +195,8 @@ class AccountDesk:
 
     def others(self, state: AgentState) -> int:
         """Shares of the contract that are not this agent's: other agents' and the unmanaged rest."""
-        held = sum(self._held(s) for s in self.siblings(state) if s.agent.agent_id != state.agent.agent_id)
-        return self.rest(state) + held
+        held = {s.agent.agent_id: self._held(s) for s in self.siblings(state)}
+        return account.not_of(state.agent.agent_id, held, self.rest(state))
 
     def _held(self, state: AgentState) -> int:
         """An agent's shares as the account has them: a split that another agent has booked already
@@ -309,5 +309,4 @@ def _can_sell(state: AgentState, order: Order, answer: BrokerOrder) -> int:
     if order.side == "BUY":
         return 0
     entry = state.order(order.parent) if order.parent else None
-    most = min(answer.qty, entry.filled) if entry is not None and entry.open else answer.qty
-    return max(most - answer.filled, 0)
+    return can_sell(answer, entry.filled if entry is not None and entry.open else None)

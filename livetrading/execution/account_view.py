@@ -9,8 +9,6 @@ from ..core.errors import LivetradingError
 from .desk import Desk
 
 Doc = dict[str, Any]
-
-
 SESSIONS = 5
 """Of day trades that count together."""
 

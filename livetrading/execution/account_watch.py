@@ -14,9 +14,9 @@ from ..core import account
 from ..core.events import StatusChanged
 from ..core.orders import TERMINAL
 from ..core.types import AgentStatus
-from . import statements
 from .account_desk import AccountDesk
 from .dossier import Dossier
+from .position_tracker import difference, expected
 
 if TYPE_CHECKING:
     from ..adapters.brokers.ibkr import IbkrBroker
@@ -39,16 +39,14 @@ class AccountWatch:
         """Shares in the book, at the broker for this agent, and unmanaged."""
         state = self.dossier.state
         return {
-            "book": state.book.shares + statements.unpriced(state, self.broker),
+            "book": expected(self.dossier, self.broker),
             "broker": self.broker.position(), "unmanaged": self.desk.rest(state),
         }
 
     def problem(self) -> str | None:
         """Both sides in words if they differ now; None while they agree."""
-        sides, symbol = self.sides(), self.dossier.state.agent.symbol
-        if sides["book"] != sides["broker"]:
-            return (f"the book holds {sides['book']} {symbol}, the broker {sides['broker']}"
-                    f" (beside {sides['unmanaged']} unmanaged)")
+        if differs := difference(self.dossier, self.broker):
+            return f"{differs} (beside {self.desk.rest(self.dossier.state)} unmanaged)"
         strange = self.strangers()
         return f"the broker works {', '.join(strange)}, which the book does not know as open" if strange else None
 

@@ -24,7 +24,7 @@ from .position_tracker import difference
 
 log = logging.getLogger(__name__)
 
-RECONNECT_SECONDS = (0.0, 2.0, 2.0)
+RECONNECT_SECONDS = (0.0, 2.0)
 """That a stop waits for the connection, each time that it is lost meanwhile."""
 FLAT, QUEUED = "flat", "exit queued"
 OVER = {"status": "finished replay", "flat": True}
@@ -142,24 +142,28 @@ def _withdraw_account(desk: Desk, now: datetime, all_orders: bool) -> list[dict[
 def _withdraw_all(desk: Desk, now: datetime, all_orders: bool) -> list[str]:
     """The keys that the broker has not confirmed as ended. A connection that is lost meanwhile is
     made again within a second or two: the stop waits for it, and asks anew."""
-    agents = [s for s in desk.account.agents() if s.status != AgentStatus.FINISHED]
-    for number, patience in enumerate(RECONNECT_SECONDS, 1):
+    for patience in RECONNECT_SECONDS:
         try:
-            link = desk.account.ready("", patience)
-            number, theirs = link.health().account, {s.agent.account for s in agents}
-            if number not in theirs:
-                raise Refused(f"TWS is logged in to account {number}, and the agents trade {', '.join(theirs)}; log in to that.")
-            legs = {s.agent.agent_id: _withdrawn_legs(desk, s.agent.agent_id, now) for s in agents}
-            working = [o.ref for o in link.open_orders() if _leg(o.ref) in legs.get(account.owner(o.ref), ())]
-            left = link.cancel(working)
-            if all_orders:
-                link.cancel_everything()
-                left = [o.ref or o.broker_id for o in link.open_orders()]
-            return left
-        except Unavailable:
-            if number == len(RECONNECT_SECONDS):
-                raise
-    return []
+            return _ask_all(desk, now, all_orders, patience)
+        except Unavailable as error:
+            log.warning("emergency stop of the account: %s", error)
+    return _ask_all(desk, now, all_orders, RECONNECT_SECONDS[-1])
+
+
+def _ask_all(desk: Desk, now: datetime, all_orders: bool, patience: float) -> list[str]:
+    """One try: the keys that the broker has not confirmed as ended. Unavailable when it cannot be asked."""
+    agents = [s for s in desk.account.agents() if s.status != AgentStatus.FINISHED]
+    link = desk.account.ready("", patience)
+    number, theirs = link.health().account, {s.agent.account for s in agents}
+    if number not in theirs:
+        raise Refused(f"TWS is logged in to account {number}, and the agents trade {', '.join(theirs)}; log in to that.")
+    legs = {s.agent.agent_id: _withdrawn_legs(desk, s.agent.agent_id, now) for s in agents}
+    working = [o.ref for o in link.open_orders() if _leg(o.ref) in legs.get(account.owner(o.ref), ())]
+    left = link.cancel(working)
+    if all_orders:
+        link.cancel_everything()
+        left = [o.ref or o.broker_id for o in link.open_orders()]
+    return left
 
 
 def _withdrawn_legs(desk: Desk, agent_id: str, now: datetime) -> tuple[str, ...]:

@@ -5,9 +5,9 @@ as well; a real one rescales the position in the night and fills in new shares.
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime
 
-from ..adapters.bars.base import BarSource
+from ..adapters.bars.base import BarSource, last_look
 from ..adapters.calendar import Calendar
 from ..core import rules, windows
 from ..core.agent import AgentState
@@ -15,8 +15,6 @@ from ..core.events import Event, OrderMoved, SplitApplied
 from ..core.orders import Order, OrderState
 from ..core.windows import NEW_YORK
 
-AGAIN_FROM = time(9, 0)
-"""The source is asked a second time, shortly before the last orders leave."""
 NO_SHARE = "a split left no whole share"
 
 
@@ -31,7 +29,7 @@ class Morning:
     def ratio(self, symbol: str, now: datetime) -> float:
         """The split that holds from today's open, 1 if there is none. Asks the source when due."""
         today = self._today(now)
-        if today is None or not self._due(today, now):
+        if today is None or not self._due(now):
             return 1.0
         ahead = self.source.daily(symbol, now=now).ahead
         self.asked = now
@@ -44,7 +42,7 @@ class Morning:
     def known(self, now: datetime) -> bool:
         """Whether today's splits are known, or it is too late to wait for them."""
         today = self._today(now)
-        return today is None or not self._due(today, now) or now > windows.at(today, windows.DAY_FROM)
+        return today is None or not self._due(now) or now > windows.at(today, windows.DAY_FROM)
 
     def _today(self, now: datetime) -> date | None:
         """The session whose splits hold now: from 04:00 to its close."""
@@ -53,10 +51,10 @@ class Morning:
             return None
         return day if windows.at(day, windows.OPG_FROM) <= now < self.calendar.close_at(day) else None
 
-    def _due(self, today: date, now: datetime) -> bool:
-        marks = [windows.at(today, clock) for clock in (windows.OPG_FROM, AGAIN_FROM)]
-        passed = [mark for mark in marks if mark <= now]
-        return self.asked is None or self.asked < passed[-1]
+    def _due(self, now: datetime) -> bool:
+        """Whether the source was not asked yet since the last hour at which a split may show."""
+        mark = last_look(now)
+        return mark is not None and (self.asked is None or self.asked < mark)
 
 
 def today(now: datetime) -> str:

@@ -12,10 +12,15 @@ from .dossier import Dossier
 def difference(dossier: Dossier, broker: Broker) -> str | None:
     """Both sides in words if they differ; None while they agree."""
     ours, theirs = dossier.state.book.shares, broker.position()
-    if ours == theirs or ours + statements.unpriced(dossier.state, broker) == theirs:
+    if theirs in (ours, expected(dossier, broker)):
         return None
     symbol = dossier.state.agent.symbol
     return f"the book holds {ours} {symbol}, the broker {theirs}"
+
+
+def expected(dossier: Dossier, broker: Broker) -> int:
+    """Shares in the book once everything that the broker has told has a price."""
+    return dossier.state.book.shares + statements.unpriced(dossier.state, broker)
 
 
 def reconcile(dossier: Dossier, broker: Broker, now: datetime) -> str | None:

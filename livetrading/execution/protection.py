@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from ..adapters.brokers.base import can_sell
 from ..adapters.stamps import stamp
 from ..core.events import OrderPlanned
 from ..core.orders import WORKING, Order, OrderState
@@ -98,9 +99,10 @@ def _working(executor: "OrderExecutor", order: Order) -> int:
     answer, entry = executor.broker.find(order.key), _entry_of(executor, order)
     if answer is None or answer.state not in WORKING:
         return 0
-    bought = executor.broker.find(entry.key) if entry else None
-    limit = answer.qty if entry is None else min(answer.qty, bought.filled if bought else 0)
-    return max(limit - answer.filled, 0)
+    if entry is None:
+        return can_sell(answer, None)
+    bought = executor.broker.find(entry.key)
+    return can_sell(answer, bought.filled if bought else 0)
 
 
 def _cancel(executor: "OrderExecutor", keys: list[str], reason: str, now: datetime) -> None:

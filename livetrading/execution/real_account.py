@@ -9,8 +9,7 @@ import pandas as pd
 
 from ..adapters.brokers.base import Execution
 from ..core.errors import LivetradingError
-from ..core.events import Filled
-from ..core.events import Event, SplitApplied
+from ..core.events import Event, Filled, SplitApplied
 from ..core.orders import Order
 from ..core.types import Leg
 from . import morning, statements

@@ -31,20 +31,20 @@ def tws() -> Iterator[TwsDouble]:
         yield double
 
 
-@pytest.fixture
-def life(tmp_path: Path, calm: pd.DataFrame, tws: TwsDouble) -> Iterator[AccountLife]:
-    made = in_account(tmp_path, calm, Cycler(), tws)
+def _led(root: Path, frame: pd.DataFrame, tws: TwsDouble) -> Iterator[AccountLife]:
+    made = in_account(root, frame, Cycler(), tws)
     try:
         yield made
     finally:
         made.desk.close()
+
+
+@pytest.fixture
+def life(tmp_path: Path, calm: pd.DataFrame, tws: TwsDouble) -> Iterator[AccountLife]:
+    yield from _led(tmp_path, calm, tws)
 
 
 @pytest.fixture
 def eventful(tmp_path: Path, bars: pd.DataFrame, tws: TwsDouble) -> Iterator[AccountLife]:
     """Splits, dividends and a stop that is hit."""
-    made = in_account(tmp_path, bars, Cycler(), tws)
-    try:
-        yield made
-    finally:
-        made.desk.close()
+    yield from _led(tmp_path, bars, tws)

@@ -122,6 +122,16 @@ def test_all_orders_go_though_the_connection_is_lost_meanwhile(life: AccountLife
     assert [o.ref for o in life.tws.ledger.open_orders() if ":exit:" not in o.ref] == []
 
 
+def test_all_orders_are_never_called_cancelled_when_no_connection_lasted_long_enough_to_ask(life: AccountLife) -> None:
+    t = holding(life)
+    life.tws.happen(lambda ledger: ledger.place(foreign(life)))
+    life.tws.fail(Fault("drop_before", message=58, times=100))
+    answer = life.ask("emergency_stop", at(life.sessions[t], "11:00"), reason="test", all_orders=True)
+    assert "by hand" in [o.ref for o in life.tws.ledger.open_orders()]
+    assert [i["status"] for i in answer["result"]["items"] if not i["agent_id"]] == ["failed"]
+    assert answer["result"]["flat"] is False
+
+
 def test_all_orders_go_though_one_agent_cannot_be_asked_for(life: AccountLife, monkeypatch: pytest.MonkeyPatch) -> None:
     t = holding(life)
     life.tws.happen(lambda ledger: ledger.place(foreign(life)))

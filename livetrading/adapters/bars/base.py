@@ -5,19 +5,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
-from zoneinfo import ZoneInfo
 
 import pandas as pd
 
 from livetrading.core.bars import bars_sha256
 from livetrading.core.card import SYMBOL
 from livetrading.core.errors import BadBars, BadInput
+from livetrading.core.windows import NEW_YORK, OPG_FROM
 
 from ..calendar import calendar
 
-NEW_YORK = ZoneInfo("America/New_York")
-
-LOOKS = (time(4), time(9))
+LOOKS = (OPG_FROM, time(9))
 """New York times from which a split effective that day is looked for anew: before the first
 orders for the open leave, and before the last."""
 

@@ -45,6 +45,13 @@ class BrokerOrder:
     """False if the broker keeps it open but does not work it: such a stop protects nothing."""
 
 
+def can_sell(answer: BrokerOrder, bought: int | None) -> int:
+    """Shares that a working sale can still sell. ``bought`` is what its entry has bought so far, if
+    it is the stop of one that still fills: such a stop grows with it."""
+    most = answer.qty if bought is None else min(answer.qty, bought)
+    return max(most - answer.filled, 0)
+
+
 @dataclass(frozen=True)
 class Execution:
     """One fill as the broker reports it; ``exec_id`` is unique for ever."""
