@@ -6,11 +6,12 @@ victim is a forked process that ends with ``os._exit`` there; its successor is b
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 from livetrading.adapters import files, journal, store
 from livetrading.adapters.brokers.paper import PaperBroker
@@ -127,16 +128,18 @@ def watched(points: Points) -> Iterator[None]:
         (PaperBroker, "submit", "submit"), (PaperBroker, "cancel", "cancel"),
         (PaperBroker, "advance", "advance"), (HaltLatch, "set", "latch"), (HaltLatch, "clear", "clear"),
     ]
-    kept = [(owner, name, getattr(owner, name)) for owner, name, _ in targets]
-    for owner, name, what in targets:
-        setattr(owner, name, _around(getattr(owner, name), what, points))
-    kept.append((journal, "write_all", journal.write_all))
-    journal.write_all = _torn(journal.write_all, points)
-    try:
+    torn = (journal, "write_all", _torn(journal.write_all, points))
+    with replaced([*((owner, name, _around(getattr(owner, name), what, points)) for owner, name, what in targets), torn]):
         yield
-    finally:
-        for owner, name, before in kept:
-            setattr(owner, name, before)
+
+
+@contextmanager
+def replaced(targets: Iterable[tuple[Any, str, Any]]) -> Iterator[None]:
+    """Other functions in place of these, meanwhile."""
+    with ExitStack() as stack:
+        for owner, name, other in targets:
+            stack.enter_context(mock.patch.object(owner, name, other))
+        yield
 
 
 def _around(call: Callable[..., Any], what: str, points: Points) -> Callable[..., Any]:

@@ -28,6 +28,7 @@ from tests.doubles.ibkr import await_that
 from tests.doubles.lives import AGENT
 from tests.doubles.tws import Ledger, TwsDouble
 
+from .crash import replaced
 from .ibkr_days import Played
 
 
@@ -70,14 +71,8 @@ def watched(points: Points, reads: bool = False) -> Iterator[None]:
     ]
     if reads:
         targets += [(IbkrBroker, name, name) for name in ("position", "executions", "find")]
-    kept = [(owner, name, getattr(owner, name)) for owner, name, _ in targets]
-    for owner, name, what in targets:
-        setattr(owner, name, _around(getattr(owner, name), what, points))
-    try:
+    with replaced((owner, name, _around(getattr(owner, name), what, points)) for owner, name, what in targets):
         yield
-    finally:
-        for owner, name, before in kept:
-            setattr(owner, name, before)
 
 
 def _around(call: Callable[..., Any], what: str, points: Points) -> Callable[..., Any]:
