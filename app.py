@@ -6,13 +6,14 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from livetrading.adapters import settings
+from livetrading.adapters import logs, settings
 from livetrading.core.errors import LivetradingError
 from livetrading.dashboard import api, reading, security, warmup
 
 try:
     hosts = settings.load(reading.home()).allowed_hosts
     security.token(reading.home())
+    logs.setup(reading.home(), "dashboard")
 except LivetradingError as error:
     sys.exit(str(error))
 

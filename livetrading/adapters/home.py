@@ -24,9 +24,14 @@ _MODEL = re.compile(rf"(PPO|SAC)_{_SYMBOL}_v\d{{8}}_\d{{6}}(_\d+)?")
 _ACCOUNT = re.compile(r"[A-Za-z0-9]{1,32}")
 
 
+def is_agent_id(name: object) -> bool:
+    """Whether it may become a path and a key."""
+    return isinstance(name, str) and len(name) <= MAX_AGENT_ID and _AGENT.fullmatch(name) is not None
+
+
 def check_agent_id(agent_id: str) -> str:
     """Returned if it may become a path and a key, else BadInput."""
-    if isinstance(agent_id, str) and len(agent_id) <= MAX_AGENT_ID and _AGENT.fullmatch(agent_id):
+    if is_agent_id(agent_id):
         return agent_id
     raise BadInput(f"{agent_id!r} is not an agent id; use one like PPO_INTC_001, as `agents` lists them.")
 

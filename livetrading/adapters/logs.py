@@ -6,11 +6,13 @@ import os
 import re
 import sys
 import threading
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 
+from ..core.errors import LivetradingError, Unforeseen, in_a_line
 from .files import make_directory
 from .home import Home
 
@@ -21,7 +23,10 @@ _PATTERNS = (
     re.compile(r"(?i)(bearer\s+)[^\s\"',;]+"),
     re.compile(r"(?i)((?:token|password|passwd|secret|api[_-]?key)[\"']?\s*[=:]\s*[\"']?)(?!bearer\b)[^\s\"',;&]+"),
 )
+AGAIN_SECONDS = 3600.0
+"""The same unforeseen error is logged again, with its traceback, after this long."""
 _secrets: set[str] = set()
+_logged: dict[tuple[str, ...], float] = {}
 _mutex = threading.Lock()
 
 
@@ -29,6 +34,31 @@ def hide(secret: str) -> None:
     """From now on this text is never written to the log."""
     if secret:
         _secrets.add(secret)
+
+
+def caught(logger: logging.Logger, doing: str, error: Exception) -> LivetradingError:
+    """An error that a bulkhead caught, as one of ours: what nobody foresaw is logged with its traceback.
+
+    ``doing`` names what it happened in, such as "the pass of PPO_INTC_001". The same error
+    at the same place is logged once an hour, for a loop may meet it every second.
+    """
+    if isinstance(error, LivetradingError):
+        return error
+    key, now = (logger.name, doing, type(error).__name__, _place(error)), time.monotonic()
+    if now - _logged.get(key, -AGAIN_SECONDS) >= AGAIN_SECONDS:
+        for old in [k for k, at in list(_logged.items()) if now - at >= AGAIN_SECONDS]:
+            _logged.pop(old, None)
+        _logged[key] = now
+        logger.error("an error of the program in %s", doing, exc_info=error)
+    return Unforeseen(f"An error of the program in {doing}: {in_a_line(error)}; the log holds its traceback.")
+
+
+def _place(error: Exception) -> str:
+    """File and line where it was raised."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    return f"{at.tb_frame.f_code.co_filename}:{at.tb_lineno}" if at is not None else ""
 
 
 def setup(home: Home, role: str, level: int = logging.INFO) -> Path:

@@ -21,7 +21,9 @@ import pandas as pd
 from ..core import features, rules
 from ..core.bars import COLUMNS, bars_sha256, from_rows, to_rows
 from ..core.card import MODEL_ID, ModelCard, check_symbol
-from ..core.errors import BadBars, BadInput, Conflict, Damaged, NotFound, Refused
+from ..core.errors import (
+    BadInput, Conflict, Damaged, LivetradingError, NotFound, Refused, Unavailable, in_a_line,
+)
 from ..core.types import AgentType
 from .files import process_alive, sync_directory, unavailable, write_durably
 from .home import Home
@@ -31,6 +33,9 @@ from .policy import Policy, load_policy
 
 ZIP, CARD, BARS, TEST = "model.zip", "card.json", "bars.csv", "test.json"
 STAGING = ".tmp-"
+LISTED = ("sharpe_ratio", "total_return_pct", "max_drawdown_pct", "num_trades")
+LISTED_OF_HOLDING = ("total_return_pct",)
+"""Measures that every list of models shows; None where they are undefined."""
 
 
 class Registry:
@@ -106,28 +111,32 @@ class Registry:
         return sorted(names, key=lambda name: (name.rpartition("_v")[2], name), reverse=True)
 
     def list(self) -> list[ModelCard]:
-        """Cards of all readable models, newest first; ``damaged`` names the others."""
-        return [card for card in self._each() if isinstance(card, ModelCard)]
+        """Cards of all models that can be shown, newest first; ``damaged`` names the others."""
+        return [card for _, card in self._each() if isinstance(card, ModelCard)]
 
     def damaged(self) -> dict[str, str]:
-        """Ids of models whose card cannot be read, each with what is wrong."""
-        pairs = zip(self.ids(), self._each(), strict=True)
-        return {model_id: str(found) for model_id, found in pairs if isinstance(found, Damaged)}
+        """Ids of models whose card cannot be read or lacks a measure, each with what is wrong."""
+        return {model_id: str(found) for model_id, found in self._each() if not isinstance(found, ModelCard)}
 
-    def _each(self) -> Iterator[ModelCard | Damaged]:
+    def _each(self) -> Iterator[tuple[str, ModelCard | Damaged | Unavailable]]:
         for model_id in self.ids():
             try:
-                yield self.card(model_id)
-            except Damaged as error:
-                yield error
+                card = self.card(model_id)
+                wrong = unlisted(card.metrics)
+                yield model_id, card if not wrong else Damaged(f"The card of {model_id} {wrong}: train it again.")
+            except NotFound:
+                continue  # removed meanwhile
+            except (Damaged, Unavailable) as error:
+                yield model_id, error
 
     def card(self, model_id: str) -> ModelCard:
         """The card of a model. NotFound if there is none, Damaged if it cannot be read."""
         values = self._read_json(model_id, CARD)
         try:
             card = ModelCard.from_dict(values)
-        except (BadInput, TypeError, KeyError) as error:
-            raise Damaged(f"The card of {model_id} is not usable ({error}): train it again.") from error
+        except Exception as error:  # whatever shape somebody gave it
+            said = error if isinstance(error, LivetradingError) else in_a_line(error)
+            raise Damaged(f"The card of {model_id} is not usable ({said}): train it again.") from error
         if card.model_id != model_id:
             raise Damaged(f"The card in {model_id} belongs to {card.model_id}: train it again.")
         return card
@@ -136,12 +145,14 @@ class Registry:
         """The canonical bars that the model was trained and tested on, exact to the bit."""
         card = self.card(model_id)
         try:
-            lines = self._file(model_id, BARS).read_text().splitlines()[1:]
+            lines = self._content(model_id, BARS).decode().splitlines()[1:]
             cells = [text.split(",") for text in lines]
             frame = from_rows([[row[0], *map(float, row[1:])] for row in cells])
             actual = bars_sha256(frame)
-        except (ValueError, IndexError, BadBars) as error:
-            raise Damaged(f"The bars of {model_id} cannot be read ({error}): train it again.") from error
+        except (Damaged, NotFound, Unavailable):
+            raise
+        except Exception as error:  # whatever shape somebody gave them
+            raise Damaged(f"The bars of {model_id} cannot be read ({in_a_line(error)}): train it again.") from error
         if actual != card.bars_sha256:
             raise Damaged(f"The bars of {model_id} changed since its training: train it again.")
         return frame
@@ -159,7 +170,7 @@ class Registry:
         card = self.card(model_id)
         check_rules(card)
         check_versions(card.packages, model_id)
-        content = self._file(model_id, ZIP).read_bytes()
+        content = self._content(model_id, ZIP)
         if sha256(content) != card.zip_sha256:
             raise Damaged(f"{ZIP} of {model_id} is not the file that its card describes: train it again.")
         return card, load_policy(card, content)
@@ -172,15 +183,32 @@ class Registry:
             raise Damaged(f"{name} of {model_id} is missing: train it again.")
         return folder / name
 
-    def _read_json(self, model_id: str, name: str) -> dict[str, Any]:
-        path = self._file(model_id, name)
+    def _content(self, model_id: str, name: str) -> bytes:
         try:
-            values = json.loads(path.read_bytes())
-        except ValueError as error:
+            return self._file(model_id, name).read_bytes()
+        except OSError as error:
+            raise unavailable(error, self._home.model(model_id) / name, "read") from None
+
+    def _read_json(self, model_id: str, name: str) -> dict[str, Any]:
+        content = self._content(model_id, name)
+        try:
+            values = plain(json.loads(content))
+        except (ValueError, RecursionError, BadInput) as error:
             raise Damaged(f"{name} of {model_id} is not JSON ({error}): train it again.") from error
         if not isinstance(values, dict):
             raise Damaged(f"{name} of {model_id} is not a JSON object: train it again.")
         return values
+
+
+def unlisted(metrics: dict[str, Any]) -> str | None:
+    """What keeps a model off the lists, in words: a measure that they show is missing or is no number."""
+    for part, names in (("test", LISTED), ("buy_and_hold", LISTED_OF_HOLDING)):
+        for name in names:
+            if name not in metrics[part]:
+                return f"lacks the measure {name} of its {part}"
+            if not isinstance(metrics[part][name], int | float | None) or isinstance(metrics[part][name], bool):
+                return f"holds {metrics[part][name]!r} as {name} of its {part}"
+    return None
 
 
 def check_rules(card: ModelCard) -> None:

@@ -10,7 +10,7 @@ from ..adapters.calendar import calendar
 from ..adapters.home import Home
 from ..adapters.locks import SchedulerLock
 from ..adapters.store import Store
-from ..core.errors import Conflict, LivetradingError, NotFound, Refused
+from ..core.errors import Conflict, revived
 from ..execution import requests
 from ..execution.agent_manager import AgentManager
 from ..execution.desk import Desk
@@ -64,10 +64,5 @@ def act(
             pass  # a scheduler came up in between: it answers
     done = requests.wait(store, made, timeout)
     if done["status"] == "refused":
-        raise _refusal(done)
+        raise revived(done["result"].get("error_type"), done["message"])
     return {"request_id": made, "status": "done", "message": done["message"], **done["result"], "text": done["message"]}
-
-
-def _refusal(done: dict[str, Any]) -> LivetradingError:
-    kinds = {cls.__name__: cls for cls in (Conflict, NotFound, Refused)}
-    return kinds.get(done["result"].get("error_type", ""), LivetradingError)(done["message"])

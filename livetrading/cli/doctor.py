@@ -1,6 +1,7 @@
 """``doctor``: what could go wrong tonight, checked now, with the cure."""
 
 import argparse
+import logging
 import os
 import shutil
 import sys
@@ -9,6 +10,7 @@ from datetime import timedelta
 from importlib import metadata
 from typing import Any
 
+from ..adapters import logs
 from ..adapters.bars import check_symbol, open_source, sample
 from ..adapters.calendar import calendar
 from ..adapters.halt import HaltLatch
@@ -16,13 +18,13 @@ from ..adapters.home import CHECKOUT, Home
 from ..adapters.registry import Registry
 from ..adapters.stamps import stamp
 from ..adapters.store import Store
-from ..core.errors import LivetradingError
 from ..core.types import Mode
 from ..execution import views
 from . import doctor_ibkr
 from .acting import utc_now
 from .doctor_ibkr import Check, check
 
+log = logging.getLogger(__name__)
 MIN_FREE_BYTES = 500_000_000
 EARLIEST_CLOCK = "2025-01-01"
 
@@ -55,8 +57,9 @@ def doctor(home: Home, options: argparse.Namespace) -> dict[str, Any]:
 def _guarded(step: Callable[[Home], list[Check]], home: Home) -> list[Check]:
     try:
         return step(home)
-    except LivetradingError as error:
-        return [check(step.__name__.strip("_"), False, str(error), "mend what the sentence names")]
+    except Exception as error:
+        name = step.__name__.strip("_")
+        return [check(name, False, str(logs.caught(log, f"the check of {name}", error)), "mend what the sentence names")]
 
 
 def _versions(home: Home) -> list[Check]:
@@ -116,8 +119,9 @@ def _sources(home: Home) -> list[Check]:
         name = f"bars of {symbol} from {source}"
         try:
             end = open_source(source, home.cache).daily(symbol, now=utc_now()).frame.index[-1].date()
-        except LivetradingError as error:
-            found.append(check(name, False, str(error), "mend the source, or deploy with another one"))
+        except Exception as error:
+            told = logs.caught(log, name, error)
+            found.append(check(name, False, str(told), "mend the source, or deploy with another one"))
             continue
         fresh = end >= last
         cure = "" if fresh else "use a source that is kept up to date, such as yahoo"

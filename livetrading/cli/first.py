@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 from ..adapters.halt import HaltLatch
 from ..adapters.home import Home
-from ..core.errors import LivetradingError
 
 STOP = "emergency-stop"
 
@@ -23,7 +22,7 @@ def latch_first(argv: Sequence[str]) -> int:
     try:
         home = Home.resolve(_value(argv, "--home"))
         HaltLatch(home).set(_value(argv, "--reason") or "emergency stop", "command line", datetime.now(UTC))
-    except LivetradingError as error:
+    except Exception as error:  # the full command tries again
         print(f"The emergency stop could not be set: {error}", file=sys.stderr)
         return 1
     return 0

@@ -3,40 +3,65 @@
 import argparse
 import importlib
 import json
+import logging
 import sys
 from collections.abc import Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, NoReturn
 
 from .. import __version__
+from ..adapters import logs
 from ..adapters.home import Home
-from ..core.errors import LivetradingError
+from ..core.errors import BadInput, LivetradingError, Unavailable, kind_of
 from . import arguments
 
-INTERRUPTED = 130
+log = logging.getLogger(__name__)
+USAGE, INTERRUPTED = 2, 130
+
+
+class Misused(Exception):
+    """Words that no command takes; the usage is shown already."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's, but for its end of the process: what called for JSON gets JSON here, too."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        raise Misused(f"{self.prog}: error: {message}")
 
 
 def main(argv: Sequence[str]) -> int:
     """Run one command. 0 done, 1 refused or failed, 2 usage."""
-    options = parser().parse_args(list(argv))
+    home = None
+    try:
+        # Defaults come in here: those of a parser would be set again behind the command's name.
+        options = parser().parse_args(list(argv), argparse.Namespace(json=False))
+    except Misused as error:
+        raise SystemExit(_failed(BadInput(str(error)), "--json" in argv, USAGE)) from None
     try:
         home = Home.resolve(getattr(options, "home", None))
         module = importlib.import_module(f".{options.module}", __package__)
         answer = getattr(module, options.function)(home, options)
-    except LivetradingError as error:
-        return _failed(str(error), options.json, error.exit_code, error.http_status)
+        _show(answer, options)
     except KeyboardInterrupt:
-        return _failed("Interrupted; nothing half-done was kept.", options.json, INTERRUPTED)
+        return _failed(Unavailable("Interrupted; nothing half-done was kept."), options.json, INTERRUPTED)
     except BrokenPipeError:
         return 1
-    _show(answer, options)
+    except Exception as error:
+        if home is not None and not isinstance(error, LivetradingError):
+            with suppress(LivetradingError):  # a log that cannot be written must not hide what happened
+                logs.setup(home, options.command)
+        told = logs.caught(log, f"the command {options.command}", error)
+        return _failed(told, options.json, told.exit_code)
     return int(answer.get("exit_code", 0)) if isinstance(answer, dict) else 0
 
 
-def _failed(sentence: str, as_json: bool, code: int, http_status: int = 503) -> int:
-    """The status is for the REST routes, which run commands as processes."""
-    print(sentence, file=sys.stderr)
+def _failed(error: LivetradingError, as_json: bool, code: int) -> int:
+    """Kind and status are for the pages and REST routes, which run commands as processes."""
+    print(error, file=sys.stderr)
     if as_json:
-        print(json.dumps({"error": sentence, "http_status": http_status}))
+        print(json.dumps({"error": str(error), "error_type": kind_of(error), "http_status": error.http_status}))
     return code
 
 
@@ -60,9 +85,8 @@ def parser() -> argparse.ArgumentParser:
                         help="where everything is kept (default: $LIVETRADING_HOME, else var/)")
     common.add_argument("--json", action="store_true", default=argparse.SUPPRESS,
                         help="one JSON object on standard output")
-    top = argparse.ArgumentParser(prog="python -m livetrading", parents=[common],
+    top = Parser(prog="python -m livetrading", parents=[common],
                                   description="Train agents on daily bars and trade them end-of-day.")
-    top.set_defaults(json=False)
     top.add_argument("--version", action="version", version=f"livetrading {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     arguments.add_all(commands, common)

@@ -56,15 +56,15 @@ def feature_set(wanted: str | None, source: str) -> str:
 
 def models(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     registry = Registry(home)
-    shown = [_short(card.to_dict()) for card in registry.list()]
+    shown, damaged = [_short(card.to_dict()) for card in registry.list()], registry.damaged()
     lines = [
         f"{m['model_id']}  Sharpe {_number(m['test']['sharpe_ratio'])}  "
         f"return {_number(m['test']['total_return_pct'])} %  trades {m['test']['num_trades']}"
         for m in shown
     ]
-    lines += [f"{model_id}: {why}" for model_id, why in registry.damaged().items()]
+    lines += [f"{model_id}: {why}" for model_id, why in damaged.items()]
     text = "\n".join(lines) or "No models. Train one: python -m livetrading train AAPL --agent PPO"
-    return {"models": shown, "damaged": registry.damaged(), "text": text}
+    return {"models": shown, "damaged": damaged, "text": text}
 
 
 def _short(card: dict[str, Any]) -> dict[str, Any]:

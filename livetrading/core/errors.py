@@ -49,3 +49,32 @@ class Damaged(LivetradingError):
     """A file was changed from outside: look at it before anything goes on."""
 
     http_status = 503
+
+
+class Unforeseen(LivetradingError):
+    """An error of the program itself: its traceback is in the log; look there, and report it."""
+
+    http_status = 500
+
+
+_KINDS = {
+    kind.__name__: kind
+    for kind in (LivetradingError, BadInput, BadBars, NotFound, Conflict, Refused, Unavailable, Damaged, Unforeseen)
+}
+"""Errors that cross a border between processes as themselves: a subclass goes as the nearest of these."""
+
+
+def kind_of(error: BaseException) -> str:
+    """The name under which an error is stored for another process, which ``revived`` understands."""
+    return next((cls.__name__ for cls in type(error).__mro__ if _KINDS.get(cls.__name__) is cls), Unforeseen.__name__)
+
+
+def revived(kind: object, sentence: str) -> LivetradingError:
+    """The error that another process stored by ``kind_of``; one of another version is a plain refusal."""
+    return _KINDS.get(str(kind), LivetradingError)(sentence)
+
+
+def in_a_line(error: BaseException) -> str:
+    """``RuntimeError: what it said``, of any exception, in one line of at most 200 characters."""
+    said = " ".join(str(error).split())
+    return f"{type(error).__name__}: {said}"[:200] if said else type(error).__name__

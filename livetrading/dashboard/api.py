@@ -6,6 +6,7 @@ blocks the event loop; files, processes and waiting happen in threads.
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,11 +16,13 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from livetrading import __version__
+from livetrading.adapters import logs
 from livetrading.adapters.home import Home
 from livetrading.core.errors import BadInput, LivetradingError, NotFound
 
 from . import control, payloads, reading, security
 
+log = logging.getLogger(__name__)
 PREFIX = "/api/live"
 BODY_LIMIT = 64 * 1024
 WORKERS = 8
@@ -64,9 +67,9 @@ def _endpoint(work: Work, home: Home, hosts: Sequence[str], workers: ThreadPoolE
             body = await _body(request)
             path = {**request.path_params, "called": f"{request.method} {request.url.path}"}
             answer = await loop.run_in_executor(workers, work, home, path, body)
-        except LivetradingError as error:
-            return _refusal(error)
-        return JSONResponse({"status": "success", **answer})
+            return JSONResponse({"status": "success", **answer})  # also what JSON cannot hold
+        except Exception as error:
+            return _refusal(logs.caught(log, f"{request.method} {request.url.path}", error))
 
     return respond
 

@@ -1,10 +1,11 @@
 """The command line, run as a process of its own: JSON in, JSON out.
 
-A command has an id. Whoever starts the same id a second time (a double click,
-a repeated call) gets the first one's answer. Output goes to files of the home,
+A command has an id. Whoever starts the same id a second time with the same words (a
+double click, a repeated call) gets the first one's answer. Output goes to files of the home,
 so that neither a closed page nor a restarted dashboard cuts a command short.
 """
 
+import hashlib
 import json
 import os
 import signal
@@ -27,6 +28,10 @@ from livetrading.core.errors import BadInput, Conflict, Unavailable
 
 KEPT = 200
 POLL_SECONDS = 0.05
+
+
+class OtherWords(Conflict):
+    """The id was used before, to start something else."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ def new_id() -> str:
 def start(home: Home, arguments: Sequence[str], command_id: str | None = None) -> Command:
     """Start ``python -m livetrading ARGUMENTS`` once for an id.
 
-    Raises Unavailable if the process cannot be started.
+    Raises OtherWords if the id stands for other arguments, Unavailable if the process cannot be started.
     """
     command = Command(home, _checked(command_id or new_id()))
     make_directory(command.out.parent)
@@ -100,7 +105,22 @@ def start(home: Home, arguments: Sequence[str], command_id: str | None = None) -
         if not command.out.with_suffix(".pid").exists():
             _forget_old(command.out.parent)
             _launch(command, arguments)
+        elif _mark(arguments) != _marked(command, arguments):
+            raise OtherWords(f"The request id {command.id} was used before with another body; give a new id.")
     return command
+
+
+def _mark(arguments: Sequence[str]) -> str:
+    """Tells the arguments of one command from another's; a number typed to confirm stays out of the files."""
+    return hashlib.sha256("\0".join(arguments).encode()).hexdigest()
+
+
+def _marked(command: Command, arguments: Sequence[str]) -> str:
+    """The mark of the arguments that the command was started with; of one without a mark these are believed."""
+    try:
+        return command.out.with_suffix(".words").read_text()
+    except FileNotFoundError:
+        return _mark(arguments)
 
 
 def run(home: Home, arguments: Sequence[str], timeout: float, command_id: str | None = None) -> Answer:
@@ -138,6 +158,7 @@ def _launch(command: Command, arguments: Sequence[str]) -> None:
     # The id rides on the command line as Python's own -X option, where ps shows it.
     line = [sys.executable, "-X", f"livetrading={command.id}", "-m", "livetrading", *arguments]
     environment = {**os.environ, "LIVETRADING_HOME": str(command.home.root)}
+    atomic_write(command.out.with_suffix(".words"), _mark(arguments).encode())
     try:
         with command.out.open("wb") as out, command.log.open("wb") as log:
             process = subprocess.Popen(
@@ -147,7 +168,7 @@ def _launch(command: Command, arguments: Sequence[str]) -> None:
     except OSError as error:
         raise unavailable(error, command.out, "started") from None
     _children[process.pid] = process
-    threading.Thread(target=_reap, args=(process,), daemon=True).start()
+    threading.Thread(target=_reap, args=(process,), name="reap", daemon=True).start()
     atomic_write(command.out.with_suffix(".pid"), str(process.pid).encode())
 
 
@@ -180,6 +201,6 @@ def _checked(command_id: str) -> str:
 def _forget_old(directory: Path) -> None:
     newest_first = sorted(directory.glob("*.pid"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in newest_first[KEPT:]:
-        for suffix in (".pid", ".out", ".log"):
+        for suffix in (".pid", ".out", ".log", ".words"):
             with suppress(OSError):  # an old file that stays costs nothing
                 path.with_suffix(suffix).unlink()

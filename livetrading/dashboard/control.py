@@ -9,7 +9,7 @@ from livetrading.adapters.halt import HaltLatch
 from livetrading.adapters.home import Home
 from livetrading.adapters.locks import SchedulerLock
 from livetrading.adapters.store import Store
-from livetrading.core.errors import BadInput, Conflict, Damaged, LivetradingError, NotFound, Refused, Unavailable
+from livetrading.core.errors import BadInput, Conflict, Refused, Unavailable, Unforeseen, revived
 from livetrading.execution import requests
 
 from . import commands, reading
@@ -21,8 +21,6 @@ START_SECONDS = 20
 CLOSE = 16 * 60
 """Minutes of the regular close after midnight, New York."""
 NO_SCHEDULER = "No scheduler is running, so nothing would act on this; start it with `python -m livetrading scheduler`."
-
-_REFUSALS = {kind.__name__: kind for kind in (BadInput, Conflict, NotFound, Refused, Unavailable, Damaged)}
 
 
 def request(home: Home, kind: str, agent_id: str | None, by: str, request_id: str) -> dict[str, Any]:
@@ -37,8 +35,7 @@ def request(home: Home, kind: str, agent_id: str | None, by: str, request_id: st
     requests.submit(store, kind, agent_id=agent_id, by=by, request_id=request_id, now=reading.now())
     outcome = requests.wait(store, request_id, timeout=ANSWER_SECONDS)
     if outcome["status"] == "refused":
-        kind = outcome["result"].get("error_type", "")
-        raise _REFUSALS.get(kind, Conflict)(outcome["message"])
+        raise revived(outcome["result"].get("error_type"), outcome["message"])
     return outcome
 
 
@@ -61,7 +58,12 @@ def emergency_stop(home: Home, reason: str, by: str, command_id: str, all_orders
     HaltLatch(home).set(reason, by, reading.now())
     options = ["--all-orders"] if all_orders else []
     words = ["emergency-stop", "--reason", reason, "--by", by, "--request-id", command_id, *options]
-    return _answered(commands.run(home, words, STOP_SECONDS, f"stop-{command_id}"))
+    try:
+        return _answered(commands.run(home, words, STOP_SECONDS, f"stop-{command_id}"))
+    except commands.OtherWords as error:
+        # Whoever mistook the id wants a stop all the same: it goes on under an id of its own.
+        commands.start(home, ["emergency-stop", "--reason", reason, "--by", by, *options, "--json"])
+        raise Conflict(f"{error} Trading is halted all the same, and the stop goes on.") from None
 
 
 def deploy(home: Home, model_id: str, options: dict[str, Any], by: str, request_id: str) -> dict[str, Any]:
@@ -107,13 +109,7 @@ def _set_check_time(home: Home, text: str, running: bool) -> None:
 
 def _answered(answer: commands.Answer) -> dict[str, Any]:
     if answer.error is not None:
-        raise _Failed(answer.error, answer.values.get("http_status"))
+        # One that did its work and found something wrong names no kind; one that died says nothing at all.
+        nameless = Conflict if answer.values else Unforeseen
+        raise revived(answer.values.get("error_type", nameless.__name__), answer.error)
     return answer.values
-
-
-class _Failed(LivetradingError):
-    """A command's own sentence, with its own status where it says one."""
-
-    def __init__(self, sentence: str, http_status: Any) -> None:
-        super().__init__(sentence)
-        self.http_status = http_status if http_status in (400, 404, 409, 503) else 409

@@ -12,6 +12,7 @@ page = st.navigation([sitemap.live(), sitemap.training(), sitemap.settings()], p
 
 with guarded():
     frame.render()
-sitemap.draw(page)
+with guarded():
+    sitemap.draw(page)
 with guarded():
     dialogs.render()

@@ -3,8 +3,8 @@
 import logging
 import threading
 
+from livetrading.adapters import logs
 from livetrading.adapters.calendar import calendar
-from livetrading.core.errors import LivetradingError
 
 from . import figures, prices, reading
 
@@ -19,11 +19,16 @@ def start() -> threading.Thread:
 
 
 def _run() -> None:
-    calendar()
-    row = ["2024-01-02", 1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 1.0]
-    figures.price_figure(prices.frame_of([row])).to_json()
     try:
-        for agent in reading.agents():
-            reading.history(agent["agent_id"])
-    except LivetradingError as error:
-        log.warning("warm-up: %s", error)  # the page will say it where a person sees it
+        calendar()
+        row = ["2024-01-02", 1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 1.0]
+        figures.price_figure(prices.frame_of([row])).to_json()
+        names = [agent["agent_id"] for agent in reading.agents()]
+    except Exception as error:
+        log.warning("warm-up: %s", logs.caught(log, "the warm-up", error))
+        return
+    for name in names:
+        try:
+            reading.history(name)
+        except Exception as error:  # the page will say it where a person sees it
+            log.warning("warm-up: %s", logs.caught(log, f"the warm-up of {name}", error))

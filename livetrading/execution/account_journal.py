@@ -21,8 +21,9 @@ class AccountJournal:
 
     def record(self, event: AccountEvent, now: datetime) -> None:
         """Durable, then true. Raises Unavailable when the disk refuses."""
+        after = account_book.apply(self.book, event)
         self._journal.append([account_book.encode(event)], now)
-        self.book = account_book.apply(self.book, event)
+        self.book = after
 
 
 def read(home: Home, number: str) -> AccountBook:

@@ -1,13 +1,16 @@
 """What pages see of a shared account: its connection, its figures, and each agent's two sides."""
 
+import logging
 from datetime import datetime
 from typing import Any
 
+from ..adapters import logs
 from ..adapters.stamps import stamp
 from ..core import account_limits
 from ..core.errors import LivetradingError
 from .desk import Desk
 
+log = logging.getLogger(__name__)
 Doc = dict[str, Any]
 SESSIONS = 5
 """Of day trades that count together."""
@@ -51,7 +54,9 @@ def _day_trades(desk: Desk, now: datetime) -> int:
 def _figures(desk: Desk) -> Doc:
     try:
         found = desk.account.ready().account()
-    except LivetradingError:  # health says why
+    except Exception as error:
+        if not isinstance(error, LivetradingError):  # else health says why
+            logs.caught(log, "the account's figures", error)
         return {"net_liquidation": None, "currency": None, "cash_usd": None}
     return {"net_liquidation": found.net_liquidation, "currency": found.currency, "cash_usd": found.cash_usd}
 

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from ..adapters import logs
 from ..adapters.stamps import stamp
 from ..core import admission
 from ..core.agent import AgentConfig
 from ..core.card import ModelCard
-from ..core.errors import BadInput, Conflict, LivetradingError
+from ..core.errors import (
+    BadInput, Conflict, Damaged, LivetradingError, Unavailable, Unforeseen, in_a_line, kind_of,
+)
 from ..core.events import Created, Deployed, Deposited, Noted, StatusChanged
 from ..core.types import AgentStatus, Costs, Leg, Limits, Mode, Terms
 from . import account_agents, emergency, requests
@@ -23,6 +26,8 @@ from .live_trader import CLOSING
 log = logging.getLogger(__name__)
 Result = tuple[str, dict[str, Any]]
 """What was done in words, and as data."""
+Answer = tuple[str, str, dict[str, Any]]
+"""Outcome, words and data, as a request keeps them."""
 
 
 def terms_of(args: dict[str, Any]) -> Terms:
@@ -41,6 +46,20 @@ def terms_of(args: dict[str, Any]) -> Terms:
     return Terms(capital, limits, costs)
 
 
+def _refusal(request: dict[str, Any], error: Exception) -> Answer:
+    """Why a request is not done, as its asker hears it."""
+    if isinstance(error, LivetradingError):
+        return "refused", str(error), {"error_type": kind_of(error)}
+    if request["kind"] == "create" and isinstance(error, TypeError | ValueError | KeyError | AttributeError):
+        # A value of another type than any form sends.
+        text = f"The request to create cannot be understood ({in_a_line(error)}); correct it and ask again."
+        return "refused", text, {"error_type": BadInput.__name__}
+    logs.caught(log, f"request {request['id']}", error)
+    text = (f"The request to {request['kind']} failed by an error of the program: {in_a_line(error)}. The log holds"
+            f" its traceback; look at what became of it before you ask again.")
+    return "refused", text, {"error_type": Unforeseen.__name__}
+
+
 @dataclass
 class AgentManager:
     """Applies requests to the agents of a desk."""
@@ -52,26 +71,37 @@ class AgentManager:
         waiting = requests.pending(self.desk.store)
         for request in waiting:
             status, message, result = self._answer(request, now)
-            requests.resolve(self.desk.store, request["id"], status, message, result, now)
+            try:
+                requests.resolve(self.desk.store, request["id"], status, message, result, now)
+            except (Unavailable, Damaged):
+                raise  # the file itself: every answer waits for it
+            except Exception as error:  # an answer that cannot be stored must not come back for ever
+                status, message, result = _refusal(request, logs.caught(log, f"the answer to request {request['id']}", error))
+                requests.resolve(self.desk.store, request["id"], status, message, result, now)
             log.info("request %s %s %s by %s: %s (%s)", request["id"], request["kind"],
-                     request["agent_id"] or "", request["by"], status, message)
+                     request.get("agent_id") or "", request.get("by"), status, message)
         return len(waiting)
 
-    def _answer(self, request: dict[str, Any], now: datetime) -> tuple[str, str, dict[str, Any]]:
+    def _answer(self, request: dict[str, Any], now: datetime) -> Answer:
         try:
-            message, result = self.apply(request, now)
+            return ("done", *self.apply(request, now))
         except LivetradingError as error:
-            return "refused", str(error), {"error_type": type(error).__name__}
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
-            # A value of another type than any form sends: it must not come back for ever.
-            log.exception("request %s", request["id"])
-            text = f"The request to {request['kind']} cannot be understood ({type(error).__name__}: {error}); correct it and ask again."
-            return "refused", text, {"error_type": "BadInput"}
-        return "done", message, result
+            return _refusal(request, error)
+        except Exception as error:
+            logs.caught(log, f"request {request['id']}", error)
+        # As after a crash: what is on disk is believed, and what was done already is not done twice.
+        try:
+            self.desk.renew(request.get("agent_id") or "")
+            self.desk.open()
+            return ("done", *self.apply(request, now))
+        except Exception as error:
+            return _refusal(request, error)
 
     def apply(self, request: dict[str, Any], now: datetime) -> Result:
         """Do what a request asks. Raises what refuses it."""
         kind, by, args = request["kind"], request["by"], request["args"]
+        if kind not in requests.KINDS:
+            raise BadInput(f"{kind!r} is not a kind of request that this version knows; ask for another.")
         if kind == "create":
             return self.create(args, request["id"], by, now)
         if kind == "emergency_stop":

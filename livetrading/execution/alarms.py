@@ -3,9 +3,9 @@
 import logging
 from datetime import datetime
 
+from ..adapters import logs
 from ..adapters.stamps import stamp
 from ..adapters.store import Store
-from ..core.errors import LivetradingError
 
 log = logging.getLogger(__name__)
 KEPT = 200
@@ -23,5 +23,5 @@ def add(store: Store, agent_id: str, text: str, now: datetime) -> None:
             surplus = len(table) - KEPT
             if surplus > 0:
                 table.remove(doc_ids=[doc.doc_id for doc in table.all()[:surplus]])
-    except LivetradingError as error:
-        log.error("an alarm could not be shown: %s", error)
+    except Exception as error:
+        log.error("an alarm could not be shown: %s", logs.caught(log, "the list of alarms", error))

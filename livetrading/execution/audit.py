@@ -1,8 +1,10 @@
 """``verify``: is everything on disk what the journals say, and the models still decide so?
 
-Reads only. What a start of the scheduler will resolve by itself is ``pending``.
+Reads only. What a start of the scheduler will resolve by itself is ``pending``: a file that is
+missing or behind. One that was changed from outside is a problem, also where that start mends it.
 """
 
+import logging
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..adapters import logs
 from ..adapters.brokers.paper import PaperBroker
 from ..adapters.halt import HaltLatch
 from ..adapters.home import Home
@@ -20,7 +23,7 @@ from ..core import agent as agents
 from ..core import decide, ledger, market
 from ..core.agent import AgentState
 from ..core.card import ModelCard
-from ..core.errors import Damaged, LivetradingError
+from ..core.errors import Damaged
 from ..core.events import BarsAppended, Decided, Event
 from ..core.market import Market
 from ..core.observe import observe
@@ -33,6 +36,7 @@ from .live_trader import Policy
 from .projection import history_files
 from .series import Series
 
+log = logging.getLogger(__name__)
 Finding = dict[str, Any]
 _UNRESOLVED = (OrderState.PENDING_NEW, OrderState.PENDING_CANCEL)
 
@@ -45,13 +49,14 @@ def audit(home: Home) -> dict[str, Any]:
     for name in ("requests", "jobs", "system"):
         try:
             Store(home).read(name)
-        except Damaged as error:
-            problems.append({"agent_id": None, "text": str(error)})
+        except Exception as error:
+            told = logs.caught(log, f"looking at {name}.json", error)
+            problems.append({"agent_id": None, "text": str(told)})
     for agent_id in agent_ids(home):
         try:
             wrong, open_ends, made = _agent(home, agent_id)
-        except LivetradingError as error:
-            wrong, open_ends, made = [str(error)], [], 0
+        except Exception as error:
+            wrong, open_ends, made = [str(logs.caught(log, f"looking at {agent_id}", error))], [], 0
         problems += [{"agent_id": agent_id, "text": f"{agent_id}: {text}"} for text in wrong]
         pending += [{"agent_id": agent_id, "text": f"{agent_id}: {text}"} for text in open_ends]
         decisions += made
@@ -79,7 +84,7 @@ def _agent(home: Home, agent_id: str) -> tuple[list[str], list[str], int]:
         try:
             wrong += _account(home, state) if state.agent.mode == Mode.IBKR else _broker(home, directory, state)
         except Damaged as error:
-            open_ends.append(str(error))
+            wrong.append(str(error))
     registry = Registry(home)
     card, policy = registry.load(state.agent.model_id)
     again = list(_decisions(card, Series(registry.bars(card.model_id), []), policy, events))
@@ -87,14 +92,17 @@ def _agent(home: Home, agent_id: str) -> tuple[list[str], list[str], int]:
 
 
 def _files(directory: Path, seq: int) -> tuple[list[str], list[str]]:
-    """What the visible files prove to be lost, and what of them will be rebuilt."""
-    try:
-        documents = Store.read_docs(directory / "state.json").get("agent") or [{}]
-        shown = documents[0].get("seq")
-        for path in history_files(directory):
+    """What is wrong with the visible files, and what of them will be rebuilt."""
+    broken = []
+    for path in [directory / "state.json", *history_files(directory)]:
+        try:
             Store.read_docs(path)
-    except Damaged as error:
-        return [], [str(error)]
+        except Damaged as error:
+            broken.append(str(error))
+    if broken:
+        return broken, []
+    documents = Store.read_docs(directory / "state.json").get("agent") or [{}]
+    shown = documents[0].get("seq")
     if isinstance(shown, int) and shown > seq:
         return [f"the journal ends at line {seq} but was shown to line {shown}: put it back from a backup"], []
     return [], [] if shown == seq else [f"state.json stands at line {shown} of {seq} and will be rebuilt"]

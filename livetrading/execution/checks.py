@@ -1,16 +1,22 @@
 """One pass over all agents of real days, as of a time: what the scheduler and ``check`` do."""
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from ..adapters import logs
 from ..adapters.stamps import stamp
-from ..core.errors import Conflict, LivetradingError, Refused
+from ..core.errors import Conflict, Unavailable
 from ..core.events import Deployed
-from ..core.types import Mode
+from ..core.orders import Order
+from ..core.types import AgentStatus, Mode
 from .desk import Desk
 from .passes import Pass, due_sessions
+from .position_tracker import difference
+from .second_look import Look
 
+log = logging.getLogger(__name__)
 OF_REAL_DAYS = (Mode.PAPER, Mode.IBKR)
 
 
@@ -24,26 +30,72 @@ def run(
     gives each agent its own time, since a pass may last. Returns what was done,
     and per agent the error that stopped its pass: one agent's trouble is not another's.
     """
-    total, failed = Pass(), dict[str, str]()
-    failed |= desk.hear(now)
+    total, failed = Pass(), _heard(desk, now)
     for agent_id in desk.active():
-        # A request that came between two agents may have removed this one.
-        if agent_id not in desk.active() or desk.dossier(agent_id).state.agent.mode not in OF_REAL_DAYS:
-            continue
-        if desk.account.settling and desk.dossier(agent_id).state.agent.mode == Mode.IBKR:
-            total.more = True
-            continue
-        at = clock() if clock else now
+        at = now
         try:
+            if not _takes_part(desk, agent_id, total):
+                continue
+            at = clock() if clock else now
             total.add(desk.trader(agent_id).run(at))
-        except LivetradingError as error:
-            failed[agent_id] = str(error)
-            desk.trouble(agent_id, error, at)
+        except Exception as error:
+            failed[agent_id] = desk.trouble(agent_id, error, at)
+            if not isinstance(error, Unavailable):
+                total.alarms += _look_after(desk, agent_id, at)
         if not between():
             return total, failed
-    if not desk.account.settling:
-        desk.compared(failed)
+    _compare(desk, failed)
     return total, failed
+
+
+def _takes_part(desk: Desk, agent_id: str, total: Pass) -> bool:
+    # A request that came between two agents may have removed this one.
+    if agent_id not in desk.active() or desk.dossier(agent_id).state.agent.mode not in OF_REAL_DAYS:
+        return False
+    if desk.dossier(agent_id).state.agent.mode == Mode.IBKR and desk.account.settling:
+        total.more = True
+        return False
+    return True
+
+
+def _heard(desk: Desk, now: datetime) -> dict[str, str]:
+    """What failed, by agent. A shared account that cannot be heard is no trouble of simulated ones."""
+    try:
+        return desk.hear(now)
+    except Exception as error:
+        told = logs.caught(log, "hearing a shared account", error)
+        return {state.agent.agent_id: str(told) for state in desk.account.agents()}
+
+
+def _compare(desk: Desk, failed: dict[str, str]) -> None:
+    try:
+        if not desk.account.settling:
+            desk.compared(failed)
+    except Exception as error:
+        log.warning("the shared account was not compared: %s", logs.caught(log, "comparing a shared account", error))
+
+
+def _look_after(desk: Desk, agent_id: str, now: datetime) -> list[dict[str, Any]]:
+    """What an agent whose pass failed still needs: its exit and its protective stop. They take neither
+    bars nor model; nothing is bought. Alarms for a person."""
+    if agent_id not in desk.dossiers:
+        return []
+    try:
+        executor = desk.executor(agent_id)
+        executor.recover(now)
+        if executor.dossier.state.status == AgentStatus.BLOCKED:
+            executor.withdraw_entries("the agent is blocked", now)
+        if not difference(executor.dossier, executor.broker):
+            executor.send_due(now, _buys_nothing)
+        texts = executor.protect(now)
+    except Exception as error:
+        desk.renew(agent_id)
+        texts = [f"its orders could not be looked after: {logs.caught(log, f'looking after {agent_id}', error)}"]
+    return [{"agent_id": agent_id, "text": text} for text in texts]
+
+
+def _buys_nothing(order: Order, now: datetime) -> Look:
+    return Look("the agent's pass failed", final=False)
 
 
 def check_as_of(desk: Desk, now: datetime) -> tuple[Pass, dict[str, str]]:
@@ -69,13 +121,13 @@ def wanted(desk: Desk, now: datetime) -> bool:
     if desk.account.unread:
         return True
     for agent_id in desk.active():
-        state = desk.dossier(agent_id).state
-        if state.agent.mode not in OF_REAL_DAYS:
-            continue
         try:
+            state = desk.dossier(agent_id).state
+            if state.agent.mode not in OF_REAL_DAYS:
+                continue
             if state.orders or state.book.shares or due_sessions(state, desk.calendar, now, desk.delay):
                 return True
-        except Refused:  # a year that the calendar does not know: the pass says so, agent by agent
+        except Exception:  # a year that the calendar does not know, or worse: the pass says so, agent by agent
             return True
     return False
 

@@ -2,22 +2,25 @@
 
 import logging
 import math
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from ..adapters import logs
 from ..adapters.bars import BarSet, BarSource, open_source
 from ..adapters.bars.base import as_of
 from ..adapters.calendar import Calendar
 from ..adapters.halt import HaltLatch
-from ..adapters.home import Home
+from ..adapters.home import Home, is_agent_id
 from ..adapters.registry import Registry
 from ..adapters.store import Store
 from ..core.agent import AgentConfig
-from ..core.errors import Damaged, LivetradingError, NotFound, Unavailable
+from ..core.errors import Conflict, Damaged, LivetradingError, NotFound, Unavailable, in_a_line
 from ..core.events import StatusChanged
 from ..core.types import AgentStatus, Mode
 from .account_desk import AccountDesk
@@ -32,8 +35,14 @@ from .salvage import open_broker
 from .series import Series
 
 log = logging.getLogger(__name__)
+OPEN_AGAIN_SECONDS = 60.0
+"""An agent that could not be read, though nothing says that its journal is damaged, is read again after this long."""
 GIVE_WAY_SECONDS = 0.5
 """Of booking, after which a scheduler's pass looks at requests."""
+
+
+LOOK = "its stop stays. Look at the log, then start it again"
+"""What a person does about an error of the program."""
 
 
 class History:
@@ -66,6 +75,7 @@ class Desk:
     dossiers: dict[str, Dossier] = field(default_factory=dict)
     damaged: dict[str, str] = field(default_factory=dict)
     notices: list[tuple[str, str]] = field(default_factory=list)
+    _again: dict[str, float] = field(default_factory=dict)
     _traders: dict[str, LiveTrader] = field(default_factory=dict)
     _executors: dict[str, OrderExecutor] = field(default_factory=dict)
     _sources: dict[str, BarSource] = field(default_factory=dict)
@@ -83,43 +93,73 @@ class Desk:
         self.account.close()
 
     def open(self) -> None:
-        """Read every agent; one whose journal is damaged is set apart and named."""
+        """Read every agent that is not known yet; one that cannot be read is set apart and named.
+
+        May be called again: what an agent was set apart for may have passed.
+        """
         for agent_id in agent_ids(self.home):
-            if agent_id in self.dossiers:
+            if agent_id in self.dossiers or (agent_id in self.damaged and not self._may_read_again(agent_id)):
                 continue
             self.pulse()
-            try:
-                dossier = Dossier(self.home, agent_id)
-            except LivetradingError as error:
-                self._set_apart(agent_id, str(error))
-                continue
-            if dossier.lost_bytes:
-                log.warning("%s: an unfinished last line of %d bytes was dropped; nothing had acted on it",
-                            agent_id, dossier.lost_bytes)
-            if dossier.seq:
-                self.dossiers[agent_id] = dossier
+            self._read(agent_id)
 
-    def _set_apart(self, agent_id: str, why: str) -> None:
+    def _may_read_again(self, agent_id: str) -> bool:
+        return time.monotonic() >= self._again.get(agent_id, math.inf)
+
+    def _read(self, agent_id: str) -> None:
+        try:
+            dossier = Dossier(self.home, agent_id)
+        except Exception as error:
+            self._set_apart(agent_id, logs.caught(log, f"reading {agent_id}", error))
+            return
+        self.damaged.pop(agent_id, None)
+        self._again.pop(agent_id, None)
+        if dossier.lost_bytes:
+            log.warning("%s: an unfinished last line of %d bytes was dropped; nothing had acted on it",
+                        agent_id, dossier.lost_bytes)
+        if dossier.seq:
+            self.dossiers[agent_id] = dossier
+
+    def _set_apart(self, agent_id: str, error: LivetradingError) -> None:
         """An agent whose journal is not to be trusted stops, visibly; the others go on."""
+        why = str(error)
         log.error("%s cannot trade: %s", agent_id, why)
+        if not isinstance(error, Damaged | Conflict):
+            self._again[agent_id] = time.monotonic() + OPEN_AGAIN_SECONDS
         self.damaged[agent_id] = why
         self.dossiers.pop(agent_id, None)
         self.forget(agent_id)
         show_damage(self.home.agent(agent_id), why)
 
-    def trouble(self, agent_id: str, error: LivetradingError, now: datetime) -> None:
-        """What an error of one agent means for it: wait, be blocked, or be set apart."""
-        self.forget(agent_id)
+    def trouble(self, agent_id: str, error: Exception, now: datetime) -> str:
+        """What an error of one agent means for it: wait, be blocked, or be set apart. The reason, in words."""
+        reason = str(error)
+        if not isinstance(error, LivetradingError):
+            logs.caught(log, f"the pass of {agent_id}", error)
+            reason = f"an error of the program in its pass: {in_a_line(error)}; {LOOK}"
+        self.renew(agent_id)
         if isinstance(error, Unavailable) or agent_id not in self.dossiers:
-            return
+            return reason
         dossier = self.dossiers[agent_id]
         try:
             if dossier.state.status in (AgentStatus.RUNNING, AgentStatus.PAUSED):
-                dossier.commit([StatusChanged(AgentStatus.BLOCKED, str(error), "desk")], now)
+                dossier.commit([StatusChanged(AgentStatus.BLOCKED, reason, "desk")], now)
         except Unavailable as full:
             log.error("%s could not be blocked: %s", agent_id, full)
         except LivetradingError as damage:
-            self._set_apart(agent_id, str(damage))
+            self._set_apart(agent_id, damage)
+        except Exception as unforeseen:  # it is blocked in the next pass that fails
+            logs.caught(log, f"the block of {agent_id}", unforeseen)
+            self.renew(agent_id)
+        return reason
+
+    def renew(self, agent_id: str) -> None:
+        """After an error: trader and broker are built anew, and where a commit ended halfway only what is
+        on disk is believed."""
+        self.forget(agent_id)
+        if agent_id in self.dossiers and not self.dossiers[agent_id].whole:
+            del self.dossiers[agent_id]
+            self._read(agent_id)
 
     def active(self) -> list[str]:
         """Agents that were not removed."""
@@ -150,9 +190,8 @@ class Desk:
             for hear in (self._begin, self._sync):  # fills need no bars and no model: others are compared by them
                 try:
                     begun = begun and hear(agent_id, now)
-                except LivetradingError as error:
-                    failed[agent_id] = str(error)
-                    self.trouble(agent_id, error, now)
+                except Exception as error:
+                    failed[agent_id] = self.trouble(agent_id, error, now)
         return failed
 
     def _begin(self, agent_id: str, now: datetime) -> bool:
@@ -248,4 +287,11 @@ class _Lazy:
 
 def agent_ids(home: Home) -> list[str]:
     """Ids of all agents that ever were, oldest first by name."""
-    return sorted(p.name for p in home.agents.iterdir() if (p / "journal.jsonl").exists())
+    return sorted(p.name for p in home.agents.iterdir() if is_agent_id(p.name) and _has_journal(p))
+
+
+def _has_journal(directory: Path) -> bool:
+    try:
+        return (directory / "journal.jsonl").exists()
+    except OSError:
+        return True  # what forbids to look is told when it is read

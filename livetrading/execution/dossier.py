@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ..adapters import logs
 from ..adapters.home import Home
 from ..adapters.journal import Journal, Line, read_lines
 from ..adapters.stamps import stamp
@@ -13,7 +14,7 @@ from ..adapters.store import Store
 from ..core import agent as agents
 from ..core.agent import AgentState
 from ..core.bars import Rows
-from ..core.errors import Damaged, Unavailable
+from ..core.errors import Damaged, LivetradingError
 from ..core.events import BarsAppended, Event, decode, encode
 from .projection import Projection
 from .projection import Unreadable as _Unreadable
@@ -26,6 +27,8 @@ class Dossier:
 
     ``commit`` is the only way to change an agent: the events are folded first (a
     fold that refuses writes nothing), then durable in the journal, then visible.
+    ``whole`` is False where an error that nobody foresaw ended one halfway: what is
+    in memory may then be behind the journal, and the agent is to be read again.
     """
 
     def __init__(self, home: Home, agent_id: str) -> None:
@@ -34,6 +37,7 @@ class Dossier:
         self.directory = home.agent(agent_id)
         self._projection = Projection(self.directory)
         self._behind = False
+        self.whole = True
         self._at = ""
         self._begin()
         shown = self._shown()
@@ -101,7 +105,12 @@ class Dossier:
     def commit(self, events: list[Event], now: datetime) -> AgentState:
         """Make events true, durably. Raises Unavailable when the disk refuses: then nothing happened."""
         agents.fold(events, self.state)
-        self._journal.append([encode(event) for event in events], now)
+        self.whole = False
+        try:
+            self._journal.append([encode(event) for event in events], now)
+        except LivetradingError:
+            self.whole = True
+            raise
         self._at = stamp(now)
         try:
             self._fold(events)
@@ -109,16 +118,18 @@ class Dossier:
             log.warning("%s: %s; the visible files are rebuilt", self.agent_id, error)
             self._refold()
         self._show()
+        self.whole = True
         return self.state
 
     def _show(self) -> None:
         try:
             self._projection.write(self.state, self.seq, self._journal.head, self._at)
             self._behind = False
-        except Unavailable as error:
+        except Exception as error:
             # The journal holds the truth already; the files follow with the next commit.
+            told = logs.caught(log, f"the visible files of {self.agent_id}", error)
             if not self._behind:
-                log.error("%s: visible files are behind the journal: %s", self.agent_id, error)
+                log.error("%s: visible files are behind the journal: %s", self.agent_id, told)
             self._behind = True
 
 
@@ -140,5 +151,5 @@ def show_damage(directory: Path, why: str) -> None:
             }
         if tables:
             Store.write_docs(path, tables, durable=False)
-    except (Damaged, Unavailable) as error:
-        log.error("%s: its state could not be shown as blocked: %s", directory.name, error)
+    except Exception as error:
+        log.error("%s: its state could not be shown as blocked: %s", directory.name, logs.caught(log, f"{path}", error))

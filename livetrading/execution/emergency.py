@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ..adapters import logs
 from ..core import account
 from ..core.agent import AgentState
-from ..core.errors import Conflict, LivetradingError, Refused, Unavailable
+from ..core.errors import Conflict, Refused, Unavailable
 from ..core.events import Noted, OrderMoved, StatusChanged
 from ..core.orders import OrderState
 from ..core.types import AgentStatus, Leg, Mode
@@ -131,9 +132,10 @@ def _withdraw_account(desk: Desk, now: datetime, all_orders: bool) -> list[dict[
     item = {"agent_id": "", "account": agents[0].agent.account}
     try:
         left = _withdraw_all(desk, now, all_orders)
-    except LivetradingError as error:
-        log.error("emergency stop of the account: %s", error)
-        return [{**item, "status": "failed", "flat": False, "error": str(error)}]
+    except Exception as error:
+        told = logs.caught(log, "the emergency stop of the account", error)
+        log.error("emergency stop of the account: %s", told)
+        return [{**item, "status": "failed", "flat": False, "error": str(told)}]
     if left:
         return [{**item, "status": "cancel asked", "flat": False, "error": f"not confirmed as cancelled yet: {', '.join(left)}"}]
     return [{**item, "status": "all orders cancelled", "flat": True}] if all_orders else []
@@ -170,13 +172,17 @@ def _withdrawn_legs(desk: Desk, agent_id: str, now: datetime) -> tuple[str, ...]
     """Which orders of an agent go, on record before the broker is asked. An exit that sells already
     goes on; the stop stays where nothing is sold now: book and broker differ, or the broker refuses it."""
     try:
-        dossier, executor = desk.dossier(agent_id), desk.executor(agent_id)
-        executor.sync(now)
+        return _asked_to_go(desk.executor(agent_id), now)
     except Unavailable:
         raise
-    except LivetradingError as error:  # told when its turn comes; the others and the user's word do not wait for it
-        log.error("emergency stop of %s: %s", agent_id, error)
+    except Exception as error:  # told when its turn comes; the others and the user's word do not wait for it
+        _failed(desk, agent_id, error)
         return ()
+
+
+def _asked_to_go(executor: OrderExecutor, now: datetime) -> tuple[str, ...]:
+    executor.sync(now)
+    dossier = executor.dossier
     stays = difference(dossier, executor.broker) or late.refused(dossier.state, now)
     legs = (Leg.ENTRY,) if stays else (Leg.ENTRY, Leg.STOP)
     asked = [
@@ -196,20 +202,34 @@ def _leg(key: str) -> str:
 def _withdraw_first(desk: Desk, agent_id: str, now: datetime) -> None:
     """No purchase waits for its cancel until the agents before it are sold. What fails here
     is tried again, and told, when its agent's turn comes."""
-    state = desk.dossier(agent_id).state
-    if state.agent.mode == Mode.REPLAY or not state.open_orders(Leg.ENTRY):
-        return
     try:
-        desk.executor(agent_id).withdraw_entries("emergency stop", now)
-    except LivetradingError as error:
-        log.error("emergency stop of %s: %s", agent_id, error)
-        desk.forget(agent_id)
+        state = desk.dossier(agent_id).state
+        if state.agent.mode != Mode.REPLAY and state.open_orders(Leg.ENTRY):
+            desk.executor(agent_id).withdraw_entries("emergency stop", now)
+    except Exception as error:
+        _failed(desk, agent_id, error)
+
+
+def _failed(desk: Desk, agent_id: str, error: Exception) -> str:
+    """Why an agent could not be stopped, in words; what may be half done is read from disk the next time."""
+    told = str(logs.caught(log, f"the emergency stop of {agent_id}", error))
+    log.error("emergency stop of %s: %s", agent_id, told)
+    desk.renew(agent_id)
+    return told
 
 
 def unfinished(desk: Desk) -> bool:
     """Whether the latch leaves anything to do: it may have been set without a request,
     and a stop may have been cut short."""
-    return any(_unfinished(desk.dossier(agent_id).state) for agent_id in desk.active())
+    return any(_unfinished_of(desk, agent_id) for agent_id in desk.active())
+
+
+def _unfinished_of(desk: Desk, agent_id: str) -> bool:
+    try:
+        return _unfinished(desk.dossier(agent_id).state)
+    except Exception as error:  # the stop itself says what is wrong with this agent
+        logs.caught(log, f"the emergency stop of {agent_id}", error)
+        return True
 
 
 def _unfinished(state: AgentState) -> bool:
@@ -222,12 +242,13 @@ def _unfinished(state: AgentState) -> bool:
 
 
 def _stop_one(desk: Desk, agent_id: str, by: str, now: datetime) -> dict[str, Any]:
-    state = desk.dossier(agent_id).state
-    item: dict[str, Any] = {"agent_id": agent_id, "symbol": state.agent.symbol, "shares": state.book.shares}
-    if state.status == AgentStatus.FINISHED:
-        return {**item, **OVER}
-    dossier, orders = desk.dossier(agent_id), len(state.orders)
+    item: dict[str, Any] = {"agent_id": agent_id}
     try:
+        dossier, state = desk.dossier(agent_id), desk.dossier(agent_id).state
+        item |= {"symbol": state.agent.symbol, "shares": state.book.shares}
+        if state.status == AgentStatus.FINISHED:
+            return {**item, **OVER}
+        orders = len(state.orders)
         if state.agent.mode != Mode.REPLAY:
             _halt(dossier, by, now)
         hand = hand_on(desk, agent_id, now)
@@ -235,10 +256,8 @@ def _stop_one(desk: Desk, agent_id: str, by: str, now: datetime) -> dict[str, An
         hand.executor.withdraw_entries("emergency stop", hand.now)
         hand.executor.recover(hand.now)
         status = flatten(hand, "emergency stop")
-    except LivetradingError as error:
-        log.error("emergency stop of %s: %s", agent_id, error)
-        desk.forget(agent_id)
-        return {**item, "status": "failed", "flat": False, "error": str(error)}
+    except Exception as error:
+        return {**item, "status": "failed", "flat": False, "error": _failed(desk, agent_id, error)}
     if dossier.state.status == AgentStatus.FINISHED:
         return {**item, **OVER}
     return {**item, "orders": orders, "status": status, "flat": status == FLAT}

@@ -1,14 +1,17 @@
 """Bars asked for beside the pass: a silent network must not keep a request waiting."""
 
+import logging
 import threading
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from ..adapters import logs
 from ..adapters.bars.base import BarSet, BarSource, last_look
 from ..adapters.calendar import Calendar
-from ..core.errors import LivetradingError, Unavailable
+from ..core.errors import LivetradingError, Unavailable, in_a_line
 
+log = logging.getLogger(__name__)
 PATIENCE = 0.3
 """Seconds that a pass waits for an answer; then it goes on and asks again later."""
 KEEP_SECONDS = 300.0
@@ -17,6 +20,18 @@ KEEP_SECONDS = 300.0
 
 class StillFetching(Unavailable):
     """The source has not answered yet; nothing is known and nothing is wrong."""
+
+
+def asked(source: BarSource, symbol: str, now: datetime) -> BarSet:
+    """As the source's. An error that its author did not foresee is Unavailable: it is asked again later."""
+    try:
+        return source.daily(symbol, now=now)
+    except LivetradingError:
+        raise
+    except Exception as error:
+        logs.caught(log, f"{source.name}'s bars of {symbol}", error)
+        raise Unavailable(f"{source.name} failed to answer for {symbol} by an error of the program"
+                          f" ({in_a_line(error)}); the log holds its traceback. It is asked again.") from error
 
 
 @dataclass
@@ -31,7 +46,7 @@ class _Call:
 
     def ask(self, source: BarSource, symbol: str, now: datetime) -> None:
         try:
-            self.bars = source.daily(symbol, now=now)
+            self.bars = asked(source, symbol, now)
         except LivetradingError as error:
             self.error = error
         finally:
@@ -60,8 +75,7 @@ class Beside:
             raise StillFetching(f"{self.name} has not answered for {symbol} yet.")
         if call.error is not None:
             raise call.error
-        if call.bars is None:
-            raise Unavailable(f"{self.name} failed to answer for {symbol}; its log says why. It is asked again.")
+        assert call.bars is not None, "a call that ended has bars or an error"
         return call.bars
 
     @staticmethod

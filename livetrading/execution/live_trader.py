@@ -33,7 +33,7 @@ from ..core.orders import Order
 from ..core.types import AgentStatus, Leg
 from . import booking, late, second_look, statements
 from .dossier import Dossier
-from .fetching import StillFetching
+from .fetching import StillFetching, asked
 from .order_executor import OrderExecutor
 from .passes import Pass, due_sessions
 from .position_tracker import difference, reconcile
@@ -178,7 +178,7 @@ class LiveTrader:
     def _fetch(self, now: datetime) -> tuple[BarSet | None, str | None]:
         """The source's bars as of ``now``, or why they are not to be trusted."""
         try:
-            bars = self.source.daily(self.dossier.state.agent.symbol, now=now)
+            bars = asked(self.source, self.dossier.state.agent.symbol, now)
             self.series.check(bars.frame, agreement.tolerance(self.card, bars))
         except StillFetching:
             raise

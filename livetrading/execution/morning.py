@@ -14,6 +14,7 @@ from ..core.agent import AgentState
 from ..core.events import Event, OrderMoved, SplitApplied
 from ..core.orders import Order, OrderState
 from ..core.windows import NEW_YORK
+from .fetching import asked
 
 NO_SHARE = "a split left no whole share"
 
@@ -31,7 +32,7 @@ class Morning:
         today = self._today(now)
         if today is None or not self._due(now):
             return 1.0
-        ahead = self.source.daily(symbol, now=now).ahead
+        ahead = asked(self.source, symbol, now).ahead
         self.asked = now
         found = 1.0
         for day, ratio in ahead:

@@ -154,7 +154,7 @@ def _find_in(requests: list[Request], request_id: str) -> Request | None:
 
 def _prune(db: TinyDB) -> None:
     finished = [doc for doc in db.table(_FILE) if doc.get("status") in FINAL]
-    surplus = sorted(finished, key=lambda doc: (doc["finished"], doc.doc_id))[: max(0, len(finished) - KEPT)]
+    surplus = sorted(finished, key=lambda doc: (str(doc.get("finished")), doc.doc_id))[: max(0, len(finished) - KEPT)]
     if surplus:
         db.table(_FILE).remove(doc_ids=[doc.doc_id for doc in surplus])
 

@@ -12,12 +12,12 @@ from types import FrameType
 
 import schedule
 
-from ..adapters import files, settings
+from ..adapters import files, logs, settings
 from ..adapters.calendar import calendar
 from ..adapters.home import Home
 from ..adapters.locks import SchedulerLock
 from ..adapters.stamps import stamp
-from ..core.errors import Damaged, LivetradingError
+from ..core.errors import Damaged
 from ..core.types import AgentStatus, Mode
 from . import account_view, alarms, checks, emergency, replay
 from .agent_manager import AgentManager
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 5
 BROKER_SECONDS = 60
 PASS_SECONDS = 15
+READ_SECONDS = 60
 RETRY_SECONDS = 60
 """A replay that failed is tried again after this long."""
 STOP_AGAIN_SECONDS = 10
@@ -74,6 +75,7 @@ class Scheduler:
             self._open()
             for seconds, work in (
                 (1, self._requests), (HEARTBEAT_SECONDS, self._beat), (1, self._pass), (1, self._broker),
+                (READ_SECONDS, self._read),
             ):
                 self.jobs.every(seconds).seconds.do(self._try, work)
             log.info("scheduler started with %d agents", len(self.desk.active()))
@@ -90,35 +92,40 @@ class Scheduler:
         self.stopping = True
 
     def _try(self, work: Callable[..., object], *args: object) -> None:
-        """A full disk or a damaged shared file ends a turn, not the process."""
+        """A full disk, a damaged shared file or an error that nobody foresaw ends a turn, not the process."""
         try:
             work(*args)
         except Damaged as error:
             self.alarm("", str(error))
             self._repair()
-        except LivetradingError as error:
-            self.alarm("", str(error))
+        except Exception as error:
+            doing = getattr(work, "__name__", "turn").strip("_")
+            self.alarm("", str(logs.caught(log, f"the scheduler's {doing}", error)))
 
     def _repair(self) -> None:
         for name in ("requests", "jobs", "system"):
             try:
                 aside = self.desk.store.repair(name, self.clock())
-            except LivetradingError as error:
-                log.error("%s.json: %s", name, error)
+            except Exception as error:
+                log.error("%s.json: %s", name, logs.caught(log, f"looking at {name}.json", error))
                 continue
             if aside is not None:
                 self.alarm("", f"{name}.json was damaged and set aside as {aside.name}; it starts empty.")
 
     def _open(self) -> None:
-        files.sweep(self.home.root)
+        self._try(files.sweep, self.home.root)
         self._repair()
         self._try(self._say, "starting")
+        self._try(self._read)
+        self._try(self._requests)
+        self._try(_warm)
+        self._try(self._say, "")
+
+    def _read(self) -> None:
+        """Every agent, and again those that could not be read."""
         self.desk.open()
         for agent_id, why in self.desk.damaged.items():
             self.alarm(agent_id, why)
-        self._try(self._requests)
-        _warm()
-        self._try(self._say, "")
 
     # -- every second -----------------------------------------------------
 
@@ -132,7 +139,7 @@ class Scheduler:
 
     def _requests(self) -> None:
         """Requests, then the latch: it may have been set without one, or a stop been cut short."""
-        self.manager.apply_pending(self.clock())
+        self._try(self._apply)  # what the latch demands does not wait for a request that cannot be answered
         if self.desk.latch.status() is None:
             self._next_stop = 0.0
         elif time.monotonic() >= self._next_stop and emergency.unfinished(self.desk):
@@ -142,6 +149,9 @@ class Scheduler:
                 if item.get("error"):
                     self.alarm(item["agent_id"], f"emergency stop: {item['error']}")
             self._next_stop = time.monotonic() + STOP_AGAIN_SECONDS
+
+    def _apply(self) -> None:
+        self.manager.apply_pending(self.clock())
 
     def _pass(self) -> None:
         """Agents of real days: what the calendar says is due."""
@@ -196,10 +206,19 @@ class Scheduler:
             for agent_id in sorted(self.desk.active(), key=lambda a: self._next_replay.get(a, 0.0)):
                 if time.monotonic() >= until and ready:
                     break
-                if self._replay_due(agent_id):
-                    pace = self.desk.dossier(agent_id).state.agent.pace
-                    self._next_replay[agent_id] = time.monotonic() + pace
-                    ready = self._advance(agent_id) or ready
+                ready = self._turn(agent_id) or ready
+
+    def _turn(self, agent_id: str) -> bool:
+        """One session of a replay, if it is due. Its trouble is its own."""
+        try:
+            if not self._replay_due(agent_id):
+                return False
+            self._next_replay[agent_id] = time.monotonic() + self.desk.dossier(agent_id).state.agent.pace
+            return self._advance(agent_id)
+        except Exception as error:
+            self.alarm(agent_id, self.desk.trouble(agent_id, error, self.clock()))
+            self._next_replay[agent_id] = time.monotonic() + RETRY_SECONDS
+            return False
 
     def _replay_due(self, agent_id: str) -> bool:
         state = self.desk.dossier(agent_id).state
@@ -209,13 +228,7 @@ class Scheduler:
     def _advance(self, agent_id: str) -> bool:
         if self.desk.latch.status() is not None:
             return False
-        try:
-            return replay.advance(self.desk.trader(agent_id))
-        except LivetradingError as error:
-            self.alarm(agent_id, str(error))
-            self.desk.trouble(agent_id, error, self.clock())
-            self._next_replay[agent_id] = time.monotonic() + RETRY_SECONDS
-            return False
+        return replay.advance(self.desk.trader(agent_id))
 
     # -- what others see --------------------------------------------------
 

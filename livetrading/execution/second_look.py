@@ -9,6 +9,7 @@ from ..adapters.bars.base import BarSource
 from ..core import sanity
 from ..core.bars import PRICES
 from ..core.errors import LivetradingError
+from .fetching import asked
 from .series import Series
 
 TOLERANCE = 1e-3
@@ -32,7 +33,7 @@ def at_bar(
     rescales what waits for the open.
     """
     try:
-        bars = source.daily(symbol, now=now)
+        bars = asked(source, symbol, now)
     except LivetradingError as error:
         return Look(f"its bar could not be looked at again: {error}", final=False)
     fresh = bars.frame

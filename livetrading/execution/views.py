@@ -4,56 +4,82 @@ Reading takes no lock and changes nothing. Numbers come from the files that the
 scheduler writes after each journal line; times are ISO UTC.
 """
 
+import logging
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from ..adapters import logs
 from ..adapters.calendar import calendar
 from ..adapters.halt import HaltLatch
-from ..adapters.home import Home
+from ..adapters.home import Home, check_agent_id, is_agent_id
 from ..adapters.locks import SchedulerLock
 from ..adapters.registry import Registry
 from ..adapters import settings
 from ..adapters.stamps import parse_stamp, stamp
 from ..adapters.store import Store
 from ..core.bars import to_rows
-from ..core.errors import Damaged, NotFound
+from ..core.errors import Damaged, LivetradingError, NotFound
 from .projection import history_files
 
+log = logging.getLogger(__name__)
 Doc = dict[str, Any]
 HISTORY_MONTHS = 480
 LEAD_IN = 504
 """Sessions of the model's own bars shown before an agent's first."""
+NUMBERS = (
+    "entry_price", "stop_price", "current_price", "portfolio_value", "cash", "total_pnl", "total_pnl_pct",
+    "realized_pnl", "unrealized_pnl", "capital", "pace", "max_position_pct", "risk_per_trade", "dividends",
+    "current_position", "num_trades",
+)
 FRESH_SECONDS = 15.0
 """A heartbeat older than this is a scheduler that hangs."""
 
 
 def agents(store: Store) -> list[Doc]:
     """Every agent that was not removed; one with a damaged file says so in its warnings."""
-    shown = [_status(store, path.name) for path in sorted(store.home.agents.iterdir()) if path.is_dir()]
+    names = sorted(path.name for path in store.home.agents.iterdir() if is_agent_id(path.name))
+    shown = [_status(store, name) for name in names]
     return [doc for doc in shown if doc is not None and doc["status"] != "removed"]
 
 
 def agent(store: Store, agent_id: str) -> Doc:
     """One agent's status; NotFound if there is none, or no more."""
-    found = _status(store, agent_id) if store.home.agent(agent_id).is_dir() else None
+    found = _status(store, check_agent_id(agent_id))
     if found is None or found["status"] == "removed":
         raise NotFound(f"There is no agent {agent_id}: list them with `python -m livetrading agents`.")
     return found
 
 
 def _status(store: Store, agent_id: str) -> Doc | None:
-    directory = store.home.agent(agent_id)
     try:
-        tables = store.read_docs(directory / "state.json")
-    except Damaged as error:
-        return _unreadable(agent_id, str(error))
+        return _read_status(store, agent_id)
+    except Exception as error:  # one agent's files are no reason to show none
+        return _unreadable(agent_id, str(logs.caught(log, f"the files of {agent_id}", error)))
+
+
+def _read_status(store: Store, agent_id: str) -> Doc | None:
+    directory = store.home.agent(agent_id)
+    tables = store.read_docs(directory / "state.json")
     documents = tables.get("agent")
     if not documents:
         return _unreadable(agent_id, "its state is not written yet") if (directory / "journal.jsonl").exists() else None
-    doc = documents[0]
-    sides = {"reconciliation": _differs(store, agent_id)} if doc["mode"] == "ibkr" else {}
-    return {**doc, **_times(store, doc), **sides, "orders": tables.get("orders", [])}
+    doc = {**_unreadable(agent_id, ""), "warnings": [], **documents[0]}
+    if not documents[0].keys() >= {"agent_id", "status", "mode"}:
+        raise Damaged(f"{directory / 'state.json'} does not say how the agent stands.")
+    for name in NUMBERS:
+        if not isinstance(doc[name], int | float | None):
+            raise Damaged(f"{directory / 'state.json'} holds {doc[name]!r} as {name}.")
+    return {**doc, **_besides(store, doc), "orders": tables.get("orders", [])}
+
+
+def _besides(store: Store, doc: Doc) -> Doc:
+    """What other files add; one of them that is damaged costs these lines and not the agent's own."""
+    try:
+        sides = {"reconciliation": _differs(store, doc["agent_id"])} if doc["mode"] == "ibkr" else {}
+        return {**_times(store, doc), **sides}
+    except LivetradingError as error:
+        return {"price_time": None, "next_check": None, "warnings": [*doc["warnings"], str(error)]}
 
 
 def _differs(store: Store, agent_id: str) -> Doc | None:

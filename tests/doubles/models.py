@@ -53,7 +53,13 @@ def make_card(**changes: Any) -> ModelCard:
         "timesteps": 50_000,
         "trials": 1,
         "opened": 1,
-        "metrics": {"test": {"sharpe_ratio": 1.1, "calmar_ratio": None}, "buy_and_hold": {"sharpe_ratio": 0.1}},
+        "metrics": {
+            "test": {
+                "sharpe_ratio": 1.1, "calmar_ratio": None, "total_return_pct": 12.5, "max_drawdown_pct": 3.5,
+                "num_trades": 40,
+            },
+            "buy_and_hold": {"sharpe_ratio": 0.1, "total_return_pct": 4.0},
+        },
         "packages": versions(),
         "zip_sha256": "b" * 64,
         "created": datetime(2025, 11, 8, 16, 24, 33, tzinfo=UTC),

@@ -1,15 +1,18 @@
 """One agent's panel: how it stands, its chart, and what can be done with it."""
 
+import logging
 from typing import Any
 
 import streamlit as st
 
-from livetrading.core.errors import Damaged, NotFound
+from livetrading.adapters import logs
+from livetrading.core.errors import NotFound
 from livetrading.dashboard import markup, reading, sitemap
 
 from . import agent_chart, agent_facts, confirm, dialogs, frame, reconciliation, refresh
-from .guard import shown
+from .guard import guarded, shown
 
+log = logging.getLogger(__name__)
 Doc = dict[str, Any]
 SELECTED = "agent"
 """The query parameter that names the agent in detail."""
@@ -43,26 +46,34 @@ def _body(agent_id: str, detail: bool, alone: bool) -> None:
     except NotFound:
         st.rerun()  # removed elsewhere: draw the page anew without it
     history = _history(agent_id)
+    with guarded():
+        _facts(agent, history, detail)
+    if detail:
+        with guarded():
+            reconciliation.box(agent)
+        _buttons(agent, detail, alone)
+        agent_chart.big(agent, history)
+    else:
+        with guarded():
+            agent_chart.small(agent, history)
+        _buttons(agent, detail, alone)
+
+
+def _facts(agent: Doc, history: Doc, detail: bool) -> None:
     facts = agent_facts.facts(agent, history)
     st.html(agent_facts.heading(agent))
     st.html(
         markup.facts(facts if detail else facts[: agent_facts.ON_A_CARD], wide=detail)
         + markup.notes([*([] if detail else reconciliation.notes(agent)), *agent_facts.notes(agent, history)])
     )
-    if detail:
-        reconciliation.box(agent)
-        _buttons(agent, detail, alone)
-        agent_chart.big(agent, history)
-    else:
-        agent_chart.small(agent, history)
-        _buttons(agent, detail, alone)
 
 
 def _history(agent_id: str) -> Doc:
     """Empty if it cannot be read: the warnings of the agent say why, its buttons must stay."""
     try:
         return reading.history(agent_id)
-    except Damaged:
+    except Exception as error:
+        logs.caught(log, f"the history of {agent_id}", error)
         return {"fills": [], "bars": []}
 
 

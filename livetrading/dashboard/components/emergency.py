@@ -1,21 +1,23 @@
 """EMERGENCY STOP: says what it will do, asks for STOP, does it, tells what came of it."""
 
+import logging
 from typing import Any
 
 import streamlit as st
 
-from livetrading.core.errors import LivetradingError
+from livetrading.adapters import logs
 from livetrading.dashboard import control, markup, reading
 from livetrading.dashboard.format import DASH, count, markdown, masked, plural, signed_money
 
 from . import dialogs
 
+log = logging.getLogger(__name__)
 RESULT = "emergency_result"
 WORD = "STOP"
 
 
 def body(asked: dict[str, Any]) -> None:
-    st.error(announcement(_agents()))
+    st.error(_announced())
     with st.form("emergency_form", border=False):
         typed = st.text_input("Type STOP to confirm", key="emergency_word", autocomplete="off")
         cancel, stop = st.columns(2)
@@ -49,18 +51,19 @@ def announcement(agents: list[dict[str, Any]] | None) -> str:
     )
 
 
-def _agents() -> list[dict[str, Any]] | None:
+def _announced() -> str:
     try:
-        return reading.agents()
-    except LivetradingError:
-        return None  # a damaged file must not stand between a person and the stop
+        return announcement(reading.agents())
+    except Exception as error:  # nothing that cannot be read must stand between a person and the stop
+        logs.caught(log, "the announcement of an emergency stop", error)
+        return announcement(None)
 
 
 def _stop(command_id: str) -> None:
     try:
         result = control.emergency_stop(reading.home(), "emergency stop on the dashboard", "dashboard", command_id)
-    except LivetradingError as error:
-        result = {"error": str(error)}
+    except Exception as error:
+        result = {"error": str(logs.caught(log, "an emergency stop", error))}
     st.session_state[RESULT] = result
 
 

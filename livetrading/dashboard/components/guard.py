@@ -1,23 +1,33 @@
-"""An expected error is one sentence on the page, never a traceback."""
+"""An error is one sentence in its place on the page, never a traceback; what stands around it goes on."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
 import streamlit as st
+from streamlit.errors import FragmentHandledException
 
-from livetrading.core.errors import LivetradingError
+from livetrading.adapters import logs
+from livetrading.core.errors import LivetradingError, in_a_line
 from livetrading.dashboard.format import markdown
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Show an error of ours in place; what stands around it goes on."""
+    """Show an error in place. Streamlit's own orders to stop or run again are no errors and pass."""
     try:
         yield
     except LivetradingError as error:
         st.error(markdown(str(error)))
+    except FragmentHandledException:
+        pass  # Streamlit has shown it where it happened
+    except Exception as error:
+        logs.caught(log, "a part of a page", error)
+        st.error(markdown(f"This part cannot be shown: {in_a_line(error)}; the log holds the details."))
 
 
 def shown(function: Callable[..., None]) -> Callable[..., None]:
