@@ -7,6 +7,7 @@ Listing and reading cards needs no torch; only ``load`` imports it.
 import errno
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -25,6 +26,7 @@ from ..core.errors import (
     BadInput, Conflict, Damaged, LivetradingError, NotFound, Refused, Unavailable, in_a_line,
 )
 from ..core.types import AgentType
+from . import logs
 from .files import process_alive, sync_directory, unavailable, write_durably
 from .home import Home
 from .jsonio import plain
@@ -36,6 +38,11 @@ STAGING = ".tmp-"
 LISTED = ("sharpe_ratio", "total_return_pct", "max_drawdown_pct", "num_trades")
 LISTED_OF_HOLDING = ("total_return_pct",)
 """Measures that every list of models shows; None where they are undefined."""
+
+
+_SHAPE = (LivetradingError, TypeError, KeyError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
+"""What reading a file raises that somebody gave another shape."""
+log = logging.getLogger(__name__)
 
 
 class Registry:
@@ -118,7 +125,7 @@ class Registry:
         """Ids of models whose card cannot be read or lacks a measure, each with what is wrong."""
         return {model_id: str(found) for model_id, found in self._each() if not isinstance(found, ModelCard)}
 
-    def _each(self) -> Iterator[tuple[str, ModelCard | Damaged | Unavailable]]:
+    def _each(self) -> Iterator[tuple[str, ModelCard | LivetradingError]]:
         for model_id in self.ids():
             try:
                 card = self.card(model_id)
@@ -126,15 +133,15 @@ class Registry:
                 yield model_id, card if not wrong else Damaged(f"The card of {model_id} {wrong}: train it again.")
             except NotFound:
                 continue  # removed meanwhile
-            except (Damaged, Unavailable) as error:
-                yield model_id, error
+            except Exception as error:  # one model is no reason to list none
+                yield model_id, logs.caught(log, f"the card of {model_id}", error)
 
     def card(self, model_id: str) -> ModelCard:
         """The card of a model. NotFound if there is none, Damaged if it cannot be read."""
         values = self._read_json(model_id, CARD)
         try:
             card = ModelCard.from_dict(values)
-        except Exception as error:  # whatever shape somebody gave it
+        except _SHAPE as error:
             said = error if isinstance(error, LivetradingError) else in_a_line(error)
             raise Damaged(f"The card of {model_id} is not usable ({said}): train it again.") from error
         if card.model_id != model_id:
@@ -151,7 +158,7 @@ class Registry:
             actual = bars_sha256(frame)
         except (Damaged, NotFound, Unavailable):
             raise
-        except Exception as error:  # whatever shape somebody gave them
+        except _SHAPE as error:
             raise Damaged(f"The bars of {model_id} cannot be read ({in_a_line(error)}): train it again.") from error
         if actual != card.bars_sha256:
             raise Damaged(f"The bars of {model_id} changed since its training: train it again.")

@@ -127,7 +127,8 @@ def wanted(desk: Desk, now: datetime) -> bool:
                 continue
             if state.orders or state.book.shares or due_sessions(state, desk.calendar, now, desk.delay):
                 return True
-        except Exception:  # a year that the calendar does not know, or worse: the pass says so, agent by agent
+        except Exception as error:  # a year that the calendar does not know, or worse: the pass says so
+            logs.caught(log, f"what is due of {agent_id}", error)
             return True
     return False
 

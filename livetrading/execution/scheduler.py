@@ -84,7 +84,7 @@ class Scheduler:
                 self.jobs.run_pending()
                 self._try(self._replays)
                 time.sleep(TURN_SECONDS)
-            self.desk.close()
+            self._try(self.desk.close)
             self._try(self._say, "stopped")
             log.info("scheduler stopped")
 

@@ -110,7 +110,7 @@ def test_terms_out_of_bounds_are_refused_with_their_bounds(tmp_path: Path, optio
 
 def test_with_json_a_refusal_is_one_object_too(tmp_path: Path) -> None:
     done = run(tmp_path, "model", "PPO_AAPL_v20200101_000000", "--json")
-    assert json.loads(done.stdout) == {"error": done.stderr.strip(), "http_status": 404}
+    assert json.loads(done.stdout) == {"error": done.stderr.strip(), "error_type": "NotFound", "http_status": 404}
     assert done.returncode == 1
 
 

@@ -1,5 +1,6 @@
 """``verify``: finds what is wrong, tells it from what the next start mends, and changes nothing."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -59,10 +60,41 @@ def test_it_changes_nothing(root: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["state.json", "history-2012-02.json", "paper.json"])
-def test_what_the_next_start_rebuilds_is_pending_and_no_problem(root: Path, name: str) -> None:
-    (root / "agents" / AGENT / name).write_text("{")
+@pytest.mark.parametrize("content", ["{", "garbage", "[]", '{"agent": 5}'])
+def test_a_file_that_was_changed_from_outside_is_a_problem_though_a_start_rebuilds_it(
+    root: Path, name: str, content: str
+) -> None:
+    (root / "agents" / AGENT / name).write_text(content)
     found = _audit(root)
-    assert found["problems"] == [] and name in _texts(found["pending"])
+    assert name in _texts(found["problems"]) and "start the scheduler" in _texts(found["problems"])
+    assert found["decisions_repeated"] == 40, "the rest is looked at all the same"
+
+
+def test_files_that_are_missing_or_behind_are_pending_and_no_problem(root: Path) -> None:
+    state = root / "agents" / AGENT / "state.json"
+    behind = json.loads(state.read_text())
+    behind["agent"]["1"]["seq"] -= 1
+    state.write_text(json.dumps(behind))
+    assert (_texts(_audit(root)["problems"]), "state.json stands at" in _texts(_audit(root)["pending"])) == ("", True)
+    state.unlink()
+    assert (_texts(_audit(root)["problems"]), "state.json stands at" in _texts(_audit(root)["pending"])) == ("", True)
+
+
+def test_an_agent_that_cannot_be_looked_at_hides_no_other(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(root / "agents" / AGENT, root / "agents" / "PPO_TEST_000")
+    (root / "agents" / "a copy by hand").mkdir()
+    whole = audit.events_of
+
+    def broken(directory: Path) -> object:
+        if directory.name == "PPO_TEST_000":
+            raise RuntimeError("nobody foresaw this")
+        return whole(directory)
+
+    monkeypatch.setattr(audit, "events_of", broken)
+    found = _audit(root)
+    assert [p["agent_id"] for p in found["problems"]] == ["PPO_TEST_000"]
+    assert "RuntimeError: nobody foresaw this" in _texts(found["problems"])
+    assert found["decisions_repeated"] == 40
 
 
 def test_a_torn_last_line_is_pending(root: Path) -> None:

@@ -1,0 +1,388 @@
+"""An exception that nobody foresaw, raised once at every function that serves one of three agents:
+``python -m tests.faults.exceptions``; ``FAST=1`` for a slice.
+
+The real scheduler's turns on a virtual clock: passes, requests, replays. After each injection the
+other two agents' journals are those of an undisturbed run to the byte, the process lives, the
+traceback is in the log, and the agent is blocked with the reason or went on by itself, with nothing
+of it lost or doubled.
+"""
+
+import logging
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any, NamedTuple
+
+from livetrading.adapters import logs
+from livetrading.adapters.brokers.paper import PaperBroker
+from livetrading.adapters.home import CHECKOUT, Home
+from livetrading.adapters.store import Store
+from livetrading.core.types import AgentStatus, Leg, Mode
+from livetrading.execution import emergency, requests, views
+from livetrading.execution.agent_manager import AgentManager
+from livetrading.execution.dossier import Dossier
+from livetrading.execution.scheduler import Scheduler
+from tests.doubles.lives import FIRST, Cycler, Known, Life, a_life, at
+from tests.doubles.series import generated
+from tests.faults.bad_broker import cheap
+
+A, B, C = AGENTS = ("PPO_TEST_001", "PPO_TEST_002", "PPO_TEST_003")
+MADE = "PPO_TEST_004"
+"""By the request to create one."""
+WORD = "injected: nobody foresaw this"
+INSIDE = tuple(str(CHECKOUT / "livetrading" / room) for room in ("execution", "core", "adapters"))
+PURE = str(CHECKOUT / "livetrading" / "core")
+GENERATORS = 0x20 | 0x80 | 0x200
+"""Their frames are entered again and again; whoever made them is entered once."""
+OF_REQUESTS = (AgentManager.create.__code__, emergency.rearm.__code__)
+"""Requests that concern no agent yet, or all."""
+OUTERMOST = ("_try", "alarm", "_warn", "caught", "_place")
+"""Where everything is caught, and what tells of it there."""
+FAST_TRIALS, SEED, SECONDS = 60, 1, 900
+
+
+class Place(NamedTuple):
+    """A function, and the one that called it, while step ``step`` served agent B."""
+
+    step: int
+    file: str
+    name: str
+    caller: str
+
+
+# -- a scheduler whose turns are taken one by one ---------------------------
+
+@dataclass
+class World:
+    """A process over a home: what it knew only in memory is gone with it."""
+
+    life: Life
+    home: Home
+    now: datetime
+
+    def __post_init__(self) -> None:
+        self.scheduler = Scheduler(self.home, clock=lambda: self.now)
+        self.scheduler.desk.beside = False
+        self.scheduler.desk.registry = Known(self.home, self.life.policy)
+        self.scheduler._try(self.scheduler._read)
+
+    @property
+    def desk(self) -> Any:
+        return self.scheduler.desk
+
+    def turn(self) -> None:
+        """What the loop does in a second, twice: whatever failed is met again."""
+        for _ in range(2):
+            self.scheduler._next_pass = self.scheduler._next_stop = 0.0
+            for work in (self.scheduler._requests, self.scheduler._pass):
+                self.scheduler._try(work)
+
+    def ask(self, kind: str, agent_id: str | None, name: str) -> None:
+        args = {"reason": "a test", "all_orders": False} if kind == "emergency_stop" else {}
+        if kind == "create":
+            args = {
+                "model_id": self.life.model_id, "mode": self.life.mode, "source": f"csv:{self.life.csv}", "pace": 0.0,
+                "job_id": "tested", "capital": self.life.terms.capital,
+            }
+        watcher = sys.getprofile()
+        sys.setprofile(None)  # whoever asks is another process
+        requests.submit(self.desk.store, kind, agent_id=agent_id, args=args, by="test", request_id=name, now=self.now)
+        sys.setprofile(watcher)
+
+    def person(self) -> None:
+        """Starts the agent again, as its reason says."""
+        if self.desk.dossiers[B].state.status == AgentStatus.BLOCKED:
+            self.ask("start", B, requests.new_id())
+            self.scheduler._try(self.scheduler._requests)
+
+
+    def catch_up(self, settled: str) -> None:
+        """A replay that was held or blocked lives through the same sessions, later."""
+        for _ in range(3):
+            state = self.desk.dossiers[B].state
+            if state.agent.mode == Mode.REPLAY and state.settled < settled:
+                self.scheduler._next_replay.clear()
+                self.scheduler._turn(B)
+
+
+Step = tuple[str, Callable[[World], None]]
+
+
+def _at(t: int, clock: str, work: Callable[[World], None]) -> Step:
+    def run(world: World) -> None:
+        world.now = at(world.life.sessions[FIRST + t], clock)
+        work(world)
+    return f"{t} {clock}", run
+
+
+def _asked(t: int, clock: str, kind: str, agent_id: str | None) -> Step:
+    """A request about B, and behind it one about C."""
+    def work(world: World) -> None:
+        name = f"{kind}-{t}-{clock.replace(':', '')}"
+        world.ask(kind, agent_id, name)
+        if agent_id == B:
+            world.ask("pause" if kind != "start" else "start", C, f"{name}-behind")
+        world.turn()
+    return f"{kind} {t}", _at(t, clock, work)[1]
+
+
+def _replayed(world: World) -> None:
+    for agent_id in world.desk.active():
+        world.scheduler._next_replay.clear()
+        world.scheduler._try(world.scheduler._turn, agent_id)
+
+
+def passes() -> list[Step]:
+    """Bought, held with its stop, sold, and bought again."""
+    turns = [(0, "16:40"), *((t, clock) for t in range(1, 5) for clock in ("08:00", "16:40"))]
+    return [_at(t, clock, World.turn) for t, clock in turns]
+
+
+def asks() -> list[Step]:
+    """Every kind of request while a position is held."""
+    eve = [_at(0, "16:40", World.turn), _at(1, "08:00", World.turn), _at(1, "16:40", World.turn)]
+    return [
+        *eve, _asked(1, "17:00", "pause", B), _asked(1, "17:10", "start", B), _asked(1, "17:20", "close", B),
+        _at(2, "08:00", World.turn), _at(2, "16:40", World.turn), _asked(2, "17:00", "create", None),
+        _at(3, "08:00", World.turn), _at(3, "16:40", World.turn), _asked(3, "17:00", "emergency_stop", None),
+        _at(4, "08:00", World.turn), _at(4, "16:40", World.turn), _asked(4, "17:00", "rearm", None),
+        _asked(4, "17:10", "remove", B),
+    ]
+
+
+def replays() -> list[Step]:
+    return [(f"replayed {n}", _replayed) for n in range(4)]
+
+
+STORIES = {"passes": (passes, "paper", Cycler(1)), "requests": (asks, "paper", Cycler(9)), "replays": (replays, "replay", Cycler(1))}
+
+
+# -- injections -------------------------------------------------------------
+
+def _serves(frame: FrameType | None, agent_id: str) -> bool:
+    """Whether a frame, or one that called it, works for this agent."""
+    while frame is not None:
+        known = frame.f_locals
+        if known.get("agent_id") == agent_id or frame.f_code in OF_REQUESTS:
+            return True
+        owner = known.get("self")
+        if owner is not None:
+            with suppress(Exception):
+                if getattr(owner, "agent_id", None) == agent_id or owner.dossier.agent_id == agent_id:
+                    return True
+        if frame.f_code.co_name == "turn" and frame.f_code.co_filename == __file__:
+            return False
+        frame = frame.f_back
+    return False
+
+
+def _key(frame: FrameType) -> tuple[CodeType, CodeType] | None:
+    code = frame.f_code
+    if not code.co_filename.startswith(INSIDE) or code.co_flags & GENERATORS or code.co_name in OUTERMOST or frame.f_back is None:
+        return None
+    caller = frame.f_back.f_code
+    # What one pure function does within another, its caller cannot tell from the other's own failure.
+    return None if code.co_filename.startswith(PURE) and caller.co_filename.startswith(PURE) else (code, caller)
+
+
+@contextmanager
+def entered(step: int, found: dict[Place, tuple[CodeType, CodeType]]) -> Iterator[None]:
+    """Note every function that is entered for B, by its caller."""
+    seen: set[tuple[CodeType, CodeType]] = set()
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        key = _key(frame) if event == "call" else None
+        if key is not None and key not in seen and _serves(frame, B):
+            seen.add(key)
+            code, caller = key
+            found[Place(step, code.co_filename[len(str(CHECKOUT)) + 1:], code.co_qualname, caller.co_qualname)] = key
+
+    sys.setprofile(note)
+    try:
+        yield
+    finally:
+        sys.setprofile(None)
+
+
+@contextmanager
+def raising(key: tuple[CodeType, CodeType]) -> Iterator[list[bool]]:
+    """Once, where that caller enters that function for B."""
+    struck: list[bool] = []
+
+    def strike(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code is key[0] and frame.f_back is not None and frame.f_back.f_code is key[1]:
+            if not struck and _serves(frame, B):
+                struck.append(True)
+                raise RuntimeError(WORD)
+
+    sys.setprofile(strike)
+    try:
+        yield struck
+    finally:
+        sys.setprofile(None)
+
+
+class Tracebacks(logging.Handler):
+    """Whether the exception was logged as such."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        while error is not None:
+            self.heard = self.heard or WORD in str(error)
+            error = error.__cause__ or error.__context__
+
+
+# -- one story, undisturbed and disturbed -----------------------------------
+
+@dataclass
+class Baseline:
+    """The undisturbed story: its home before each step, where it can be struck, and what A and C became."""
+
+    life: Life
+    steps: list[Step]
+    homes: list[Path] = field(default_factory=list)
+    places: dict[Place, tuple[CodeType, CodeType]] = field(default_factory=dict)
+    journals: dict[str, bytes] = field(default_factory=dict)
+    end: dict[str, Any] = field(default_factory=dict)
+
+
+def _journals(home: Home) -> dict[str, bytes]:
+    return {a: (home.agent(a) / "journal.jsonl").read_bytes() for a in (A, C)}
+
+
+def undisturbed(root: Path, story: str) -> Baseline:
+    steps, mode, policy = STORIES[story]
+    rows = FIRST + 12
+    life = a_life(root, generated(1, rows), policy, mode=mode, model_rows=rows if mode == "replay" else None)
+    for agent_id in AGENTS:
+        life.create(at(life.sessions[FIRST - 1], "20:00"), request_id=f"create-{agent_id}")
+    base = Baseline(life, steps())
+    for number, (_, act) in enumerate(base.steps):
+        base.homes.append(root / f"before-{number}")
+        shutil.copytree(life.home.root, base.homes[-1])
+        world = World(life, life.home, at(life.sessions[FIRST], "16:40"))
+        with entered(number, base.places):
+            act(world)
+    base.journals, base.end = _journals(life.home), _become(life.home)
+    return base
+
+
+def disturbed(base: Baseline, place: Place, work: Path) -> tuple[bool, list[str]]:
+    """Struck at one place and lived on to the end: whether it was, and what is wrong."""
+    shutil.rmtree(work, ignore_errors=True)
+    shutil.copytree(base.homes[place.step], work)
+    logs._logged.clear()
+    heard, logger = Tracebacks(), logging.getLogger("livetrading")
+    logger.addHandler(heard)
+    world = World(base.life, Home(work), at(base.life.sessions[FIRST], "16:40"))
+    try:
+        with raising(base.places[place]) as struck:
+            base.steps[place.step][1](world)
+        reason = world.desk.dossiers[B].state.status_reason if B in world.desk.dossiers else "set apart"
+        blocked = world.desk.dossiers[B].state.status == AgentStatus.BLOCKED
+        world.person()
+        for _, act in base.steps[place.step + 1:]:
+            act(world)
+        world.catch_up(base.end["settled"])
+    except Exception as error:  # what would have ended the process
+        logging.getLogger(__name__).exception("%s", place)
+        return True, [f"it ended the process: {type(error).__name__}: {error}"]
+    finally:
+        logger.removeHandler(heard)
+    wrongs = _wrongs(base, world, blocked)
+    if struck and not heard.heard:
+        wrongs.append("no traceback in the log")
+    if blocked and not ("RuntimeError: " + WORD in reason and "start it again" in reason):
+        wrongs.append(f"blocked for {reason!r}")
+    return bool(struck), wrongs
+
+
+def _become(home: Home) -> dict[str, Any]:
+    """What became of B, as its journal says."""
+    state = Dossier(home, B).state
+    fills = [(f["key"], f["qty"], f["price"]) for f in views.history(Store(home), B)["fills"]]
+    return {"settled": state.settled, "booked": state.booked, "shares": state.book.shares, "fills": fills}
+
+
+def _wrongs(base: Baseline, world: World, blocked: bool) -> list[str]:
+    wrongs = [f"{a} is not as it would have been" for a, raw in _journals(world.home).items() if raw != base.journals[a]]
+    state = Dossier(world.home, B).state
+    if state != world.desk.dossiers[B].state:
+        wrongs.append("memory and journal differ")
+    broker = PaperBroker(world.desk.store, world.home.agent(B) / "paper.json", state.agent.terms.costs)
+    if broker.position() != state.book.shares:
+        wrongs.append(f"the book holds {state.book.shares}, the broker {broker.position()}")
+    on_sale = sum(o.qty for o in state.open_orders() if o.leg != Leg.ENTRY and o.at_broker)
+    if state.book.shares and on_sale != state.book.shares and state.status != AgentStatus.FINISHED:
+        wrongs.append(f"{on_sale} of {state.book.shares} shares are on sale")
+    told = [d["session"] for d in views.history(world.desk.store, B)["decisions"]]
+    if told != sorted(set(told)):
+        wrongs.append(f"sessions were decided twice: {told}")
+    after = _become(world.home)
+    if not blocked and after != base.end:
+        wrongs.append(f"it went on and became {after}, not {base.end}")
+    return wrongs + _unanswered(world)
+
+
+def _unanswered(world: World) -> list[str]:
+    """Every request has its outcome, and an agent was made if its asker heard so."""
+    known = world.desk.store.read("requests")["requests"].values()
+    wrongs = [f"the request {r['id']} was never answered" for r in known if r["status"] == "pending"]
+    created = [r["status"] == "done" for r in known if r["kind"] == "create" and not r["id"].endswith(AGENTS)]
+    there = [(world.home.agent(a) / "journal.jsonl").exists() for a in (MADE, MADE[:-1] + "5")]
+    if created and there != [created[0], False]:
+        wrongs.append(f"an agent was made: {there}, its asker heard {created}")
+    return wrongs
+
+
+def run(stories: list[str], trials: int | None = None, tell: bool = False) -> tuple[Counter[str], list[str]]:
+    """Counts, and what was wrong; ``trials``: so many places of each story, drawn by a fixed seed."""
+    counts, wrongs = Counter[str](), list[str]()
+    until = time.monotonic() + SECONDS
+    for story in stories:
+        with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as root, cheap():
+            base = undisturbed(Path(root), story)
+            places = list(base.places)
+            if trials is not None:
+                places = random.Random(SEED).sample(places, min(trials, len(places)))
+            counts["places"] += len(base.places)
+            for place in places:
+                if time.monotonic() > until:
+                    break
+                struck, found = disturbed(base, place, Path(root) / "work")
+                counts["struck"] += struck
+                counts["tried"] += 1
+                counts[story] += 1
+                for wrong in found:
+                    wrongs.append(f"{story}, {base.steps[place.step][0]}, {place.name} from {place.caller} ({place.file}): {wrong}")
+                    if tell:
+                        print(f"  {wrongs[-1]}", flush=True)
+    return counts, wrongs
+
+
+def main() -> int:
+    logging.getLogger("livetrading").addHandler(logging.NullHandler())
+    logging.getLogger("livetrading").propagate = False
+    fast, started = os.environ.get("FAST", "") not in ("", "0"), time.monotonic()
+    counts, wrongs = run(list(STORIES), FAST_TRIALS if fast else None, tell=True)
+    print(f"exceptions: {counts['tried']} of {counts['places']} places ("
+          + ", ".join(f"{counts[s]} {s}" for s in STORIES) + f"), {counts['struck']} struck; {len(wrongs)} wrong; {time.monotonic() - started:.0f} s")
+    return 1 if wrongs else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
