@@ -23,6 +23,8 @@ _PATTERNS = (
     re.compile(r"(?i)(bearer\s+)[^\s\"',;]+"),
     re.compile(r"(?i)((?:token|password|passwd|secret|api[_-]?key)[\"']?\s*[=:]\s*[\"']?)(?!bearer\b)[^\s\"',;&]+"),
 )
+FOREIGN = ("asyncio", "eventkit", "ib_async")
+"""Loggers that tell of errors in callbacks of ours."""
 AGAIN_SECONDS = 3600.0
 """The same unforeseen error is logged again, with its traceback, after this long."""
 _secrets: set[str] = set()
@@ -75,8 +77,20 @@ def setup(home: Home, role: str, level: int = logging.INFO) -> Path:
 
 
 def _attach(path: Path, role: str, level: int) -> None:
-    logger = logging.getLogger("livetrading")
-    logger.setLevel(level)
+    logging.getLogger("livetrading").setLevel(level)
+    for name in ("livetrading", *FOREIGN):
+        _attach_to(logging.getLogger(name), path, role)
+    threading.excepthook = _thread_died
+
+
+def _thread_died(args: threading.ExceptHookArgs) -> None:
+    """The log says what ended a thread, wherever nothing else caught it."""
+    if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
+        name = args.thread.name if args.thread is not None else "unknown"
+        logging.getLogger(__name__).critical("the thread %s ended", name, exc_info=args.exc_value)
+
+
+def _attach_to(logger: logging.Logger, path: Path, role: str) -> None:
     ours = [handler for handler in logger.handlers if isinstance(handler, SharedFileHandler)]
     if len(ours) == 1 and ours[0].baseFilename == os.path.abspath(path):
         ours[0].setFormatter(_Formatter(role))

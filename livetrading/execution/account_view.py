@@ -36,12 +36,13 @@ def publish(desk: Desk, now: datetime) -> list[str]:
             table = db.table(name)
             table.truncate()
             table.insert_multiple(docs)
+    unread = [f"{text} Compare orders and positions with TWS." for text in link.session.register.unread.values()]
     if health.state in ("starting", "connecting"):
-        return []
+        return unread
     if not health.ready:
-        return [f"Interactive Brokers cannot be used: {health.detail}"]
+        return [*unread, f"Interactive Brokers cannot be used: {health.detail}"]
     standing = desk.account.standing(health.account, now)
-    return [text for text in [account_limits.pattern_day_trader(doc["day_trades"], standing)] if text]
+    return unread + [text for text in [account_limits.pattern_day_trader(doc["day_trades"], standing)] if text]
 
 
 def _day_trades(desk: Desk, now: datetime) -> int:

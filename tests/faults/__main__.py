@@ -11,7 +11,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 ALONE = ("decade",)
-TOGETHER = ("sweep", "store_sweep", "calendar_sweep", "emergency_trials", "clean_bars", "bad_broker", "shared_account")
+TOGETHER = (
+    "sweep", "store_sweep", "calendar_sweep", "emergency_trials", "clean_bars", "bad_broker", "shared_account", "exceptions",
+)
 CORES = 2
 
 

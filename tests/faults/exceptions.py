@@ -49,6 +49,8 @@ OF_REQUESTS = (AgentManager.create.__code__, emergency.rearm.__code__)
 OUTERMOST = ("_try", "alarm", "_warn", "caught", "_place")
 """Where everything is caught, and what tells of it there."""
 FAST_TRIALS, SEED, SECONDS = 60, 1, 900
+IN_ACCOUNT, FAST_IN_ACCOUNT = 200, 6
+"""Lives in an account, a second each: places drawn from all."""
 
 
 class Place(NamedTuple):
@@ -379,9 +381,19 @@ def main() -> int:
     logging.getLogger("livetrading").propagate = False
     fast, started = os.environ.get("FAST", "") not in ("", "0"), time.monotonic()
     counts, wrongs = run(list(STORIES), FAST_TRIALS if fast else None, tell=True)
+    places, lives, more = _in_account(FAST_IN_ACCOUNT if fast else IN_ACCOUNT)
+    for wrong in more:
+        print(f"  {wrong}")
     print(f"exceptions: {counts['tried']} of {counts['places']} places ("
-          + ", ".join(f"{counts[s]} {s}" for s in STORIES) + f"), {counts['struck']} struck; {len(wrongs)} wrong; {time.monotonic() - started:.0f} s")
-    return 1 if wrongs else 0
+          + ", ".join(f"{counts[s]} {s}" for s in STORIES) + f"), {counts['struck']} struck; in an account {lives} of {places}; {len(wrongs + more)} wrong; {time.monotonic() - started:.0f} s")
+    return 1 if wrongs + more else 0
+
+
+def _in_account(trials: int) -> tuple[int, int, list[str]]:
+    from tests.faults import exceptions_account  # which takes its tools from here
+
+    with tempfile.TemporaryDirectory() as root, cheap():
+        return exceptions_account.run(Path(root), trials, time.monotonic() + SECONDS)
 
 
 if __name__ == "__main__":

@@ -86,6 +86,8 @@ class Register:
     reasons: dict[int, tuple[int, str]] = field(default_factory=dict)
     words: dict[tuple[int, int], list[tuple[int, str]]] = field(default_factory=dict)
     corrections: list[str] = field(default_factory=list)
+    unread: dict[str, str] = field(default_factory=dict)
+    """The last message of each kind that could not be taken in, in words."""
     positions: dict[tuple[str, int], int] = field(default_factory=dict)
     _answered: set[tuple[str, int]] = field(default_factory=set)
     _ids: dict[tuple[int, int], int] = field(default_factory=dict)

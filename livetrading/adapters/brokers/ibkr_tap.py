@@ -1,6 +1,7 @@
 """ib_async with a register that hears each message before the library's own view of it."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from ib_async import IB
@@ -8,8 +9,10 @@ from ib_async.client import Client
 from ib_async.objects import IBDefaults
 from ib_async.wrapper import Wrapper
 
+from .. import logs
 from .ibkr_register import Register
 
+log = logging.getLogger(__name__)
 # They write whole orders with each word about them; what matters is raised, or in the register.
 # The decoder's own errors, messages that it cannot read, stay audible.
 for _loud in ("ib_async.wrapper", "ib_async.client", "ib_async.ib"):
@@ -21,13 +24,21 @@ class _Tap(Wrapper):
 
     register: Register
 
+    def _hear(self, take: Callable[..., None], *message: Any) -> None:
+        """Hand a message to the register. One that it cannot take is logged and told to a person, and ends neither
+        the library's own hearing of it nor the connection."""
+        try:
+            take(*message)
+        except Exception as error:
+            self.register.unread[take.__name__] = str(logs.caught(log, f"a message of TWS ({take.__name__})", error))
+
     def openOrder(self, orderId: int, contract: Any, order: Any, orderState: Any) -> None:  # noqa: N802
         if not order.whatIf:
-            self.register.open_order(contract, order, orderState)
+            self._hear(self.register.open_order, contract, order, orderState)
         super().openOrder(orderId, contract, order, orderState)
 
     def completedOrder(self, contract: Any, order: Any, orderState: Any) -> None:  # noqa: N802
-        self.register.completed(contract, order, orderState)
+        self._hear(self.register.completed, contract, order, orderState)
         if "completedOrders" in self._results:
             super().completedOrder(contract, order, orderState)
 
@@ -35,26 +46,26 @@ class _Tap(Wrapper):
         self, orderId: int, status: str, filled: float, remaining: float, avgFillPrice: float, permId: int,
         parentId: int, lastFillPrice: float, clientId: int, whyHeld: str, mktCapPrice: float = 0.0,
     ) -> None:
-        self.register.status(permId, status, filled, avgFillPrice, whyHeld)
+        self._hear(self.register.status, permId, status, filled, avgFillPrice, whyHeld)
         super().orderStatus(
             orderId, status, filled, remaining, avgFillPrice, permId, parentId, lastFillPrice, clientId, whyHeld,
             mktCapPrice,
         )
 
     def execDetails(self, reqId: int, contract: Any, execution: Any) -> None:  # noqa: N802
-        self.register.execution(execution)
+        self._hear(self.register.execution, execution)
         super().execDetails(reqId, contract, execution)
 
     def position(self, account: str, contract: Any, posSize: float, avgCost: float) -> None:  # noqa: N803
-        self.register.position(account, contract.conId, posSize)
+        self._hear(self.register.position, account, contract.conId, posSize)
         super().position(account, contract, posSize, avgCost)
 
     def positionEnd(self) -> None:  # noqa: N802
-        self.register.positions_end()
+        self._hear(self.register.positions_end)
         super().positionEnd()
 
     def commissionReport(self, commissionReport: Any) -> None:  # noqa: N802
-        self.register.commission(commissionReport.execId, commissionReport.commission)
+        self._hear(self.register.commission, commissionReport.execId, commissionReport.commission)
         super().commissionReport(commissionReport)
 
 
