@@ -36,7 +36,7 @@ def publish(desk: Desk, now: datetime) -> list[str]:
             table = db.table(name)
             table.truncate()
             table.insert_multiple(docs)
-    unread = [f"{text} Compare orders and positions with TWS." for text in link.session.register.unread.values()]
+    unread = [f"{text} Compare orders and positions with TWS." for text in tuple(link.session.register.unread.values())]
     if health.state in ("starting", "connecting"):
         return unread
     if not health.ready:

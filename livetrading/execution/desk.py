@@ -287,7 +287,7 @@ class _Lazy:
 
 def agent_ids(home: Home) -> list[str]:
     """Ids of all agents that ever were, oldest first by name."""
-    return sorted(p.name for p in home.agents.iterdir() if is_agent_id(p.name) and _has_journal(p))
+    return sorted(p.name for p in home.agents.iterdir() if is_agent_id(p.name) and p.is_dir() and _has_journal(p))
 
 
 def _has_journal(directory: Path) -> bool:

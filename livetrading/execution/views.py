@@ -38,7 +38,7 @@ FRESH_SECONDS = 15.0
 
 def agents(store: Store) -> list[Doc]:
     """Every agent that was not removed; one with a damaged file says so in its warnings."""
-    names = sorted(path.name for path in store.home.agents.iterdir() if is_agent_id(path.name))
+    names = sorted(path.name for path in store.home.agents.iterdir() if is_agent_id(path.name) and path.is_dir())
     shown = [_status(store, name) for name in names]
     return [doc for doc in shown if doc is not None and doc["status"] != "removed"]
 

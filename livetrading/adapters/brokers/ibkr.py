@@ -225,6 +225,8 @@ class IbkrBroker:
 
         async def work() -> BrokerOrder | None:
             found = await self.connection.desk.find(ref)
+            if found is None:
+                self.connection.session.register.require_read()
             return None if found is None else self._order(found)
 
         return self._call(work)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from ...core.errors import Unavailable
 from ...core.orders import OrderState
 from ...core.windows import NEW_YORK
 from .base import BrokerOrder
@@ -101,6 +102,7 @@ class Register:
         self.statements.clear()
         self.words.clear()
         self.positions.clear()
+        self.unread.clear()
         self._answered.clear()
         self._ids.clear()
         self._asked, self._fills_asked, self._open = -1, -1, frozenset()
@@ -197,6 +199,12 @@ class Register:
         if found is not None:
             self.reasons.setdefault(statement.perm_id, found)
         return self.reasons.get(statement.perm_id, (0, ""))
+
+    def require_read(self, *kinds: str) -> None:
+        """Unavailable where a message of these kinds could not be taken in: what was not heard of is not nothing."""
+        for kind in kinds or tuple(self.unread):
+            if kind in self.unread:
+                raise Unavailable(f"{self.unread[kind]} Compare orders and positions with TWS; it is asked again.")
 
     # -- a fresh look at what is open -------------------------------------
 

@@ -292,6 +292,7 @@ class IbkrSession:
     def positions(self) -> dict[int, int]:
         """Shares by contract id: the last look, and what was pushed since."""
         self.require()
+        self.register.require_read("position", "positions_end")
         return {c: qty for (account, c), qty in self.register.positions.items() if account == self.account and qty}
 
 
