@@ -36,6 +36,8 @@ from .policy import Policy, load_policy
 ZIP, CARD, BARS, TEST = "model.zip", "card.json", "bars.csv", "test.json"
 STAGING = ".tmp-"
 LISTED = ("sharpe_ratio", "total_return_pct", "max_drawdown_pct", "num_trades")
+LARGEST = 1e15
+"""No measure is larger; what is cannot be shown."""
 LISTED_OF_HOLDING = ("total_return_pct",)
 """Measures that every list of models shows; None where they are undefined."""
 
@@ -213,8 +215,9 @@ def unlisted(metrics: dict[str, Any]) -> str | None:
         for name in names:
             if name not in metrics[part]:
                 return f"lacks the measure {name} of its {part}"
-            if not isinstance(metrics[part][name], int | float | None) or isinstance(metrics[part][name], bool):
-                return f"holds {metrics[part][name]!r} as {name} of its {part}"
+            value = metrics[part][name]
+            if not isinstance(value, int | float | None) or isinstance(value, bool) or abs(value or 0) > LARGEST:
+                return f"holds {str(value)[:40]} as {name} of its {part}"
     return None
 
 

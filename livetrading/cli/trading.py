@@ -150,6 +150,7 @@ def check(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     with desk_in_hand(home) as desk:
         AgentManager(desk).apply_pending(now)
         done, failed = checks.check_as_of(desk, now) if options.now else checks.run(desk, now)
+        failed = desk.damaged | failed
     return checks.document(done, failed)
 
 

@@ -1,5 +1,6 @@
 import logging
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,12 +17,15 @@ LOGGER = logging.getLogger("livetrading.test")
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
+    before = threading.excepthook
     yield Home(tmp_path)
-    for handler in list(logging.getLogger("livetrading").handlers):
-        if isinstance(handler, SharedFileHandler):
-            logging.getLogger("livetrading").removeHandler(handler)
-            handler.close()
+    for logger in map(logging.getLogger, ("livetrading", *logs.FOREIGN)):
+        for handler in list(logger.handlers):
+            if isinstance(handler, SharedFileHandler):
+                logger.removeHandler(handler)
+                handler.close()
     logs._secrets.clear()
+    threading.excepthook = before
 
 
 def handler() -> SharedFileHandler:
@@ -125,3 +129,39 @@ def test_a_log_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Unavailable, match="file/logs"):
         logs.setup(Home(tmp_path / "file"), "app")
+
+
+def test_what_nobody_foresaw_is_logged_with_its_traceback_once_an_hour(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, clock = logs.setup(home, "scheduler"), [1000.0]
+    monkeypatch.setattr(logs.time, "monotonic", lambda: clock[0])
+    logs._logged.clear()
+
+    def again(text: str) -> str:
+        try:
+            raise RuntimeError(text)
+        except RuntimeError as error:
+            return str(logs.caught(LOGGER, "the pass of PPO_INTC_001", error))
+
+    assert again("one") == "An error of the program in the pass of PPO_INTC_001: RuntimeError: one; the log holds its traceback."
+    again("the same place, another number")
+    assert path.read_text().count("Traceback") == 1 and "the pass of PPO_INTC_001" in path.read_text()
+    clock[0] += logs.AGAIN_SECONDS
+    again("one")
+    assert path.read_text().count("Traceback") == 2
+    assert len(logs._logged) == 1, "what is an hour old is forgotten"
+
+
+def test_an_error_of_ours_passes_as_it_is_and_is_not_logged(home: Home) -> None:
+    path, ours = logs.setup(home, "scheduler"), Unavailable("try again")
+    assert logs.caught(LOGGER, "a turn", ours) is ours
+    assert not path.exists() or "Traceback" not in path.read_text()
+
+
+def test_the_log_says_what_ended_a_thread_and_what_a_librarys_callback_met(home: Home) -> None:
+    path = logs.setup(home, "scheduler")
+    thread = threading.Thread(target=lambda: 1 / 0, name="ibkr")
+    thread.start()
+    thread.join()
+    logging.getLogger("eventkit.event").error("a callback raised")
+    assert "the thread ibkr ended" in path.read_text() and "ZeroDivisionError" in path.read_text()
+    assert "a callback raised" in path.read_text()

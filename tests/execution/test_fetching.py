@@ -103,3 +103,19 @@ def test_a_refusal_of_the_source_is_handed_on(life: Life) -> None:
 
 def test_waiting_is_a_kind_of_unavailable() -> None:
     assert issubclass(StillFetching, Unavailable)
+
+
+def test_a_thread_that_dies_of_what_nobody_foresaw_says_so_in_the_log_and_to_whoever_asked(
+    life: Life, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken:
+        name = "broken"
+
+        def daily(self, symbol: str, *, now: datetime) -> BarSet:
+            raise UnicodeError("label empty or too long")
+
+    source = Beside(Broken(), calendar(), patience=30.0)
+    with pytest.raises(Unavailable, match="broken failed to answer for TEST .*UnicodeError: label empty or too long.*the log"):
+        source.daily("TEST", now=at(life.sessions[FIRST], "16:40"))
+    (told,) = [record for record in caplog.records if record.exc_info]
+    assert "broken's bars of TEST" in told.getMessage()

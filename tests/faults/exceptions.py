@@ -15,10 +15,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
@@ -27,18 +26,15 @@ from livetrading.adapters import logs
 from livetrading.adapters.brokers.paper import PaperBroker
 from livetrading.adapters.home import CHECKOUT, Home
 from livetrading.adapters.store import Store
-from livetrading.core.types import AgentStatus, Leg, Mode
-from livetrading.execution import emergency, requests, views
+from livetrading.core.types import AgentStatus, Leg
+from livetrading.execution import emergency, views
 from livetrading.execution.agent_manager import AgentManager
 from livetrading.execution.dossier import Dossier
-from livetrading.execution.scheduler import Scheduler
-from tests.doubles.lives import FIRST, Cycler, Known, Life, a_life, at
+from tests.doubles.lives import FIRST, Life, a_life, at
 from tests.doubles.series import generated
 from tests.faults.bad_broker import cheap
+from tests.faults.exceptions_world import AGENTS, MADE, STORIES, A, B, C, Step, World
 
-A, B, C = AGENTS = ("PPO_TEST_001", "PPO_TEST_002", "PPO_TEST_003")
-MADE = "PPO_TEST_004"
-"""By the request to create one."""
 WORD = "injected: nobody foresaw this"
 INSIDE = tuple(str(CHECKOUT / "livetrading" / room) for room in ("execution", "core", "adapters"))
 PURE = str(CHECKOUT / "livetrading" / "core")
@@ -62,113 +58,6 @@ class Place(NamedTuple):
     caller: str
 
 
-# -- a scheduler whose turns are taken one by one ---------------------------
-
-@dataclass
-class World:
-    """A process over a home: what it knew only in memory is gone with it."""
-
-    life: Life
-    home: Home
-    now: datetime
-
-    def __post_init__(self) -> None:
-        self.scheduler = Scheduler(self.home, clock=lambda: self.now)
-        self.scheduler.desk.beside = False
-        self.scheduler.desk.registry = Known(self.home, self.life.policy)
-        self.scheduler._try(self.scheduler._read)
-
-    @property
-    def desk(self) -> Any:
-        return self.scheduler.desk
-
-    def turn(self) -> None:
-        """What the loop does in a second, twice: whatever failed is met again."""
-        for _ in range(2):
-            self.scheduler._next_pass = self.scheduler._next_stop = 0.0
-            for work in (self.scheduler._requests, self.scheduler._pass):
-                self.scheduler._try(work)
-
-    def ask(self, kind: str, agent_id: str | None, name: str) -> None:
-        args = {"reason": "a test", "all_orders": False} if kind == "emergency_stop" else {}
-        if kind == "create":
-            args = {
-                "model_id": self.life.model_id, "mode": self.life.mode, "source": f"csv:{self.life.csv}", "pace": 0.0,
-                "job_id": "tested", "capital": self.life.terms.capital,
-            }
-        watcher = sys.getprofile()
-        sys.setprofile(None)  # whoever asks is another process
-        requests.submit(self.desk.store, kind, agent_id=agent_id, args=args, by="test", request_id=name, now=self.now)
-        sys.setprofile(watcher)
-
-    def person(self) -> None:
-        """Starts the agent again, as its reason says."""
-        if self.desk.dossiers[B].state.status == AgentStatus.BLOCKED:
-            self.ask("start", B, requests.new_id())
-            self.scheduler._try(self.scheduler._requests)
-
-
-    def catch_up(self, settled: str) -> None:
-        """A replay that was held or blocked lives through the same sessions, later."""
-        for _ in range(3):
-            state = self.desk.dossiers[B].state
-            if state.agent.mode == Mode.REPLAY and state.settled < settled:
-                self.scheduler._next_replay.clear()
-                self.scheduler._turn(B)
-
-
-Step = tuple[str, Callable[[World], None]]
-
-
-def _at(t: int, clock: str, work: Callable[[World], None]) -> Step:
-    def run(world: World) -> None:
-        world.now = at(world.life.sessions[FIRST + t], clock)
-        work(world)
-    return f"{t} {clock}", run
-
-
-def _asked(t: int, clock: str, kind: str, agent_id: str | None) -> Step:
-    """A request about B, and behind it one about C."""
-    def work(world: World) -> None:
-        name = f"{kind}-{t}-{clock.replace(':', '')}"
-        world.ask(kind, agent_id, name)
-        if agent_id == B:
-            world.ask("pause" if kind != "start" else "start", C, f"{name}-behind")
-        world.turn()
-    return f"{kind} {t}", _at(t, clock, work)[1]
-
-
-def _replayed(world: World) -> None:
-    for agent_id in world.desk.active():
-        world.scheduler._next_replay.clear()
-        world.scheduler._try(world.scheduler._turn, agent_id)
-
-
-def passes() -> list[Step]:
-    """Bought, held with its stop, sold, and bought again."""
-    turns = [(0, "16:40"), *((t, clock) for t in range(1, 5) for clock in ("08:00", "16:40"))]
-    return [_at(t, clock, World.turn) for t, clock in turns]
-
-
-def asks() -> list[Step]:
-    """Every kind of request while a position is held."""
-    eve = [_at(0, "16:40", World.turn), _at(1, "08:00", World.turn), _at(1, "16:40", World.turn)]
-    return [
-        *eve, _asked(1, "17:00", "pause", B), _asked(1, "17:10", "start", B), _asked(1, "17:20", "close", B),
-        _at(2, "08:00", World.turn), _at(2, "16:40", World.turn), _asked(2, "17:00", "create", None),
-        _at(3, "08:00", World.turn), _at(3, "16:40", World.turn), _asked(3, "17:00", "emergency_stop", None),
-        _at(4, "08:00", World.turn), _at(4, "16:40", World.turn), _asked(4, "17:00", "rearm", None),
-        _asked(4, "17:10", "remove", B),
-    ]
-
-
-def replays() -> list[Step]:
-    return [(f"replayed {n}", _replayed) for n in range(4)]
-
-
-STORIES = {"passes": (passes, "paper", Cycler(1)), "requests": (asks, "paper", Cycler(9)), "replays": (replays, "replay", Cycler(1))}
-
-
 # -- injections -------------------------------------------------------------
 
 def _serves(frame: FrameType | None, agent_id: str) -> bool:
@@ -182,7 +71,7 @@ def _serves(frame: FrameType | None, agent_id: str) -> bool:
             with suppress(Exception):
                 if getattr(owner, "agent_id", None) == agent_id or owner.dossier.agent_id == agent_id:
                     return True
-        if frame.f_code.co_name == "turn" and frame.f_code.co_filename == __file__:
+        if frame.f_code is World.turn.__code__:
             return False
         frame = frame.f_back
     return False
