@@ -16,8 +16,8 @@ def parse_stamp(text: str) -> datetime:
     """The instant that ``stamp`` wrote, or any ISO time with a zone, in UTC."""
     try:
         at = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
+        if at.tzinfo is not None:
+            return at.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):  # the last where UTC has no such year
         raise BadInput(f"{text!r} is not a time; write it as 2024-06-03T20:40:00Z.") from None
-    if at.tzinfo is None:
-        raise BadInput(f"the time {text!r} has no zone; give it in UTC, ended by Z.")
-    return at.astimezone(UTC)
+    raise BadInput(f"the time {text!r} has no zone; give it in UTC, ended by Z.")

@@ -1,21 +1,31 @@
 """What ``up --demo`` does besides: train on bundled bars, deploy in replay mode."""
 
+import logging
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 
+from ..adapters import logs
 from ..adapters.home import CHECKOUT, Home
 from ..adapters.registry import Registry
 from ..adapters.store import Store
 from ..execution import views
 
+log = logging.getLogger(__name__)
 SYMBOL, AGENT, SEED, TIMESTEPS, PACE = "AAPL", "PPO", 0, 50_000, 1.0
 
 
 def run(home: Home, stop: threading.Event, say: Callable[[str], None]) -> None:
-    """Train once per home and deploy, unless a demo agent is trading already."""
+    """Train once per home and deploy, unless a demo agent is trading already. Its trouble is the demo's alone."""
+    try:
+        _run(home, stop, say)
+    except Exception as error:
+        say(f"the demo goes on without its agent: {logs.caught(log, 'the demo', error)}")
+
+
+def _run(home: Home, stop: threading.Event, say: Callable[[str], None]) -> None:
     if any(a["mode"] == "replay" and a["status"] == "running" for a in views.agents(Store(home))):
         say("the demo's agent goes on trading")
         return

@@ -104,16 +104,25 @@ def check_as_of(desk: Desk, now: datetime) -> tuple[Pass, dict[str, str]]:
     For an agent that has settled nothing yet, the last session complete then
     counts as its first, and an earlier time becomes its deployment date.
     """
+    if desk.account.wanted:
+        raise Conflict("an agent of an Interactive Brokers account exists; a check as of another time is refused.")
+    failed: dict[str, str] = {}
     for agent_id in desk.active():
-        state = desk.dossier(agent_id).state
-        if state.agent.mode == Mode.IBKR:
-            raise Conflict("an agent of an Interactive Brokers account exists; a check as of another time is refused.")
-        if state.agent.mode == Mode.PAPER and state.settled is None and state.booked is None:
-            first = desk.calendar.last_complete(now, desk.delay).isoformat()
-            if first < state.first_session:
-                at = min(stamp(now), state.deployed_at)
-                desk.dossier(agent_id).commit([Deployed(at, first)], now)
-    return run(desk, now)
+        try:
+            _begin_earlier(desk, agent_id, now)
+        except Exception as error:
+            failed[agent_id] = desk.trouble(agent_id, error, now)
+    done, later = run(desk, now)
+    return done, failed | later
+
+
+def _begin_earlier(desk: Desk, agent_id: str, now: datetime) -> None:
+    state = desk.dossier(agent_id).state
+    if state.agent.mode == Mode.PAPER and state.settled is None and state.booked is None:
+        first = desk.calendar.last_complete(now, desk.delay).isoformat()
+        if first < state.first_session:
+            at = min(stamp(now), state.deployed_at)
+            desk.dossier(agent_id).commit([Deployed(at, first)], now)
 
 
 def wanted(desk: Desk, now: datetime) -> bool:

@@ -4,6 +4,7 @@ Whoever does the work writes its own record; readers see a process that died
 as a failed job. Nothing heavy is imported here: the dashboard reads jobs.
 """
 
+import logging
 import os
 import signal
 import time
@@ -16,11 +17,13 @@ from typing import Any
 
 from tinydb import where
 
+from ..adapters import logs
 from ..adapters.stamps import parse_stamp, stamp
 from ..adapters.store import Store
-from ..core.errors import LivetradingError, NotFound
+from ..core.errors import BadInput, NotFound
 from .progress import Progress
 
+log = logging.getLogger(__name__)
 KEPT = 100
 UPDATE_SECONDS = 0.5
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
@@ -132,12 +135,12 @@ def running(
     except KeyboardInterrupt:
         cancel(store, job_id, now=clock())
         raise
-    except LivetradingError as error:
-        fail(store, job_id, str(error), now=clock())
+    except Exception as error:
+        fail(store, job_id, str(logs.caught(log, f"the job {kind} {symbol}", error)), now=clock())
         raise
     finally:
-        # Nothing happens if it is settled; if not, no error of ours ended it.
-        fail(store, job_id, "it ended by an unexpected error: see the log", now=clock())
+        # Nothing happens if it is settled; if not, it ended without a result.
+        fail(store, job_id, "it ended without a result: see the log", now=clock())
 
 
 @contextmanager
@@ -162,7 +165,16 @@ def _change(store: Store, job_id: str, now: datetime, **values: Any) -> None:
 
 
 def _newest_first(records: Any) -> list[Any]:
-    return sorted(records, key=lambda record: parse_stamp(record["started"]), reverse=True)
+    """Records that somebody wrote by hand, or another version, are none of ours."""
+    return sorted(filter(_known, records), key=lambda record: parse_stamp(record["started"]), reverse=True)
+
+
+def _known(record: Any) -> bool:
+    try:
+        parse_stamp(record["started"])
+    except (BadInput, KeyError):
+        return False
+    return record.keys() >= {"id", "kind", "state", "pid", "pid_mark", "message", "result"}
 
 
 def _as_seen(record: dict[str, Any]) -> dict[str, Any]:

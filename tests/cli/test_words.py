@@ -9,13 +9,16 @@ import pytest
 from livetrading.adapters import logs
 from livetrading.adapters.home import Home
 from livetrading.adapters.registry import Registry
+from livetrading.adapters.stamps import stamp
 from livetrading.cli import main as entry
 from livetrading.cli import models
 from livetrading.cli.main import main
 from livetrading.core.errors import LivetradingError
 from livetrading.dashboard import commands, control
 from tests.core.test_errors import ALL
+from tests.doubles.lives import FIRST, Cycler, at, deployed
 from tests.doubles.models import make_card
+from tests.doubles.series import generated
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -99,6 +102,29 @@ def test_a_command_that_names_no_kind_found_something_wrong_and_one_without_an_a
     with pytest.raises(LivetradingError) as back:
         control._answered(answer)
     assert back.value.http_status == status
+
+
+def test_check_lists_an_agent_that_an_error_blocked_under_held_and_ends_well(
+    tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life = deployed(tmp_path, generated(1, FIRST + 20), Cycler())
+    life.create(at(life.sessions[FIRST - 1], "20:00"), request_id="second")
+
+    class Once:
+        def raw(self, obs: Any) -> float:
+            monkeypatch.setattr(Registry, "load", lambda self, model_id: (self.card(model_id), Cycler()))
+            raise RuntimeError("the network has no answer")
+
+    monkeypatch.setattr(Registry, "load", lambda self, model_id: (self.card(model_id), Once()))
+    words = ["--home", str(life.home.root), "--json", "check", "--now", stamp(at(life.sessions[FIRST], "16:40"))]
+    assert main(words) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [d["agent_id"] for d in told["decided"]] == ["PPO_TEST_002"]
+    (held,) = told["held"]
+    assert held["agent_id"] == "PPO_TEST_001" and "RuntimeError: the network has no answer" in held["reason"]
+    assert main(words) == 0
+    (held,) = json.loads(capsys.readouterr().out)["held"]
+    assert held["agent_id"] == "PPO_TEST_001" and "the agent is blocked: an error of the program" in held["reason"]
 
 
 # -- models -------------------------------------------------------------------

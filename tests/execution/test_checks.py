@@ -39,6 +39,22 @@ def test_the_given_time_is_the_time_of_everything_recorded(life: Life) -> None:
     assert times[1:] == [now] * (len(times) - 1)
 
 
+def test_an_agent_that_cannot_begin_earlier_keeps_no_other_from_it(two: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    from livetrading.execution.dossier import Dossier
+
+    commit, now = Dossier.commit, at(two.sessions[FIRST - 10], "16:40")
+
+    def broken(self: Dossier, events: list, at: object) -> object:
+        if self.agent_id == AGENT and type(events[0]).__name__ == "Deployed":
+            raise RuntimeError("nobody foresaw this")
+        return commit(self, events, at)
+
+    monkeypatch.setattr(Dossier, "commit", broken)
+    done, failed = checks.check_as_of(two.desk, now)
+    assert list(failed) == [AGENT] and [d["agent_id"] for d in done.decided] == [SECOND]
+    assert [h["reason"] for h in checks.document(done, failed)["held"]] == [failed[AGENT]]
+
+
 def test_before_the_last_decision_nothing_is_due(life: Life) -> None:
     checks.check_as_of(life.desk, at(life.sessions[FIRST - 10], "16:40"))
     done, _ = checks.check_as_of(life.desk, at(life.sessions[FIRST - 20], "16:40"))

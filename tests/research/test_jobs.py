@@ -132,12 +132,22 @@ def test_ctrl_c_cancels_an_error_fails_and_both_go_on(store):
     for error, state, message in (
         (KeyboardInterrupt(), "cancelled", "cancelled"),
         (BadInput("too short: widen it."), "failed", "too short: widen it."),
-        (ZeroDivisionError(), "failed", "it ended by an unexpected error: see the log"),
+        (ZeroDivisionError("x"), "failed",
+         "An error of the program in the job train AAPL: ZeroDivisionError: x; the log holds its traceback."),
     ):
         with pytest.raises(type(error)), jobs.running(store, "train", "AAPL", "PPO", 9) as job:
             raise error
         seen = jobs.job(store, job.job_id)
         assert (seen["state"], seen["message"]) == (state, message)
+
+
+def test_a_record_that_somebody_wrote_by_hand_hides_no_job(store):
+    sound = jobs.start(store, "train", "AAPL", "PPO", 9, now=NOW)
+    for odd in ({"id": "x"}, {"started": "yesterday"}, {"started": jobs.stamp(NOW), "state": "running"}):
+        with store.transaction("jobs") as db:
+            db.table("jobs").insert(odd)
+    assert [job["id"] for job in jobs.jobs(store)] == [sound]
+    assert jobs.start(store, "train", "AAPL", "PPO", 9, now=NOW)
 
 
 def test_a_body_that_finishes_is_done(store):

@@ -45,7 +45,7 @@ class BarCache:
             raise Unavailable(f"{path} cannot be read ({error.strerror}); mend its permissions.") from error
         try:
             return _decode(orjson.loads(data))
-        except (ValueError, KeyError, TypeError, AttributeError, BadBars) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, BadBars) as error:
             raise Damaged(f"{path} was changed or cut off; remove it, and the bars are fetched"
                           f" again.") from error
 
