@@ -1,11 +1,21 @@
 """An error in one part of a page is a sentence in that place; the rest of the page goes on."""
 
-from collections.abc import Iterator
+import inspect
+import os
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import CodeType, FrameType
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from livetrading.adapters import logs
+
+from .conftest import ROOT
+from .test_pages import MAIN
 
 
 @pytest.fixture(autouse=True)
@@ -68,3 +78,62 @@ def _ruled() -> None:
 def test_streamlits_own_orders_pass() -> None:
     app = AppTest.from_function(_ruled).run()
     assert [m.value for m in app.markdown] == ["run 2"] and not app.error and not app.exception
+
+
+# -- every function of a page -------------------------------------------------
+
+INSIDE = str(ROOT / "livetrading" / "dashboard")
+OUTERMOST = ("guarded", "shown.<locals>.run", "<module>", "markdown", "live", "training", "settings")
+"""Where everything is caught and shown; and the script with its list of pages, without which there is none."""
+SLICE = int(os.environ.get("PAGE_FUNCTIONS", "10"))
+"""Of about a hundred and thirty functions; ``PAGE_FUNCTIONS=500`` tries all."""
+
+Watch = Callable[[FrameType], None]
+
+
+@contextmanager
+def watching(watch: Watch) -> Iterator[None]:
+    """A page's script runs in a thread of its own."""
+    def heard(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_filename.startswith(INSIDE) and not frame.f_code.co_flags & inspect.CO_GENERATOR:
+            if frame.f_code.co_qualname not in OUTERMOST:
+                watch(frame)
+
+    threading.setprofile(heard)
+    try:
+        yield
+    finally:
+        threading.setprofile(None)  # type: ignore[arg-type]
+
+
+def _drawn() -> AppTest:
+    at = AppTest.from_file(MAIN, default_timeout=180)
+    return at.run()
+
+
+def test_whatever_function_of_a_page_raises_the_stop_stays_and_the_rest_is_drawn(
+    traded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIVETRADING_HOME", str(traded))
+    found: dict[CodeType, None] = {}
+    with watching(lambda frame: found.setdefault(frame.f_code)):
+        whole = _drawn()
+    assert not whole.error and not whole.exception and len(found) > 80
+    tried = 0
+    for code in random.Random(1).sample(list(found), min(SLICE, len(found))):
+        struck: list[bool] = []
+
+        def strike(frame: FrameType, code: CodeType = code, struck: list[bool] = struck) -> None:
+            if frame.f_code is code and not struck:
+                struck.append(True)
+                raise RuntimeError("injected")
+
+        with watching(strike):
+            at = _drawn()
+        name = f"{code.co_filename.removeprefix(INSIDE)} {code.co_qualname}"
+        tried += bool(struck)  # what is remembered is entered once
+        assert not at.exception, name
+        told = [e.value for e in at.error] + [w.value for w in at.warning]
+        if "frame" not in code.co_filename:
+            assert "EMERGENCY STOP" in [b.label for b in at.button], (name, told)
+    assert tried >= min(SLICE, 80) // 2

@@ -8,7 +8,7 @@ from livetrading.dashboard import control, markup, reading
 from livetrading.dashboard.format import clock, duration, new_york, plural
 
 from . import dialogs, emergency, refresh
-from .guard import shown
+from .guard import guarded, shown
 
 EVERY = 5
 HEARTBEAT_LATE = 30
@@ -24,7 +24,7 @@ def scroll_up() -> None:
 
 def render() -> None:
     with st.container(key="frame", horizontal=True, wrap=False, vertical_alignment="center"):
-        with st.container(width="stretch"):
+        with st.container(width="stretch"), guarded():
             refresh.every(EVERY, _pulse)
         st.button(
             "EMERGENCY STOP", key="emergency_open", width="content", wrap=False,
@@ -32,8 +32,10 @@ def render() -> None:
         )
     if st.session_state.pop("scroll_up", False):
         st.html(SCROLL_UP, unsafe_allow_javascript=True)
-    refresh.every(EVERY, _state)
-    emergency.render_result()
+    with guarded():
+        refresh.every(EVERY, _state)
+    with guarded():
+        emergency.render_result()
     notice = st.session_state.pop("notice", None)
     if notice:
         st.toast(notice, duration="long")
