@@ -19,6 +19,8 @@ from livetrading.execution.agent_manager import AgentManager
 from livetrading.execution.desk import Desk
 from livetrading.execution.dossier import Dossier
 from livetrading.execution.scheduler import Scheduler
+from tests.doubles import account_days
+from tests.doubles.account_life import AccountLife
 from tests.doubles.lives import AGENT, FIRST, Cycler, Known, Life, at, deployed
 from tests.doubles.series import generated
 
@@ -362,3 +364,20 @@ def test_an_alarm_that_cannot_be_written_costs_nothing_but_itself(
     with caplog.at_level(logging.ERROR):
         scheduler.alarm(AGENT, "something")
     assert "could not be shown" in caplog.text
+
+
+def test_figures_of_an_account_that_cannot_be_read_hide_neither_its_state_nor_the_comparison(
+    life: AccountLife, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    account_days.deployed(life)
+    made = Scheduler(life.home, clock=lambda: life.now)
+    made.desk = life.desk
+    monkeypatch.setattr(type(life.link), "account", lambda self: float("n/a"))
+    for _ in range(3):
+        made._next_account = 0.0
+        made._try(made._broker)
+    system = life.store.read("system")
+    (told,) = system["broker"].values()
+    assert (told["ready"], told["net_liquidation"], told["account"]) == (True, None, life.link.health().account)
+    assert any("ValueError" in a["text"] for a in system["alarms"].values())
+    assert checks.run(life.desk, at(life.sessions[FIRST], "16:40"))[1] == {}
