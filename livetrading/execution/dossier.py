@@ -14,7 +14,7 @@ from ..adapters.store import Store
 from ..core import agent as agents
 from ..core.agent import AgentState
 from ..core.bars import Rows
-from ..core.errors import Damaged, LivetradingError
+from ..core.errors import Damaged, LivetradingError, Unavailable
 from ..core.events import BarsAppended, Event, decode, encode
 from .projection import Projection
 from .projection import Unreadable as _Unreadable
@@ -104,6 +104,8 @@ class Dossier:
 
     def commit(self, events: list[Event], now: datetime) -> AgentState:
         """Make events true, durably. Raises Unavailable when the disk refuses: then nothing happened."""
+        if not self.whole:
+            raise Unavailable(f"{self.agent_id}: its last change was cut short; it is read again from its journal.")
         agents.fold(events, self.state)
         self.whole = False
         try:

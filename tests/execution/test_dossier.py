@@ -179,3 +179,18 @@ def test_readers_need_no_lock_and_see_whole_lines(life: Life) -> None:
     with _journal(life).open("ab") as file:
         file.write(b"half")
     assert len(list(events_of(life.home.agent(AGENT)))) == len(list(read_lines(_journal(life)))) == life.dossier.seq
+
+
+def test_nothing_is_added_to_what_an_error_cut_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    life = deployed(tmp_path, generated(1, FIRST + 20), Cycler())
+    dossier, lines = life.dossier, life.dossier.seq
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError):
+        patch.setattr(Dossier, "_fold", lambda *_: (_ for _ in ()).throw(RuntimeError("nobody foresaw this")))
+        dossier.commit([Noted("one")], at(life.sessions[FIRST], "12:00"))
+    assert dossier.seq == lines + 1, "it is durable, and memory does not know it"
+    with pytest.raises(Unavailable, match="read again"):
+        dossier.commit([Noted("two")], at(life.sessions[FIRST], "12:00"))
+    life.desk.renew(AGENT)
+    assert life.dossier is not dossier and life.dossier.whole
+    life.dossier.commit([Noted("three")], at(life.sessions[FIRST], "12:01"))
+    assert [e.text for e in life.named("Noted")] == ["one", "three"]
