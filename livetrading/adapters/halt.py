@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from ..core.errors import BadInput
 from .files import sync_directory, temporary_for, unavailable, write_all, write_durably
 from .home import Home
 from .stamps import parse_stamp, stamp
@@ -83,7 +84,7 @@ class HaltLatch:
         try:
             fields = json.loads(text)
             return Halt(str(fields["reason"]), str(fields["by"]), parse_stamp(fields["at"]))
-        except Exception:  # whatever it holds: unreadable means halted
+        except (ValueError, KeyError, TypeError, RecursionError, BadInput):
             return _unreadable(f"{self.path} does not hold a halt")
 
     def clear(self, by: str, at: datetime) -> Halt | None:

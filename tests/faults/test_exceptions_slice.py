@@ -20,7 +20,7 @@ def _quiet() -> Iterator[None]:
 def test_an_exception_that_nobody_foresaw_is_its_agents_alone(story: str, trials: int) -> None:
     counts, wrongs = exceptions.run([story], trials)
     assert wrongs == []
-    assert counts["struck"] == trials and counts["places"] > 1000
+    assert counts["struck"] == trials and counts["places"] > 500
 
 
 def test_in_a_shared_account_too() -> None:
