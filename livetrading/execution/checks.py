@@ -7,8 +7,10 @@ from typing import Any
 from ..adapters.stamps import stamp
 from ..core.errors import Conflict, LivetradingError, Refused
 from ..core.events import Deployed
+from ..core.exposure import bare
 from ..core.types import Mode
 from .desk import Desk
+from .dossier import Dossier
 from .passes import Pass, due_sessions
 
 OF_REAL_DAYS = (Mode.PAPER, Mode.IBKR)
@@ -26,7 +28,8 @@ def run(
     """
     total, failed = Pass(), dict[str, str]()
     failed |= desk.hear(now)
-    for agent_id in desk.active():
+    # Shares without a stop come first: a pass over many agents takes its time.
+    for agent_id in sorted(desk.active(), key=lambda a: not bare(desk.dossier(a).state)):
         # A request that came between two agents may have removed this one.
         if agent_id not in desk.active() or desk.dossier(agent_id).state.agent.mode not in OF_REAL_DAYS:
             continue
@@ -78,6 +81,12 @@ def wanted(desk: Desk, now: datetime) -> bool:
         except Refused:  # a year that the calendar does not know: the pass says so, agent by agent
             return True
     return False
+
+
+def exposed(desk: Desk) -> list[Dossier]:
+    """Agents of real days whose shares have neither a stop nor an exit at work."""
+    dossiers = [desk.dossier(agent_id) for agent_id in desk.active()]
+    return [d for d in dossiers if d.exposure.bare_since is not None and d.state.agent.mode in OF_REAL_DAYS]
 
 
 def document(done: Pass, failed: dict[str, str]) -> dict[str, Any]:

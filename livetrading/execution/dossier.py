@@ -11,10 +11,12 @@ from ..adapters.journal import Journal, Line, read_lines
 from ..adapters.stamps import stamp
 from ..adapters.store import Store
 from ..core import agent as agents
+from ..core import exposure as exposures
 from ..core.agent import AgentState
 from ..core.bars import Rows
 from ..core.errors import Damaged, Unavailable
 from ..core.events import BarsAppended, Event, decode, encode
+from ..core.exposure import Exposure
 from .projection import Projection
 from .projection import Unreadable as _Unreadable
 
@@ -70,10 +72,11 @@ class Dossier:
         """Before the first line: nothing is known, nothing on disk is believed."""
         self._projection.forget()
         self.state, self.rows, self._found = AgentState(), Rows(), False
+        self.exposure = Exposure()
 
     def _take(self, line: Line) -> None:
         self._at = stamp(line.at)
-        self._fold([decode(data) for data in line.events])
+        self._fold([decode(data) for data in line.events], line.at)
         self._found = self._found or (line.seq, line.hash) == self._shown_line
 
     def _require_shown(self) -> None:
@@ -91,12 +94,14 @@ class Dossier:
         for line in self._journal.lines():
             self._take(line)
 
-    def _fold(self, events: Iterable[Event]) -> None:
+    def _fold(self, events: Iterable[Event], at: datetime) -> None:
         for event in events:
             before, self.state = self.state, agents.apply(self.state, event)
+            self.exposure = exposures.apply(self.exposure, event, self.state, at)
             self._projection.add(before, event, self.state, self._at)
             if isinstance(event, BarsAppended):
                 self.rows.extend(event.rows)
+        self.exposure = exposures.settle(self.exposure, self.state, at)
 
     def commit(self, events: list[Event], now: datetime) -> AgentState:
         """Make events true, durably. Raises Unavailable when the disk refuses: then nothing happened."""
@@ -104,7 +109,7 @@ class Dossier:
         self._journal.append([encode(event) for event in events], now)
         self._at = stamp(now)
         try:
-            self._fold(events)
+            self._fold(events, now)
         except _Unreadable as error:
             log.warning("%s: %s; the visible files are rebuilt", self.agent_id, error)
             self._refold()
@@ -113,7 +118,7 @@ class Dossier:
 
     def _show(self) -> None:
         try:
-            self._projection.write(self.state, self.seq, self._journal.head, self._at)
+            self._projection.write(self.state, self.exposure, self.seq, self._journal.head, self._at)
             self._behind = False
         except Unavailable as error:
             # The journal holds the truth already; the files follow with the next commit.

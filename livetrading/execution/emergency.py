@@ -67,7 +67,7 @@ def flatten(hand: Hand, reason: str, note: str = "") -> str:
     if problem:
         raise Conflict(f"{dossier.agent_id}: {problem}; compare them, and sell what is really held by hand.")
     if not dossier.state.flat:
-        if again := late.refused(dossier.state, hand.now):
+        if again := late.refused(dossier, hand.now):
             raise Conflict(f"{dossier.agent_id}: {again}.")
         _replan_exit(executor, reason, hand.now, note)
         if not unbooked:  # else it goes when that session is booked
@@ -177,7 +177,7 @@ def _withdrawn_legs(desk: Desk, agent_id: str, now: datetime) -> tuple[str, ...]
     except LivetradingError as error:  # told when its turn comes; the others and the user's word do not wait for it
         log.error("emergency stop of %s: %s", agent_id, error)
         return ()
-    stays = difference(dossier, executor.broker) or late.refused(dossier.state, now)
+    stays = difference(dossier, executor.broker) or late.refused(dossier, now)
     legs = (Leg.ENTRY,) if stays else (Leg.ENTRY, Leg.STOP)
     asked = [
         OrderMoved(o.key, OrderState.PENDING_CANCEL, "emergency stop")

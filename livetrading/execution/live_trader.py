@@ -23,6 +23,7 @@ from ..core import agent as agents
 from ..core import decide, gate, ledger, limits, market, sanity, windows
 from ..core.card import ModelCard
 from ..core.errors import LivetradingError, Unavailable
+from ..core.exposure import bare
 from ..core.events import (
     BarsAppended, Decided, EntriesPaused, Event, Held, Marked, Missed, StatusChanged,
 )
@@ -92,14 +93,25 @@ class LiveTrader:
         except Unavailable as error:
             self._unheard(str(error), now, done)
             raise
+        done.alarms += self._notices()
         self._send(now, done)
+        if bare(self.dossier.state):  # before anything that takes time
+            self._protect(now, done)
         if self.due(now) and not self._catch_up(now, done):
             return
         self._sell_unwanted(now)
-        alarms = late.replan(self.executor, now)
+        done.alarms += [self._told(text=text) for text in late.replan(self.executor, now)]
         self._send(now, done)
-        for text in [*alarms, *self.executor.protect(now)]:
-            done.alarms.append(self._told(text=text))
+        self._protect(now, done)
+
+    def _protect(self, now: datetime, done: Pass) -> None:
+        done.alarms += [self._told(text=text) for text in self.executor.protect(now)]
+
+    def _notices(self) -> list[dict[str, Any]]:
+        if self.real is None:
+            return []
+        taken, self.real.notices = self.real.notices, []
+        return [self._told(text=text) for text in taken]
 
     def _hear(self, now: datetime) -> bool:
         """What became of the orders. At a real account, first what the night did to the shares:
@@ -128,7 +140,7 @@ class LiveTrader:
         """What is held under the latch, or by an entry that filled while it was being
         withdrawn for a close, goes: this is how a stop that was cut short is completed."""
         state = self.dossier.state
-        if state.flat or state.open_orders(Leg.EXIT) or difference(self.dossier, self.broker) or late.refused(state, now):
+        if state.flat or state.open_orders(Leg.EXIT) or difference(self.dossier, self.broker) or late.refused(self.dossier, now):
             return
         entry = next((o for o in reversed(state.recent) if o.leg == Leg.ENTRY), None)
         crossed = entry is not None and entry.reason.startswith(CLOSING)

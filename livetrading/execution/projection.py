@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..adapters.files import remove
+from ..adapters.stamps import stamp
 from ..adapters.store import GrowingFile, Store
 from ..core import decide
 from ..core.agent import AgentState
@@ -18,7 +19,8 @@ from ..core.events import (
     BarsAppended, Decided, EntriesPaused, Event, Filled, Held, Marked, Missed, Noted, OrderMoved,
     SplitApplied, StatusChanged, DividendPaid,
 )
-from ..core.types import Action, AgentStatus, Mode
+from ..core.exposure import Exposure, bare
+from ..core.types import Action, Mode
 
 Doc = dict[str, Any]
 TABLES = ("equity", "decisions", "fills", "trades", "orders", "bars", "log")
@@ -108,7 +110,7 @@ def _log(event: Event, after: AgentState) -> str:
     return ""
 
 
-def state_document(state: AgentState, seq: int, at: str) -> Doc:
+def state_document(state: AgentState, exposure: Exposure, seq: int, at: str) -> Doc:
     """How an agent stands, as of its journal's line ``seq``."""
     book, config = state.book, state.agent
     held = not state.flat
@@ -128,6 +130,8 @@ def state_document(state: AgentState, seq: int, at: str) -> Doc:
             "session": decision.session, "action": Action(decision.action).name,
             "qty": decision.qty, "reason": decision.reason,
         },
+        "unprotected_since": stamp(exposure.bare_since) if exposure.bare_since else None,
+        "unprotected_seconds": exposure.seconds,
         "warnings": _warnings(state), "capital": book.capital, "model_id": config.model_id,
         "source": config.source, "bars_source": state.priced_by or None,
         "account": config.account or None, "late_entry": config.late_entry, "pace": config.pace,
@@ -147,8 +151,8 @@ def _warnings(state: AgentState) -> list[str]:
         found.append(decide.TEXT[decide.Reason.DRAWDOWN_PAUSE])
     if state.book.cash < 0:
         found.append(f"cash is overdrawn by {-state.book.cash:.2f} USD after a gap; buying waits")
-    if state.book.shares > 0 and not state.open_orders() and state.status != AgentStatus.FINISHED:
-        found.append("the position has no protective stop at the broker")
+    if bare(state):
+        found.append("the position has neither a protective stop nor an exit at work at the broker")
     waits = "it is booked as the broker tells its fill" if state.agent.mode == Mode.IBKR else \
         "provisional until the completed daily bar books it at its open"
     return found + [
@@ -235,7 +239,7 @@ class Projection:
             self._month, self._newest = newest, self._changed[newest]
         self._changed, self._rebuilding, self._looked_at, self._sound = {}, False, set(), set()
 
-    def write(self, state: AgentState, seq: int, head: str, at: str) -> None:
+    def write(self, state: AgentState, exposure: Exposure, seq: int, head: str, at: str) -> None:
         """Write what changed. Raises Unavailable; the next call writes it again."""
         for month in sorted(self._changed):
             self._changed[month].write()
@@ -244,7 +248,7 @@ class Projection:
                 remove(stale)
         orders = [order.to_dict() for order in state.orders]
         recent = [order.to_dict() for order in state.recent]
-        document = {**state_document(state, seq, at), "head": head}
+        document = {**state_document(state, exposure, seq, at), "head": head}
         tables = {"agent": [document], "orders": orders, "recent": recent}
         Store.write_docs(self._directory / "state.json", tables, durable=False)
         self.settle()

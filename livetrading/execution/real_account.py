@@ -1,7 +1,7 @@
 """What trading a real account adds to an agent's pass: its morning, its limits, its comparison."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..adapters.brokers.base import Execution
 from ..core.errors import LivetradingError
+from ..core.exposure import bare
 from ..core.events import Event, Filled, SplitApplied
 from ..core.orders import Order
 from ..core.types import Leg
@@ -38,6 +39,8 @@ class RealAccount:
     shown: dict[str, Any] | None = None
     """Both sides as last compared, for a page."""
     price_of: PriceOf = statements.as_told
+    notices: list[str] = field(default_factory=list)
+    """What a person should hear, until the pass takes it."""
     _silent: datetime | None = None
 
     def begin(self, now: datetime) -> bool:
@@ -50,7 +53,7 @@ class RealAccount:
             ratio = self.morning.ratio(state.agent.symbol, now)
         except StillFetching:
             self._silent = self._silent or now
-            return now - self._silent > SILENCE
+            return bare(state) or now - self._silent > SILENCE  # shares without a stop wait for nothing
         except LivetradingError as error:
             log.warning("%s: today's splits are not known: %s", self.dossier.agent_id, error)
             return True  # a difference in shares, the second look, or the evening's bar will tell
@@ -78,6 +81,9 @@ class RealAccount:
         """The difference between book and account, if any. Not before today's splits are known."""
         if not self.morning.known(now):
             return None
+        self.notices += [
+            f"the broker works {key}, which had ended by its own report: it is cancelled" for key in self.watch.withdraw_ended(now)
+        ]
         problem = self.watch.judge(now)
         self.shown = self.watch.document(problem, now)
         return problem

@@ -18,6 +18,7 @@ from ..adapters.home import Home
 from ..adapters.locks import SchedulerLock
 from ..adapters.stamps import stamp
 from ..core.errors import Damaged, LivetradingError
+from ..core.exposure import ALARM_AFTER
 from ..core.types import AgentStatus, Mode
 from . import account_view, alarms, checks, emergency, replay
 from .agent_manager import AgentManager
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 5
 BROKER_SECONDS = 60
 PASS_SECONDS = 15
+URGENT = timedelta(minutes=5)
+"""So long a position without a stop is looked at every second: then something stands that needs a person."""
 RETRY_SECONDS = 60
 """A replay that failed is tried again after this long."""
 STOP_AGAIN_SECONDS = 10
@@ -73,7 +76,8 @@ class Scheduler:
                 signal.signal(number, self._stop)
             self._open()
             for seconds, work in (
-                (1, self._requests), (HEARTBEAT_SECONDS, self._beat), (1, self._pass), (1, self._broker),
+                (1, self._requests), (HEARTBEAT_SECONDS, self._beat), (1, self._pass), (1, self._exposed),
+                (1, self._broker),
             ):
                 self.jobs.every(seconds).seconds.do(self._try, work)
             log.info("scheduler started with %d agents", len(self.desk.active()))
@@ -146,7 +150,9 @@ class Scheduler:
     def _pass(self) -> None:
         """Agents of real days: what the calendar says is due."""
         now = self.clock()
-        if time.monotonic() < self._next_pass or not checks.wanted(self.desk, now):
+        urgent = any(d.exposure.lasting(now) < URGENT for d in checks.exposed(self.desk))
+        waits = time.monotonic() < self._next_pass and not urgent
+        if waits or not checks.wanted(self.desk, now):
             return
         self._say("checking agents")
         done, failed = checks.run(self.desk, now, self._between, self.clock)
@@ -161,6 +167,16 @@ class Scheduler:
             self.alarm(entry["agent_id"], entry["text"])
         self._next_pass = time.monotonic() + (0.0 if done.more else PASS_SECONDS)
         self._say("")
+
+    def _exposed(self) -> None:
+        """Shares that have had neither a stop nor an exit at work for too long."""
+        now = self.clock()
+        for dossier in checks.exposed(self.desk):
+            since, state = dossier.exposure.bare_since, dossier.state
+            if since is not None and now - since >= ALARM_AFTER:
+                self.alarm(dossier.agent_id,
+                           f"{state.book.shares} {state.agent.symbol} have had neither a stop nor an exit at the broker since"
+                           f" {stamp(since)}; look at the position in TWS, and sell it there if need be")
 
     def _broker(self) -> None:
         """A shared account's health, every minute and when it changes."""

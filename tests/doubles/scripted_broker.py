@@ -126,6 +126,9 @@ class ScriptedBroker:
     def traded(self) -> str:
         return ""
 
+    def since(self) -> None:
+        """It can always be asked."""
+
     def advance(self, session: str, opened: datetime, quote: Any) -> None:
         """Nothing waits for a bar here."""
 

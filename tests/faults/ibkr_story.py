@@ -31,7 +31,7 @@ MORNING = datetime(2024, 6, 4, 12, 0, tzinfo=UTC)
 DAY = datetime(2024, 6, 4, 14, 30, tzinfo=UTC)
 QTY = 10
 SWIFT = replace(QUICK, connect=2.0, acknowledge=0.12, answer=1.0, settle=0.02, between_looks=0.01, commission=0.2,
-                pauses=(0.01, 0.02), refused_pause=0.1)
+                pauses=(0.01, 0.02), refused_pause=0.1, refused_look=0.02)
 
 
 class Killed(BaseException):

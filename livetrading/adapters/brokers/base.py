@@ -8,8 +8,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from ...core.errors import Unavailable
 from ...core.orders import OrderState
 from ...core.rules import Quote
+
+
+class NotListed(Unavailable):
+    """The broker answered an order with an error and lists it nowhere; ``reason`` is its error.
+
+    The error alone proves nothing: the order is looked up once more before it counts as refused.
+    """
+
+    def __init__(self, sentence: str, reason: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -115,6 +127,9 @@ class Broker(Protocol):
 
     def advance(self, session: str, opened: datetime, quote: Quote) -> None:
         """A completed session's bar, for a broker that trades from bars."""
+
+    def since(self) -> datetime | None:
+        """From when on it could be asked without a break; None if it always can."""
 
     def fee(self, exec_id: str) -> float | None:
         """The fee in USD that the broker itself has stated since, None if it has not."""

@@ -247,6 +247,10 @@ class IbkrBroker:
     def advance(self, session: str, opened: datetime, quote: rules.Quote) -> None:
         """IB has traded the session already."""
 
+    def since(self) -> datetime | None:
+        """When the connection that there is became ready."""
+        return self.connection.health().since
+
     def fee(self, exec_id: str) -> float | None:
         return self.connection.session.register.commissions.get(exec_id)
 

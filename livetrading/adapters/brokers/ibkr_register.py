@@ -234,6 +234,10 @@ class Register:
         found = [s for s in self.statements.values() if s.ref == ref]
         return max(found, key=lambda s: (not s.over and not self.lost(s), s.perm_id), default=None)
 
+    def unended(self, ref: str) -> list[Statement]:
+        """Every order behind a key whose end IB has not confirmed: more than one if somebody else used the key."""
+        return [s for s in self.statements.values() if s.ref == ref and not (s.over and self.confirmed(s))]
+
     def doubled(self) -> list[str]:
         """Keys that more than one working order carries: never, unless somebody else uses them."""
         refs = [s.ref for s in self.statements.values() if s.ref and not s.over and not self.lost(s)]

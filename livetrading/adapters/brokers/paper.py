@@ -142,6 +142,9 @@ class PaperBroker:
         """The last session that was traded, an ISO date; empty before the first."""
         return self._ledger.session
 
+    def since(self) -> None:
+        """It is always there."""
+
     def fee(self, exec_id: str) -> float | None:
         """Fees are final at the fill."""
         return None
