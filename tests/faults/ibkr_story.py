@@ -25,7 +25,7 @@ from livetrading.core.types import AgentStatus, AgentType, Leg, Mode
 from livetrading.execution.dossier import Dossier, events_of
 from livetrading.execution.order_executor import OrderExecutor
 from tests.doubles.ibkr import AGENT, BAR, QUICK, await_that, config
-from tests.doubles.tws import Fault, Ledger, TwsDouble
+from tests.doubles.tws import Bare, Fault, Ledger, TwsDouble
 
 MORNING = datetime(2024, 6, 4, 12, 0, tzinfo=UTC)
 DAY = datetime(2024, 6, 4, 14, 30, tzinfo=UTC)
@@ -69,6 +69,7 @@ class World:
     wrongs: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.bare = Bare(self.tws, "TNA")
         self.tws.watchers.append(self._watch)
 
     def _watch(self, ledger: Ledger) -> None:
@@ -141,9 +142,10 @@ class Process:
 
 
 def plan(process: Process, leg: Leg) -> None:
-    """The decision is on record, once."""
+    """The decision is on record, once; again when the broker has refused what came of it."""
     made = process.dossier.state
-    if any(o.leg == leg and o.bar == BAR for o in (*made.orders, *made.recent)):
+    tried = [o for o in (*made.recent, *made.orders) if o.leg == leg and o.bar == BAR]
+    if tried and tried[-1].state != "REJECTED":
         return
     events = (process.executor.entry(BAR, QTY, 90.0, MORNING) if leg == Leg.ENTRY
               else process.executor.exit(BAR, MORNING, "DAY", "the story's end"))
@@ -169,10 +171,13 @@ def hold(process: Process) -> None:
 
 
 def leave(process: Process) -> None:
+    def works() -> bool:
+        plan(process, Leg.EXIT)
+        return ("exit", "NEW") in legs(process)
+
     plan(process, Leg.EXIT)
-    exit_key = f"{AGENT}:{BAR}:exit:1"
     if process.world.tws.ledger.holds("TNA") == QTY:
-        process.passes(DAY, lambda: process.dossier.state.order(exit_key).state == "NEW")
+        process.passes(DAY, works)
         process.world.tws.happen(lambda ledger: ledger.market("TNA", 101.0))
     process.passes(DAY, lambda: process.dossier.state.flat and not process.dossier.state.orders)
 
@@ -188,7 +193,7 @@ def lose_stop(world: World) -> None:
 
 
 LEGS: dict[str, Callable[[Process], None]] = {"entry": enter, "exit": leave, "stop replaced": replace_stop}
-FAULTS = ("", "drop_before", "drop_after", "swallow", "mute", "grumble")
+FAULTS = ("", "drop_before", "drop_after", "swallow", "mute", "grumble", "vanish")
 
 
 def tell(version: int, leg: str, target: int, faults: list[Fault]) -> tuple[list[str], list[str]]:
@@ -233,7 +238,7 @@ def check(process: Process, leg: str) -> list[str]:
 
 # -- at random -----------------------------------------------------------------------
 
-RANDOM_KINDS = ("drop_before", "drop_after", "swallow", "mute", "grumble")
+RANDOM_KINDS = ("drop_before", "drop_after", "swallow", "mute", "grumble", "vanish")
 RANDOM_MESSAGES = (3, 3, 3, 4, 4, 16, 61, 99, 7)
 
 

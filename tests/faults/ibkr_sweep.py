@@ -1,6 +1,6 @@
 """The figures of trading through Interactive Brokers, adapter and shell: run by ``make faults-ibkr``, counts printed.
 
-    python -m tests.faults.ibkr_sweep [kills] [random] [outages] [codes] [stop] [life] [pair] [shell-stop]
+    python -m tests.faults.ibkr_sweep [kills] [random] [outages] [codes] [stop] [life] [pair] [shell-stop] [live]
 """
 
 import logging
@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Callable
 
 from tests.doubles.ibkr import VERSIONS
-from tests.doubles.tws import Fault
+from tests.doubles.tws import Bare, Fault
 
-from . import ibkr_life, ibkr_pair, ibkr_stop
+from . import ibkr_life, ibkr_live, ibkr_pair, ibkr_stop
 from .ibkr_emergency import stopped
 from .ibkr_outages import DURATIONS, outage
 from .ibkr_story import FAULTS, LEGS, random_life, tell
@@ -123,19 +123,26 @@ def shell_stop() -> tuple[str, Wrongs]:
             f" most {max(d[1] for d in done):.2f} s at a load of {os.getloadavg()[0]:.0f}"), [w for d in done for w in d[2]]
 
 
+def live() -> tuple[str, Wrongs]:
+    """Real processes against a TWS that misbehaves."""
+    told, wrongs = zip(*(ibkr_live.run(version) for version in VERSIONS), strict=True)
+    return "; ".join(told), [w for some in wrongs for w in some]
+
+
 SWEEPS: dict[str, Callable[[], tuple[str, Wrongs]]] = {
     "kills": kills, "random": randomised, "outages": outages, "codes": codes, "stop": stop,
-    "life": life, "pair": pair, "shell-stop": shell_stop}
+    "life": life, "pair": pair, "shell-stop": shell_stop, "live": live}
 
 
 def main(names: list[str]) -> int:
     logging.disable(logging.CRITICAL)
     bad = 0
     for name in names or list(SWEEPS):
-        started = time.monotonic()
+        started, Bare.worst = time.monotonic(), 0.0
         told, wrongs = SWEEPS[name]()
         bad += len(wrongs)
-        print(f"{name}: {told}; {len(wrongs)} wrong; {time.monotonic() - started:.0f} s", flush=True)
+        bare = f"; longest without stop or exit {Bare.worst:.1f} s" if Bare.worst else ""
+        print(f"{name}: {told}; {len(wrongs)} wrong{bare}; {time.monotonic() - started:.0f} s", flush=True)
         for wrong in wrongs[:20]:
             print(f"    {wrong}", flush=True)
     return 1 if bad else 0

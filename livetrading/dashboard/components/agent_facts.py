@@ -4,7 +4,7 @@ from typing import Any
 
 from livetrading.dashboard import markup
 from livetrading.dashboard.format import (
-    DASH, count, day_and_time, masked, money, new_york, percent, plural, price, signed_money, signed_percent, tone,
+    DASH, count, day_and_time, duration, masked, money, new_york, percent, plural, price, signed_money, signed_percent, tone,
 )
 from livetrading.dashboard.markup import Fact
 
@@ -35,7 +35,7 @@ def facts(agent: Doc, history: Doc) -> list[Fact]:
             day_and_time(agent["price_time"]) if agent["price_time"] else "no price yet",
         ),
         Fact("Unrealised P&L", signed_money(gain), _gain_share(agent, gain), tone(gain), tone(gain)),
-        Fact("Protective stop", price(agent["stop_price"]) if held else DASH, _stop_distance(agent)),
+        _protection(agent),
         Fact("Trades", count(agent["num_trades"]), f"realised {signed_money(agent['realized_pnl'])}"),
         Fact("Last decision", *_decision(agent["last_decision"])),
         Fact("Next check", *_next_check(agent)),
@@ -113,6 +113,17 @@ def _stop_distance(agent: Doc) -> str:
     if not (agent["current_position"] and stop and now):
         return ""
     return f"{percent(100 * (now - stop) / now)} below the price" if now >= stop else "the price is below it"
+
+
+def _protection(agent: Doc) -> Fact:
+    """The stop, and how long this position had neither stop nor exit at the broker."""
+    if not agent["current_position"]:
+        return Fact("Protective stop", DASH, "")
+    if since := agent.get("unprotected_since"):
+        return Fact("Protective stop", "Not at work", f"since {new_york(since)}", "lt-down", "lt-down")
+    bare = agent.get("unprotected_seconds") or 0.0
+    notes = [_stop_distance(agent), f"{duration(bare)} without one" if bare >= 1 else ""]
+    return Fact("Protective stop", price(agent["stop_price"]), " · ".join(note for note in notes if note))
 
 
 def _limits(agent: Doc) -> str:

@@ -1,7 +1,7 @@
 """How long the double's account held shares that no working order would sell: the broker's own truth."""
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from .ledger import Ledger
 
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 class Bare:
     """Seconds of the real clock in which ``symbol`` was held, beside ``rest`` shares of a person's
     own, with neither stop nor exit at work."""
+
+    worst: ClassVar[float] = 0.0
+    """The longest stretch that ended in this process since ``worst`` was set to 0: a sweep's figure."""
 
     def __init__(self, tws: "TwsDouble", symbol: str, rest: int = 0) -> None:
         self._symbol, self._rest, self._tws = symbol, rest, tws
@@ -25,6 +28,7 @@ class Bare:
         if self._since is not None and not bare:
             self._total += now - self._since
             self._longest = max(self._longest, now - self._since)
+            Bare.worst = max(Bare.worst, self._longest)
         self._since = (self._since or now) if bare else None
 
     @property
