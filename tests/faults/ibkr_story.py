@@ -4,8 +4,10 @@ The real executor, journal, adapter and ib_async over a real socket. A kill is a
 exception that nothing catches; the successor is built from the journal alone.
 """
 
+import itertools
 import random
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -25,11 +27,13 @@ from livetrading.core.types import AgentStatus, AgentType, Leg, Mode
 from livetrading.execution.dossier import Dossier, events_of
 from livetrading.execution.order_executor import OrderExecutor
 from tests.doubles.ibkr import AGENT, BAR, QUICK, await_that, config
-from tests.doubles.tws import Bare, Fault, Ledger, TwsDouble
+from tests.doubles.tws import Bare, Fault, Ledger, Manners, TwsDouble
 
 MORNING = datetime(2024, 6, 4, 12, 0, tzinfo=UTC)
 DAY = datetime(2024, 6, 4, 14, 30, tzinfo=UTC)
 QTY = 10
+PASSES, LATE = 60, 5.0
+"""After so many passes, and seconds where TWS may tell things late, a life must have come to rest."""
 SWIFT = replace(QUICK, connect=2.0, acknowledge=0.12, answer=1.0, settle=0.02, between_looks=0.01, commission=0.2,
                 pauses=(0.01, 0.02), refused_pause=0.1, refused_look=0.02)
 
@@ -91,7 +95,9 @@ class Process:
         self.dossier = Dossier(world.home, AGENT)
         if not self.dossier.seq:
             self._create()
-        self.connection = IbkrConnection(config(world.tws, timing=SWIFT))
+        # What is not pushed is found out by the next look of its own, after ``fresh`` seconds.
+        timing = replace(SWIFT, fresh=0.1) if world.tws.manners.dropped else SWIFT
+        self.connection = IbkrConnection(config(world.tws, timing=timing))
         self.connection.start()
         place = Client.placeOrder
 
@@ -126,7 +132,10 @@ class Process:
 
     def passes(self, now: datetime, settled: Callable[[], bool]) -> None:
         """Passes of the shell until nothing is left to do; trouble with TWS is tried again."""
-        for _ in range(60):
+        until = time.monotonic() + (LATE if self.world.tws.manners.delayed else 0.0)
+        for number in itertools.count():
+            if number >= PASSES and time.monotonic() > until:
+                break
             try:
                 self.executor.recover(now)
                 self.executor.send_due(now)
@@ -249,9 +258,15 @@ class Told:
     struck: int
 
 
-def random_life(version: int, dice: random.Random) -> Told:
+RUDE = {"doubled": 0.3, "dropped": 0.2, "delayed": 0.4, "torn": True}
+"""Order messages twice, not at all, late and out of order; every write in pieces."""
+
+
+def random_life(version: int, dice: random.Random, rude: bool = False) -> Told:
     """Entry, partial fills, perhaps a lost stop, exit: under faults and kills wherever they fall."""
     with tempfile.TemporaryDirectory() as folder, TwsDouble(version, clock=lambda: DAY) as tws:
+        if rude:
+            tws.manners = Manners(dice.randrange(1_000_000), **RUDE)
         world = World(tws, Home.resolve(str(Path(folder) / "home")))
         faults = [Fault(dice.choice(RANDOM_KINDS), message=dice.choice(RANDOM_MESSAGES), skip=dice.randrange(6))
                   for _ in range(dice.randrange(5))]

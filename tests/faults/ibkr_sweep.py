@@ -1,6 +1,6 @@
 """The figures of trading through Interactive Brokers, adapter and shell: run by ``make faults-ibkr``, counts printed.
 
-    python -m tests.faults.ibkr_sweep [kills] [random] [outages] [codes] [stop] [life] [pair] [shell-stop] [live]
+    python -m tests.faults.ibkr_sweep [kills] [random] [rude] [outages] [codes] [stop] [life] [pair] [shell-stop] [live]
 """
 
 import logging
@@ -19,7 +19,7 @@ from .ibkr_emergency import stopped
 from .ibkr_outages import DURATIONS, outage
 from .ibkr_story import FAULTS, LEGS, random_life, tell
 
-RANDOM_RUNS, PAIR_RUNS = 500, 100
+RANDOM_RUNS, RUDE_RUNS, PAIR_RUNS = 500, 300, 100
 Wrongs = list[str]
 
 
@@ -60,6 +60,17 @@ def randomised() -> tuple[str, Wrongs]:
         killed, struck = killed + life.killed, struck + life.struck
         wrongs += [f"seed {seed}: {w}" for w in life.wrongs]
     return f"{RANDOM_RUNS} random lives at versions {VERSIONS}: {killed} kills, {struck} faults", wrongs
+
+
+def rude() -> tuple[str, Wrongs]:
+    """The same, while TWS tells things in pieces, twice, late, out of order, or not at all."""
+    wrongs: Wrongs = []
+    killed = struck = 0
+    for seed in range(RUDE_RUNS):
+        life = random_life(VERSIONS[seed % 2], random.Random(seed), rude=True)
+        killed, struck = killed + life.killed, struck + life.struck
+        wrongs += [f"seed {seed}: {w}" for w in life.wrongs]
+    return f"{RUDE_RUNS} random lives beside a rude TWS: {killed} kills, {struck} faults", wrongs
 
 
 def outages() -> tuple[str, Wrongs]:
@@ -130,7 +141,7 @@ def live() -> tuple[str, Wrongs]:
 
 
 SWEEPS: dict[str, Callable[[], tuple[str, Wrongs]]] = {
-    "kills": kills, "random": randomised, "outages": outages, "codes": codes, "stop": stop,
+    "kills": kills, "random": randomised, "rude": rude, "outages": outages, "codes": codes, "stop": stop,
     "life": life, "pair": pair, "shell-stop": shell_stop, "live": live}
 
 

@@ -32,6 +32,11 @@ def test_a_random_life_loses_and_doubles_nothing(seed):
     assert random_life(VERSIONS[seed % 2], random.Random(seed)).wrongs == []
 
 
+@pytest.mark.parametrize("seed", [1, 22, 27])
+def test_a_life_beside_a_tws_that_tells_things_late_twice_or_not_at_all_loses_and_doubles_nothing(seed):
+    assert random_life(VERSIONS[seed % 2], random.Random(seed), rude=True).wrongs == []
+
+
 @pytest.mark.parametrize(("seconds", "seed"), [(1, 0), (60, 1), (600, 3), (3_600, 2)])
 def test_fills_during_an_outage_are_booked_once(seconds, seed):
     assert outage(VERSIONS[seed % 2], seconds, seed, roll_back=seed % 3 == 0).wrongs == []

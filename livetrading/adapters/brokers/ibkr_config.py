@@ -29,7 +29,7 @@ class Timing:
     pauses: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 20.0)
     refused_pause: float = 60.0
     refused_look: float = 1.0
-    cancel_again: float = 20.0
+    cancel_again: float = 10.0
     link_patience: float = 60.0
     fresh: float = 30.0
     acknowledge: float = 10.0

@@ -2,7 +2,8 @@
 
 from .bare import Bare
 from .faults import Fault
+from .manners import Manners
 from .ledger import Ledger, Listing
 from .server import TwsDouble
 
-__all__ = ["Bare", "Fault", "Ledger", "Listing", "TwsDouble"]
+__all__ = ["Bare", "Fault", "Ledger", "Listing", "Manners", "TwsDouble"]

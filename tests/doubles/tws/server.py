@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from .faults import CANCEL_ORDER, PLACE_ORDER, Fault, Faults
 from .ledger import Event, Ledger, Listing
+from .manners import Manners
 from .session import Session
 from .wire import frame, greeting, read_payload, split
 
@@ -52,6 +53,7 @@ class TwsDouble:
         self.naive_times, self.zone, self.commissions = False, "US/Eastern", True
         self.fills_at: float | None = None
         """The price at which day orders fill the moment they work."""
+        self.manners = Manners()
         self.muted: Session | None = None
         self.watchers: list[Callable[[Ledger], None]] = []
         """Called after everything that changed the account."""

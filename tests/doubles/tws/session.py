@@ -32,8 +32,13 @@ class Session:
         }
 
     def send(self, *frames: bytes) -> None:
-        if not self.writer.is_closing():
-            self.writer.write(b"".join(frames))
+        for piece in self.tws.manners.pieces(b"".join(frames)):
+            if not self.writer.is_closing():
+                self.writer.write(piece)
+
+    def push(self, frame: bytes, kind: str) -> None:
+        """What nobody asked for: it may come twice, late, or in another order."""
+        self.tws.manners.push(self, frame, kind)
 
     def say(self, *fields: Any) -> None:
         self.send(frame(*fields))
@@ -99,17 +104,18 @@ class Session:
     def _positions(self, fields: list[str]) -> None:
         self.positions = True
         for listing in self.tws.ledger.listings.values():
-            self.position(listing.con_id)
+            self.position(listing.con_id, asked=True)
         self.say(62, 1)
 
     def _no_positions(self, fields: list[str]) -> None:
         self.positions = False
 
-    def position(self, con_id: int) -> None:
+    def position(self, con_id: int, asked: bool = False) -> None:
         ledger = self.tws.ledger
         listing = next(x for x in ledger.listings.values() if x.con_id == con_id)
         if self.positions and con_id in ledger.positions:
-            self.send(messages.position(ledger.account, listing, *ledger.positions[con_id]))
+            put = self.send if asked else lambda frame: self.push(frame, "position")
+            put(messages.position(ledger.account, listing, *ledger.positions[con_id]))
 
     def _account_updates(self, fields: list[str]) -> None:
         ledger = self.tws.ledger
@@ -215,9 +221,9 @@ class Session:
         if owner.client_id != self.client_id:
             return None
         say = {
-            "open": lambda: self.send(messages.open_order(self.version, subject)),
-            "status": lambda: self.send(messages.order_status(subject)),
-            "exec": lambda: self.send(self._execution(-1, subject)),
-            "commission": lambda: self.send(messages.commission(subject)) if self.tws.commissions else None,
+            "open": lambda: self.push(messages.open_order(self.version, subject), kind),
+            "status": lambda: self.push(messages.order_status(subject), kind),
+            "exec": lambda: self.push(self._execution(-1, subject), kind),
+            "commission": lambda: self.push(messages.commission(subject), kind) if self.tws.commissions else None,
         }
         return say[kind]()
