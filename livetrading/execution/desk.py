@@ -155,6 +155,14 @@ class Desk:
                     self.trouble(agent_id, error, now)
         return failed
 
+    def news(self) -> list[tuple[str, str]]:
+        """What a person should hear, by agent; each is told once."""
+        told, self.notices = self.notices, []
+        for agent_id, dossier in self.dossiers.items():
+            told += [(agent_id, text) for text in dossier.notices]
+            dossier.notices.clear()
+        return told
+
     def _begin(self, agent_id: str, now: datetime) -> bool:
         real = self.trader(agent_id).real
         return real is not None and real.begin(now)

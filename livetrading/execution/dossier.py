@@ -15,7 +15,7 @@ from ..core.agent import AgentState
 from ..core.bars import Rows
 from ..core.errors import Damaged, Unavailable
 from ..core.events import BarsAppended, Event, decode, encode
-from .projection import Projection
+from .projection import Projection, notice
 from .projection import Unreadable as _Unreadable
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,8 @@ class Dossier:
         self._projection = Projection(self.directory)
         self._behind = False
         self._at = ""
+        self.notices: list[str] = []
+        """What a person should hear of what was committed; whoever tells it empties the list."""
         self._begin()
         shown = self._shown()
         self._shown_line = (int(shown.get("seq", 0)), str(shown.get("head", "")))
@@ -100,9 +102,10 @@ class Dossier:
 
     def commit(self, events: list[Event], now: datetime) -> AgentState:
         """Make events true, durably. Raises Unavailable when the disk refuses: then nothing happened."""
-        agents.fold(events, self.state)
+        after = agents.fold(events, self.state)
         self._journal.append([encode(event) for event in events], now)
         self._at = stamp(now)
+        self.notices += [text for event in events if (text := notice(event, after))]
         try:
             self._fold(events)
         except _Unreadable as error:

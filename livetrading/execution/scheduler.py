@@ -178,8 +178,8 @@ class Scheduler:
             self.desk.account.value(last.isoformat(), self.clock())
 
     def _notices(self) -> None:
-        while self.desk.notices:
-            self.alarm(*self.desk.notices.pop(0))
+        for agent_id, text in self.desk.news():
+            self.alarm(agent_id, text)
 
     def _between(self) -> bool:
         """A pass yields after each agent: requests wait a second at most."""

@@ -18,7 +18,7 @@ from ..adapters.stamps import parse_stamp, stamp
 from ..adapters.store import Store
 from ..core.bars import to_rows
 from ..core.errors import Damaged, NotFound
-from .projection import history_files
+from .projection import history_files, newest
 
 Doc = dict[str, Any]
 HISTORY_MONTHS = 480
@@ -74,7 +74,7 @@ def _unreadable(agent_id: str, why: str) -> Doc:
     return {
         **numbers, "agent_id": agent_id, "agent_type": kind, "symbol": symbol, "mode": "unknown",
         "status": "unreadable", "status_reason": why, "is_running": False, "current_position": 0,
-        "num_trades": 0, "warnings": [f"{why} The scheduler rebuilds it from the journal at its start."],
+        "num_trades": 0, "estimates": 0, "warnings": [f"{why} The scheduler rebuilds it from the journal at its start."],
         "orders": [], "entries_paused": False, "time_frame": "daily", "seq": 0,
     }
 
@@ -99,6 +99,7 @@ def history(store: Store, agent_id: str) -> Doc:
         for name, docs in store.read_docs(path).items():
             if name in tables:
                 tables[name] += docs
+    tables = {name: newest(name, docs) for name, docs in tables.items()}
     state = store.read_docs(directory / "state.json")
     tables["orders"] += state.get("orders", [])
     own = [doc["row"] for doc in tables["bars"]]
