@@ -37,6 +37,7 @@ def admitted(desk: Desk, symbol: str, terms: Terms, args: dict[str, Any], now: d
     too_much = desk.account.refuses_capital(number, terms.capital, now)
     if too_much:
         raise Refused(f"Account {number}: {too_much}.")
+    desk.cash.begin(number, now)
     found = desk.account.instrument(symbol)
     _record_rest(desk, number, found.con_id, symbol, link.positions().get(found.con_id, 0), now)
     return {

@@ -29,7 +29,7 @@ from ..core.events import (
 from ..core.agent import BLOCK_AFTER_HELD
 from ..core.market import Market
 from ..core.observe import observe
-from ..core.orders import Order
+from ..core.orders import Order, OrderState
 from ..core.types import AgentStatus, Leg
 from . import booking, late, second_look, statements
 from .dossier import Dossier
@@ -112,7 +112,15 @@ class LiveTrader:
             if self.dossier.state.status == AgentStatus.BLOCKED:
                 # What it would buy now nobody has agreed to.
                 self.executor.withdraw_entries("the agent is blocked", now)
+            elif doubt := self.real.no_entries():
+                self._take_back(doubt, now)
         return True
+
+    def _take_back(self, doubt: str, now: datetime) -> None:
+        """Purchases that are on their way; what is only planned waits, for the doubt may lift."""
+        for order in self.dossier.state.open_orders(Leg.ENTRY):
+            if order.at_broker and order.state != OrderState.PENDING_CANCEL:
+                self.executor.cancel(order.key, doubt, now)
 
     def _unheard(self, reason: str, now: datetime, done: Pass) -> None:
         """A broker that cannot be asked holds what is due, and says so on record."""
@@ -170,7 +178,7 @@ class LiveTrader:
                 done.due.append(self._told(session=name))
             # What a session cannot be booked for, the sessions after it cannot either.
             problem = problem or self._book(session, bars, now)
-            reason = problem or (self.real.watch.problem() if self.real is not None else None)
+            reason = problem or (self.real.unsettled(now) if self.real is not None else None)
             if unsettled:
                 self._settle(session, reason, now, done)
         return True
@@ -294,7 +302,7 @@ class LiveTrader:
         terms, book = state.agent.terms, state.book
         close, atr = view.columns.close[-1], view.atr[-1]
         events: list[Event] = []
-        paused = book.entries_paused
+        paused, doubt = book.entries_paused, self.real.no_entries() if self.real is not None else ""
         if not paused and limits.pauses_entries(book.equity, book.limit_peak, terms.limits):
             paused = True
             text = f"drawdown reached {100 * terms.limits.max_drawdown:g} %"
@@ -302,8 +310,10 @@ class LiveTrader:
         seen = observe(view.scaled[-1], book.account, close)
         raw = self.policy().raw(seen)
         action = decide.action_of(self.card.agent_type, np.asarray(raw)[()])
-        intent = decide.intend(action, book.account, close, atr, paused, terms.limits, terms.costs)
+        intent = decide.intend(action, book.account, close, atr, paused or bool(doubt), terms.limits, terms.costs)
         reason, qty, orders = decide.explain(intent.reason), 0, []
+        if doubt and not paused and intent.reason == decide.Reason.DRAWDOWN_PAUSE:
+            reason = doubt
         if any(o.leg != "stop" for o in state.orders):
             reason = "an order of this agent is still open"
         elif intent.plan.exit:
