@@ -107,8 +107,9 @@ class FillCorrected(Event):
 
 @dataclass(frozen=True)
 class FillDisputed(Event):
-    """The report ``by`` changed the execution that was booked as ``exec_id`` in a way that no book
-    can follow by itself (its quantity, its side, or all of it): a person has to compare."""
+    """A report changed the execution that was booked as ``exec_id`` in a way that no book can follow
+    by itself (its quantity, its side, or all of it): a person has to compare. ``by`` is the report's
+    id with what it says, so that it is told once."""
 
     exec_id: str
     by: str

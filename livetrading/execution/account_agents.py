@@ -86,6 +86,15 @@ def resolve(desk: Desk, agent_id: str, kind: str, request_id: str, by: str, now:
     return _adopt(trader, request_id, by, now)
 
 
+def confirm_cash(desk: Desk, agent_id: str, args: dict[str, Any], request_id: str, by: str, now: datetime) -> Result:
+    """A person's word that the unexplained cash of an agent's account is his own."""
+    state = desk.dossier(agent_id).state
+    if state.agent.mode != Mode.IBKR:
+        raise Conflict(f"{agent_id} trades no shared account; there is no cash to confirm.")
+    seen = args.get("difference")
+    return desk.cash.confirm(state, None if seen is None else float(seen), request_id, by, now)
+
+
 def _ignore(desk: Desk, dossier: Dossier, positions: dict[int, int], by: str, now: datetime) -> Result:
     state = dossier.state
     con_id, siblings = state.agent.con_id, desk.account.siblings(state)

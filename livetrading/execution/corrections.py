@@ -65,11 +65,12 @@ def judged(state: AgentState, booked: Booked, report: Execution, source: str = "
     fill = booked.fill
     side = "BUY" if booked.bought else "SELL"
     if report.qty != fill.qty or report.side not in ("", side):
-        if report.exec_id in state.book.executions:
-            return None
+        by = f"{report.exec_id} {report.side or side} {report.qty}"
+        if by in state.book.executions:
+            return None  # a person has been told
         did = "bought" if booked.bought else "sold"
         now = f"{report.side or side} {report.qty} at {report.price:g}" if report.qty > 0 else "nothing: it was taken back"
-        return FillDisputed(fill.exec_id, report.exec_id, (
+        return FillDisputed(fill.exec_id, by, (
             f"{source} changed the execution {fill.exec_id} of {fill.session} ({did} {fill.qty} at {fill.price:g}) to {now};"
             " compare with the account's statement, then adopt or ignore the difference and start the agent"))
     price = report.price or fill.price

@@ -166,7 +166,8 @@ class Scheduler:
         """A shared account's health, every minute and when it changes."""
         if not self.desk.account.wanted:
             return
-        sides = [{**doc, "at": ""} for doc in self.desk.sides()]
+        shown = [*self.desk.sides(), *self.desk.cash.documents(self.clock())]
+        sides = [{**doc, "at": ""} for doc in shown]
         now, seen = time.monotonic(), (self.desk.account.link().health().state, sides)
         if seen == self._account and now < self._next_account:
             return

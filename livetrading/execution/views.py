@@ -52,8 +52,18 @@ def _status(store: Store, agent_id: str) -> Doc | None:
     if not documents:
         return _unreadable(agent_id, "its state is not written yet") if (directory / "journal.jsonl").exists() else None
     doc = documents[0]
-    sides = {"reconciliation": _differs(store, agent_id)} if doc["mode"] == "ibkr" else {}
+    sides = {"reconciliation": _differs(store, agent_id), **_cash(store, doc)} if doc["mode"] == "ibkr" else {}
     return {**doc, **_times(store, doc), **sides, "orders": tables.get("orders", [])}
+
+
+def _cash(store: Store, doc: Doc) -> Doc:
+    """How the cash of an agent's account is made up, and a warning if that keeps this agent from buying."""
+    docs = store.read("system").get("cash", {}).values()
+    found = next((d for d in docs if d.get("account") == doc.get("account")), None)
+    if found is None or doc["agent_id"] not in found["agents"] or not doc.get("estimates"):
+        return {"account_cash": found}
+    told = f"{found['text']}, while fills of this agent are booked by estimates, so it buys nothing"
+    return {"account_cash": found, "warnings": [*(doc["warnings"] or []), told]}
 
 
 def _differs(store: Store, agent_id: str) -> Doc | None:
