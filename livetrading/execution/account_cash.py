@@ -109,10 +109,10 @@ class CashWatch:
 
     def _tell(self, number: str, cash: Cash) -> None:
         doubted = self._doubted(number, cash)
-        self.notices += [(agent_id, _text(number, cash)) for agent_id in doubted]
+        self.notices += [(agent_id, _text(cash)) for agent_id in doubted]
         if not doubted:
-            self.notices.append(("", f"{_difference(number, cash)}. No agent's estimates can be the reason: confirm that it is"
-                                     f" yours (interest, a deposit, a trade by hand) by `confirm-cash {number}`"))
+            self.notices.append(("", f"{_difference(cash)}. No agent's estimate can be the reason: if it is interest, a deposit"
+                                     " or a trade by hand, say so on an agent's detail or by `confirm-cash ACCOUNT`"))
 
     def _doubted(self, number: str, cash: Cash) -> list[str]:
         return [agent_id for agent_id, book in self.books(number).items() if cash.doubts(book.estimates)]
@@ -124,7 +124,7 @@ class CashWatch:
         number = state.agent.account
         known = self.desk.journal(number).book.cash
         if known is not None and known.doubts(state.book.estimated):
-            return _text(number, known)
+            return _text(known)
         return self.unsettled(state)
 
     def unsettled(self, state: AgentState) -> str:
@@ -132,7 +132,7 @@ class CashWatch:
         young = self._young.get(state.agent.account)
         if young is None or not young[0].doubts(state.book.estimated):
             return ""
-        return f"{_difference(state.agent.account, young[0])}; it is looked at again in {LASTS.seconds // 60} minutes"
+        return f"{_difference(young[0])}; it is looked at again in {LASTS.seconds // 60} minutes"
 
     def confirm(self, state: AgentState, seen: float | None, request_id: str, by: str, now: datetime) -> tuple[str, Doc]:
         """A person's word that what is unexplained is his own. ``seen`` is the amount that he was shown."""
@@ -168,13 +168,14 @@ def _says_more(known: Cash, after: Cash) -> bool:
             or after.due != known.due or after.open != known.open or abs(after.unexplained - known.unexplained) > TOLERANCE)
 
 
-def _difference(number: str, cash: Cash) -> str:
-    return (f"account {number} has {cash.cash:,.2f} USD in cash and {cash.explained:,.2f} are explained:"
+def _difference(cash: Cash) -> str:
+    """Both sides; without the account's number, for pages hide it."""
+    return (f"the account has {cash.cash:,.2f} USD in cash and {cash.explained:,.2f} are explained:"
             f" {cash.unexplained:+,.2f} are not")
 
 
-def _text(number: str, cash: Cash) -> str:
-    return f"{_difference(number, cash)}, while fills of this agent are booked by estimates, so it buys nothing; {CURE}"
+def _text(cash: Cash) -> str:
+    return f"{_difference(cash)}, while fills of this agent are booked by estimates, so it buys nothing; {CURE}"
 
 
 def _document(number: str, cash: Cash, lines: dict[str, float], doubted: list[str], now: datetime) -> Doc:
@@ -182,5 +183,5 @@ def _document(number: str, cash: Cash, lines: dict[str, float], doubted: list[st
         "account": number, "session": cash.session, "cash": cash.cash, "explained": cash.explained,
         "unexplained": cash.unexplained if cash.open else 0.0, "unmanaged": cash.unmanaged, "received": cash.received,
         "due": [{"agent_id": d.agent_id, "session": d.session, "amount": d.amount} for d in cash.due],
-        "lines": lines, "agents": doubted, "text": _difference(number, cash) if cash.open else "", "at": stamp(now),
+        "lines": lines, "agents": doubted, "text": _difference(cash) if cash.open else "", "at": stamp(now),
     }

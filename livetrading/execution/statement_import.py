@@ -138,12 +138,16 @@ def _told(number: str, dossiers: list[Dossier], ours: list[Stated], found: dict[
         "account": number, "executions": len(ours), "corrected": prices, "disputed": disputes, "estimates_left": left,
         "not_in_a_book": [e.exec_id for e in strange],
     }
-    said = [f"{prices} fills of {', '.join(found)} are corrected" if prices else "Nothing to correct"]
-    said.append(f"{len(ours)} executions of account {number} were compared")
+    said = [f"Corrected {_many(prices, 'fill')} of {', '.join(found)}" if prices else "Nothing to correct"]
+    said.append(f"{_many(len(ours), 'execution')} compared")
     if disputes:
-        said.append(f"{disputes} differ by more than a price, and their agents are blocked")
+        said.append(f"{_many(disputes, 'fill')} of another quantity or side, which blocks its agent")
     if strange:
-        said.append(f"{len(strange)} of agents' orders are in no book")
+        said.append(f"{_many(len(strange), 'execution')} of agents' orders in no book")
     if left:
-        said.append(f"{left} fills are estimates still")
+        said.append(f"{_many(left, 'fill')} still booked by an estimate")
     return "; ".join(said) + ".", result
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,5 +1,6 @@
 """The account's cash against the agents' books: explained, or said; and corrected by a statement."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def test_what_a_person_moves_is_shown_blocks_nobody_and_is_confirmed_once(life: 
     assert not cash(life).open  # it may be a push that came late
     looked(life, FIRST, "17:05")
     assert cash(life).unexplained == pytest.approx(5_000.0) and life.state.status == "running"
-    assert any("confirm that it is yours" in text for _, text in life.desk.news())
+    assert any("confirm-cash" in text for _, text in life.desk.news())
     life.check(at(life.sessions[FIRST + 1], "08:00"))
     assert [o.type for o in life.tws.ledger.open_orders()] == ["MKT", "STP"]  # it buys
     wrong = life.ask("confirm_cash", life.now, difference=4_000.0)
@@ -209,8 +210,6 @@ def test_executions_that_are_listed_after_all_correct_the_book_and_lift_the_bloc
 
 
 def _today(fill: Any, now: Any) -> Any:
-    from dataclasses import replace
-
     return replace(fill, at=now)
 
 
@@ -222,9 +221,6 @@ def imported(life: AccountLife, path: Path) -> dict[str, Any]:
     made = requests.submit(life.store, "import_statement", args={"account": "DU1234567", "executions": rows}, by="test", now=life.now)
     AgentManager(life.desk).apply_pending(life.now)
     return requests.outcome(life.store, made) or {}
-
-
-BARE = {"ibExecID": "x1", "orderReference": ""}
 
 
 @pytest.mark.parametrize("written", [
