@@ -24,6 +24,9 @@ from .types import AgentStatus, Leg
 KEPT_TRADES = 60
 """Closed round trips that a correction still changes; of older ones it changes the totals alone."""
 
+IMPOSSIBLE_FEE = 1e12
+"""USD."""
+
 
 @dataclass(frozen=True)
 class Booked:
@@ -161,6 +164,7 @@ def _dividend(book: Book, event: DividendPaid) -> Book:
 def _filled(book: Book, event: Filled) -> Book:
     if book.counted(event.exec_id):
         return book
+    event = _known(event)
     root, number = ids.root(event.exec_id), book.num_trades + 1
     booked = Booked(event, number, (event.exec_id,), book.marked, float(book.account.peak), book.limit_peak)
     fill = rules.Fill(np.float64(event.qty), np.float64(event.price), np.float64(event.fee))
@@ -180,6 +184,14 @@ def _filled(book: Book, event: Filled) -> Book:
     if after.qty > 0:
         return replace(book, open_trade=after)
     return _over(book, Closed(number, after, event.session, event.leg, event.qty, event.price, root))
+
+
+def _known(event: Filled) -> Filled:
+    """An earlier version booked a broker's marks for an unknown fee as money. What no fee can be is none;
+    -1 stays the money that decisions were made on. Both are estimates until the fee is stated."""
+    if not abs(event.fee) <= IMPOSSIBLE_FEE:
+        return replace(event, fee=0.0, estimated=True)
+    return replace(event, estimated=True) if event.fee == -1.0 else event
 
 
 def _over(book: Book, closed: Closed) -> Book:

@@ -119,6 +119,15 @@ def test_a_fee_of_a_trade_that_is_over_goes_to_it_and_not_to_the_one_that_is_ope
     assert book.realized == -2.5 and book.open_trade.fees == 1.0 and book.cash == 5_000.0 - 500.0 - 3.5
 
 
+@pytest.mark.parametrize(("fee", "cash"), [(1.7976931348623157e308, 4_500.0), (-1.0, 4_501.0)])
+def test_a_mark_for_unknown_that_was_booked_as_a_fee_is_an_estimate_until_the_fee_is_stated(fee: float, cash: float):
+    """Journals of an earlier version hold such fills."""
+    book = fold([Deposited(5_000.0), Filled("a", "k", "entry", "s1", 10, 50.0, fee, 40.0)])
+    assert book.cash == cash and book.estimated == ("a",) and np.isfinite(book.worth)
+    after = apply(book, FeeAdjusted("a", "s1", 1.25 - book.fills["a"].fill.fee))
+    assert after.cash == 4_498.75 and after.estimated == ()
+
+
 def test_a_fill_of_long_ago_can_still_be_corrected():
     events: list[Event] = [Deposited(5_000.0)]
     for n in range(200):
