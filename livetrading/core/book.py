@@ -12,6 +12,7 @@ import numpy as np
 
 from . import executions as ids
 from . import rules, trades
+from .booked import Booked, known, peak_after
 from .events import (
     Deposited, DividendPaid, EntriesPaused, Event, FeeAdjusted, FillCorrected, FillDisputed, Filled,
     Marked, SplitApplied, StatusChanged,
@@ -19,33 +20,10 @@ from .events import (
 from .frozen import replace
 from .rules import Account
 from .trades import Closed, OpenTrade, Trade
-from .types import AgentStatus, Leg
+from .types import AgentStatus
 
 KEPT_TRADES = 60
 """Closed round trips that a correction still changes; of older ones it changes the totals alone."""
-
-IMPOSSIBLE_FEE = 1e12
-"""USD."""
-
-
-@dataclass(frozen=True)
-class Booked:
-    """A fill as the book holds it now, and what a correction has to know of the time it was booked.
-
-    ``trade`` is the number of its round trip, ``parts`` the ids of the broker's executions that
-    state it, ``marked``, ``peak`` and ``limit_peak`` those of the book before it.
-    """
-
-    fill: Filled
-    trade: int
-    parts: tuple[str, ...]
-    marked: str | None
-    peak: float
-    limit_peak: float
-
-    @property
-    def bought(self) -> bool:
-        return self.fill.leg == Leg.ENTRY
 
 
 @dataclass(frozen=True)
@@ -164,7 +142,7 @@ def _dividend(book: Book, event: DividendPaid) -> Book:
 def _filled(book: Book, event: Filled) -> Book:
     if book.counted(event.exec_id):
         return book
-    event = _known(event)
+    event = known(event)
     root, number = ids.root(event.exec_id), book.num_trades + 1
     booked = Booked(event, number, (event.exec_id,), book.marked, float(book.account.peak), book.limit_peak)
     fill = rules.Fill(np.float64(event.qty), np.float64(event.price), np.float64(event.fee))
@@ -184,14 +162,6 @@ def _filled(book: Book, event: Filled) -> Book:
     if after.qty > 0:
         return replace(book, open_trade=after)
     return _over(book, Closed(number, after, event.session, event.leg, event.qty, event.price, root))
-
-
-def _known(event: Filled) -> Filled:
-    """An earlier version booked a broker's marks for an unknown fee as money. What no fee can be is none;
-    -1 stays the money that decisions were made on. Both are estimates until the fee is stated."""
-    if not abs(event.fee) <= IMPOSSIBLE_FEE:
-        return replace(event, fee=0.0, estimated=True)
-    return replace(event, estimated=True) if event.fee == -1.0 else event
 
 
 def _over(book: Book, closed: Closed) -> Book:
@@ -229,23 +199,12 @@ def _corrected(book: Book, event: FillCorrected) -> Book:
     equity = book.equity + amount if marked else book.equity
     account = book.account._replace(cash=book.account.cash + amount, entry=book.account.entry + weight * by_price)
     if marked:
-        account = account._replace(peak=np.float64(_peak(float(account.peak), booked.peak, amount, equity)))
-        book = replace(book, equity=equity, limit_peak=_peak(book.limit_peak, booked.limit_peak, amount, equity))
-    known = {*event.parts, *(ids.root(part) for part in event.parts)}
+        account = account._replace(peak=np.float64(peak_after(float(account.peak), booked.peak, amount, equity)))
+        book = replace(book, equity=equity, limit_peak=peak_after(book.limit_peak, booked.limit_peak, amount, equity))
+    stated = {*event.parts, *(ids.root(part) for part in event.parts)}
     fill = replace(booked.fill, price=event.price, fee=event.fee, estimated=event.estimated)
-    book = replace(book, account=account, executions=book.executions | known)
+    book = replace(book, account=account, executions=book.executions | stated)
     return _restated(book, replace(booked, fill=fill, parts=tuple(event.parts)), by_price, by_fee)
-
-
-def _peak(now: float, then: float, amount: float, equity: float) -> float:
-    """The highest equity had ``amount`` been there since the fill, of which ``then`` was the peak before it."""
-    if now == then:
-        moved = now  # no new high since
-    elif now < then:
-        moved = now + amount  # counted anew since
-    else:
-        moved = max(then, now + amount)
-    return max(moved, equity)
 
 
 def _restated(book: Book, booked: Booked, by_price: float, by_fee: float) -> Book:

@@ -6,9 +6,7 @@ from datetime import date
 from typing import Any
 
 from .errors import BadInput
-
-HIGHEST_PRICE = 1e7
-"""USD a share: no US stock has come near it."""
+from .estimates import is_fee, is_price
 
 
 @dataclass(frozen=True)
@@ -32,11 +30,11 @@ class Stated:
 
     def __post_init__(self) -> None:
         where = f"{self.line}: " if self.line else ""
-        if not (math.isfinite(self.price) and 0 < self.price < HIGHEST_PRICE):
+        if not is_price(self.price):
             raise BadInput(f"{where}the price of {self.exec_id} is {self.price!r}, which is none; export the statement again.")
         if not (math.isfinite(self.qty) and 0 <= self.qty < 1e9):
             raise BadInput(f"{where}the quantity of {self.exec_id} is {self.qty!r}, which is none; export the statement again.")
-        if self.fee is not None and not (math.isfinite(self.fee) and abs(self.fee) <= max(25.0, 0.05 * self.qty * self.price)):
+        if self.fee is not None and not is_fee(self.fee, self.qty, self.price):
             raise BadInput(f"{where}the commission of {self.exec_id} is {self.fee!r}, which is none; export the statement again.")
         if self.side not in ("BUY", "SELL") or not self.exec_id or not self.account:
             raise BadInput(f"{where}{self.exec_id or 'a trade'} has no side, id or account; export the statement with all fields.")

@@ -29,7 +29,7 @@ from ..core.events import (
 from ..core.agent import BLOCK_AFTER_HELD
 from ..core.market import Market
 from ..core.observe import observe
-from ..core.orders import Order, OrderState
+from ..core.orders import Order
 from ..core.types import AgentStatus, Leg
 from . import booking, late, second_look, statements
 from .dossier import Dossier
@@ -112,15 +112,7 @@ class LiveTrader:
             if self.dossier.state.status == AgentStatus.BLOCKED:
                 # What it would buy now nobody has agreed to.
                 self.executor.withdraw_entries("the agent is blocked", now)
-            elif doubt := self.real.no_entries():
-                self._take_back(doubt, now)
         return True
-
-    def _take_back(self, doubt: str, now: datetime) -> None:
-        """Purchases that are on their way; what is only planned waits, for the doubt may lift."""
-        for order in self.dossier.state.open_orders(Leg.ENTRY):
-            if order.at_broker and order.state != OrderState.PENDING_CANCEL:
-                self.executor.cancel(order.key, doubt, now)
 
     def _unheard(self, reason: str, now: datetime, done: Pass) -> None:
         """A broker that cannot be asked holds what is due, and says so on record."""

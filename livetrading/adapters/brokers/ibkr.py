@@ -23,6 +23,7 @@ from ...core.windows import NEW_YORK
 from .base import AccountFigures, BrokerOrder, Execution, Health, Ticket
 from .ibkr_config import Denied, IbkrConfig
 from .ibkr_history import LONGEST_WAIT, HistoryDesk, RawBar
+from .ibkr_numbers import price_of
 from .ibkr_orders import Instrument, OrderDesk
 from .ibkr_register import Done, Statement
 from .ibkr_session import IbkrSession
@@ -320,5 +321,5 @@ class IbkrBroker:
         known = self.connection.session.register.done(statement)
         listed = sum(e.qty for e in known)
         if statement.avg_price and listed and listed + qty == statement.filled:
-            return round((statement.avg_price * statement.filled - sum(e.qty * e.price for e in known)) / qty, 6)
+            return price_of(round((statement.avg_price * statement.filled - sum(e.qty * e.price for e in known)) / qty, 6))
         return statement.avg_price

@@ -2,12 +2,12 @@
 
 import math
 
+from ...core.estimates import is_price
+
 UNSET = 1.7976931348623157e308
 """The protocol's mark for a number that is not set."""
 NOT_YET = -1.0
 """What IB states as commission while it does not know it."""
-HIGHEST_PRICE = 1e7
-"""USD a share: no US stock has come near it."""
 
 
 def fee_of(amount: float, currency: str) -> float | None:
@@ -21,4 +21,4 @@ def fee_of(amount: float, currency: str) -> float | None:
 def price_of(price: float) -> float:
     """USD a share, 0 for what cannot be a price."""
     value = float(price)
-    return value if math.isfinite(value) and 0 < value < HIGHEST_PRICE else 0.0
+    return value if is_price(value) else 0.0

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from ...core import executions as ids
+from ...core.estimates import is_fee
 from ...core.orders import OrderState
 from ...core.windows import NEW_YORK
 from .base import BrokerOrder
@@ -28,9 +29,6 @@ KEPT = ("filled", "avg_price", "why_held", "said", "ended", "worked")
 """What openOrder and completedOrder do not tell anew."""
 
 SIDES = {"BOT": "BUY", "SLD": "SELL"}
-
-LEAST_DOUBTED, MOST_OF_VALUE = 25.0, 0.05
-"""A fee above so many USD and above this part of the trade's value is a wrong number: IB charges 1 % at most."""
 
 REJECTING = frozenset({200, 201, 203, 110, 10243, 10006})
 """Codes that explain an order which then ended without ever filling."""
@@ -165,7 +163,7 @@ class Register:
             return
         self._say(replace(
             before, status=status, filled=max(before.filled, whole(filled)),
-            avg_price=float(avg_price) or before.avg_price, why_held=why_held,
+            avg_price=price_of(avg_price) or before.avg_price, why_held=why_held,
         ))
 
     def execution(self, execution: Any) -> None:
@@ -197,7 +195,7 @@ class Register:
         done, stated = self.executions.get(self._newest.get(root, "")), self._fees.get(root)
         if done is None or stated is None or not done.price:
             return None
-        if abs(stated[1]) > max(LEAST_DOUBTED, MOST_OF_VALUE * done.qty * done.price):
+        if not is_fee(stated[1], done.qty, done.price):
             if (root, stated[1]) not in self._doubted:
                 self._doubted.add((root, stated[1]))
                 log.error("IBKR stated a fee of %r for execution %s of %d at %g, which is none; an estimate stays booked",

@@ -196,3 +196,10 @@ def test_book_executions_and_gaps_cover_every_share_exactly_once(parts, data):
     new = [(a, b) for a, b in listed if b > booked]
     covered = sorted([x for a, b in [(0, booked), *new, *gaps] for x in range(a, b)])
     assert covered == list(range(bounds[-1]))
+
+
+@pytest.mark.parametrize("average", [math.nan, UNSET, -1.0, math.inf])
+def test_an_average_price_that_is_none_does_not_take_the_place_of_one(average):
+    register, _ = heard("Submitted", 4.0)
+    register.status(7, "Filled", 10.0, average, "")
+    assert register.statements[7].avg_price == 100.0
