@@ -120,19 +120,12 @@ class CashWatch:
     # -- what follows ---------------------------------------------------------
 
     def doubt(self, state: AgentState) -> str:
-        """Why an agent buys nothing now: the cash does not bear its estimates out. Empty when it may."""
-        number = state.agent.account
-        known = self.desk.journal(number).book.cash
+        """Why an agent buys nothing now: the cash does not bear its estimates out, as recorded or as just
+        seen. Empty when it may buy."""
+        known, young = self.desk.journal(state.agent.account).book.cash, self._young.get(state.agent.account)
         if known is not None and known.doubts(state.book.estimated):
             return _text(known)
-        return self.unsettled(state)
-
-    def unsettled(self, state: AgentState) -> str:
-        """Why an agent's decision waits for minutes: a difference that may be none of its own is just seen."""
-        young = self._young.get(state.agent.account)
-        if young is None or not young[0].doubts(state.book.estimated):
-            return ""
-        return f"{_difference(young[0])}; it is looked at again in {LASTS.seconds // 60} minutes"
+        return _text(young[0]) if young is not None and young[0].doubts(state.book.estimated) else ""
 
     def confirm(self, state: AgentState, seen: float | None, request_id: str, by: str, now: datetime) -> tuple[str, Doc]:
         """A person's word that what is unexplained is his own. ``seen`` is the amount that he was shown."""

@@ -170,7 +170,7 @@ class LiveTrader:
                 done.due.append(self._told(session=name))
             # What a session cannot be booked for, the sessions after it cannot either.
             problem = problem or self._book(session, bars, now)
-            reason = problem or (self.real.unsettled(now) if self.real is not None else None)
+            reason = problem or (self.real.watch.problem() if self.real is not None else None)
             if unsettled:
                 self._settle(session, reason, now, done)
         return True
@@ -294,7 +294,7 @@ class LiveTrader:
         terms, book = state.agent.terms, state.book
         close, atr = view.columns.close[-1], view.atr[-1]
         events: list[Event] = []
-        paused, doubt = book.entries_paused, self.real.no_entries() if self.real is not None else ""
+        paused, doubt = book.entries_paused, self.real.no_entries(now) if self.real is not None else ""
         if not paused and limits.pauses_entries(book.equity, book.limit_peak, terms.limits):
             paused = True
             text = f"drawdown reached {100 * terms.limits.max_drawdown:g} %"

@@ -85,21 +85,16 @@ class RealAccount:
         self.cash.look(now)
         return problem
 
-    def unsettled(self, now: datetime) -> str | None:
-        """Why a decision has to wait: book and account differ, or may differ."""
-        problem = self.watch.problem()
-        self.cash.look(now)
-        return problem or self.cash.unsettled(self.dossier.state) or None
-
-    def no_entries(self) -> str:
+    def no_entries(self, now: datetime) -> str:
         """Why nothing is bought, though exits and stops go on; empty when it may be."""
+        self.cash.look(now)
         return self.cash.doubt(self.dossier.state)
 
     def refuses(self, order: Order, now: datetime) -> Look | None:
         """Why a purchase may not go now: the account's cash, another agent's sale in the same
         auction, or a limit."""
         state = self.dossier.state
-        if doubt := self.no_entries():
+        if doubt := self.no_entries(now):
             return Look(doubt, final=False)
         if opposed := self.desk.opposed(state):
             return Look(opposed, final=False)

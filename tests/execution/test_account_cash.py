@@ -9,7 +9,7 @@ import pytest
 
 from livetrading.adapters.brokers import ibkr_flex
 from livetrading.core.types import Action
-from livetrading.execution import account_view, requests, views
+from livetrading.execution import account_agents, account_view, requests, views
 from livetrading.execution.agent_manager import AgentManager
 from tests.doubles import flex
 from tests.doubles.account_days import DAYS, deployed, entered, holding
@@ -174,18 +174,31 @@ def test_a_planned_entry_waits_while_the_cash_is_in_doubt(tmp_path: Path, calm: 
     life.desk.close()
 
 
-def test_a_session_is_not_decided_before_a_difference_has_lasted(life: AccountLife) -> None:
-    """Of the day on which the fill is heard in the evening: held for minutes, then decided without a purchase."""
+def test_a_difference_that_is_just_seen_keeps_from_buying_at_once_and_is_told_when_it_has_lasted(life: AccountLife) -> None:
+    """The fill and its stop were slept through; both are heard and decided on in one pass of the evening."""
     entered(life)
     life.desk.close()
+    opened = float(life.quote(DAY)["open"])
     life.now = at(life.sessions[DAY], "09:30")
-    (order, _) = life.tws.ledger.open_orders()
-    life.tws.happen(lambda book: book.fill(order, order.remaining, 1.1 * float(life.quote(DAY)["open"])))
-    life.tws.ledger.unlisted.add(life.tws.ledger.fills[0].exec_id)
+    (order, stop) = life.tws.ledger.open_orders()
+    life.tws.happen(lambda book: [*book.fill(order, order.remaining, 1.1 * opened), *book.fill(stop, stop.remaining, 0.9 * opened)])
     life.restart()
-    held = life.check(at(life.sessions[DAY], "16:40")).held
-    assert [h["session"] for h in held] == [life.sessions[DAY].isoformat()] and "looked at again in 4 minutes" in held[0]["reason"]
-    assert [d["session"] for d in life.check(at(life.sessions[DAY], "16:45")).decided] == [life.sessions[DAY].isoformat()]
+    life.policy = life.desk.registry._policy = Always(Action.BUY)
+    done = life.check(at(life.sessions[DAY + 2], "16:40"))
+    assert life.state.flat and [d["qty"] for d in done.decided] == [0] and "buys nothing" in done.decided[0]["reason"]
+    assert life.desk.news() == [] and not cash(life).open
+    looked(life, DAY + 2, "16:45")
+    assert cash(life).open and [who for who, _ in life.desk.news()] == [AGENT]
+
+
+def test_a_confirmation_that_is_applied_again_after_a_crash_is_done_once(life: AccountLife) -> None:
+    t = slept(life)
+    looked(life, t, "08:10")
+    for _ in range(2):
+        message, _ = account_agents.confirm_cash(life.desk, AGENT, {}, "one", "test", life.now)
+        life.restart()
+    assert "before the last interruption" in message
+    assert sum(b"CashConfirmed" in line for line in (life.home.account("DU1234567") / "journal.jsonl").read_bytes().splitlines()) == 1
 
 
 def test_a_confirmation_lifts_the_block_and_leaves_the_mark(life: AccountLife) -> None:
