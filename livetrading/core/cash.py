@@ -23,7 +23,7 @@ WITHHELD = (0.0, 0.1, 0.15, 0.25, 0.3)
 """Parts of a dividend that are withheld as tax, by residence."""
 CLOSE_TO_DIVIDEND = 0.02
 """How far a payment may be off what was due, as a part of it; at most ``TOLERANCE``."""
-DUE_DAYS, MOST_DUE, TOGETHER = 200, 8, 3
+DUE_DAYS, MOST_DUE, TOGETHER = 200, 20, 3
 """So long, and so many, dividends are waited for; so many are looked for in one payment."""
 
 
@@ -140,6 +140,8 @@ def explain(before: Cash, session: str, cash: float, books: Mapping[str, BookCas
 def _paid(due: tuple[Due, ...], amount: float) -> tuple[Due, ...]:
     """The dividends that a payment of ``amount`` is, in whole or after tax; the closest, none if it is none."""
     best: tuple[float, tuple[Due, ...]] | None = None
+    if amount < 0.01:
+        return ()
     for count in range(1, min(len(due), TOGETHER) + 1):
         for some in combinations(due, count):
             gross = sum(d.amount for d in some)
