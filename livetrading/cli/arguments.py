@@ -92,6 +92,15 @@ def _trading(add: Any) -> None:
         ("ignore", "leave the difference to the broker's account to yourself: it is never touched"),
     ):
         add(name, "trading", name, text).add_argument("agent_id")
+    confirm = add("confirm-cash", "account", "confirm_cash",
+                  "what is unexplained of an account's cash is yours: interest, a deposit, a trade by hand")
+    confirm.add_argument("target", metavar="ACCOUNT|AGENT")
+    confirm.add_argument("--amount", type=float, default=None, metavar="USD",
+                         help="what you saw as unexplained; refused if it is another amount by now")
+    imported = add("import-statement", "account", "import_statement",
+                   "correct the books by an IB Flex statement (XML or CSV)")
+    imported.add_argument("file", metavar="FILE")
+    imported.add_argument("--account", default=None, metavar="ACCOUNT", help="if the statement holds several")
     ledger = add("ledger", "trading", "show_ledger", "what an agent really did")
     ledger.add_argument("agent_id")
     ledger.add_argument("--ledger", default=None, metavar="FILE", help="write the ledger here")

@@ -42,6 +42,7 @@ def routes(home: Home, hosts: Sequence[str]) -> list[Route]:
         ("POST", "/agents/{agent_id}/position/close", _request("close")),
         ("POST", "/agents/{agent_id}/adopt", _request("adopt")),
         ("POST", "/agents/{agent_id}/ignore", _request("ignore")),
+        ("POST", "/agents/{agent_id}/confirm-cash", _confirm_cash),
         ("POST", "/emergency-stop", _emergency_stop),
         ("POST", "/scheduler/start", _start_scheduler),
         ("GET", "/health", _health),
@@ -116,6 +117,15 @@ def _request(kind: str) -> Work:
         return {"message": outcome["message"], "result": outcome.get("result", {}), "request_id": request_id}
 
     return work
+
+
+def _confirm_cash(home: Home, path: Doc, body: Doc) -> Doc:
+    request_id, difference = payloads.confirm_cash(body)
+    agent_id = path["agent_id"]
+    reading.agent(agent_id)  # 404 for one that is not there
+    args = {} if difference is None else {"difference": difference}
+    outcome = control.request(home, "confirm_cash", agent_id, BY, request_id, args)
+    return {"message": outcome["message"], "result": outcome.get("result", {}), "request_id": request_id}
 
 
 def _emergency_stop(home: Home, path: Doc, body: Doc) -> Doc:

@@ -25,7 +25,9 @@ NO_SCHEDULER = "No scheduler is running, so nothing would act on this; start it 
 _REFUSALS = {kind.__name__: kind for kind in (BadInput, Conflict, NotFound, Refused, Unavailable, Damaged)}
 
 
-def request(home: Home, kind: str, agent_id: str | None, by: str, request_id: str) -> dict[str, Any]:
+def request(
+    home: Home, kind: str, agent_id: str | None, by: str, request_id: str, args: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """Submit and await the outcome: ``{"status", "message", "result", …}``.
 
     Raises Unavailable if no scheduler runs or it does not answer in time, and
@@ -34,7 +36,7 @@ def request(home: Home, kind: str, agent_id: str | None, by: str, request_id: st
     store = Store(home)
     if SchedulerLock(home).holder() is None:
         raise Unavailable(NO_SCHEDULER)
-    requests.submit(store, kind, agent_id=agent_id, by=by, request_id=request_id, now=reading.now())
+    requests.submit(store, kind, agent_id=agent_id, args=args, by=by, request_id=request_id, now=reading.now())
     outcome = requests.wait(store, request_id, timeout=ANSWER_SECONDS)
     if outcome["status"] == "refused":
         kind = outcome["result"].get("error_type", "")

@@ -29,7 +29,7 @@ def publish(desk: Desk, now: datetime) -> list[str]:
         **figures, "day_trades": _day_trades(desk, now), "at": stamp(now),
     }
     with desk.store.transaction("system") as db:
-        for name, docs in (("broker", [doc]), ("reconciliation", desk.sides())):
+        for name, docs in (("broker", [doc]), ("reconciliation", desk.sides()), ("cash", desk.cash.documents(now))):
             table = db.table(name)
             table.truncate()
             table.insert_multiple(docs)

@@ -15,7 +15,7 @@ from ..core.card import ModelCard
 from ..core.errors import BadInput, Conflict, LivetradingError
 from ..core.events import Created, Deployed, Deposited, Noted, StatusChanged
 from ..core.types import AgentStatus, Costs, Leg, Limits, Mode, Terms
-from . import account_agents, emergency, requests
+from . import account_agents, emergency, requests, statement_import
 from .desk import Desk
 from .dossier import Dossier, events_of
 from .live_trader import CLOSING
@@ -78,6 +78,8 @@ class AgentManager:
             return emergency.stop(self.desk, args.get("reason", ""), by, now, args.get("all_orders") is True)
         if kind == "rearm":
             return emergency.rearm(self.desk, by, now)
+        if kind == "import_statement":
+            return statement_import.apply(self.desk, args, by, now)
         agent_id = request["agent_id"]
         if kind == "start":
             return self.start(agent_id, by, now)
@@ -85,6 +87,8 @@ class AgentManager:
             return self.pause(agent_id, by, now)
         if kind in ("adopt", "ignore"):
             return account_agents.resolve(self.desk, agent_id, kind, request["id"], by, now)
+        if kind == "confirm_cash":
+            return account_agents.confirm_cash(self.desk, agent_id, args, request["id"], by, now)
         note = f"{kind} asked by {by}, request {request['id']}"
         if self._done_before(agent_id, note):
             return f"{agent_id}: {kind} was done before the last interruption.", {"agent_id": agent_id}

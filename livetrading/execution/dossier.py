@@ -17,7 +17,7 @@ from ..core.bars import Rows
 from ..core.errors import Damaged, Unavailable
 from ..core.events import BarsAppended, Event, decode, encode
 from ..core.exposure import Exposure
-from .projection import Projection
+from .projection import Projection, notice
 from .projection import Unreadable as _Unreadable
 
 log = logging.getLogger(__name__)
@@ -37,6 +37,8 @@ class Dossier:
         self._projection = Projection(self.directory)
         self._behind = False
         self._at = ""
+        self.notices: list[str] = []
+        """What a person should hear of what was committed; whoever tells it empties the list."""
         self._begin()
         shown = self._shown()
         self._shown_line = (int(shown.get("seq", 0)), str(shown.get("head", "")))
@@ -105,9 +107,10 @@ class Dossier:
 
     def commit(self, events: list[Event], now: datetime) -> AgentState:
         """Make events true, durably. Raises Unavailable when the disk refuses: then nothing happened."""
-        agents.fold(events, self.state)
+        after = agents.fold(events, self.state)
         self._journal.append([encode(event) for event in events], now)
         self._at = stamp(now)
+        self.notices += [text for event in events if (text := notice(event, after))]
         try:
             self._fold(events, now)
         except _Unreadable as error:

@@ -306,7 +306,7 @@ class LiveTrader:
         terms, book = state.agent.terms, state.book
         close, atr = view.columns.close[-1], view.atr[-1]
         events: list[Event] = []
-        paused = book.entries_paused
+        paused, doubt = book.entries_paused, self.real.no_entries(now) if self.real is not None else ""
         if not paused and limits.pauses_entries(book.equity, book.limit_peak, terms.limits):
             paused = True
             text = f"drawdown reached {100 * terms.limits.max_drawdown:g} %"
@@ -314,8 +314,10 @@ class LiveTrader:
         seen = observe(view.scaled[-1], book.account, close)
         raw = self.policy().raw(seen)
         action = decide.action_of(self.card.agent_type, np.asarray(raw)[()])
-        intent = decide.intend(action, book.account, close, atr, paused, terms.limits, terms.costs)
+        intent = decide.intend(action, book.account, close, atr, paused or bool(doubt), terms.limits, terms.costs)
         reason, qty, orders = decide.explain(intent.reason), 0, []
+        if doubt and not paused and intent.reason == decide.Reason.DRAWDOWN_PAUSE:
+            reason = doubt
         if any(o.leg != "stop" for o in state.orders):
             reason = "an order of this agent is still open"
         elif intent.plan.exit:

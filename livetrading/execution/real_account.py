@@ -14,6 +14,7 @@ from ..core.events import Event, Filled, SplitApplied
 from ..core.orders import Order
 from ..core.types import Leg
 from . import morning, statements
+from .account_cash import CashWatch
 from .account_desk import AccountDesk
 from .account_watch import AccountWatch
 from .dossier import Dossier
@@ -36,6 +37,7 @@ class RealAccount:
     desk: AccountDesk
     watch: AccountWatch
     morning: Morning
+    cash: CashWatch
     shown: dict[str, Any] | None = None
     """Both sides as last compared, for a page."""
     price_of: PriceOf = statements.as_told
@@ -86,11 +88,20 @@ class RealAccount:
         ]
         problem = self.watch.judge(now)
         self.shown = self.watch.document(problem, now)
+        self.cash.look(now)
         return problem
 
+    def no_entries(self, now: datetime) -> str:
+        """Why nothing is bought, though exits and stops go on; empty when it may be."""
+        self.cash.look(now)
+        return self.cash.doubt(self.dossier.state)
+
     def refuses(self, order: Order, now: datetime) -> Look | None:
-        """Why a purchase may not go now: another agent's sale in the same auction, or a limit."""
+        """Why a purchase may not go now: the account's cash, another agent's sale in the same
+        auction, or a limit."""
         state = self.dossier.state
+        if doubt := self.no_entries(now):
+            return Look(doubt, final=False)
         if opposed := self.desk.opposed(state):
             return Look(opposed, final=False)
         refused = self.desk.refuses_entry(state, order, now)

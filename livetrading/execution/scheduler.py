@@ -182,7 +182,8 @@ class Scheduler:
         """A shared account's health, every minute and when it changes."""
         if not self.desk.account.wanted:
             return
-        sides = [{**doc, "at": ""} for doc in self.desk.sides()]
+        shown = [*self.desk.sides(), *self.desk.cash.documents(self.clock())]
+        sides = [{**doc, "at": ""} for doc in shown]
         now, seen = time.monotonic(), (self.desk.account.link().health().state, sides)
         if seen == self._account and now < self._next_account:
             return
@@ -194,8 +195,8 @@ class Scheduler:
             self.desk.account.value(last.isoformat(), self.clock())
 
     def _notices(self) -> None:
-        while self.desk.notices:
-            self.alarm(*self.desk.notices.pop(0))
+        for agent_id, text in self.desk.news():
+            self.alarm(agent_id, text)
 
     def _between(self) -> bool:
         """A pass yields after each agent: requests wait a second at most."""

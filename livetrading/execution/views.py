@@ -18,7 +18,7 @@ from ..adapters.stamps import parse_stamp, stamp
 from ..adapters.store import Store
 from ..core.bars import to_rows
 from ..core.errors import Damaged, NotFound
-from .projection import history_files
+from .projection import history_files, newest
 
 Doc = dict[str, Any]
 HISTORY_MONTHS = 480
@@ -52,8 +52,18 @@ def _status(store: Store, agent_id: str) -> Doc | None:
     if not documents:
         return _unreadable(agent_id, "its state is not written yet") if (directory / "journal.jsonl").exists() else None
     doc = documents[0]
-    sides = {"reconciliation": _differs(store, agent_id)} if doc["mode"] == "ibkr" else {}
+    sides = {"reconciliation": _differs(store, agent_id), **_cash(store, doc)} if doc["mode"] == "ibkr" else {}
     return {**doc, **_times(store, doc), **sides, "orders": tables.get("orders", [])}
+
+
+def _cash(store: Store, doc: Doc) -> Doc:
+    """How the cash of an agent's account is made up, and a warning if that keeps this agent from buying."""
+    docs = store.read("system").get("cash", {}).values()
+    found = next((d for d in docs if d.get("account") == doc.get("account")), None)
+    if found is None or doc["agent_id"] not in found["agents"] or not doc.get("estimates"):
+        return {"account_cash": found}
+    told = f"{found['text']}, while fills of this agent are booked by estimates, so it buys nothing"
+    return {"account_cash": found, "warnings": [*(doc["warnings"] or []), told]}
 
 
 def _differs(store: Store, agent_id: str) -> Doc | None:
@@ -74,7 +84,7 @@ def _unreadable(agent_id: str, why: str) -> Doc:
     return {
         **numbers, "agent_id": agent_id, "agent_type": kind, "symbol": symbol, "mode": "unknown",
         "status": "unreadable", "status_reason": why, "is_running": False, "current_position": 0,
-        "num_trades": 0, "warnings": [f"{why} The scheduler rebuilds it from the journal at its start."],
+        "num_trades": 0, "estimates": 0, "warnings": [f"{why} The scheduler rebuilds it from the journal at its start."],
         "orders": [], "entries_paused": False, "time_frame": "daily", "seq": 0,
     }
 
@@ -99,6 +109,7 @@ def history(store: Store, agent_id: str) -> Doc:
         for name, docs in store.read_docs(path).items():
             if name in tables:
                 tables[name] += docs
+    tables = {name: newest(name, docs) for name, docs in tables.items()}
     state = store.read_docs(directory / "state.json")
     tables["orders"] += state.get("orders", [])
     own = [doc["row"] for doc in tables["bars"]]

@@ -118,6 +118,9 @@ class ScriptedBroker:
             self.chance.shuffle(told)
         return told
 
+    def reported(self) -> list[Execution]:
+        return []
+
     def position(self) -> int:
         if self.silent:
             raise Unavailable("the broker is silent")

@@ -78,6 +78,10 @@ class Execution:
     """False while the fee is an estimate that the broker has not stated yet."""
     estimated: bool = False
     """True if the broker tells that it filled but no longer at which price."""
+    side: str = ""
+    """BUY or SELL where the broker tells it."""
+    cum: int = 0
+    """Shares of its order that had filled with it, 0 where the broker does not count them."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,9 @@ class Broker(Protocol):
 
     def executions(self) -> list[Execution]:
         """Fills that are not older than the broker's own memory."""
+
+    def reported(self) -> list[Execution]:
+        """Every execution that it tells now, also what is booked: a later report of a fill corrects it."""
 
     def position(self) -> int:
         """Shares that the broker says are held for this agent."""

@@ -106,6 +106,9 @@ class InterReactBridgeAdapter:
     def executions(self) -> list[Execution]:
         raise Refused(CANNOT.format(what="tell executions"))
 
+    def reported(self) -> list[Execution]:
+        return self.executions()
+
     def position(self, symbol: str = "") -> int:
         """Shares of the whole account."""
         return self.portfolio().get(symbol, 0)

@@ -9,19 +9,21 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
 from ib_async import Stock
 from ib_async.contract import ContractDetails
 
-from ...core import rules
+from ...core import account as accounts
+from ...core import estimates, rules
 from ...core.errors import NotFound, Refused, Unavailable
 from ...core.types import Costs
 from ...core.windows import NEW_YORK
 from .base import AccountFigures, BrokerOrder, Execution, Health, Ticket
 from .ibkr_config import Denied, IbkrConfig
 from .ibkr_history import LONGEST_WAIT, HistoryDesk, RawBar
+from .ibkr_numbers import price_of
 from .ibkr_orders import Instrument, OrderDesk
 from .ibkr_register import Done, Statement
 from .ibkr_session import IbkrSession
@@ -233,6 +235,15 @@ class IbkrBroker:
         """Fills that the book does not hold: those of the day, and earlier ones by their order's count."""
         return self._call(self._executions)
 
+    def reported(self) -> list[Execution]:
+        """Every execution of this agent's orders that IB has listed to this process, as last corrected."""
+
+        async def work() -> list[Execution]:
+            await self.connection.session.fresh()
+            return [self._listed(e) for e in self._mine()]
+
+        return self._call(work)
+
     def position(self) -> int:
         async def work() -> int:
             await self.connection.session.fresh()
@@ -252,7 +263,7 @@ class IbkrBroker:
         return self.connection.health().since
 
     def fee(self, exec_id: str) -> float | None:
-        return self.connection.session.register.commissions.get(exec_id)
+        return self.connection.session.register.fee(exec_id)
 
     def health(self) -> Health:
         return self.connection.health()
@@ -268,18 +279,17 @@ class IbkrBroker:
     async def _executions(self) -> list[Execution]:
         session = self.connection.session
         await session.fresh()
-        mine = [e for e in session.register.executions.values() if self._mine(e.ref)]
-        new = [e for e in mine if e.cum > self.booked(e.ref)]
+        new = [e for e in self._mine() if e.cum > self.booked(e.ref)]
         await self._commissions(new)
         found = [self._listed(e) for e in new]
         for statement in session.register.statements.values():
-            if self._mine(statement.ref):
+            if accounts.owner(statement.ref) == self.agent_id:
                 gaps = session.register.unlisted(statement, self.booked(statement.ref))
                 found += [self._unlisted(statement, *gap) for gap in gaps]
         return found
 
-    def _mine(self, ref: str) -> bool:
-        return ref.startswith(f"{self.agent_id}:")
+    def _mine(self) -> list[Done]:
+        return accounts.of_agent(self.agent_id, self.connection.session.register.executions.values())
 
     async def _commissions(self, new: list[Done]) -> None:
         """The commission follows its execution at once; a late one is estimated."""
@@ -290,21 +300,24 @@ class IbkrBroker:
             await asyncio.sleep(0.02)
 
     def _listed(self, done: Done) -> Execution:
-        fee = self.connection.session.register.commissions.get(done.exec_id)
-        estimate = float(rules.commission(done.qty, done.qty * done.price, self.costs))
+        fee = self.connection.session.register.fee(done.exec_id) if done.price else None
+        if fee is None:
+            estimate = self._estimate(done.side, done.qty, done.price, done.session)
         return Execution(
             done.exec_id, done.ref, done.session, done.qty, done.price, estimate if fee is None else fee,
-            final=fee is not None,
+            final=fee is not None, estimated=not done.price, side=done.side, cum=done.cum,
         )
+
+    def _estimate(self, side: str, qty: int, price: float, session: str) -> float:
+        return estimates.fee(side, qty, price, date.fromisoformat(session), self.costs)
 
     def _unlisted(self, statement: Statement, low: int, high: int) -> Execution:
         """A fill of an earlier day, of which IB tells the count, and the average price if at all."""
         qty, price = high - low, self._average(statement, high - low)
-        fee = float(rules.commission(qty, qty * price, self.costs))
         session = statement.ended or self.connection.session.clock().astimezone(NEW_YORK).date().isoformat()
         return Execution(
-            f"ibkr:{statement.perm_id}:{low}-{high}", statement.ref, session, qty, price, fee, final=False,
-            estimated=True,
+            f"ibkr:{statement.perm_id}:{low}-{high}", statement.ref, session, qty, price,
+            self._estimate(statement.side, qty, price, session), final=False, estimated=True, side=statement.side,
         )
 
     def _average(self, statement: Statement, qty: int) -> float:
@@ -312,5 +325,5 @@ class IbkrBroker:
         known = self.connection.session.register.done(statement)
         listed = sum(e.qty for e in known)
         if statement.avg_price and listed and listed + qty == statement.filled:
-            return round((statement.avg_price * statement.filled - sum(e.qty * e.price for e in known)) / qty, 6)
+            return price_of(round((statement.avg_price * statement.filled - sum(e.qty * e.price for e in known)) / qty, 6))
         return statement.avg_price

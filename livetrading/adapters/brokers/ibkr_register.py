@@ -6,15 +6,20 @@ messages themselves: openOrder, orderStatus, completedOrder, execDetails and
 commissionReport. Errors only leave words here, never a state.
 """
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from ...core import executions as ids
+from ...core.estimates import is_fee
 from ...core.orders import OrderState
 from ...core.windows import NEW_YORK
 from .base import BrokerOrder
+from .ibkr_numbers import fee_of, price_of
 
+log = logging.getLogger(__name__)
 OVER = frozenset({"Filled", "Cancelled", "ApiCancelled", "Inactive"})
 """Statuses after which nothing more happens; Inactive only if it is not listed as open."""
 
@@ -22,6 +27,8 @@ WORKING = frozenset({"PreSubmitted", "Submitted"})
 
 KEPT = ("filled", "avg_price", "why_held", "said", "ended", "worked")
 """What openOrder and completedOrder do not tell anew."""
+
+SIDES = {"BOT": "BUY", "SLD": "SELL"}
 
 REJECTING = frozenset({200, 201, 203, 110, 10243, 10006})
 """Codes that explain an order which then ended without ever filling."""
@@ -60,7 +67,9 @@ class Statement:
 
 @dataclass(frozen=True)
 class Done:
-    """One execution as reported; it covers (cum − qty, cum] of its order's quantity."""
+    """One execution as last reported; it covers (cum − qty, cum] of its order's quantity.
+
+    ``price`` is 0 if the report held none that can be one; ``side`` BUY or SELL."""
 
     exec_id: str
     perm_id: int
@@ -70,6 +79,7 @@ class Done:
     cum: int
     price: float
     at: datetime
+    side: str = ""
 
     @property
     def session(self) -> str:
@@ -78,15 +88,18 @@ class Done:
 
 @dataclass
 class Register:
-    """Statements by permId, executions by execId. Touched by the event loop's thread alone."""
+    """Statements by permId, executions by the execId of their newest report. Touched by the event
+    loop's thread alone. A commission is None while IB has only said that it is not known."""
 
     statements: dict[int, Statement] = field(default_factory=dict)
     executions: dict[str, Done] = field(default_factory=dict)
-    commissions: dict[str, float] = field(default_factory=dict)
+    commissions: dict[str, float | None] = field(default_factory=dict)
     reasons: dict[int, tuple[int, str]] = field(default_factory=dict)
     words: dict[tuple[int, int], list[tuple[int, str]]] = field(default_factory=dict)
-    corrections: list[str] = field(default_factory=list)
     positions: dict[tuple[str, int], int] = field(default_factory=dict)
+    _newest: dict[str, str] = field(default_factory=dict)
+    _fees: dict[str, tuple[int, float]] = field(default_factory=dict)
+    _doubted: set[tuple[str, float]] = field(default_factory=set)
     _answered: set[tuple[str, int]] = field(default_factory=set)
     _ids: dict[tuple[int, int], int] = field(default_factory=dict)
     _heard: int = 0
@@ -150,29 +163,45 @@ class Register:
             return
         self._say(replace(
             before, status=status, filled=max(before.filled, whole(filled)),
-            avg_price=float(avg_price) or before.avg_price, why_held=why_held,
+            avg_price=price_of(avg_price) or before.avg_price, why_held=why_held,
         ))
 
     def execution(self, execution: Any) -> None:
-        """Counted once. A correction carries another number behind the last dot and is not a second fill."""
-        if execution.execId in self.executions:
-            return
-        root = execution.execId.rpartition(".")[0]
-        first = next((e for e in self.executions if root and e.rpartition(".")[0] == root), None)
-        if first is not None:
-            text = f"IB corrected execution {first} to {whole(execution.shares)} at {execution.price}"
-            if text not in self.corrections:
-                self.corrections.append(text)
-            return
+        """Counted once, as its newest report states it: a correction carries a higher number behind the last dot."""
+        root, before = ids.root(execution.execId), self._newest.get(ids.root(execution.execId))
+        if before is not None:
+            if ids.number(execution.execId) <= ids.number(before):
+                return
+            del self.executions[before]
+        self._newest[root] = execution.execId
         statement = self.statements.get(execution.permId)
         self.executions[execution.execId] = Done(
             execution.execId, execution.permId, execution.orderRef or (statement.ref if statement else ""),
-            execution.acctNumber, whole(execution.shares), whole(execution.cumQty), float(execution.price),
-            execution.time,
+            execution.acctNumber, whole(execution.shares), whole(execution.cumQty), price_of(execution.price),
+            execution.time, SIDES.get(execution.side, ""),
         )
 
-    def commission(self, exec_id: str, amount: float) -> None:
-        self.commissions[exec_id] = float(amount)
+    def commission(self, exec_id: str, amount: float, currency: str = "USD") -> None:
+        """The last one that says something counts, of an execution's newest report."""
+        fee = fee_of(amount, currency)
+        self.commissions[exec_id] = self.commissions.get(exec_id) if fee is None else fee
+        root, number = ids.root(exec_id), ids.number(exec_id)
+        if fee is not None and number >= self._fees.get(root, (0, 0.0))[0]:
+            self._fees[root] = number, fee
+
+    def fee(self, exec_id: str) -> float | None:
+        """USD that IB charges for an execution, whichever of its reports is asked about; None while that is not known."""
+        root = ids.root(exec_id)
+        done, stated = self.executions.get(self._newest.get(root, "")), self._fees.get(root)
+        if done is None or stated is None or not done.price:
+            return None
+        if not is_fee(stated[1], done.qty, done.price):
+            if (root, stated[1]) not in self._doubted:
+                self._doubted.add((root, stated[1]))
+                log.error("IBKR stated a fee of %r for execution %s of %d at %g, which is none; an estimate stays booked",
+                          stated[1], done.exec_id, done.qty, done.price)
+            return None
+        return stated[1]
 
     def position(self, account: str, con_id: int, qty: float) -> None:
         """Answered or pushed; either is the last word."""

@@ -8,12 +8,17 @@ from ib_async.client import Client
 from ib_async.objects import IBDefaults
 from ib_async.wrapper import Wrapper
 
+from .ibkr_numbers import UNSET
 from .ibkr_register import Register
 
 # They write whole orders with each word about them; what matters is raised, or in the register.
 # The decoder's own errors, messages that it cannot read, stay audible.
 for _loud in ("ib_async.wrapper", "ib_async.client", "ib_async.ib"):
     logging.getLogger(_loud).setLevel(logging.CRITICAL)
+
+
+COMMISSION_REPORT, COMMISSION = 59, 3
+"""The message's number, and the field that holds the amount."""
 
 
 class _Tap(Wrapper):
@@ -54,7 +59,7 @@ class _Tap(Wrapper):
         super().positionEnd()
 
     def commissionReport(self, commissionReport: Any) -> None:  # noqa: N802
-        self.register.commission(commissionReport.execId, commissionReport.commission)
+        self.register.commission(commissionReport.execId, commissionReport.commission, commissionReport.currency)
         super().commissionReport(commissionReport)
 
 
@@ -68,7 +73,13 @@ class TappedIB(IB):
         self.wrapper = _Tap(self, defaults=IBDefaults())
         self.wrapper.register = register
         self.client = Client(self.wrapper)
+        self.client.decoder.handlers[COMMISSION_REPORT] = self._commission_report
         self.client.apiEnd += self.disconnectedEvent
         self._logger = logging.getLogger("ib_async.ib")
         self.TimezoneTWS = zone
+
+    def _commission_report(self, fields: list[str]) -> None:
+        """The library reads an empty commission as 0, which would be a fee."""
+        amount = fields[COMMISSION].strip()
+        self.client.decoder.commissionReport([*fields[:COMMISSION], amount or str(UNSET), *fields[COMMISSION + 1:]])
 

@@ -135,6 +135,10 @@ class PaperBroker:
     def executions(self) -> list[Execution]:
         return list(self._ledger.executions)
 
+    def reported(self) -> list[Execution]:
+        """Nothing is reported twice."""
+        return []
+
     def position(self) -> int:
         return self._ledger.position
 

@@ -27,8 +27,9 @@ def facts(agent: Doc, history: Doc) -> list[Fact]:
     held = agent["current_position"]
     gain = agent["unrealized_pnl"] if held else None
     entry = f"entry {price(agent['entry_price'])}{' (provisional)' if provisional(history) else ''}"
+    sure = " (estimate)" if agent.get("estimates") else ""
     return [
-        Fact("Portfolio value", money(agent["portfolio_value"]), f"cash {money(agent['cash'])}"),
+        Fact("Portfolio value", money(agent["portfolio_value"]), f"cash {money(agent['cash'])}{sure}"),
         Fact("Position", plural(int(held), "share") if held else "Flat", entry if held else "no position"),
         Fact(
             "Price", price(agent["current_price"]),
@@ -36,7 +37,7 @@ def facts(agent: Doc, history: Doc) -> list[Fact]:
         ),
         Fact("Unrealised P&L", signed_money(gain), _gain_share(agent, gain), tone(gain), tone(gain)),
         _protection(agent),
-        Fact("Trades", count(agent["num_trades"]), f"realised {signed_money(agent['realized_pnl'])}"),
+        Fact("Trades", count(agent["num_trades"]), f"realised {signed_money(agent['realized_pnl'])}{sure}"),
         Fact("Last decision", *_decision(agent["last_decision"])),
         Fact("Next check", *_next_check(agent)),
         Fact("Capital", money(agent["capital"]), _limits(agent)),

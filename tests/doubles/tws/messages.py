@@ -118,8 +118,9 @@ def execution(version: int, request: int | str, fill: Fill, when: str) -> bytes:
     )
 
 
-def commission(fill: Fill) -> bytes:
-    return frame(59, 1, fill.exec_id, fill.commission, "USD", UNSET_DOUBLE, UNSET_DOUBLE, 0)
+def commission(fill: Fill, stated: Any = None) -> bytes:
+    """``stated`` in place of what is charged: a mark for unknown, nothing, or a wrong number."""
+    return frame(59, 1, fill.exec_id, fill.commission if stated is None else stated, "USD", UNSET_DOUBLE, UNSET_DOUBLE, 0)
 
 
 def account_values(ledger: Ledger) -> list[tuple[str, str, str]]:

@@ -54,6 +54,8 @@ class TwsDouble:
         self.fills_at: float | None = None
         """The price at which day orders fill the moment they work."""
         self.manners = Manners()
+        self.stated_fee: Callable[[Any], Any] = lambda fill: None
+        """What commission reports say of a fill, None for what is charged."""
         self.muted: Session | None = None
         self.watchers: list[Callable[[Ledger], None]] = []
         """Called after everything that changed the account."""
@@ -134,6 +136,9 @@ class TwsDouble:
             for session in self.sessions:
                 if session is not self.muted and self.link:
                     session.tell(event)
+        for session in self.sessions:
+            if session is not self.muted and self.link:
+                session.tell_values()
 
     def happen(self, act: Callable[[Ledger], list[Event]]) -> None:
         """Something happens at the broker: an auction, a trade, an expiry."""

@@ -22,7 +22,8 @@ class Session:
     def __init__(self, tws: "TwsDouble", writer: asyncio.StreamWriter, version: int) -> None:
         self.tws, self.writer, self.version = tws, writer, version
         self.client_id = -1
-        self.positions = False
+        self.positions, self.values = False, ""
+        """Whether positions are pushed, and the values that were told last."""
         self._handlers: dict[int, Callable[[list[str]], None]] = {
             3: self._place, 4: self._cancel, 5: self._open_orders, 6: self._account_updates, 7: self._executions,
             8: self._ids, 9: self._contract, 15: lambda f: None, 16: self._all_open_orders, 20: self._history,
@@ -117,8 +118,18 @@ class Session:
             put = self.send if asked else lambda frame: self.push(frame, "position")
             put(messages.position(ledger.account, listing, *ledger.positions[con_id]))
 
+    def tell_values(self) -> None:
+        """Account values are pushed when they have changed, to whoever asked for them."""
+        ledger = self.tws.ledger
+        now = str(messages.account_values(ledger))
+        if self.values not in ("", now):
+            self.values = now
+            for tag, value, currency in messages.account_values(ledger):
+                self.say(6, 2, tag, value, currency, ledger.account)
+
     def _account_updates(self, fields: list[str]) -> None:
         ledger = self.tws.ledger
+        self.values = str(messages.account_values(ledger))
         for tag, value, currency in messages.account_values(ledger):
             self.say(6, 2, tag, value, currency, ledger.account)
         for listing in ledger.listings.values():
@@ -199,7 +210,7 @@ class Session:
 
     def _executions(self, fields: list[str]) -> None:
         for fill in self.tws.ledger.todays_fills():
-            told = [messages.commission(fill)] if self.tws.commissions else []
+            told = [messages.commission(fill, self.tws.stated_fee(fill))] if self.tws.commissions else []
             self.send(self._execution(fields[2], fill), *told)
         self.say(55, 1, fields[2])
 
@@ -224,6 +235,6 @@ class Session:
             "open": lambda: self.push(messages.open_order(self.version, subject), kind),
             "status": lambda: self.push(messages.order_status(subject), kind),
             "exec": lambda: self.push(self._execution(-1, subject), kind),
-            "commission": lambda: self.push(messages.commission(subject), kind) if self.tws.commissions else None,
+            "commission": lambda: self.push(messages.commission(subject, self.tws.stated_fee(subject)), kind) if self.tws.commissions else None,
         }
         return say[kind]()
