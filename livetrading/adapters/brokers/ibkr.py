@@ -100,6 +100,14 @@ class IbkrConnection:
 
         return self.call(work)
 
+    def farms_down(self) -> list[str]:
+        """IB's words on the data farms that do not work now."""
+
+        async def work() -> list[str]:
+            return list(self.session.require().farms_down.values())
+
+        return self.call(work)
+
     def positions(self) -> dict[int, int]:
         """Shares of the whole account by contract id, from an answer and never from a silence."""
 
@@ -166,6 +174,8 @@ def _figures(session: IbkrSession) -> AccountFigures:
     values = {(v.tag, v.currency): v.value for v in session.require().accountValues(session.account)}
     worth = next(((v, c) for (tag, c), v in values.items() if tag == "NetLiquidation" and c != "BASE"), None)
     cash = values.get(("CashBalance", "USD"), values.get(("TotalCashValue", "USD")))
+    if worth is not None and cash is None and worth[1] not in ("USD", ""):
+        cash = "0"  # IB names a cash balance for each currency that is held, and this account has none in USD
     if worth is None or cash is None:
         raise Unavailable(f"TWS has not told the value of account {session.account} in USD yet; try again in a minute.")
     return AccountFigures(session.account, float(worth[0]), worth[1], float(cash), session.health().heard or session.clock())

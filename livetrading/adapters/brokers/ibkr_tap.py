@@ -58,8 +58,14 @@ class _Tap(Wrapper):
         super().commissionReport(commissionReport)
 
 
+FARMS_DOWN, FARMS_UP = frozenset({2103, 2105, 2157}), frozenset({2104, 2106, 2107, 2108, 2158})
+
+
 class TappedIB(IB):
-    """One connection. A new one is made for each attempt: nothing stale survives."""
+    """One connection. A new one is made for each attempt: nothing stale survives.
+
+    ``farms_down`` holds the data farms that TWS last called broken, and its words.
+    """
 
     RaiseRequestErrors = True
 
@@ -71,4 +77,14 @@ class TappedIB(IB):
         self.client.apiEnd += self.disconnectedEvent
         self._logger = logging.getLogger("ib_async.ib")
         self.TimezoneTWS = zone
+        self.farms_down: dict[str, str] = {}
+        self.errorEvent.connect(self._on_farm, keep_ref=True)
+
+    def _on_farm(self, about: int, code: int, text: str, contract: Any) -> None:
+        """TWS names a farm at the end: "… is broken:usfarm.nj", "… upon demand.ushmds"."""
+        farm = (text.partition(":")[2] or text.partition(".")[2]).strip() or text
+        if code in FARMS_DOWN:
+            self.farms_down[farm] = f"{code} {text}"
+        elif code in FARMS_UP:
+            self.farms_down.pop(farm, None)
 

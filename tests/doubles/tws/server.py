@@ -53,6 +53,8 @@ class TwsDouble:
         self.fills_at: float | None = None
         """The price at which day orders fill the moment they work."""
         self.muted: Session | None = None
+        self.notices: list[tuple[int, str]] = []
+        """Said to every client at its start."""
         self.watchers: list[Callable[[Ledger], None]] = []
         """Called after everything that changed the account."""
         self.port = 0
