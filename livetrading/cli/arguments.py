@@ -115,4 +115,9 @@ def _safety(add: Any) -> None:
     doctor.add_argument("--probe-open", action="store_true",
                         help="buy one share on a paper account at the next open, to see whether it simulates the auction")
     doctor.add_argument("--confirm", default=None, metavar="ACCOUNT", help="with --probe-open: the paper account's number")
-    doctor.add_argument("--symbol", default=None, help="the stock to ask about, or to probe with (SPY)")
+    doctor.add_argument("--symbol", default=None, help="the stock to ask about, or to probe with (INTC)")
+    doctor.add_argument("--assumptions", action="store_true",
+                        help="what is assumed of TWS, each with the probe that proves it, and what was proved")
+    doctor.add_argument("--proved", default=None, metavar="KEY", help="note that you saw this assumption hold")
+    doctor.add_argument("--disproved", default=None, metavar="KEY", help="note that you saw this assumption fail")
+    doctor.add_argument("--note", default=None, metavar="TEXT", help="with --proved or --disproved: how, and TWS's build")

@@ -19,7 +19,7 @@ from ..adapters.store import Store
 from ..core.errors import LivetradingError
 from ..core.types import Mode
 from ..execution import views
-from . import doctor_ibkr
+from . import doctor_evidence, doctor_ibkr
 from .acting import utc_now
 from .doctor_ibkr import Check, check
 
@@ -28,7 +28,9 @@ EARLIEST_CLOCK = "2025-01-01"
 
 
 def doctor(home: Home, options: argparse.Namespace) -> dict[str, Any]:
-    """Every check; exit code 1 when something is not ok. With ``--probe-open`` the probe alone."""
+    """Every check; exit code 1 when something is not ok. ``--probe-open`` and the assumptions stand alone."""
+    if doctor_evidence.asked(options):
+        return doctor_evidence.answer(home, options)
     if options.probe_open:
         from . import probe_open  # brings the broker's library
 

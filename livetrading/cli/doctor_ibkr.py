@@ -3,6 +3,7 @@
 import sys
 import time as clocks
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
@@ -19,9 +20,10 @@ from ..adapters.locks import SchedulerLock
 from ..adapters.settings import Settings
 from ..adapters.stamps import parse_stamp
 from ..adapters.store import Store
-from ..core.errors import LivetradingError, Refused
+from ..core.errors import Damaged, LivetradingError, Refused, Unavailable
 from ..core.types import Mode
 from ..execution import views
+from . import doctor_evidence
 from .acting import utc_now
 
 if TYPE_CHECKING:
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
 
 READY_SECONDS = 14.0
 """From the first greeting; then it is said what is missing."""
-SPARE_CLIENT_ID = 7
-"""Above the configured one: for the greeting alone, so that no other connection finds its id taken."""
 CLOCK_SECONDS = 5.0
 OLD_SECONDS = 180.0
 """The scheduler tells of its connection once a minute."""
@@ -65,14 +65,15 @@ def checks(
     _say(asked, f"asking {where}")
     end = clocks.monotonic() + READY_SECONDS
     greeting = handshake.shake(
-        chosen.ibkr_host, chosen.ibkr_port, chosen.ibkr_client_id + SPARE_CLIENT_ID, answer_seconds,
+        chosen.ibkr_host, chosen.ibkr_port, chosen.ibkr_client_id + doctor_evidence.SPARE_CLIENT_ID, answer_seconds,
     )
     found = [*_spoken(chosen, greeting), _agreement(chosen), _restart(chosen, clock())]
     wrong = [c for c in found[:-1] if not c["ok"]]
     if wrong:
         account = chosen.ibkr_account or "no account configured"
         what, cure = ("; ".join(dict.fromkeys(c[key] for c in wrong)) for key in ("detail", "cure"))
-        return [check("broker", False, f"not connected, {account}: {what}", cure), *found, *_scheduler(stored, clock())]
+        last = [*_scheduler(stored, clock()), doctor_evidence.check(stored)]
+        return [check("broker", False, f"not connected, {account}: {what}", cure), *found, *last]
     holder = SchedulerLock(home).holder()
     # Beside a scheduler with a client id of its own; alone with the scheduler's, to see that it is free.
     client_id = chosen.ibkr_client_id + (holder is not None)
@@ -81,8 +82,9 @@ def checks(
     config = replace(config_of(chosen, confirmed=chosen.ibkr_account, client_id=client_id), timing=timing)
     names = [check_symbol(symbol)] if symbol else sorted({a["symbol"] for a in agents})[:3] or [SYMBOL]
     _say(asked, f"connecting with client id {client_id}")
-    asking = _Asking(config, clock, lambda text: _say(asked, text), end)
-    return [*_connected(asking, names), *found, *_scheduler(stored, clock())]
+    asking = _Asking(config, clock, lambda text: _say(asked, text), end, stored)
+    connected = _connected(asking, names)
+    return [*connected, *found, *_scheduler(stored, clock()), doctor_evidence.check(stored)]
 
 
 def _say(aloud: bool, text: str) -> None:
@@ -159,6 +161,7 @@ class _Asking:
     clock: Callable[[], datetime]
     say: Callable[[str], None]
     end: float
+    store: Store
 
 
 def _connected(asking: _Asking, symbols: list[str]) -> list[Check]:
@@ -185,6 +188,8 @@ def _connected(asking: _Asking, symbols: list[str]) -> list[Check]:
                 found.append(step())
             except LivetradingError as error:
                 found.append(failed(name, str(error)))
+        with suppress(Unavailable, Damaged):  # the next connection proves as much; the file has a check of its own
+            doctor_evidence.observe(asking.store, connection, asking.clock)
     return found
 
 

@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 
 from livetrading.adapters import settings
+from livetrading.adapters.brokers import ibkr_evidence as evidence
+from livetrading.adapters.brokers.ibkr_assumptions import KEYS
+from livetrading.adapters.brokers.ibkr_evidence import Proof
 from livetrading.adapters.home import Home
 from livetrading.adapters.locks import SchedulerLock
 from livetrading.adapters.stamps import stamp
@@ -262,3 +265,38 @@ def test_data_farms_that_are_broken_are_told_by_name_and_mended_ones_are_not(tws
     assert "eufarm" not in farms["detail"] and "euhmds" not in farms["detail"]
     tws.notices = []
     assert ask()["broker data farms"]["ok"]
+
+
+# -- what is assumed of TWS -------------------------------------------
+
+
+def test_what_was_proved_is_shown_with_its_date_and_version_and_the_rest_is_counted(tws: TwsDouble, home: Home, ask: Ask) -> None:
+    first = ask()["broker assumptions"]
+    assert first["ok"] and f"0 proved, 0 disproved, {len(KEYS)} open" in first["detail"] and "--assumptions" in first["cure"]
+    proof = Proof("paper-auction", False, "2024-06-03T13:35:00Z", tws.version, "paper", "it was not filled")
+    evidence.record(Store(home), proof)
+    told = ask()["broker assumptions"]
+    assert told["ok"] and f"0 proved, 1 disproved, {len(KEYS) - 1} open" in told["detail"]
+    assert f"paper-auction: disproved 2024-06-03 (server version {tws.version}, paper account)" in told["detail"]
+
+
+def test_a_person_records_a_proof_by_hand(tws: TwsDouble, home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    settings.save_all(home, {"ibkr_port": tws.port})
+    run = ["--home", str(home.root), "doctor", "--json"]
+    assert main([*run, "--proved", "stop-above-market", "--note", "TWS 10.37: filled at once"]) == 0
+    found = {a["key"]: a for a in json.loads(capsys.readouterr().out)["assumptions"]}["stop-above-market"]
+    assert found["state"] == "proved" and found["proof"]["server_version"] == tws.version
+    assert found["proof"]["how"] == "TWS 10.37: filled at once"
+    assert main([*run, "--disproved", "stop-above-market"]) == 0
+    capsys.readouterr()
+    assert main(["--home", str(home.root), "doctor", "--assumptions"]) == 0
+    shown = capsys.readouterr().out
+    assert f"0 proved, 1 disproved, {len(KEYS) - 1} open" in shown and "probe: " in shown
+    assert main([*run, "--proved", "nonsense"]) == 1
+    assert "choose one of" in capsys.readouterr().err
+
+
+def test_a_damaged_file_of_proofs_is_one_failed_check_and_hides_no_other(home: Home, ask: Ask) -> None:
+    Store(home).path(evidence.NAME).write_text("garbage")
+    found = ask()
+    assert bad(found) == {"broker assumptions"} and "move" in found["broker assumptions"]["cure"]

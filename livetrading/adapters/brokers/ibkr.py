@@ -9,7 +9,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
 from ib_async import Stock
@@ -19,6 +19,7 @@ from ...core import rules
 from ...core.errors import NotFound, Refused, Unavailable
 from ...core.types import Costs
 from ...core.windows import NEW_YORK
+from . import ibkr_evidence
 from .base import AccountFigures, BrokerOrder, Execution, Health, Ticket
 from .ibkr_config import Denied, IbkrConfig
 from .ibkr_history import LONGEST_WAIT, HistoryDesk, RawBar
@@ -97,6 +98,23 @@ class IbkrConnection:
 
         async def work() -> AccountFigures:
             return _figures(self.session)
+
+        return self.call(work)
+
+    def observed(self, today: date) -> dict[str, str]:
+        """What the reports of this connection prove of what is assumed of TWS; see ``ibkr_evidence``."""
+
+        async def work() -> dict[str, str]:
+            self.session.require()
+            return ibkr_evidence.observed(self.session.register, self.session.account, self.config.port, today)
+
+        return self.call(work)
+
+    def server_version(self) -> int:
+        """The protocol's version that TWS and this program agreed on."""
+
+        async def work() -> int:
+            return self.session.require().client.serverVersion()
 
         return self.call(work)
 
