@@ -7,9 +7,11 @@ import sys
 from collections.abc import Callable
 from datetime import timedelta
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from ..adapters.bars import check_symbol, open_source, sample
+from ..adapters.brokers.ibkr_recorder import Recorder
 from ..adapters.calendar import calendar
 from ..adapters.halt import HaltLatch
 from ..adapters.home import CHECKOUT, Home
@@ -36,8 +38,14 @@ def doctor(home: Home, options: argparse.Namespace) -> dict[str, Any]:
 
         return probe_open.probe(home, options.confirm or "", check_symbol(options.symbol or doctor_ibkr.SYMBOL))
 
+    recorder = Recorder(Path(options.record), values=options.record_values) if options.record else None
+    if recorder is not None:
+        recorder.open()
+
     def broker(home: Home) -> list[Check]:
-        return doctor_ibkr.checks(home, asked=options.ibkr, symbol=options.symbol)
+        asked = options.ibkr or recorder is not None
+        found = doctor_ibkr.checks(home, asked=asked, symbol=options.symbol, recorder=recorder)
+        return [*found, doctor_evidence.recording(recorder)] if recorder is not None else found
 
     broker.__name__ = "broker"
     others = [_versions, _calendar, _clock, _disk, _samples, _sources, _models, _latch, _scheduler]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..adapters import settings
 from ..adapters.brokers import ibkr_evidence
 from ..adapters.brokers import ibkr_handshake as handshake
+from ..adapters.brokers.ibkr_recorder import Recorder
 from ..adapters.home import Home
 from ..adapters.store import Store
 from ..core.errors import BadInput, LivetradingError
@@ -62,6 +63,19 @@ def observe(store: Store, connection: "IbkrConnection", clock: Callable[[], date
     now = clock()
     seen = connection.observed(now.astimezone(NEW_YORK).date())
     ibkr_evidence.note(store, seen, now, connection.server_version(), connection.health().account)
+
+
+def recording(recorder: Recorder) -> dict[str, Any]:
+    """What was recorded and where it lies, once it is written."""
+    recorder.close()
+    text = f"{recorder.frames} messages of {recorder.connections} connections in {recorder.path}"
+    kept = "account numbers and names are replaced, money is rounded unless --record-values was given"
+    cure = f"read it before you send it to anybody: {kept}"
+    if recorder.trouble:
+        return {"name": "broker recording", "ok": False, "detail": f"{text}; it ended early: {recorder.trouble}", "cure": cure}
+    if not recorder.frames:
+        return {"name": "broker recording", "ok": False, "detail": text, "cure": "let the connection be made first"}
+    return {"name": "broker recording", "ok": True, "detail": text, "cure": cure}
 
 
 def check(store: Store) -> dict[str, Any]:

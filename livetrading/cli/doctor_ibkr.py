@@ -28,6 +28,7 @@ from .acting import utc_now
 
 if TYPE_CHECKING:
     from ..adapters.brokers.ibkr import IbkrConnection
+    from ..adapters.brokers.ibkr_recorder import Recorder
 
 READY_SECONDS = 14.0
 """From the first greeting; then it is said what is missing."""
@@ -53,6 +54,7 @@ def failed(name: str, sentence: str) -> Check:
 def checks(
     home: Home, *, asked: bool = False, symbol: str | None = None, clock: Callable[[], datetime] = utc_now,
     timing: Timing = TIMING, answer_seconds: float = handshake.ANSWER_SECONDS,
+    recorder: "Recorder | None" = None,
 ) -> list[Check]:
     """One line when nothing is configured and nobody ``asked``; else whatever is configured is tried."""
     chosen, stored = settings.load(home), Store(home)
@@ -80,6 +82,8 @@ def checks(
     # Nothing is sent here, so the number that a deployment asks for is taken as typed; a connection
     # that only reads would not notice TWS's Read-Only API mode.
     config = replace(config_of(chosen, confirmed=chosen.ibkr_account, client_id=client_id), timing=timing)
+    if recorder is not None:
+        config = replace(config, recorder=recorder)
     names = [check_symbol(symbol)] if symbol else sorted({a["symbol"] for a in agents})[:3] or [SYMBOL]
     _say(asked, f"connecting with client id {client_id}")
     asking = _Asking(config, clock, lambda text: _say(asked, text), end, stored)

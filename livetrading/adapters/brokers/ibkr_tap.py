@@ -8,6 +8,7 @@ from ib_async.client import Client
 from ib_async.objects import IBDefaults
 from ib_async.wrapper import Wrapper
 
+from .ibkr_recorder import Recorder
 from .ibkr_register import Register
 
 # They write whole orders with each word about them; what matters is raised, or in the register.
@@ -69,11 +70,13 @@ class TappedIB(IB):
 
     RaiseRequestErrors = True
 
-    def __init__(self, register: Register, zone: str) -> None:
+    def __init__(self, register: Register, zone: str, recorder: Recorder | None = None) -> None:
         self._createEvents()
         self.wrapper = _Tap(self, defaults=IBDefaults())
         self.wrapper.register = register
         self.client = Client(self.wrapper)
+        if recorder is not None:
+            recorder.tap(self.client.conn)
         self.client.apiEnd += self.disconnectedEvent
         self._logger = logging.getLogger("ib_async.ib")
         self.TimezoneTWS = zone
