@@ -18,9 +18,6 @@ from .acting import utc_now
 if TYPE_CHECKING:
     from ..adapters.brokers.ibkr import IbkrConnection
 
-SPARE_CLIENT_ID = 7
-"""Above the configured one: for a greeting alone, so that no other connection finds its id taken."""
-
 
 def asked(options: argparse.Namespace) -> bool:
     """Whether the command is about the assumptions alone."""
@@ -44,7 +41,7 @@ def answer(home: Home, options: argparse.Namespace) -> dict[str, Any]:
 
 def _version(chosen: settings.Settings) -> int:
     """The version of the TWS that answers now, 0 if none does."""
-    return handshake.shake(chosen.ibkr_host, chosen.ibkr_port, chosen.ibkr_client_id + SPARE_CLIENT_ID, 1.0).version
+    return handshake.shake(chosen.ibkr_host, chosen.ibkr_port, chosen.ibkr_client_id + handshake.SPARE_CLIENT_ID, 1.0).version
 
 
 def _lines(found: dict[str, Any]) -> list[str]:

@@ -67,7 +67,7 @@ def checks(
     _say(asked, f"asking {where}")
     end = clocks.monotonic() + READY_SECONDS
     greeting = handshake.shake(
-        chosen.ibkr_host, chosen.ibkr_port, chosen.ibkr_client_id + doctor_evidence.SPARE_CLIENT_ID, answer_seconds,
+        chosen.ibkr_host, chosen.ibkr_port, chosen.ibkr_client_id + handshake.SPARE_CLIENT_ID, answer_seconds,
     )
     found = [*_spoken(chosen, greeting), _agreement(chosen), _restart(chosen, clock())]
     wrong = [c for c in found[:-1] if not c["ok"]]

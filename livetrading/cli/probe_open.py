@@ -16,6 +16,7 @@ from typing import Any
 from ..adapters import settings
 from ..adapters.brokers import ibkr_evidence
 from ..adapters.brokers import ibkr_gates as gates
+from ..adapters.brokers import ibkr_handshake as handshake
 from ..adapters.brokers.base import Health
 from ..adapters.brokers.ibkr import IbkrBroker, IbkrConnection
 from ..adapters.brokers.ibkr_config import Timing
@@ -56,7 +57,7 @@ def probe(
     with IbkrConnection(replace(config_of(chosen, client_id=client_id), timing=timing), clock) as connection:
         health = connection.wait_ready(READY_SECONDS)
         if not health.ready:
-            raise _not_ready(health, unfinished)
+            raise _not_ready(chosen, health, unfinished)
         _agreed(health.account, confirm)
 
         def run(record: Record, instrument: Instrument) -> Probe:
@@ -106,8 +107,13 @@ def _agreed(account: str, confirm: str) -> None:
                        f" {account}.")
 
 
-def _not_ready(health: Health, unfinished: list[Record]) -> Unavailable:
-    return Unavailable(left(unfinished[0], health.detail) if unfinished else health.detail)
+def _not_ready(chosen: settings.Settings, health: Health, unfinished: list[Record]) -> Unavailable:
+    """Why there is no connection, by what listens there if it is no TWS that speaks; and what is held meanwhile."""
+    found = handshake.shake(chosen.ibkr_host, chosen.ibkr_port, chosen.ibkr_client_id + handshake.SPARE_CLIENT_ID)
+    why = health.detail
+    if not found.ok:
+        why = "; ".join(handshake.explain(found, f"{chosen.ibkr_host}:{chosen.ibkr_port}")) + "."
+    return Unavailable(left(unfinished[0], why) if unfinished else why)
 
 
 def _instrument(connection: IbkrConnection, record: Record) -> Instrument:

@@ -19,6 +19,7 @@ from livetrading.adapters.store import Store
 from livetrading.cli import probe_open, probe_record
 from livetrading.core import windows
 from livetrading.core.errors import BadInput, Conflict, Damaged, LivetradingError, Refused, Unavailable
+from tests.doubles import listeners
 from tests.doubles.ibkr import QUICK
 from tests.doubles.tws import Fault, TwsDouble
 from tests.doubles.tws.faults import CANCEL_ORDER
@@ -362,6 +363,20 @@ def test_a_full_disk_before_the_order_sends_nothing_and_after_it_does_not_keep_t
 
     morning.to_come = {"09:30:02": fill, "09:30:20": lambda x: x.market("INTC", 30.1)}
     assert "sold again" in probe(home, morning)["message"] and tws.ledger.holds("INTC") == 0
+
+
+def test_a_tws_that_does_not_speak_is_told_with_its_cure_and_what_is_held_with_it(
+    home: Home, morning: Morning, tws: TwsDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe_open, "READY_SECONDS", 0.3)
+    with listeners.listening(listeners.greeting(203)) as port:
+        settings.save(home, "ibkr_port", port)
+        with pytest.raises(Unavailable, match="server version 203, which is too new.*install an earlier release"):
+            probe(home, morning)
+        left = probe_record.Record(str(MONDAY), ACCOUNT, "INTC", 270639, "NASDAQ", 18, 0, sent=True, entry_over=True, bought=1)
+        probe_record.save(Store(home), left)
+        with pytest.raises(Unavailable, match="1 share of INTC .* still held .*too new.* again"):
+            probe(home, morning)
 
 
 def test_a_damaged_record_is_told_and_nothing_is_sent(home: Home, morning: Morning, tws: TwsDouble) -> None:

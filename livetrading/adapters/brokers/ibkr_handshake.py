@@ -16,6 +16,8 @@ from enum import StrEnum
 OLDEST, NEWEST = 157, 178
 """Server versions that ib_async 2.1.0 can speak."""
 CONNECT_SECONDS, ANSWER_SECONDS, NUDGE_SECONDS = 2.0, 4.0, 1.0
+SPARE_CLIENT_ID = 7
+"""Above the configured one: for a greeting alone, so that no other connection finds its id taken."""
 LONGEST = 0xFF_FFFF
 """Bytes of a message; IB's own clients refuse longer ones."""
 _OLD = re.compile(rb"(\d{1,3})\0\d{8} ")

@@ -9,6 +9,7 @@ the connection, ``d`` its direction (``>`` to TWS, ``<`` from it, ``!`` an event
 ``e``), ``f`` the fields.
 """
 
+import atexit
 import json
 import logging
 import os
@@ -242,4 +243,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Recorder | None
     if not name:
         return None
     with _mutex:
-        return _of_process.setdefault(name, Recorder(Path(os.path.abspath(os.path.expanduser(name)))))
+        if name not in _of_process:
+            _of_process[name] = Recorder(Path(os.path.abspath(os.path.expanduser(name))))
+            atexit.register(_of_process[name].close)
+        return _of_process[name]
