@@ -1,14 +1,17 @@
 """A recorded connection, played back: TWS's messages in their order, when the client's have come.
 
 Ids of orders and requests are the client's own, so they are mapped; its messages
-are otherwise compared field by field. Questions for the time are answered as they
-come: how many there are depends on the clock alone. A pause before a message of
-TWS is kept, as far as LONGEST_PAUSE: an answer and a fill that came a minute later
-are two things.
+are otherwise compared field by field. A question gets its recorded answer when it
+is asked, whatever else was asked meanwhile: an adapter that asks in another order,
+once more or once less is noted in ``questions`` and no difference; orders and
+cancels must be the same. Questions for the time are answered as they come. A pause
+before a message of TWS is kept, as far as LONGEST_PAUSE: an answer and a fill that
+came a minute later are two things.
 """
 
 import asyncio
 import json
+import re
 import threading
 import time
 from dataclasses import dataclass, field
@@ -29,7 +32,12 @@ OWNERS = {"3": 9, "5": 24, "11": 22}
 """Where TWS's message says whose order it is: an id of another client stays as it is."""
 
 
+ANSWERS = {"5": ("5", "3"), "6": ("6", "7", "8"), "7": ("11", "59"), "9": ("10",), "16": ("5", "3"), "20": (), "61": ("61",),
+           "62": ("63",), "76": ("73",), "99": ("101",)}
+ENDS = {"5": "53", "6": "54", "7": "55", "9": "52", "16": "53", "20": "17", "61": "62", "62": "64", "76": "74", "99": "102"}
+"""What answers each question, and what ends the answer."""
 LONGEST_PAUSE = 0.2
+_REAL = re.compile(r"(?<![A-Za-z0-9])D?[UFI](\d{7})(?![A-Za-z0-9])")
 
 
 @dataclass(frozen=True)
@@ -55,14 +63,20 @@ class Cassette:
         return int(next(x.fields[2] for x in self.lines if x.sent and x.fields[0] == "71"))
 
     @property
-    def accounts(self) -> list[str]:
-        return next(x.fields[2] for x in self.lines if not x.sent and x.fields[:1] == ("15",)).split(",")
+    def account(self) -> str:
+        """The one that was traded: whose values were asked for, else the first that TWS named."""
+        asked = (x.fields[3] for x in self.lines if x.sent and x.fields[0] == "6")
+        named = (x.fields[2].split(",")[0] for x in self.lines if not x.sent and x.fields[:1] == ("15",))
+        return next(asked, "") or next(named)
 
 
 def read(path: Path) -> Cassette:
-    """The first connection of a file that got as far as the account. A torn last line is left out."""
+    """The first connection of a file that got as far as the account. A torn last line is left out.
+
+    A real account is played as a paper one: a real one would want a port that TWS has.
+    """
     docs = []
-    for text in path.read_text().splitlines():
+    for text in _REAL.sub(r"DU\1", path.read_text()).splitlines():
         try:
             docs.append(json.loads(text))
         except ValueError:
@@ -76,12 +90,41 @@ def read(path: Path) -> Cassette:
     raise AssertionError(f"{path} holds no connection that named its accounts")
 
 
+def answers(cassette: Cassette) -> dict[int, int]:
+    """Which line of TWS answers which question, by their places."""
+    waiting: list[tuple[int, str, str]] = []
+    found: dict[int, int] = {}
+    for i, line in enumerate(cassette.lines):
+        kind = line.fields[0] if line.fields else ""
+        if line.sent and kind in ENDS:
+            waiting.append((i, kind, line.fields[ASKED[kind][0]] if kind in ASKED else ""))
+        elif not line.sent and kind:
+            for place, asked, number in waiting:
+                own = told_place(kind, cassette.version)
+                mine = not number or own is None or line.fields[own] == number
+                if mine and kind in (*ANSWERS[asked], ENDS[asked]) or kind == "4" and number and line.fields[2] == number:
+                    found[i] = place
+                    if kind in (ENDS[asked], "4"):
+                        waiting.remove((place, asked, number))
+                    break
+    return found
+
+
+def told_place(kind: str, version: int) -> int | None:
+    """Where an answer carries the number of its question."""
+    if kind == "10":
+        return 1 if version >= 164 else 2
+    return {"11": 1, "17": 1, "52": 2, "55": 2, "63": 2, "64": 2, "73": 2, "74": 2}.get(kind)
+
+
 class CassetteTws:
     """TWS as it was recorded, for one client. ``waits_for`` is the message of the client that comes next."""
 
     def __init__(self, cassette: Cassette) -> None:
         self.cassette, self.port = cassette, 0
         self.differences: list[str] = []
+        self.questions: list[str] = []
+        self._answers = answers(cassette)
         self.ids: dict[str, str] = {}
         self._come = [False] * len(cassette.lines)
         self._at, self._ended = 0, False
@@ -157,9 +200,26 @@ class CassetteTws:
             if line.sent and line.fields[0] == fields[0] and not self._come[i]:
                 self._come[i] = True
                 self._compare(line.fields, fields)
+                self._answer(i)
                 return self._more.set()
-        self.differences.append(f"sent and not in the cassette: {fields}")
-        return None
+        asked = [i for i, x in enumerate(self.cassette.lines) if x.sent and x.fields[0] == fields[0]]
+        if fields[0] not in ENDS or not asked:
+            self.differences.append(f"sent and not in the cassette: {fields}")
+            return None
+        self.questions.append(f"asked once more: {fields}")
+        self.ids |= {self.cassette.lines[asked[-1]].fields[i]: fields[i] for i in ASKED.get(fields[0], ())}
+        return self._answer(asked[-1])
+
+    def _answer(self, question: int) -> None:
+        for i, place in self._answers.items():
+            if place == question:
+                self._say(self._mapped(self.cassette.lines[i].fields))
+
+    def skip(self) -> None:
+        """The adapter no longer asks what it waits for."""
+        self.questions.append(f"not asked: {self.waits_for}")
+        self._come[self._at] = True
+        self._loop.call_soon_threadsafe(self._more.set)
 
     def _compare(self, recorded: tuple[str, ...], sent: tuple[str, ...]) -> None:
         """Equal but for the ids that the client chose, which mean the same throughout."""
@@ -181,7 +241,7 @@ class CassetteTws:
             while line.sent and not self._come[i] and line.fields[0] != TIME:
                 self._more.clear()
                 await self._more.wait()
-            if not line.sent and line.fields and line.fields[0] != TIME:
+            if not line.sent and line.fields and line.fields[0] != TIME and i not in self._answers:
                 await asyncio.sleep(min(max(line.at - before, 0.0), LONGEST_PAUSE))
                 self._say(self._mapped(line.fields))
             before = line.at
