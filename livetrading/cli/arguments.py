@@ -113,7 +113,8 @@ def _safety(add: Any) -> None:
     doctor = add("doctor", "doctor", "doctor", "check versions, calendar, bars, broker, clock and disk")
     doctor.add_argument("--ibkr", action="store_true", help="check Interactive Brokers alone, configured or not")
     doctor.add_argument("--probe-open", action="store_true",
-                        help="buy one share on a paper account at the next open, to see whether it simulates the auction")
+                        help="buy one share on a paper account at the next open, to see whether it simulates the auction;"
+                        " or end what an earlier probe left")
     doctor.add_argument("--confirm", default=None, metavar="ACCOUNT", help="with --probe-open: the paper account's number")
     doctor.add_argument("--symbol", default=None, help="the stock to ask about, or to probe with (INTC)")
     doctor.add_argument("--record", default=None, metavar="FILE",
