@@ -7,9 +7,11 @@ import sys
 from collections.abc import Callable
 from datetime import timedelta
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from ..adapters.bars import check_symbol, open_source, sample
+from ..adapters.brokers.ibkr_recorder import Recorder
 from ..adapters.calendar import calendar
 from ..adapters.halt import HaltLatch
 from ..adapters.home import CHECKOUT, Home
@@ -19,7 +21,7 @@ from ..adapters.store import Store
 from ..core.errors import LivetradingError
 from ..core.types import Mode
 from ..execution import views
-from . import doctor_ibkr
+from . import doctor_evidence, doctor_ibkr
 from .acting import utc_now
 from .doctor_ibkr import Check, check
 
@@ -28,14 +30,22 @@ EARLIEST_CLOCK = "2025-01-01"
 
 
 def doctor(home: Home, options: argparse.Namespace) -> dict[str, Any]:
-    """Every check; exit code 1 when something is not ok. With ``--probe-open`` the probe alone."""
+    """Every check; exit code 1 when something is not ok. ``--probe-open`` and the assumptions stand alone."""
+    if doctor_evidence.asked(options):
+        return doctor_evidence.answer(home, options)
     if options.probe_open:
         from . import probe_open  # brings the broker's library
 
         return probe_open.probe(home, options.confirm or "", check_symbol(options.symbol or doctor_ibkr.SYMBOL))
 
+    recorder = Recorder(Path(options.record), values=options.record_values) if options.record else None
+    if recorder is not None:
+        recorder.open()
+
     def broker(home: Home) -> list[Check]:
-        return doctor_ibkr.checks(home, asked=options.ibkr, symbol=options.symbol)
+        asked = options.ibkr or recorder is not None
+        found = doctor_ibkr.checks(home, asked=asked, symbol=options.symbol, recorder=recorder)
+        return [*found, doctor_evidence.recording(recorder)] if recorder is not None else found
 
     broker.__name__ = "broker"
     others = [_versions, _calendar, _clock, _disk, _samples, _sources, _models, _latch, _scheduler]

@@ -1,13 +1,17 @@
 """What pages see of a shared account: its connection, its figures, and each agent's two sides."""
 
+import logging
 from datetime import datetime
 from typing import Any
 
+from ..adapters.brokers import ibkr_evidence
 from ..adapters.stamps import stamp
 from ..core import account_limits
 from ..core.errors import LivetradingError
+from ..core.windows import NEW_YORK
 from .desk import Desk
 
+log = logging.getLogger(__name__)
 Doc = dict[str, Any]
 SESSIONS = 5
 """Of day trades that count together."""
@@ -35,6 +39,8 @@ def publish(desk: Desk, now: datetime) -> list[str]:
             table.insert_multiple(docs)
     if health.state in ("starting", "connecting"):
         return []
+    if health.ready:
+        _observe(desk, now)
     if not health.ready:
         return [f"Interactive Brokers cannot be used: {health.detail}"]
     standing = desk.account.standing(health.account, now)
@@ -46,6 +52,17 @@ def _day_trades(desk: Desk, now: datetime) -> int:
     for _ in range(SESSIONS - 1):
         day = desk.calendar.previous_session(day)
     return desk.account.day_trades(day.isoformat())
+
+
+def _observe(desk: Desk, now: datetime) -> None:
+    """Record what ordinary work proves of what is assumed of TWS. Trading never depends on it."""
+    link = desk.account.link()
+    try:
+        seen = link.observed(now.astimezone(NEW_YORK).date())
+        if seen:
+            ibkr_evidence.note(desk.store, seen, now, link.server_version(), link.health().account)
+    except LivetradingError as error:
+        log.warning("what TWS proves cannot be recorded: %s", error)
 
 
 def _figures(desk: Desk) -> Doc:

@@ -20,6 +20,7 @@ from ...core import estimates, rules
 from ...core.errors import NotFound, Refused, Unavailable
 from ...core.types import Costs
 from ...core.windows import NEW_YORK
+from . import ibkr_evidence
 from .base import AccountFigures, BrokerOrder, Execution, Health, Ticket
 from .ibkr_config import Denied, IbkrConfig
 from .ibkr_history import LONGEST_WAIT, HistoryDesk, RawBar
@@ -102,6 +103,31 @@ class IbkrConnection:
 
         return self.call(work)
 
+    def observed(self, today: date) -> dict[str, str]:
+        """What the reports of this connection prove of what is assumed of TWS; see ``ibkr_evidence``."""
+
+        async def work() -> dict[str, str]:
+            self.session.require()
+            return ibkr_evidence.observed(self.session.register, self.session.account, self.config.port, today)
+
+        return self.call(work)
+
+    def server_version(self) -> int:
+        """The protocol's version that TWS and this program agreed on."""
+
+        async def work() -> int:
+            return self.session.require().client.serverVersion()
+
+        return self.call(work)
+
+    def farms_down(self) -> list[str]:
+        """IB's words on the data farms that do not work now."""
+
+        async def work() -> list[str]:
+            return list(self.session.require().farms_down.values())
+
+        return self.call(work)
+
     def positions(self) -> dict[int, int]:
         """Shares of the whole account by contract id, from an answer and never from a silence."""
 
@@ -168,6 +194,8 @@ def _figures(session: IbkrSession) -> AccountFigures:
     values = {(v.tag, v.currency): v.value for v in session.require().accountValues(session.account)}
     worth = next(((v, c) for (tag, c), v in values.items() if tag == "NetLiquidation" and c != "BASE"), None)
     cash = values.get(("CashBalance", "USD"), values.get(("TotalCashValue", "USD")))
+    if worth is not None and cash is None and worth[1] not in ("USD", ""):
+        cash = "0"  # IB names a cash balance for each currency that is held, and this account has none in USD
     if worth is None or cash is None:
         raise Unavailable(f"TWS has not told the value of account {session.account} in USD yet; try again in a minute.")
     return AccountFigures(session.account, float(worth[0]), worth[1], float(cash), session.health().heard or session.clock())

@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass, field
 from datetime import time
+from typing import TYPE_CHECKING
 
 from ...core.errors import Refused, Unavailable
 from .ibkr_gates import AccountMode, Gate
+
+if TYPE_CHECKING:
+    from .ibkr_recorder import Recorder
 
 
 LINK_LOST, LINK_BACK = frozenset({1100, 2110}), frozenset({1101, 1102})
@@ -46,6 +50,7 @@ class IbkrConfig:
     ``zone`` is that of TWS for times that come without one, empty for this
     computer's; ``restart`` is Gateway's daily restart in that zone, None if it
     has none. ``read_only``: bars are read and nothing is ordered or cancelled.
+    ``recorder`` hears every message of the connection.
     """
 
     host: str = "127.0.0.1"
@@ -58,6 +63,7 @@ class IbkrConfig:
     restart: time | None = time(23, 45)
     timing: Timing = field(default_factory=Timing)
     read_only: bool = False
+    recorder: "Recorder | None" = field(default=None, compare=False, repr=False)
 
     @property
     def gate(self) -> Gate:

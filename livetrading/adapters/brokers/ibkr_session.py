@@ -137,7 +137,7 @@ class IbkrSession:
         self._lost, self._fatal, self._brief, self._link = asyncio.Event(), "", False, True
         self.register.renew()
         self._looked_at = -1e9
-        ib = TappedIB(self.register, self.config.zone)
+        ib = TappedIB(self.register, self.config.zone, self.config.recorder)
         self._listen(ib)
         self.ib = ib
         await self._shake_hands(ib)

@@ -9,6 +9,7 @@ from ib_async.objects import IBDefaults
 from ib_async.wrapper import Wrapper
 
 from .ibkr_numbers import UNSET
+from .ibkr_recorder import Recorder
 from .ibkr_register import Register
 
 # They write whole orders with each word about them; what matters is raised, or in the register.
@@ -63,20 +64,38 @@ class _Tap(Wrapper):
         super().commissionReport(commissionReport)
 
 
+FARMS_DOWN, FARMS_UP = frozenset({2103, 2105, 2157}), frozenset({2104, 2106, 2107, 2108, 2158})
+
+
 class TappedIB(IB):
-    """One connection. A new one is made for each attempt: nothing stale survives."""
+    """One connection. A new one is made for each attempt: nothing stale survives.
+
+    ``farms_down`` holds the data farms that TWS last called broken, and its words.
+    """
 
     RaiseRequestErrors = True
 
-    def __init__(self, register: Register, zone: str) -> None:
+    def __init__(self, register: Register, zone: str, recorder: Recorder | None = None) -> None:
         self._createEvents()
         self.wrapper = _Tap(self, defaults=IBDefaults())
         self.wrapper.register = register
         self.client = Client(self.wrapper)
         self.client.decoder.handlers[COMMISSION_REPORT] = self._commission_report
+        if recorder is not None:
+            recorder.tap(self.client.conn)
         self.client.apiEnd += self.disconnectedEvent
         self._logger = logging.getLogger("ib_async.ib")
         self.TimezoneTWS = zone
+        self.farms_down: dict[str, str] = {}
+        self.errorEvent.connect(self._on_farm, keep_ref=True)
+
+    def _on_farm(self, about: int, code: int, text: str, contract: Any) -> None:
+        """TWS names a farm at the end: "… is broken:usfarm.nj", "… upon demand.ushmds"."""
+        farm = (text.partition(":")[2] or text.partition(".")[2]).strip() or text
+        if code in FARMS_DOWN:
+            self.farms_down[farm] = f"{code} {text}"
+        elif code in FARMS_UP:
+            self.farms_down.pop(farm, None)
 
     def _commission_report(self, fields: list[str]) -> None:
         """The library reads an empty commission as 0, which would be a fee."""

@@ -86,6 +86,7 @@ class Ledger:
     clock: Callable[[], datetime]
     account: str = "DU1234567"
     cash: float = 100_000.0
+    currency: str = "USD"
     listings: dict[str, Listing] = field(default_factory=dict)
     orders: list[Order] = field(default_factory=list)
     fills: list[Fill] = field(default_factory=list)

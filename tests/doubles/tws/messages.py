@@ -126,10 +126,11 @@ def commission(fill: Fill, stated: Any = None) -> bytes:
 def account_values(ledger: Ledger) -> list[tuple[str, str, str]]:
     """(tag, value, currency)."""
     worth = sum(qty * cost for qty, cost in ledger.positions.values())
+    own = ledger.currency
     return [
-        ("NetLiquidation", f"{ledger.cash + worth:.2f}", "USD"), ("TotalCashValue", f"{ledger.cash:.2f}", "USD"),
-        ("CashBalance", f"{ledger.cash:.2f}", "USD"), ("CashBalance", f"{ledger.cash:.2f}", "BASE"),
-        ("BuyingPower", f"{4 * ledger.cash:.2f}", "USD"),
+        ("NetLiquidation", f"{ledger.cash + worth:.2f}", own), ("TotalCashValue", f"{ledger.cash:.2f}", own),
+        ("CashBalance", f"{ledger.cash:.2f}", own), ("CashBalance", f"{ledger.cash:.2f}", "BASE"),
+        ("BuyingPower", f"{4 * ledger.cash:.2f}", own),
     ]
 
 

@@ -57,6 +57,8 @@ class TwsDouble:
         self.stated_fee: Callable[[Any], Any] = lambda fill: None
         """What commission reports say of a fill, None for what is charged."""
         self.muted: Session | None = None
+        self.notices: list[tuple[int, str]] = []
+        """Said to every client at its start."""
         self.watchers: list[Callable[[Ledger], None]] = []
         """Called after everything that changed the account."""
         self.port = 0

@@ -89,7 +89,8 @@ class Session:
         self.say(15, 1, ",".join(self.tws.accounts))
         self._ids(fields)
         for code, text in ((2104, "Market data farm connection is OK:usfarm"),
-                           (2106, "HMDS data farm connection is OK:ushmds"), (2158, "Sec-def data farm connection is OK:secdefil")):
+                           (2106, "HMDS data farm connection is OK:ushmds"), (2158, "Sec-def data farm connection is OK:secdefil"),
+                           *self.tws.notices):
             self.error(-1, code, text)
         if not self.tws.link:
             self.error(-1, 2110, "Connectivity between TWS and server is broken. It will be restored automatically.")
