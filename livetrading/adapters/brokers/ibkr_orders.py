@@ -233,8 +233,9 @@ class OrderDesk:
         asked = [s for s in map(register.by_ref, refs) if s and not (s.over and register.confirmed(s))]
         for statement in asked:
             register.words.pop((statement.client_id, statement.order_id), None)
+        doubtful = [ref for ref in refs if ref in register.doubtful and register.by_ref(ref) is None]
         if not asked:
-            return []
+            return doubtful
         ours = [s for s in asked if self._ours(s)]
         for seconds in (session.timing.acknowledge / 8, session.timing.acknowledge / 4):
             for statement in self._silent(ours):
@@ -242,7 +243,8 @@ class OrderDesk:
             await self._until(lambda: all(map(self._cancel_answered, ours)), seconds)
         await session.look()
         after = [register.by_ref(s.ref) for s in asked]
-        return [s.ref for s in after if s is not None and not (s.over and register.confirmed(s))]
+        left = [s.ref for s in after if s is not None and not (s.over and register.confirmed(s))]
+        return left + doubtful
 
     def _ours(self, statement: Statement) -> bool:
         """IB lets only the client that placed an order cancel it."""
@@ -269,8 +271,9 @@ class OrderDesk:
     # -- looking ----------------------------------------------------------
 
     async def find(self, ref: str) -> Statement | None:
-        """The statement on a key. None only after a look of its own, and looks at the same
-        key that find nothing lie apart, so that two of them are two."""
+        """The statement on a key. None only after a look of its own in which open orders, positions and
+        completed orders or executions were answered, else Unavailable names what was not; looks at the
+        same key that find nothing lie apart, so that two of them are two."""
         session, register = self.session, self.session.register
         await session.fresh()
         found = register.by_ref(ref)
@@ -281,9 +284,10 @@ class OrderDesk:
         pause = self._missed.get(ref, -1e9) + session.timing.between_looks - loop.time()
         if pause > 0:
             await asyncio.sleep(pause)
-        await session.look()
+        answered = await session.look()
         found = register.by_ref(ref)
         if found is None or register.lost(found):
+            session.assure_absent(ref, answered)
             self._missed[ref] = loop.time()
             return None
         self._missed.pop(ref, None)
