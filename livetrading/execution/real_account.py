@@ -83,8 +83,10 @@ class RealAccount:
         return problem
 
     def refuses(self, order: Order, now: datetime) -> Look | None:
-        """Why a purchase may not go now: another agent's sale in the same auction, or a limit."""
+        """Why a purchase may not go now: an unknown account, another agent's sale in the same auction, or a limit."""
         state = self.dossier.state
+        if waits := self.desk.entries_wait():
+            return Look(waits, final=False)
         if opposed := self.desk.opposed(state):
             return Look(opposed, final=False)
         refused = self.desk.refuses_entry(state, order, now)

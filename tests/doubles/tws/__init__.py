@@ -1,7 +1,7 @@
 """TWS or Gateway on a loopback socket, as far as its wire protocol is known."""
 
-from .faults import Fault
+from .faults import Fault, Spoil
 from .ledger import Ledger, Listing
 from .server import TwsDouble
 
-__all__ = ["Fault", "Ledger", "Listing", "TwsDouble"]
+__all__ = ["Fault", "Ledger", "Listing", "Spoil", "TwsDouble"]
