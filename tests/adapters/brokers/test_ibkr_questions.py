@@ -210,3 +210,14 @@ def test_fills_that_are_known_by_their_count_alone_keep_an_order_from_ending(tws
             await_that(lambda: not connection.health().missing)
         await_that(lambda: tna.find(entry().ref).state == OrderState.CANCELED)
         assert [(e.qty, e.price) for e in tna.executions()] == [(4, 100.0)]
+
+
+def test_ends_of_answers_to_nobody_change_nothing(tws):
+    tws.ledger.positions[TNA] = (25.0, 90.0)
+    with connected(tws) as connection:
+        tna = broker(connection)
+        tna.submit(stop(), None, NOW)
+        heard = connection.session.heard_at
+        tws.do(lambda: [s.say(*end) for s in tws.sessions for end in ((62, 1), (53, 1), (102,), (55, 1, 9_999))])
+        await_that(lambda: connection.session.heard_at != heard or connection.server_time())
+        assert connection.positions() == {TNA: 25} and tna.find(stop().ref).state == OrderState.NEW
