@@ -82,7 +82,7 @@ def cost_of(order: Order, close: float, terms: Terms) -> float:
 def entry_refused(order: Order, close: float, terms: Terms, now: Standing, limits: AccountLimits) -> str | None:
     """Why this purchase may not be sent."""
     notional, cost = order.qty * close, cost_of(order, close, terms)
-    if not finite(notional, cost, limits.max_order_notional, limits.max_day_loss):
+    if not finite(order.stop_price, notional, cost, limits.max_order_notional, limits.max_day_loss):
         return "what the order may cost is no number; it is not sent"
     if now.net_liquidation is None or not finite(now.net_liquidation):
         return UNKNOWN.format("its net liquidation")
