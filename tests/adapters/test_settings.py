@@ -152,7 +152,7 @@ def test_what_the_environment_decides_is_named() -> None:
 
 @pytest.mark.parametrize("host", ["tws..local", ".tws", "x" * 64 + ".local", "tws..", "a" * 300])
 def test_a_host_that_cannot_be_a_computers_name_is_refused(host: str) -> None:
-    with pytest.raises(BadInput, match="ibkr_host .* cannot be the name of a computer|ibkr_host"):
+    with pytest.raises(BadInput, match="ibkr_host"):
         Settings(ibkr_host=host)
 
 

@@ -33,14 +33,15 @@ class Fault:
 ANSWERS = frozenset({"no_end", "end_first", "twice", "end_twice", "late"})
 
 
-@dataclass(frozen=True)
+@dataclass
 class Spoil:
-    """A field of a message of TWS holds something else: '', 'n/a', NaN …, where ``only`` says so."""
+    """A field of a message of TWS holds something else: '', 'n/a', NaN …, where ``only`` says so, ``times`` times."""
 
     message: int
     field: int
     value: str
     only: Callable[[list[str]], bool] = lambda fields: True
+    times: int = 1_000_000_000
 
 
 @dataclass
@@ -75,6 +76,7 @@ class Faults:
         """A message of TWS as it leaves."""
         changed = list(fields)
         for spoil in self.spoils:
-            if changed[:1] == [str(spoil.message)] and spoil.only(fields):
+            if changed[:1] == [str(spoil.message)] and spoil.only(fields) and spoil.times > 0:
+                spoil.times -= 1
                 changed[spoil.field] = spoil.value
         return changed
