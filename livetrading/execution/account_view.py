@@ -17,6 +17,8 @@ SESSIONS = 5
 """Of day trades that count together."""
 AWAY_FOR = timedelta(seconds=30)
 """So long a broker may be away before a person should hear of it."""
+LACKING_FOR = timedelta(minutes=45)
+"""So long it may leave a question unanswered: around midnight in New York half an hour is usual."""
 
 
 def publish(desk: Desk, now: datetime) -> list[str]:
@@ -42,7 +44,17 @@ def publish(desk: Desk, now: datetime) -> list[str]:
     if not health.ready:
         return [text for text in [_away(desk, health, now)] if text]
     standing = desk.account.standing(health.account, now)
-    return [text for text in [account_limits.pattern_day_trader(doc["day_trades"], standing)] if text]
+    warning = account_limits.pattern_day_trader(doc["day_trades"], standing)
+    return [text for text in [_lacking(desk, health, now), warning] if text]
+
+
+def _lacking(desk: Desk, health: Health, now: datetime) -> str:
+    """A question that stays unanswered for longer than a night's pause keeps every entry waiting."""
+    if health.lacking is None or now - health.lacking < LACKING_FOR or not _needed(desk, now):
+        return ""
+    return (f"Interactive Brokers has not answered the question for {', '.join(health.missing)} since"
+            f" {health.lacking.astimezone(NEW_YORK):%H:%M} New York: entries wait; stops, exits and the emergency stop"
+            f" work. Restart TWS or Gateway.")
 
 
 def _away(desk: Desk, health: Health, now: datetime) -> str:

@@ -139,6 +139,18 @@ def test_a_fill_that_cannot_be_told_now_does_not_block_its_agent(life: AccountLi
     assert life.state.status == "running" and life.state.book.shares == life.tws.ledger.holds("TEST") > 0
 
 
+def test_a_question_that_is_not_answered_for_half_an_hour_is_no_alarm_and_for_longer_is_one(life: AccountLife) -> None:
+    t = holding(life)
+    life.now = at(life.sessions[t], "23:50")
+    with silent(life, COMPLETED):
+        assert account_view.publish(life.desk, life.now + 31 * MINUTE) == []
+        reconnected(life)
+        (text,) = account_view.publish(life.desk, life.now + 46 * MINUTE)
+        assert "has not answered the question for completed orders since 23:50 New York" in text
+    reconnected(life)
+    assert account_view.publish(life.desk, life.now + 50 * MINUTE) == []
+
+
 @pytest.mark.parametrize("value", ["", "n/a", "NaN", "1.7976931348623157E308", "10.5"])
 def test_a_position_that_cannot_be_read_holds_its_agent_with_the_reason(life: AccountLife, value: str) -> None:
     t = holding(life)

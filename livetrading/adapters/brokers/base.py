@@ -72,8 +72,8 @@ class Execution:
 class Health:
     """Whether a broker can be used now; ``detail`` is one sentence with the cure.
 
-    ``missing`` names questions that it has not answered: orders can be cancelled and
-    positions closed, but entries wait. ``away``: since when it could not be used,
+    ``missing`` names questions that it has not answered, ``lacking`` says since when some are: orders
+    can be cancelled and positions closed, but entries wait. ``away``: since when it could not be used,
     however often it was tried, None while it can; ``failures`` counts those tries, and
     ``trouble`` is what the last one ended with. ``unreadable`` messages were lost so far.
     """
@@ -85,6 +85,7 @@ class Health:
     account: str = ""
     heard: datetime | None = None
     missing: tuple[str, ...] = ()
+    lacking: datetime | None = None
     away: datetime | None = None
     failures: int = 0
     trouble: str = ""

@@ -146,7 +146,7 @@ class IbkrConnection:
 
         async def work() -> list[ContractDetails]:
             self.session.require()
-            return await self.session.ask(f"contract {symbol}", lambda ib: ib.reqContractDetailsAsync(stock))
+            return await self.session.ask(f"contract {symbol}", lambda ib: ib.reqContractDetailsAsync(stock), numbered=True)
 
         try:
             found = self.call(work)

@@ -62,6 +62,8 @@ class Asking:
         self.heard_at: datetime | None = None
         self.unreadable = 0
         """Messages that could not be read so far."""
+        self.lacking: datetime | None = None
+        """Since when some question is not answered, over however many connections."""
         self._lost: asyncio.Event = asyncio.Event()
         self._begin()
 
@@ -77,6 +79,9 @@ class Asking:
         self._number = 0
         self._ended = asyncio.Event()
         self._looked_at, self._looking = -1e9, False
+        self._unread = 0
+        """Looks in a row in which something could not be read."""
+        self._logged: set[str] = set()
         self._again, self._next_again = 0, 0.0
         self.register.renew()
 
@@ -96,19 +101,19 @@ class Asking:
 
     # -- asking -----------------------------------------------------------
 
-    async def ask(self, name: str, question: Callable[[TappedIB], Awaitable[T]], seconds: float | None = None) -> T:
-        """One question of a kind at a time, answered in time or the connection is given up."""
+    async def ask(self, name: str, question: Callable[[TappedIB], Awaitable[T]], numbered: bool = False) -> T:
+        """One question of a kind at a time, answered in time or the connection is given up; not for one that
+        is ``numbered``, whose late answer is nobody's."""
         async with self._locks.setdefault(name, asyncio.Lock()):
             ib = self.ib
             if ib is None or self._lost.is_set():
                 raise Unavailable(f"Interactive Brokers cannot be used now: {self._why_not()}")
             work, lost = asyncio.ensure_future(_asked(question, ib)), asyncio.ensure_future(self._lost.wait())
             try:
-                patience = seconds or self.timing.answer
-                await asyncio.wait({work, lost}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({work, lost}, timeout=self.timing.answer, return_when=asyncio.FIRST_COMPLETED)
                 if work.done():
                     return await work
-                if not lost.done():
+                if not lost.done() and not numbered:
                     self.renew(f"TWS did not answer the question for {name}; the connection is made again.")
                 raise Unavailable(f"Interactive Brokers did not answer the question for {name}; it is asked again.")
             except RequestError as error:
@@ -187,13 +192,13 @@ class Asking:
                 waiting.remove(question)
                 self._ended.set()
 
-    async def _optional(self, name: str) -> bool:
-        """Whether a question was answered in time. One that is known as unanswered is not waited for:
-        it is asked again meanwhile."""
+    async def _optional(self, name: str, end: float) -> bool:
+        """Whether a question was answered by ``end``, in the loop's time. One that is known as unanswered is
+        not waited for: it is asked again meanwhile."""
         if name in self.missing:
             return False
         number, loop = self._send(name), asyncio.get_running_loop()
-        end = loop.time() + self.timing.optional
+        end = max(end, loop.time() + self.timing.optional / 2)  # also if the one before it took all the time
         while not self._lost.is_set() and loop.time() < end and any(q[0] == number for q in self._asked[name]):
             await self._wait(end - loop.time())
         if self._lost.is_set():
@@ -216,6 +221,7 @@ class Asking:
     def _miss(self, name: str) -> None:
         if name not in self.missing:
             log.warning("IBKR: TWS does not answer the question for %s; entries wait, and it is asked again.", name)
+            self.lacking = self.lacking or self.clock()
             if not self.missing:
                 self._again = 0
                 self._next_again = asyncio.get_running_loop().time() + self.timing.again[0]
@@ -225,6 +231,7 @@ class Asking:
         if name in self.missing:
             log.info("IBKR: TWS has answered the question for %s.", name)
             self.missing -= {name}
+            self.lacking = self.lacking if self.missing else None
 
     def _ask_again(self) -> None:
         """What is missing, when its time has come. A question that was asked twice and answered once
@@ -243,9 +250,13 @@ class Asking:
     # -- what cannot be read --------------------------------------------------
 
     def _on_spoiled(self, name: str, why: str) -> None:
-        """A message was lost: logged, counted, and what it might have changed is looked at again."""
+        """A message was lost: logged (once a connection in the same words), counted, and what it might have
+        changed is looked at again."""
         self.unreadable += 1
-        log.error("IBKR: a message of TWS cannot be read: %s (%d so far)", why, self.unreadable)
+        known = why in self._logged
+        self._logged.add(why)
+        log.log(logging.DEBUG if known else logging.ERROR, "IBKR: TWS sent what cannot be read: %s (%d so far)", why,
+                self.unreadable)
         if name:
             self._spoiled[name] = why
         if not self._looking:
@@ -261,9 +272,10 @@ class Asking:
         for good. Raises Unavailable unless open orders and positions were answered.
         """
         async with self._locks.setdefault("look", asyncio.Lock()):
-            self._looking = True
+            self._looking, before = True, self.unreadable
             try:
-                answered = frozenset([name for name in (COMPLETED, EXECUTIONS) if await self._optional(name)])
+                end = asyncio.get_running_loop().time() + self.timing.optional
+                answered = frozenset([name for name in (COMPLETED, EXECUTIONS) if await self._optional(name, end)])
                 mark = self.register.listing()
                 await self._needed(OPEN_ORDERS, lambda ib: ib.reqAllOpenOrdersAsync())
                 self.register.opened(mark, self.register.shown)
@@ -273,6 +285,7 @@ class Asking:
             finally:
                 self._looking = False
             self._looked_at = asyncio.get_running_loop().time()
+            self._unread = self._unread + 1 if self.unreadable > before else 0
             self.looks += 1
             self.ids.used(self.register, self.config.client_id)
         for ref in self.register.doubled():
@@ -280,9 +293,13 @@ class Asking:
         return answered
 
     async def fresh(self) -> None:
-        """Look again unless the last look is young; pushes keep it true meanwhile."""
+        """Look again unless the last look is young; pushes keep it true meanwhile. One in which something
+        could not be read ages sooner, and later each time that it is so again."""
         self.require()
-        if asyncio.get_running_loop().time() - self._looked_at > self.timing.fresh:
+        age, young = asyncio.get_running_loop().time() - self._looked_at, self.timing.fresh
+        if self._unread:
+            young = min(young, self.timing.between_looks * 2.0**min(self._unread, 10))
+        if age > young:
             await self.look()
 
     def assure_absent(self, ref: str, answered: frozenset[str]) -> None:

@@ -75,6 +75,8 @@ class CheckedDecoder(Decoder):
             message = int(fields[0])
             if message == PORTFOLIO:
                 return  # positions are asked for; this one repeats them with prices that nobody uses
+            if message not in self.handlers:
+                raise Unreadable(f"message {message} is of a kind that is not known")
             _check(message, fields)
             self.handlers[message](fields)
         except Exception as error:  # whatever a message holds, the next one is read

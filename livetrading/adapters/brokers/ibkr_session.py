@@ -58,7 +58,7 @@ class IbkrSession(Asking):
                     f" send the log.")
             h, failures = replace(h, state="disconnected", detail=text), failures + 1
         return replace(
-            h, account=self.account, heard=self.heard_at, away=self._away, failures=failures,
+            h, account=self.account, heard=self.heard_at, away=self._away, failures=failures, lacking=self.lacking,
             trouble=self._trouble or ("" if h.ready or h.state in BEGINNING else h.detail), unreadable=self.unreadable,
         )
 
@@ -188,6 +188,7 @@ class IbkrSession(Asking):
             raise Unavailable("TWS is connected, but its own link to Interactive Brokers is down; wait, or log in"
                               " again.")
         self.connections += 1
+        self.lacking = self.lacking if self.missing else None
         does = "Reading bars with" if self.config.read_only else "Trading"
         self._say("ready", f"{does} account {self.account} through {self.config.host}:{self.config.port}.", True)
 

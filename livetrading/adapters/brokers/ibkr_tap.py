@@ -14,6 +14,8 @@ from . import ibkr_decoder as wire
 from .ibkr_numbers import Unreadable
 from .ibkr_register import Register
 
+log = logging.getLogger(__name__)
+
 # They write whole orders with each word about them; what matters is raised, or in the register.
 for _loud in ("ib_async.wrapper", "ib_async.client", "ib_async.ib"):
     logging.getLogger(_loud).setLevel(logging.CRITICAL)
@@ -79,6 +81,8 @@ class _Tap(Wrapper):
         """Mark what is not known now, and let nobody wait for an answer that came in vain."""
         kind = fields[0] if fields else ""
         why = str(error) if isinstance(error, Unreadable) else f"{type(error).__name__}: {error}"
+        if not isinstance(error, ValueError):  # no number of theirs, but something here that broke on it
+            log.error("IBKR: message %s could not be taken in", kind, exc_info=error)
         if kind == str(wire.POSITION):
             self._odd_position(fields, why)
         elif key := wire.key_of(fields):

@@ -102,7 +102,10 @@ class LoopThread:
             if self._closed.is_set():
                 return
             log.critical("IBKR: the loop of the connection died; it is made again.", exc_info=error)
-            self._died(error)
+            try:
+                self._died(error)
+            except Exception:  # the next loop is tried all the same
+                log.exception("IBKR: what a dead connection knew could not be taken over")
             self._closed.wait(PAUSES[min(deaths, len(PAUSES) - 1)])
             deaths += 1
 

@@ -83,7 +83,7 @@ def test_an_order_is_called_unknown_only_when_its_absence_was_answered(tws, how)
         tws.do(lambda: tws.faults.silent.discard(EXECUTIONS))
         tws.do(tws.faults.waiting.clear)
         await_that(lambda: "executions" not in connection.health().missing)
-        assert tna.find(entry().ref) is None
+        assert eventually(lambda: tna.find(entry().ref)) is None
 
 
 def test_an_unanswered_question_during_the_day_is_named_and_waited_for(tws):
@@ -221,3 +221,13 @@ def test_ends_of_answers_to_nobody_change_nothing(tws):
         tws.do(lambda: [s.say(*end) for s in tws.sessions for end in ((62, 1), (53, 1), (102,), (55, 1, 9_999))])
         await_that(lambda: connection.session.heard_at != heard or connection.server_time())
         assert connection.positions() == {TNA: 25} and tna.find(stop().ref).state == OrderState.NEW
+
+
+def test_a_question_for_a_contract_that_is_not_answered_costs_no_connection(tws):
+    """It has a number of its own, which a late answer carries."""
+    with connected(tws) as connection, impatient(connection, answer=0.3):
+        tws.do(lambda: tws.faults.silent.add(9))
+        with pytest.raises(Unavailable, match="contract TNA"):
+            connection.instrument("TNA")
+        answered(tws)
+        assert connection.instrument("TNA").con_id == TNA and connection.session.connections == 1

@@ -41,12 +41,10 @@ def tracebacks(caplog: pytest.LogCaptureFixture) -> list[str]:
     ({"host": "tws\0local"}, "failed", "not foreseen"),
 ])
 def test_a_failure_that_nobody_foresaw_has_a_name_and_a_cure_and_is_tried_again(caplog, changes, state, words):
-    """The live mode's gate is passed: port 70000 is no paper port."""
     with IbkrConnection(IbkrConfig(**{"port": 7497, "restart": None, "timing": HASTY, **changes})) as connection:
         await_that(lambda: connection.health().failures > 2, "tried again")
         found = await_that(lambda: (h := connection.health()).state == state and h)
         assert words in found.trouble and found.away is not None and not found.ready
-        assert connection.session.require.__self__ is connection.session
         with pytest.raises(Unavailable, match="cannot be used now"):
             connection.account()
     assert not connection._thread._thread.is_alive()  # closed without a word of what failed before
@@ -224,6 +222,7 @@ async def _tasks() -> list[object]:
     return list(asyncio.all_tasks())
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_thread_that_dies_is_started_again(tws):
     with connected(tws) as connection:
         line = connection._thread
@@ -232,7 +231,6 @@ def test_a_thread_that_dies_is_started_again(tws):
         line._loop.call_soon_threadsafe(ended)
         await_that(lambda: not first.is_alive())
         del line._one_loop
-        assert not connection.health().ready or connection.health().state
         await_that(lambda: connection.health().ready)
         assert eventually(connection.positions) == {}
 
