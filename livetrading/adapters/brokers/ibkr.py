@@ -19,8 +19,8 @@ from ...core.errors import NotFound, Refused, Unavailable
 from ...core.types import Costs
 from ...core.windows import NEW_YORK
 from .base import AccountFigures, BrokerOrder, Execution, Health, Ticket
+from .ibkr_account import figures
 from .ibkr_config import Denied, IbkrConfig
-from .ibkr_figures import figures
 from .ibkr_history import LONGEST_WAIT, HistoryDesk, RawBar
 from .ibkr_numbers import Unreadable, number
 from .ibkr_orders import Instrument, OrderDesk
@@ -90,8 +90,9 @@ class IbkrConnection:
         """Net liquidation and USD cash as TWS last pushed them; one that is no number is absent."""
 
         async def work() -> AccountFigures:
-            self.session.require()
-            return figures(self.session)
+            session = self.session
+            session.require()
+            return figures(session.account, session.values(), session.heard_at or session.clock())
 
         return self.call(work)
 

@@ -18,6 +18,7 @@ from ib_async import AccountValue, ExecutionFilter
 from ib_async.wrapper import RequestError
 
 from ...core.errors import Unavailable
+from .ibkr_account import Held
 from .ibkr_config import Denied, IbkrConfig
 from .ibkr_ids import OrderIds
 from .ibkr_numbers import Unreadable
@@ -28,25 +29,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 FIGURES = "account figures"
-WORTH, CASH = "NetLiquidation", ("CashBalance", "TotalCashValue")
-"""Tags of account values: what an account is worth, and its cash; the first that is told counts."""
-
-
-class Held(dict[int, int]):
-    """Shares by contract id. To ask for a position that TWS tells unreadably is Unavailable."""
-
-    def __init__(self, known: dict[int, int], odd: dict[int, str]) -> None:
-        super().__init__(known)
-        self._odd = odd
-
-    def get(self, con_id: int, default: int = 0) -> int:  # type: ignore[override]
-        if why := self._odd.get(con_id):
-            raise Unavailable(f"What the account holds of {why}; compare with TWS. Until it tells whole shares, nothing"
-                              f" is decided or sold there.")
-        return super().get(con_id, default)
-
-    def __getitem__(self, con_id: int) -> int:
-        return self.get(con_id)
 
 
 class Asking:
@@ -65,11 +47,11 @@ class Asking:
         self.lacking: datetime | None = None
         """Since when some question is not answered, over however many connections."""
         self._lost: asyncio.Event = asyncio.Event()
+        self._locks: dict[str, asyncio.Lock] = {}
         self._begin()
 
     def _begin(self) -> None:
         """A new connection: nothing was asked on it, and nothing that was lost on another one counts."""
-        self._locks: dict[str, asyncio.Lock] = {}
         self.missing: frozenset[str] = frozenset()
         """Questions without whose answer the connection serves, but entries wait."""
         self._asked: dict[str, list[tuple[int, int, int, float]]] = defaultdict(list)
@@ -133,12 +115,15 @@ class Asking:
         """A question that must be answered completely. What comes right behind its end marker still
         belongs to it: the time, which is asked after it, comes last."""
         self._spoiled.pop(name, None)
+        ib = self.ib
         await self.ask(name, question)
         try:
             await self.ask("time", lambda ib: ib.reqCurrentTimeAsync())
         except Unavailable:
             if self._lost.is_set():
                 raise  # else it was answered, if unreadably, and that is all that counts here
+        if self.ib is not ib:
+            raise Unavailable(f"The connection to TWS ended during the question for {name}; it is made again.")
         if why := self._spoiled.pop(name, None):
             self.renew(f"TWS answered the question for {name} with something that cannot be read ({why}); it is asked"
                        f" again.")
@@ -317,22 +302,8 @@ class Asking:
         mine = {c: qty for (account, c), qty in self.register.positions.items() if account == self.account and qty}
         return Held(mine, {c: why for (account, c), why in self.register.odd.items() if account == self.account})
 
-    # -- the account's figures --------------------------------------------------
-
-    def figures_told(self) -> bool:
-        """Whether TWS has told the account's worth and USD cash on this connection, readably or not."""
-        return self.worth() is not None and self.cash() is not None
-
-    def worth(self) -> tuple[str, str] | None:
-        """Net liquidation as TWS wrote it, and its currency; None if it has not."""
-        return next(((v.value, v.currency) for v in self._values() if v.tag == WORTH and v.currency != "BASE"), None)
-
-    def cash(self) -> str | None:
-        """USD cash as TWS wrote it; None if it has not."""
-        told = {v.tag: v.value for v in self._values() if v.currency == "USD"}
-        return next((told[tag] for tag in CASH if tag in told), None)
-
-    def _values(self) -> list[AccountValue]:
+    def values(self) -> list[AccountValue]:
+        """What TWS has told of the account's figures on this connection, as text."""
         return self.ib.accountValues(self.account) if self.ib is not None else []
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from ...core.errors import Refused, Unavailable
 from . import ibkr_gates as gates
 from .base import Health
+from .ibkr_account import is_told
 from .ibkr_asking import FIGURES, Asking
 from .ibkr_config import FARM_NOTICES, LINK_BACK, LINK_LOST, IbkrConfig
 from .ibkr_tap import OPEN_ORDERS, TappedIB
@@ -203,7 +204,7 @@ class IbkrSession(Asking):
 
         def data() -> None:
             self.heard_at = self.clock()
-            if FIGURES in self.missing and self.figures_told():
+            if FIGURES in self.missing and is_told(self.values()):
                 self._found(FIGURES)
 
         ib = TappedIB(
@@ -249,9 +250,9 @@ class IbkrSession(Asking):
         end = asyncio.get_running_loop().time() + self.timing.optional
         await self._needed(OPEN_ORDERS, lambda ib: ib.reqOpenOrdersAsync())
         await self.look()
-        while not self.figures_told() and (left := end - asyncio.get_running_loop().time()) > 0:
+        while not is_told(self.values()) and (left := end - asyncio.get_running_loop().time()) > 0:
             await asyncio.sleep(min(left, 0.05))
-        if not self.figures_told():
+        if not is_told(self.values()):
             self._miss(FIGURES)
 
     # -- watching ---------------------------------------------------------
