@@ -73,6 +73,7 @@ class Settings:
 
     def _check_ibkr(self) -> None:
         _text("ibkr_host", self.ibkr_host, _HOST, "a host name or an IP address")
+        _resolvable("ibkr_host", self.ibkr_host)
         _whole("ibkr_port", self.ibkr_port, 1, 65535)
         _whole("ibkr_client_id", self.ibkr_client_id, 1, LAST_CLIENT_ID)
         _text("ibkr_account", self.ibkr_account, _ACCOUNT, "an account number or empty")
@@ -173,6 +174,14 @@ def _whole(key: str, value: Any, low: int, high: int) -> None:
 def _text(key: str, value: Any, pattern: re.Pattern[str], what: str) -> None:
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise BadInput(f"{key} is {value!r}; it must be {what}.")
+
+
+def _resolvable(key: str, host: str) -> None:
+    """A name that no computer can have: parts between its dots are empty or too long (IDNA)."""
+    try:
+        host.encode("idna")
+    except UnicodeError as error:
+        raise BadInput(f"{key} is {host!r}, which cannot be the name of a computer ({error}); correct it.") from None
 
 
 def _one_of(key: str, value: Any, choices: tuple[str, ...]) -> None:

@@ -225,6 +225,8 @@ def _farms(connection: "IbkrConnection") -> Check:
 
 def _account(connection: "IbkrConnection") -> Check:
     figures = connection.account()
+    if figures.net_liquidation is None or figures.cash_usd is None:
+        return failed("broker account", f"{figures.absent[0]}; compare with TWS, and try again in a minute.")
     worth = f"net liquidation {figures.net_liquidation:,.2f} {figures.currency}"
     text = f"{figures.number}: {worth}, cash {figures.cash_usd:,.2f} USD"
     if figures.currency != "USD":

@@ -1,13 +1,17 @@
 """What a shared broker account allows: capital in all, cash for each order, loss and orders a day.
 
-Each answer is the reason of a refusal, or None.
+Each answer is the reason of a refusal, or None. A figure that is absent or no number refuses:
+compared with anything it would allow everything.
 """
 
+import math
 from dataclasses import dataclass
 
 from . import rules
 from .orders import Order
 from .types import Terms
+
+UNKNOWN = "the broker does not tell {} as a number now; the account's limits cannot be checked"
 
 DAY_TRADES = 3
 DAY_TRADER_EQUITY = 25_000.0
@@ -26,19 +30,29 @@ class AccountLimits:
 
 @dataclass(frozen=True)
 class Standing:
-    """An account now: ``before`` is its net liquidation after the last session, 0 if not known."""
+    """An account now: ``before`` is its net liquidation after the last session, 0 if not known.
 
-    net_liquidation: float
+    Net liquidation and cash are None while the broker has not told them as numbers.
+    """
+
+    net_liquidation: float | None
     currency: str
-    cash_usd: float
+    cash_usd: float | None
     before: float = 0.0
     orders_today: int = 0
     reserved: float = 0.0
     """USD that other purchases on their way may take."""
 
 
+def finite(*values: float | None) -> bool:
+    """Whether all of these are numbers."""
+    return all(value is not None and math.isfinite(value) for value in values)
+
+
 def over_allocated(allocated: float, now: Standing, limits: AccountLimits) -> str | None:
     """Whether agents with ``allocated`` USD of capital in all are more than the account carries."""
+    if not finite(allocated, limits.max_capital):
+        return "the agents' capital or max_capital is no number; correct the deployment or the setting"
     if limits.max_capital and allocated > limits.max_capital:
         return (f"the agents' capital would be {allocated:,.0f} USD and max_capital is {limits.max_capital:,.0f};"
                 " deploy less, or raise the limit")
@@ -47,6 +61,8 @@ def over_allocated(allocated: float, now: Standing, limits: AccountLimits) -> st
     if now.currency != "USD":
         return (f"the account is valued in {now.currency}, so its worth does not bound capital in USD;"
                 " set max_capital")
+    if now.net_liquidation is None or not finite(now.net_liquidation):
+        return UNKNOWN.format("its net liquidation")
     if allocated > now.net_liquidation:
         return (f"the agents' capital would be {allocated:,.0f} USD and the account is worth"
                 f" {now.net_liquidation:,.0f}; deploy less capital")
@@ -66,6 +82,14 @@ def cost_of(order: Order, close: float, terms: Terms) -> float:
 def entry_refused(order: Order, close: float, terms: Terms, now: Standing, limits: AccountLimits) -> str | None:
     """Why this purchase may not be sent."""
     notional, cost = order.qty * close, cost_of(order, close, terms)
+    if not finite(order.stop_price, notional, cost, limits.max_order_notional, limits.max_day_loss):
+        return "what the order may cost is no number; it is not sent"
+    if now.net_liquidation is None or not finite(now.net_liquidation):
+        return UNKNOWN.format("its net liquidation")
+    if now.cash_usd is None or not finite(now.cash_usd, now.reserved):
+        return UNKNOWN.format("its cash in USD")
+    if not finite(now.before):
+        return UNKNOWN.format("what it was worth after the last session")
     if limits.max_order_notional and notional > limits.max_order_notional:
         return f"the order is worth {notional:,.0f} USD and max_order_notional is {limits.max_order_notional:,.0f}"
     if now.orders_today >= limits.max_orders_a_day:
@@ -80,6 +104,8 @@ def entry_refused(order: Order, close: float, terms: Terms, now: Standing, limit
 
 def pattern_day_trader(day_trades: int, now: Standing) -> str:
     """A warning when one more round trip within a session could bind the account; empty else."""
+    if now.net_liquidation is None or not finite(now.net_liquidation):
+        return ""
     if day_trades < DAY_TRADES or now.net_liquidation >= DAY_TRADER_EQUITY:
         return ""
     return (f"{day_trades} day trades in five sessions with {now.net_liquidation:,.0f} {now.currency} in the account:"

@@ -84,7 +84,7 @@ class CashWatch:
             figures = self.desk.ready().account()
         except LivetradingError:  # the connection says why
             return None
-        return figures.number, figures.cash_usd
+        return None if figures.cash_usd is None else (figures.number, figures.cash_usd)
 
     def _trading(self, now: datetime) -> bool:
         day = now.astimezone(NEW_YORK).date()

@@ -81,7 +81,8 @@ class AccountWatch:
         if problem is None:
             self._since = None
             return None
-        if self._since is None or self._since[0] != problem:
+        if self._since is None or self._since[0] != problem or self.broker.health().missing:
+            # What the broker has not told yet may be the very fill that explains it.
             self._since = (problem, now)
         lasts = now - self._since[1] >= SURE_AFTER
         if lasts and self.dossier.state.status in (AgentStatus.RUNNING, AgentStatus.PAUSED):

@@ -97,11 +97,11 @@ class RealAccount:
         return self.cash.doubt(self.dossier.state)
 
     def refuses(self, order: Order, now: datetime) -> Look | None:
-        """Why a purchase may not go now: the account's cash, another agent's sale in the same
-        auction, or a limit."""
+        """Why a purchase may not go now: an unknown account, its cash, another agent's sale in the same auction,
+        or a limit."""
         state = self.dossier.state
-        if doubt := self.no_entries(now):
-            return Look(doubt, final=False)
+        if waits := self.desk.entries_wait() or self.no_entries(now):
+            return Look(waits, final=False)
         if opposed := self.desk.opposed(state):
             return Look(opposed, final=False)
         refused = self.desk.refuses_entry(state, order, now)

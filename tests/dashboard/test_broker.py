@@ -217,3 +217,11 @@ def test_an_old_word_of_the_broker_is_warned_of() -> None:
     age = broker.age_of(old)
     assert age is not None and age >= 600
     assert "10 min" in " ".join(broker.pills(old, age))
+
+
+def test_a_connection_that_lacks_an_answer_or_a_figure_says_what_waits() -> None:
+    lacking = told(state="degraded", missing=["executions"], detail="It has not answered the question for executions.")
+    assert broker.notes(lacking, True) == ["It has not answered the question for executions."]
+    assert "lt-warn" in broker.pills(lacking, 5.0)[0]
+    absent = told(net_liquidation=None, missing=[], absent=["NetLiquidation of DU1234567 is 'n/a'"])
+    assert broker.notes(absent, True) == ["NetLiquidation of DU1234567 is 'n/a'; entries wait."]

@@ -27,15 +27,15 @@ from livetrading.core.types import AgentStatus, AgentType, Leg, Mode
 from livetrading.execution.dossier import Dossier, events_of
 from livetrading.execution.order_executor import OrderExecutor
 from tests.doubles.ibkr import AGENT, BAR, QUICK, await_that, config
-from tests.doubles.tws import Bare, Fault, Ledger, Manners, TwsDouble
+from tests.doubles.tws import Bare, Fault, Ledger, Manners, Spoil, TwsDouble
 
 MORNING = datetime(2024, 6, 4, 12, 0, tzinfo=UTC)
 DAY = datetime(2024, 6, 4, 14, 30, tzinfo=UTC)
 QTY = 10
 PASSES, LATE = 60, 5.0
 """After so many passes, and seconds where TWS may tell things late, a life must have come to rest."""
-SWIFT = replace(QUICK, connect=2.0, acknowledge=0.12, answer=1.0, settle=0.02, between_looks=0.01, commission=0.2,
-                pauses=(0.01, 0.02), refused_pause=0.1, refused_look=0.02)
+SWIFT = replace(QUICK, connect=2.0, acknowledge=0.12, answer=1.0, optional=0.3, again=(0.1, 0.2), settle=0.02,
+                between_looks=0.01, commission=0.2, pauses=(0.01, 0.02), refused_pause=0.1, refused_look=0.02)
 
 
 class Killed(BaseException):
@@ -205,7 +205,9 @@ LEGS: dict[str, Callable[[Process], None]] = {"entry": enter, "exit": leave, "st
 FAULTS = ("", "drop_before", "drop_after", "swallow", "mute", "grumble", "vanish")
 
 
-def tell(version: int, leg: str, target: int, faults: list[Fault]) -> tuple[list[str], list[str]]:
+def tell(
+    version: int, leg: str, target: int, faults: list[Fault], spoils: list[Spoil] | None = None
+) -> tuple[list[str], list[str]]:
     """One life: (points passed, wrongs seen)."""
     with tempfile.TemporaryDirectory() as folder, TwsDouble(version, clock=lambda: DAY) as tws:
         world = World(tws, Home.resolve(str(Path(folder) / "home")))
@@ -218,6 +220,7 @@ def tell(version: int, leg: str, target: int, faults: list[Fault]) -> tuple[list
             if leg == "stop replaced":
                 lose_stop(world)
         tws.fail(*faults)
+        tws.do(lambda: tws.faults.spoils.extend(spoils or []))
         points = Points(target)
         for _ in range(4):
             process = Process(world, points)

@@ -1,6 +1,7 @@
 """The figures of trading through Interactive Brokers, adapter and shell: run by ``make faults-ibkr``, counts printed.
 
-    python -m tests.faults.ibkr_sweep [kills] [random] [rude] [outages] [codes] [stop] [life] [pair] [shell-stop] [live]
+    python -m tests.faults.ibkr_sweep [kills] [random] [rude] [outages] [codes] [questions] [stop] [life] [pair]
+                                      [shell-stop] [live]
 """
 
 import logging
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from tests.doubles.ibkr import VERSIONS
 from tests.doubles.tws import Bare, Fault
 
-from . import ibkr_life, ibkr_live, ibkr_pair, ibkr_stop
+from . import ibkr_life, ibkr_live, ibkr_pair, ibkr_questions, ibkr_stop
 from .ibkr_emergency import stopped
 from .ibkr_outages import DURATIONS, outage
 from .ibkr_story import FAULTS, LEGS, random_life, tell
@@ -99,6 +100,17 @@ def codes() -> tuple[str, Wrongs]:
     return f"{len(t.CODES)} error codes on 2 working orders at versions {VERSIONS}", wrongs
 
 
+def questions() -> tuple[str, Wrongs]:
+    """One question unanswered, answered late, twice or in disorder; one field that is no number."""
+    counts, wrongs = Counter[str](), Wrongs()
+    for version in VERSIONS:
+        for leg in LEGS:
+            more, wrong = ibkr_questions.sweep(version, leg)
+            counts, wrongs = counts + more, wrongs + wrong
+    return (f"lives under {counts['answers']} ways not to answer a question and {counts['fields']} fields that are no"
+            f" numbers, at versions {VERSIONS}"), wrongs
+
+
 def stop() -> tuple[str, Wrongs]:
     """The emergency stop's cancels, also across a crash and a lost connection."""
     wrongs, slowest, runs = [], 0.0, 0
@@ -141,8 +153,8 @@ def live() -> tuple[str, Wrongs]:
 
 
 SWEEPS: dict[str, Callable[[], tuple[str, Wrongs]]] = {
-    "kills": kills, "random": randomised, "rude": rude, "outages": outages, "codes": codes, "stop": stop,
-    "life": life, "pair": pair, "shell-stop": shell_stop, "live": live}
+    "kills": kills, "random": randomised, "rude": rude, "outages": outages, "codes": codes, "questions": questions,
+    "stop": stop, "life": life, "pair": pair, "shell-stop": shell_stop, "live": live}
 
 
 def main(names: list[str]) -> int:

@@ -86,7 +86,13 @@ class Execution:
 
 @dataclass(frozen=True)
 class Health:
-    """Whether a broker can be used now; ``detail`` is one sentence with the cure."""
+    """Whether a broker can be used now; ``detail`` is one sentence with the cure.
+
+    ``missing`` names questions that it has not answered, ``lacking`` says since when some are: orders
+    can be cancelled and positions closed, but entries wait. ``away``: since when it could not be used,
+    however often it was tried, None while it can; ``failures`` counts those tries, and
+    ``trouble`` is what the last one ended with. ``unreadable`` messages were lost so far.
+    """
 
     ready: bool
     state: str
@@ -94,17 +100,27 @@ class Health:
     since: datetime
     account: str = ""
     heard: datetime | None = None
+    missing: tuple[str, ...] = ()
+    lacking: datetime | None = None
+    away: datetime | None = None
+    failures: int = 0
+    trouble: str = ""
+    unreadable: int = 0
 
 
 @dataclass(frozen=True)
 class AccountFigures:
-    """An account as its broker values it; ``currency`` is that of ``net_liquidation``."""
+    """An account as its broker values it; ``currency`` is that of ``net_liquidation``.
+
+    A figure that the broker has not told, or not as a number, is None; ``absent`` says so in words.
+    """
 
     number: str
-    net_liquidation: float
+    net_liquidation: float | None
     currency: str
-    cash_usd: float
+    cash_usd: float | None
     at: datetime
+    absent: tuple[str, ...] = ()
 
 
 class Broker(Protocol):

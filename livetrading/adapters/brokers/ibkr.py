@@ -6,7 +6,6 @@ raises Unavailable when TWS does not answer. Only the scheduler owns one.
 """
 
 import asyncio
-import threading
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -22,50 +21,50 @@ from ...core.types import Costs
 from ...core.windows import NEW_YORK
 from . import ibkr_evidence
 from .base import AccountFigures, BrokerOrder, Execution, Health, Ticket
+from .ibkr_account import figures
 from .ibkr_config import Denied, IbkrConfig
 from .ibkr_history import LONGEST_WAIT, HistoryDesk, RawBar
-from .ibkr_numbers import price_of
+from .ibkr_numbers import Unreadable, number, price_of
 from .ibkr_orders import Instrument, OrderDesk
 from .ibkr_register import Done, Statement
 from .ibkr_session import IbkrSession
+from .ibkr_thread import LoopThread
 
 T = TypeVar("T")
 UNKNOWN_CONTRACT = 200
 CALL_SECONDS = 60.0
 """No call takes longer, whatever its parts may take."""
+MOST_TICK = 100.0
 
 
 class IbkrConnection:
-    """TWS for all agents of one account. ``start`` returns at once; ``health`` says when it is ready."""
+    """TWS for all agents of one account. ``start`` returns at once; ``health`` says when it is ready.
+
+    It lasts until ``close``: a connection that ends is made again by its session, and a
+    session whose loop or thread dies is made again here.
+    """
 
     def __init__(self, config: IbkrConfig, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.config = config
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._serve, name="ibkr", daemon=True)
-        self.session = IbkrSession(config, clock)
-        self.desk = OrderDesk(self.session)
-        self.history = HistoryDesk(self.session)
-        self._running: Any = None
+        self._use(IbkrSession(config, clock))
+        self._thread = LoopThread(
+            lambda: self.session.run(), self._again, lambda error: self.session.fail(error, "a callback"),
+        )
 
-    def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
+    def _use(self, session: IbkrSession) -> None:
+        self.session = session
+        self.desk, self.history = OrderDesk(session), HistoryDesk(session)
+
+    def _again(self, error: BaseException | None) -> None:
+        """A new session takes over what the one that died knew for good."""
+        self._use(self.session.successor(error))
 
     def start(self) -> None:
         self._thread.start()
-        self._running = asyncio.run_coroutine_threadsafe(self.session.run(), self._loop)
 
     def close(self) -> None:
-        """Disconnect; orders at IB stay as they are."""
-        if not self._thread.is_alive():
-            return
-        self._loop.call_soon_threadsafe(self.session.close)
-        try:
-            self._running.result(5)
-        except TimeoutError:
-            pass  # the thread is a daemon
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        """Disconnect; orders at IB stay as they are. Never raises."""
+        self._thread.close(lambda: self.session.close())
 
     def __enter__(self) -> "IbkrConnection":
         self.start()
@@ -76,19 +75,13 @@ class IbkrConnection:
 
     def call(self, work: Callable[[], Coroutine[Any, Any, T]], seconds: float = CALL_SECONDS) -> T:
         """Run something in the connection's loop; Unavailable when it takes too long."""
-        if not self._thread.is_alive():
-            raise Unavailable("The connection to Interactive Brokers is closed; start the scheduler.")
-        future = asyncio.run_coroutine_threadsafe(work(), self._loop)
-        try:
-            return future.result(seconds)
-        except TimeoutError:
-            future.cancel()
-            raise Unavailable(f"Interactive Brokers did not answer within {seconds:g} s; it is asked again.") from None
+        return self._thread.call(work, seconds)
 
     # -- the account ------------------------------------------------------
 
     def health(self) -> Health:
-        """What is known without asking: never blocks."""
+        """What is known without asking: never blocks. A thread that has died is started again."""
+        self._thread.revive()
         return self.session.health()
 
     def wait_ready(self, seconds: float) -> Health:
@@ -96,10 +89,12 @@ class IbkrConnection:
         return self.call(lambda: self.session.until_ready(seconds), seconds + 5)
 
     def account(self) -> AccountFigures:
-        """Net liquidation and USD cash as TWS last pushed them."""
+        """Net liquidation and USD cash as TWS last pushed them; one that is no number is absent."""
 
         async def work() -> AccountFigures:
-            return _figures(self.session)
+            session = self.session
+            session.require()
+            return figures(session.account, session.values(), session.heard_at or session.clock())
 
         return self.call(work)
 
@@ -179,7 +174,7 @@ class IbkrConnection:
 
         async def work() -> list[ContractDetails]:
             self.session.require()
-            return await self.session.ask(f"contract {symbol}", lambda ib: ib.reqContractDetailsAsync(stock))
+            return await self.session.ask(f"contract {symbol}", lambda ib: ib.reqContractDetailsAsync(stock), numbered=True)
 
         try:
             found = self.call(work)
@@ -188,17 +183,6 @@ class IbkrConnection:
                 raise
             found = []
         return _chosen(symbol, con_id, primary, found)
-
-
-def _figures(session: IbkrSession) -> AccountFigures:
-    values = {(v.tag, v.currency): v.value for v in session.require().accountValues(session.account)}
-    worth = next(((v, c) for (tag, c), v in values.items() if tag == "NetLiquidation" and c != "BASE"), None)
-    cash = values.get(("CashBalance", "USD"), values.get(("TotalCashValue", "USD")))
-    if worth is not None and cash is None and worth[1] not in ("USD", ""):
-        cash = "0"  # IB names a cash balance for each currency that is held, and this account has none in USD
-    if worth is None or cash is None:
-        raise Unavailable(f"TWS has not told the value of account {session.account} in USD yet; try again in a minute.")
-    return AccountFigures(session.account, float(worth[0]), worth[1], float(cash), session.health().heard or session.clock())
 
 
 def _chosen(symbol: str, con_id: int, primary: str, found: list[ContractDetails]) -> Instrument:
@@ -214,7 +198,11 @@ def _chosen(symbol: str, con_id: int, primary: str, found: list[ContractDetails]
         where = ", ".join(sorted({d.contract.primaryExchange for d in kept}))
         raise Refused(f"{symbol} is listed more than once ({where}); name its primary exchange.")
     details = kept[0]
-    return Instrument(symbol, details.contract.conId, details.contract.primaryExchange or primary, details.minTick or 0.01)
+    try:
+        tick = number(details.minTick, "tick", 0.0, MOST_TICK) or 0.01
+    except Unreadable as error:
+        raise Unavailable(f"Interactive Brokers tells {symbol}, but its {error}; it is asked again.") from error
+    return Instrument(symbol, details.contract.conId, details.contract.primaryExchange or primary, tick)
 
 
 @dataclass

@@ -243,15 +243,16 @@ class OrderDesk:
         asked = [s for ref in refs for s in register.unended(ref)]
         for statement in asked:
             register.words.pop((statement.client_id, statement.order_id), None)
+        doubtful = [ref for ref in refs if ref in register.doubtful and register.by_ref(ref) is None]
         if not asked:
-            return []
+            return doubtful
         ours = [s for s in asked if self._ours(s)]
         for seconds in (session.timing.acknowledge / 8, session.timing.acknowledge / 4):
             for statement in self._silent(ours):
                 self._ask_cancel(statement)
             await self._until(lambda: all(map(self._cancel_answered, ours)), seconds)
         await session.look()
-        return sorted({s.ref for s in asked if register.unended(s.ref)})
+        return sorted({s.ref for s in asked if register.unended(s.ref)}) + doubtful
 
     def _ask_cancel(self, statement: Statement) -> None:
         ib = self.session.require()
@@ -292,8 +293,9 @@ class OrderDesk:
     # -- looking ----------------------------------------------------------
 
     async def find(self, ref: str) -> Statement | None:
-        """The statement on a key. None only after a look of its own, and looks at the same
-        key that find nothing lie apart, so that two of them are two."""
+        """The statement on a key. None only after a look of its own in which open orders, positions and
+        completed orders or executions were answered, else Unavailable names what was not; looks at the
+        same key that find nothing lie apart, so that two of them are two."""
         session, register = self.session, self.session.register
         await session.fresh()
         found = register.by_ref(ref)
@@ -305,9 +307,10 @@ class OrderDesk:
                     self._denied.get(ref, -1e9) + session.timing.refused_look) - loop.time()
         if pause > 0:
             await asyncio.sleep(pause)
-        await session.look()
+        answered = await session.look()
         found = register.by_ref(ref)
         if found is None or register.lost(found):
+            session.assure_absent(ref, answered)
             self._missed[ref] = loop.time()
             return None
         self._missed.pop(ref, None)

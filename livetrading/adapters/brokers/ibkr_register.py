@@ -17,7 +17,7 @@ from ...core.estimates import is_fee
 from ...core.orders import OrderState
 from ...core.windows import NEW_YORK
 from .base import BrokerOrder
-from .ibkr_numbers import fee_of, price_of
+from .ibkr_numbers import MOST_SHARES, Unreadable, fee_of, given, number, price_of, shares
 
 log = logging.getLogger(__name__)
 OVER = frozenset({"Filled", "Cancelled", "ApiCancelled", "Inactive"})
@@ -29,6 +29,8 @@ KEPT = ("filled", "avg_price", "why_held", "said", "ended", "worked")
 """What openOrder and completedOrder do not tell anew."""
 
 SIDES = {"BOT": "BUY", "SLD": "SELL"}
+FIRST_YEAR = 2000
+"""Executions before it are none of this program's: the time could not be read."""
 
 REJECTING = frozenset({200, 201, 203, 110, 10243, 10006})
 """Codes that explain an order which then ended without ever filling."""
@@ -100,21 +102,29 @@ class Register:
     _newest: dict[str, str] = field(default_factory=dict)
     _fees: dict[str, tuple[int, float]] = field(default_factory=dict)
     _doubted: set[tuple[str, float]] = field(default_factory=set)
+    odd: dict[tuple[str, int], str] = field(default_factory=dict)
+    """Positions that are held in an amount which cannot be read or traded, in words."""
+    doubtful: dict[str, str] = field(default_factory=dict)
+    """Keys of orders about which something was said that could not be read."""
     _answered: set[tuple[str, int]] = field(default_factory=set)
     _ids: dict[tuple[int, int], int] = field(default_factory=dict)
     _heard: int = 0
     _asked: int = -1
     _fills_asked: int = -1
-    _open: frozenset[int] = frozenset()
+    _shown: set[int] = field(default_factory=set)
+    _listing: bool = False
 
     def renew(self) -> None:
         """A new connection: what orders are is asked again; executions stay known."""
         self.statements.clear()
         self.words.clear()
         self.positions.clear()
+        self.odd.clear()
+        self.doubtful.clear()
         self._answered.clear()
         self._ids.clear()
-        self._asked, self._fills_asked, self._open = -1, -1, frozenset()
+        self._shown.clear()
+        self._asked, self._fills_asked, self._listing = -1, -1, False
 
     # -- messages in ------------------------------------------------------
 
@@ -122,6 +132,8 @@ class Register:
         """An order without permId was not accepted by anybody and is no statement."""
         if order.permId:
             self._put(contract, order, state.status, order.orderId, order.clientId)
+            if self._listing or state.status not in OVER:
+                self._shown.add(order.permId)
 
     def completed(self, contract: Any, order: Any, state: Any) -> None:
         if not order.permId:
@@ -130,7 +142,8 @@ class Register:
         at = (before.order_id, before.client_id) if before else (0, 0)
         self._put(contract, order, state.status, *at)
         put = self.statements[order.permId]
-        filled = max(put.filled, whole(order.filledQuantity))
+        told = order.filledQuantity
+        filled = max(put.filled, shares(told, f"filled quantity of {put.ref}")) if given(told) else put.filled
         day = state.completedTime[:8]
         ended = f"{day[:4]}-{day[4:6]}-{day[6:]}" if len(day) == 8 and day.isdigit() else put.ended
         self._say(replace(put, filled=filled, said=state.completedStatus or put.said, ended=ended))
@@ -138,12 +151,15 @@ class Register:
     def _put(self, contract: Any, order: Any, status: str, order_id: int, client_id: int) -> None:
         before = self.statements.get(order.permId)
         kept = {} if before is None else {name: getattr(before, name) for name in KEPT}
+        stop = order.orderType == "STP"
         self._say(Statement(
             perm_id=order.permId, order_id=order_id, client_id=client_id, ref=order.orderRef, account=order.account,
-            con_id=contract.conId, side=order.action, qty=whole(order.totalQuantity), type=order.orderType,
-            tif=order.tif, stop_price=float(order.auxPrice) if order.orderType == "STP" else 0.0,
+            con_id=contract.conId, side=order.action, type=order.orderType, tif=order.tif,
+            qty=shares(order.totalQuantity, f"quantity of {order.orderRef}"),
+            stop_price=number(order.auxPrice, f"stop price of {order.orderRef}", 0.0) if stop else 0.0,
             status=status or (before.status if before else ""), **kept,
         ))
+        self.doubtful.pop(order.orderRef, None)
         if order_id > 0:
             self._ids[client_id, order_id] = order.permId
 
@@ -162,23 +178,28 @@ class Register:
         if before is None:
             return
         self._say(replace(
-            before, status=status, filled=max(before.filled, whole(filled)),
+            before, status=status, filled=max(before.filled, shares(filled, f"filled quantity of {before.ref}")),
             avg_price=price_of(avg_price) or before.avg_price, why_held=why_held,
         ))
 
     def execution(self, execution: Any) -> None:
         """Counted once, as its newest report states it: a correction carries a higher number behind the last dot."""
+        name = f"execution {execution.execId}"
+        qty, cum = shares(execution.shares, f"shares of {name}"), shares(execution.cumQty, f"cumulative shares of {name}")
+        price = price_of(execution.price)
+        if execution.time.year < FIRST_YEAR:
+            raise Unreadable(f"time of {name} is {execution.time}")
         root, before = ids.root(execution.execId), self._newest.get(ids.root(execution.execId))
         if before is not None:
-            if ids.number(execution.execId) <= ids.number(before):
+            late = execution.execId == before and price > 0 and not self.executions[before].price
+            if ids.number(execution.execId) <= ids.number(before) and not late:
                 return
             del self.executions[before]
         self._newest[root] = execution.execId
         statement = self.statements.get(execution.permId)
         self.executions[execution.execId] = Done(
             execution.execId, execution.permId, execution.orderRef or (statement.ref if statement else ""),
-            execution.acctNumber, whole(execution.shares), whole(execution.cumQty), price_of(execution.price),
-            execution.time, SIDES.get(execution.side, ""),
+            execution.acctNumber, qty, cum, price, execution.time, SIDES.get(execution.side, ""),
         )
 
     def commission(self, exec_id: str, amount: float, currency: str = "USD") -> None:
@@ -205,13 +226,29 @@ class Register:
 
     def position(self, account: str, con_id: int, qty: float) -> None:
         """Answered or pushed; either is the last word."""
+        found = shares(qty, f"the position in account {account}", -MOST_SHARES)
         self._answered.add((account, con_id))
-        self.positions[account, con_id] = int(qty)
+        self.odd.pop((account, con_id), None)
+        self.positions[account, con_id] = found
+
+    def odd_position(self, account: str, con_id: int, why: str) -> None:
+        """The last word on a position is none that could be read: it is not known, and not 0."""
+        self._answered.add((account, con_id))
+        self.positions.pop((account, con_id), None)
+        self.odd[account, con_id] = why
+
+    def positions_asked(self) -> None:
+        """From now on what is named belongs to the answer, or is later news."""
+        self._answered.clear()
 
     def positions_end(self) -> None:
         """The whole answer is in: what it does not name is not held."""
         self.positions = {key: qty for key, qty in self.positions.items() if key in self._answered}
-        self._answered.clear()
+        self.odd = {key: why for key, why in self.odd.items() if key in self._answered}
+
+    def doubt(self, ref: str, why: str) -> None:
+        """Something about this order could not be read: that it does not exist cannot be said now."""
+        self.doubtful[ref] = why
 
     def word(self, client_id: int, order_id: int, code: int, text: str) -> None:
         """An error on an order: kept as a reason, for a state that others state."""
@@ -231,13 +268,24 @@ class Register:
         """Taken before the question is asked."""
         return self._heard
 
+    def listing(self) -> int:
+        """Open orders are about to be asked for: what is shown from now on is open."""
+        self._shown, self._listing = set(), True
+        return self._heard
+
+    @property
+    def shown(self) -> frozenset[int]:
+        """PermIds of the orders that were shown as open since ``listing``."""
+        return frozenset(self._shown)
+
     def opened(self, mark: int, perms: Iterable[int]) -> None:
-        """The answer to reqAllOpenOrders that was asked at ``mark``."""
-        self._asked, self._open = mark, frozenset(perms)
+        """The answer to reqAllOpenOrders that was asked at ``mark``. What IB shows later is open, too:
+        an end marker may come before what it ends."""
+        self._asked, self._shown, self._listing = mark, set(perms), False
 
     def listed_fills(self, mark: int) -> None:
         """All executions of the day were answered to a question asked at ``mark``."""
-        self._fills_asked = mark
+        self._fills_asked = max(mark, self._fills_asked)
 
     def unlisted(self, statement: Statement, booked: int) -> list[tuple[int, int]]:
         """Filled parts that the day's executions, asked for since, do not hold."""
@@ -247,7 +295,7 @@ class Register:
 
     def confirmed(self, statement: Statement) -> bool:
         """Whether a later look at all open orders did not show it any more."""
-        return self._asked >= statement.heard and statement.perm_id not in self._open
+        return self._asked >= statement.heard and statement.perm_id not in self._shown
 
     def lost(self, statement: Statement) -> bool:
         """Working when last heard of, yet not among the open orders asked for since."""
@@ -287,7 +335,8 @@ class Register:
     def _state(self, statement: Statement, executed: int, code: int) -> OrderState:
         if statement.status == "Filled" and executed >= statement.qty and self.confirmed(statement):
             return OrderState.FILLED
-        if statement.over and statement.status != "Filled" and self.confirmed(statement):
+        told = executed >= statement.filled  # else a fill is known by its count and not booked yet
+        if statement.over and statement.status != "Filled" and told and self.confirmed(statement):
             if executed == 0 and not statement.worked and (code in REJECTING or "reject" in statement.said.lower()):
                 return OrderState.REJECTED
             return OrderState.EXPIRED if "expire" in statement.said.lower() else OrderState.CANCELED
@@ -302,12 +351,6 @@ def _reason(statement: Statement, code: int, text: str) -> str:
     if statement.status == "Inactive":
         return "IB holds the order as inactive"
     return statement.said if statement.over else ""
-
-
-def whole(quantity: Any) -> int:
-    """Shares as an integer; the unset mark of the protocol is 0."""
-    value = float(quantity or 0)
-    return int(value) if value < 1e15 else 0
 
 
 def missing(filled: int, booked: int, done: Iterable[Done]) -> list[tuple[int, int]]:

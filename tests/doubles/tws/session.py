@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import messages
-from .faults import CANCEL_ORDER, GLOBAL_CANCEL, PLACE_ORDER, Fault
+from .faults import ANSWERS, CANCEL_ORDER, GLOBAL_CANCEL, PLACE_ORDER, Fault
 from .ledger import Event, Order
-from .wire import frame
+from .wire import frame, split
 
 if TYPE_CHECKING:
     from .server import TwsDouble
@@ -24,6 +24,9 @@ class Session:
         self.client_id = -1
         self.positions, self.values = False, ""
         """Whether positions are pushed, and the values that were told last."""
+        self._kept: list[bytes] | None = None
+        self._marker: dict[int, bytes] = {}
+        """Markers that are said again before the next answer of their kind."""
         self._handlers: dict[int, Callable[[list[str]], None]] = {
             3: self._place, 4: self._cancel, 5: self._open_orders, 6: self._account_updates, 7: self._executions,
             8: self._ids, 9: self._contract, 15: lambda f: None, 16: self._all_open_orders, 20: self._history,
@@ -33,13 +36,35 @@ class Session:
         }
 
     def send(self, *frames: bytes) -> None:
+        if self.tws.faults.spoils:
+            frames = tuple(frame(*self.tws.faults.spoiled(split(f[4:]))) for f in frames)
+        if self._kept is not None:
+            self._kept += frames
+            return
         for piece in self.tws.manners.pieces(b"".join(frames)):
             if not self.writer.is_closing():
                 self.writer.write(piece)
 
-    def push(self, frame: bytes, kind: str) -> None:
+    def push(self, message: bytes, kind: str) -> None:
         """What nobody asked for: it may come twice, late, or in another order."""
-        self.tws.manners.push(self, frame, kind)
+        self.tws.manners.push(self, message, kind)
+
+    def _answer(self, fields: list[str], fault: Fault) -> None:
+        """The answer to a question, as the fault has it: its last message is the marker that ends it."""
+        self._kept = kept = []
+        try:
+            self._handlers[int(fields[0])](fields)
+        finally:
+            self._kept = None
+        items, end = kept[:-1], kept[-1]
+        order = {
+            "no_end": items, "end_first": [end, *items], "twice": [*kept, *kept], "end_twice": kept, "late": [],
+        }[fault.kind]
+        if fault.kind == "end_twice":
+            self._marker[int(fields[0])] = end
+        if fault.kind == "late":
+            asyncio.get_running_loop().call_later(fault.seconds, lambda: self.send(*kept))
+        self.send(*order)
 
     def say(self, *fields: Any) -> None:
         self.send(frame(*fields))
@@ -53,6 +78,8 @@ class Session:
     def receive(self, fields: list[str]) -> None:
         """Act on one message, with the fault that waits for it."""
         message = int(fields[0])
+        if message in self._marker:
+            self.send(self._marker.pop(message))
         fault = self.tws.faults.take(message, fields)
         kind = fault.kind if fault else ""
         if kind == "drop_before":
@@ -70,6 +97,8 @@ class Session:
             finally:
                 self.tws.muted = None
             return self.drop() if kind == "drop_after" else None
+        if kind in ANSWERS and fault is not None:
+            return self._answer(fields, fault)
         if kind == "grumble":
             self.error(int(fields[1]), 201, fault.text if fault else "")
             fault = None
