@@ -51,7 +51,9 @@ def probe(
         if not health.ready:
             raise Unavailable(health.detail)
         _agreed(health.account, confirm)
-        broker = IbkrBroker(connection, NAME, connection.instrument(symbol))
+        broker = IbkrBroker(
+            connection, NAME, connection.instrument(symbol), gate=lambda account: _agreed(account, confirm),
+        )
         run = Probe(broker, today, lambda: HaltLatch(home).status() is not None, clock, pause)
         policy = run.at_the_open()
         settings.save(home, "ibkr_paper_open", policy)

@@ -25,7 +25,7 @@ from livetrading.core.errors import BadBars, Refused, Unavailable
 from livetrading.core.features import PRICE_SET, READS_VOLUME
 from livetrading.execution.fetching import Beside
 from livetrading.execution.series import Series
-from tests.doubles.ibkr import NOW, VERSIONS, await_that, config, connected, entry, exit_, stop
+from tests.doubles.ibkr import NOW, VERSIONS, any_account, await_that, config, connected, entry, exit_, stop
 from tests.doubles.ibkr_bars import Events, as_traded, ibs
 from tests.doubles.models import make_card
 from tests.doubles.tws import TwsDouble
@@ -144,7 +144,7 @@ def test_a_process_that_leaves_the_line_open_ends_at_once_and_quietly(home, tws,
 
 
 def refused_everywhere(connection: IbkrConnection) -> None:
-    tna = IbkrBroker(connection, "PPO_TNA_001", Instrument("TNA", 38708990, "ARCA"))
+    tna = IbkrBroker(connection, "PPO_TNA_001", Instrument("TNA", 38708990, "ARCA"), gate=any_account)
     attempts: list[Callable[[], Any]] = [
         lambda: tna.submit(entry(), stop(), NOW), lambda: tna.submit(exit_(), None, NOW),
         lambda: tna.cancel(stop().ref, NOW), lambda: connection.cancel([entry().ref]), connection.cancel_everything,
