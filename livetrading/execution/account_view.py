@@ -6,11 +6,12 @@ from typing import Any
 from ..adapters.stamps import stamp
 from ..core import account_limits
 from ..core.errors import LivetradingError
+from ..core.windows import NEW_YORK
 from .desk import Desk
 
 Doc = dict[str, Any]
 SESSIONS = 5
-"""Of day trades that count together."""
+"""Of day trades that are counted together, as the rule before the intraday margin standards did."""
 
 
 def publish(desk: Desk, now: datetime) -> list[str]:
@@ -38,7 +39,8 @@ def publish(desk: Desk, now: datetime) -> list[str]:
     if not health.ready:
         return [f"Interactive Brokers cannot be used: {health.detail}"]
     standing = desk.account.standing(health.account, now)
-    return [text for text in [account_limits.pattern_day_trader(doc["day_trades"], standing)] if text]
+    today = now.astimezone(NEW_YORK).date()
+    return [text for text in [account_limits.pattern_day_trader(doc["day_trades"], standing, today)] if text]
 
 
 def _day_trades(desk: Desk, now: datetime) -> int:
