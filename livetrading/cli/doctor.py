@@ -9,6 +9,7 @@ from datetime import timedelta
 from importlib import metadata
 from typing import Any
 
+from ..adapters import settings
 from ..adapters.bars import check_symbol, open_source, sample
 from ..adapters.calendar import calendar
 from ..adapters.halt import HaltLatch
@@ -38,7 +39,7 @@ def doctor(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         return doctor_ibkr.checks(home, asked=options.ibkr, symbol=options.symbol)
 
     broker.__name__ = "broker"
-    others = [_versions, _calendar, _clock, _disk, _samples, _sources, _models, _latch, _scheduler]
+    others = [_versions, _calendar, _clock, _disk, _address, _samples, _sources, _models, _latch, _scheduler]
     steps: list[Callable[[Home], list[Check]]] = [*([] if options.ibkr else others), broker]
     checks = [found for step in steps for found in _guarded(step, home)]
     lines = [
@@ -97,6 +98,11 @@ def _disk(home: Home) -> list[Check]:
     free = shutil.disk_usage(home.root).free
     ok = free >= MIN_FREE_BYTES and os.access(home.root, os.W_OK)
     return [check("disk", ok, f"{free / 1e9:.1f} GB free for {home.root}", "" if ok else "make room or choose another --home")]
+
+
+def _address(home: Home) -> list[Check]:
+    address = settings.check_address(settings.load(home).address)
+    return [check("address", True, f"only this computer reaches the dashboard at {address}")]
 
 
 def _samples(home: Home) -> list[Check]:
