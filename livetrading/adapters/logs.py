@@ -10,7 +10,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
+from typing import TextIO
 
+from . import private
 from .files import make_directory
 from .home import Home
 
@@ -71,6 +73,11 @@ class SharedFileHandler(WatchedFileHandler):
         self.max_bytes = max_bytes
         self.kept = kept
 
+    def _open(self) -> TextIO:
+        """The log for its owner alone, whatever the umask."""
+        fd = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, private.FILE)
+        return open(fd, self.mode, encoding=self.encoding, errors=self.errors)
+
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record; a disk that refuses costs the line, not the caller."""
         try:
@@ -94,7 +101,7 @@ class SharedFileHandler(WatchedFileHandler):
             return False
 
     def _rotate(self) -> None:
-        fd = os.open(f"{self.baseFilename}.lock", os.O_RDWR | os.O_CREAT, 0o666)
+        fd = os.open(f"{self.baseFilename}.lock", os.O_RDWR | os.O_CREAT, private.FILE)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
             if self._too_long():  # still: another process may have been first

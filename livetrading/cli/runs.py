@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from ..adapters.bars import agreement, ask_once
-from ..adapters.files import atomic_write
+from ..adapters.files import NAMED, atomic_write
 from ..adapters.home import Home
 from ..adapters.policy import Policy
 from ..adapters.registry import Registry
@@ -131,6 +131,6 @@ def _progress(done: int, total: int) -> None:
 
 def _write(path: str | None, rows: list[dict[str, Any]]) -> None:
     if path:
-        atomic_write(Path(path), ledger.text(rows).encode())
+        atomic_write(Path(path), ledger.text(rows).encode(), mode=NAMED)
 
 

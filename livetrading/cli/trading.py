@@ -9,7 +9,7 @@ from ..adapters import logs, settings
 from ..adapters.bars import open_source
 from ..adapters.brokers import ibkr_gates
 from ..adapters.brokers.ibkr_setup import config_of
-from ..adapters.files import atomic_write
+from ..adapters.files import NAMED, atomic_write
 from ..adapters.home import Home, check_agent_id
 from ..adapters.locks import SchedulerLock
 from ..adapters.registry import Registry
@@ -132,7 +132,7 @@ def show_ledger(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         raise NotFound(f"There is no agent {options.agent_id}: list them with `python -m livetrading agents`.")
     rows = agent_ledger.rows(event for _, batch in events_of(directory) for event in batch)
     if options.ledger:
-        atomic_write(Path(options.ledger), ledger.text(rows).encode())
+        atomic_write(Path(options.ledger), ledger.text(rows).encode(), mode=NAMED)
     fills = sum(len(row["fills"]) for row in rows)
     return {
         "agent_id": options.agent_id, "sessions": len(rows), "fills": fills,

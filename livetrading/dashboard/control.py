@@ -4,7 +4,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from livetrading.adapters import settings
+from livetrading.adapters import private, settings
 from livetrading.adapters.halt import HaltLatch
 from livetrading.adapters.home import Home
 from livetrading.adapters.locks import SchedulerLock
@@ -79,7 +79,7 @@ def start_scheduler(home: Home, check_time: str | None = None) -> tuple[int | No
     One start at a time; returns when the new process holds the lock. Raises
     Unavailable if it does not come up.
     """
-    with FileLock(home.root / "scheduler.start.lock", timeout=START_SECONDS):
+    with FileLock(home.root / "scheduler.start.lock", timeout=START_SECONDS, mode=private.FILE):
         holder = SchedulerLock(home).holder()
         if check_time is not None:
             _set_check_time(home, check_time, running=holder is not None)

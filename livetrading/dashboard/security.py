@@ -13,6 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from livetrading.adapters import private
 from livetrading.adapters.files import temporary_for, unavailable, write_durably
 from livetrading.adapters.home import Home
 from livetrading.core.errors import BadInput, LivetradingError, Unavailable
@@ -42,7 +43,7 @@ def token(home: Home) -> str:
         pass
     temporary = temporary_for(path)
     try:
-        write_durably(temporary, secrets.token_urlsafe(TOKEN_BYTES).encode() + b"\n", mode=0o600)
+        write_durably(temporary, secrets.token_urlsafe(TOKEN_BYTES).encode() + b"\n")
         with suppress(FileExistsError):  # a link, unlike a rename, never replaces
             os.link(temporary, path)
         return _existing(path)
@@ -57,8 +58,8 @@ def _existing(path: Path) -> str:
     text = path.read_text().strip()
     if len(text) < TOKEN_BYTES:
         raise Unavailable(f"{path} does not hold a token; delete it and a new one is made.")
-    if path.stat().st_mode & 0o077:
-        path.chmod(0o600)
+    if path.stat().st_mode & private.OTHERS:
+        path.chmod(private.FILE)
     return text
 
 
