@@ -6,7 +6,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from livetrading.adapters import settings
+from livetrading.adapters import logs, settings
 from livetrading.core.errors import LivetradingError
 from livetrading.dashboard import api, reading, security, warmup
 
@@ -15,6 +15,7 @@ try:
     hosts = chosen.allowed_hosts
     for address in (chosen.address, st.get_option("server.address")):
         settings.check_address(address)
+    logs.setup(reading.home(), "dashboard")
     security.token(reading.home())
 except LivetradingError as error:
     sys.exit(str(error))

@@ -85,6 +85,11 @@ class Home:
     def logs(self) -> Path:
         return self.root / "logs"
 
+    @property
+    def token(self) -> Path:
+        """The secret that programs show to the REST routes; made when the dashboard first starts."""
+        return self.root / "api_token"
+
     def agent(self, agent_id: str) -> Path:
         """The agent's directory, whether it exists or not. Raises BadInput."""
         return self.agents / check_agent_id(agent_id)

@@ -18,7 +18,6 @@ from livetrading.adapters.files import temporary_for, unavailable, write_durably
 from livetrading.adapters.home import Home
 from livetrading.core.errors import BadInput, LivetradingError, Unavailable
 
-TOKEN_FILE = "api_token"
 TOKEN_BYTES = 32
 POLICY_VIOLATION = 1008
 """RFC 6455, 7.4.1."""
@@ -36,7 +35,7 @@ def token(home: Home) -> str:
 
     Two processes that make it at once agree on one. Raises Unavailable.
     """
-    path = home.root / TOKEN_FILE
+    path = home.token
     try:
         return _existing(path)
     except FileNotFoundError:
@@ -69,7 +68,7 @@ def check_token(headers: Mapping[str, str], expected: str) -> None:
     same = hmac.compare_digest(given.strip().encode(), expected.encode())
     if scheme.lower() != "bearer" or not same:
         raise Unauthorized(
-            f"The token is missing or wrong; send 'Authorization: Bearer TOKEN' with the one in {TOKEN_FILE} "
+            "The token is missing or wrong; send 'Authorization: Bearer TOKEN' with the one in api_token "
             "of the home."
         )
 
