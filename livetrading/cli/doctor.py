@@ -19,7 +19,7 @@ from ..adapters.stamps import stamp
 from ..adapters.store import Store
 from ..core.errors import LivetradingError
 from ..core.types import Mode
-from ..execution import views
+from ..execution import bar_check, views
 from . import doctor_ibkr
 from .acting import utc_now
 from .doctor_ibkr import Check, check
@@ -112,7 +112,7 @@ def _samples(home: Home) -> list[Check]:
 
 def _sources(home: Home) -> list[Check]:
     """The bars of every agent that trades real days must reach the last session."""
-    found, last = [], calendar().last_complete(utc_now())
+    found = []
     agents = [
         a for a in views.agents(Store(home))
         if a["mode"] in (Mode.PAPER, Mode.IBKR) and (a["is_running"] or a["current_position"])
@@ -121,13 +121,11 @@ def _sources(home: Home) -> list[Check]:
     for source, symbol in sorted({(a["source"], a["symbol"]) for a in agents if a["source"] != "ibkr"}):
         name = f"bars of {symbol} from {source}"
         try:
-            end = open_source(source, home.cache).daily(symbol, now=utc_now()).frame.index[-1].date()
+            reach, _ = bar_check.read(source, home.cache, symbol, utc_now())
         except LivetradingError as error:
             found.append(check(name, False, str(error), "mend the source, or deploy with another one"))
             continue
-        fresh = end >= last
-        cure = "" if fresh else "use a source that is kept up to date, such as yahoo"
-        found.append(check(name, fresh, f"end at {end}, the last session is {last}", cure))
+        found.append(check(name, reach.current, str(reach), "" if reach.current else bar_check.cure(source)))
     return found
 
 
