@@ -1,11 +1,11 @@
 """The bars that an agent is to trade on: read before it is deployed, and watched for their end afterwards."""
 
+import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from livetrading.adapters.calendar import calendar
 from livetrading.adapters.locks import SchedulerLock
 from livetrading.adapters.stamps import stamp
 from livetrading.core.errors import BadBars, Refused
@@ -127,8 +127,6 @@ def test_an_agent_of_the_version_before_is_judged_by_what_it_missed(tmp_path: Pa
 
 
 def beat(life: Life, at_time: datetime) -> None:
-    import os
-
     with life.store.transaction("system") as db:
         db.table("scheduler").truncate()
         db.table("scheduler").insert({"pid": os.getpid(), "started": stamp(at_time), "heartbeat": stamp(at_time), "doing": ""})
@@ -157,4 +155,3 @@ def test_a_damaged_system_file_costs_no_agent_its_figures(tmp_path: Path) -> Non
     life = deployed(tmp_path, FRAME, Cycler())
     life.store.path("system").write_text("no json")
     assert views.agent(life.store, AGENT)["status_text"] == agent_status.WAITING
-    assert calendar().is_session(life.sessions[0])
