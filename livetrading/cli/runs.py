@@ -24,6 +24,7 @@ from ..core.market import Market
 from ..core.types import Terms
 from ..execution import rehearsal
 from ..research.evaluation import Evaluation, evaluate
+from .acting import tell_pause
 
 SHOW_EVERY = 25
 
@@ -86,6 +87,7 @@ def backtest(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     made = scene(home, options)
     done = run(made, Terms())
     _write(options.ledger, done.run.rows)
+    tell_pause(done.measures)
     return {
         "model_id": made.card.model_id, "start": done.sessions[0], "end": done.sessions[-1],
         "sessions": len(done.run.rows), "trades": len(done.run.trades), "orders": done.run.orders,

@@ -4,12 +4,12 @@ from typing import Any
 
 import streamlit as st
 
-from livetrading.core import admission
+from livetrading.core import admission, pause
 from livetrading.core.card import ModelCard
 from livetrading.core.errors import LivetradingError
 from livetrading.core.types import Limits, Mode, Terms
 from livetrading.dashboard import commands, control, markup, reading, sitemap
-from livetrading.dashboard.format import number, signed_percent, tone
+from livetrading.dashboard.format import markdown, number, signed_percent, tone
 from livetrading.dashboard.markup import Fact
 
 from . import agent, deploy_bars, deploy_ibkr, dialogs
@@ -41,6 +41,8 @@ def form(card: ModelCard, key: str, label: str, *, named: bool = True) -> None:
             f"buy and hold {signed_percent(card.metrics['buy_and_hold'].get('total_return_pct'))}", tone(gain),
         ),
     ]))
+    if not named and (said := pause.words(test.get("pause"))):  # elsewhere the test itself stands above
+        st.warning(markdown(said))
     options = _terms(card, key)
     # Both are asked: what a person has to tick or mend stands there at once.
     fit = [deploy_bars.allowed(card, key, options), _allowed(test, key, options)]
