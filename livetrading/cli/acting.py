@@ -11,7 +11,7 @@ from ..adapters.calendar import calendar
 from ..adapters.home import Home
 from ..adapters.locks import SchedulerLock
 from ..adapters.store import Store
-from ..core import pause
+from ..core import drawdown_pause
 from ..core.errors import Conflict, LivetradingError, NotFound, Refused
 from ..execution import requests
 from ..execution.agent_manager import AgentManager
@@ -29,7 +29,7 @@ def utc_now() -> datetime:
 
 def tell_pause(test: dict[str, Any]) -> None:
     """Say on standard error where a test's drawdown limit paused it."""
-    said = pause.words(test.get("pause"))
+    said = drawdown_pause.words(test.get("pause"))
     if said:
         print(said, file=sys.stderr)
 

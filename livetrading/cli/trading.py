@@ -15,7 +15,7 @@ from ..adapters.locks import SchedulerLock
 from ..adapters.registry import Registry
 from ..adapters.stamps import parse_stamp
 from ..adapters.store import Store
-from ..core import admission, agent_ledger, ledger, pause
+from ..core import admission, agent_ledger, drawdown_pause, ledger
 from ..core.errors import Conflict, NotFound
 from ..core.types import Mode, Terms
 from ..dashboard import kinds
@@ -58,7 +58,7 @@ def deploy(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     job = known["args"]["job_id"] if known else _test_job(home, store, options, terms)
     test = jobs.job(store, job)["result"]["test"]
     said = admission.admit(Mode(options.mode), test)
-    warnings = [text for text in (said, pause.words(test.get("pause")), reach and reach.warning()) if text]
+    warnings = [text for text in (said, drawdown_pause.words(test.get("pause")), reach and reach.warning()) if text]
     for text in warnings:
         print(text, file=sys.stderr)
     done = act(

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import metrics, pause, rules
+from ..core import drawdown_pause, metrics, rules
 from ..core.market import Market
 from ..core.types import AgentType, Terms
 from . import backtest
@@ -19,7 +19,7 @@ NO_LIMIT = 1.0
 class Evaluation:
     """A model's run and its measures; ``hold`` is buy-and-hold's equity, one a session.
 
-    Where the drawdown limit paused the run, ``measures`` say so under ``pause`` (``core.pause``),
+    Where the drawdown limit paused the run, ``measures`` say so under ``pause`` (``core.drawdown_pause``),
     else that is None, and ``unpaused`` is the equity of the same run without the limit.
     """
 
@@ -63,7 +63,7 @@ def evaluate(
         free = replace(terms, limits=replace(terms.limits, max_drawdown=NO_LIMIT))
         other = backtest.run(market, bars, agent_type, policy, free, open_shift_atr)
         unpaused = other.equity
-        found = pause.document(
+        found = drawdown_pause.document(
             sessions[run.paused], terms.limits.max_drawdown, len(sessions) - run.paused - 1, run.buys_lost,
             metrics.measure(other.equity, other.trades, other.held),
         )

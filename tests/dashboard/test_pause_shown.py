@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from livetrading.cli.main import main
-from livetrading.core import pause
+from livetrading.core import drawdown_pause
 from livetrading.dashboard import figures
 
 from .conftest import model_of
@@ -30,7 +30,7 @@ def test_a_deployment_and_its_what_if_say_where_its_own_limit_paused_the_test(
     words = ("deploy", model_of(own), "--mode", "replay", "--max-drawdown", "0.02")
     made, said = run(own, capsys, *words)
     found = made["test"]["pause"]
-    sentence = pause.words(found)
+    sentence = drawdown_pause.words(found)
     assert sentence in made["warnings"] and sentence in said
     assert f"The drawdown limit of 2 % paused this test on {found['session']}" in sentence
     assert found["without"]["num_trades"] > made["test"]["num_trades"]
@@ -52,7 +52,7 @@ def with_test(root: Path, keep: bool) -> None:
         row[1] = 8_000.0
     if keep:
         without = {**test["metrics"], "total_return_pct": 77.77}
-        test["metrics"]["pause"] = pause.document(test["equity"][fall][0], 0.15, len(test["equity"]) - fall - 1, 21, without)
+        test["metrics"]["pause"] = drawdown_pause.document(test["equity"][fall][0], 0.15, len(test["equity"]) - fall - 1, 21, without)
         test["unpaused"] = test["buy_and_hold"]
     else:
         del test["metrics"]["pause"], test["unpaused"]

@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from livetrading.core import admission, pause
+from livetrading.core import admission, drawdown_pause
 from livetrading.core.card import ModelCard
 from livetrading.core.errors import LivetradingError
 from livetrading.core.types import Limits, Mode, Terms
@@ -41,7 +41,7 @@ def form(card: ModelCard, key: str, label: str, *, named: bool = True) -> None:
             f"buy and hold {signed_percent(card.metrics['buy_and_hold'].get('total_return_pct'))}", tone(gain),
         ),
     ]))
-    if not named and (said := pause.words(test.get("pause"))):  # elsewhere the test itself stands above
+    if not named and (said := drawdown_pause.words(test.get("pause"))):  # elsewhere the test itself stands above
         st.warning(markdown(said))
     options = _terms(card, key)
     # Both are asked: what a person has to tick or mend stands there at once.

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from livetrading.core import pause
+from livetrading.core import drawdown_pause
 from livetrading.core.bars import to_rows
 from livetrading.core.card import ModelCard
 from livetrading.core.types import Limits
@@ -36,7 +36,7 @@ def render(card: ModelCard) -> None:
         f"{count(card.timesteps)} steps, seed {card.seed}, bars from {card.source}. {card.source_note}"
     )
     paused = pause_of(test)
-    if said := pause.words(paused):
+    if said := drawdown_pause.words(paused):
         st.warning(markdown(said))
     measures, charts = st.columns([1, 2.4], gap="medium")
     with measures:
@@ -61,7 +61,7 @@ def pause_of(test: dict[str, Any]) -> dict[str, Any] | None:
     """Where the drawdown limit paused this test; read off the equity of one that an earlier version ran."""
     if "pause" in test["metrics"]:
         return test["metrics"]["pause"]
-    return pause.from_equity(test["equity"], Limits().max_drawdown)
+    return drawdown_pause.from_equity(test["equity"], Limits().max_drawdown)
 
 
 def rows_of(
