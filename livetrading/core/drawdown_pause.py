@@ -31,7 +31,7 @@ def words(pause: Doc | None) -> str | None:
     lost = "" if buys is None else f" and {buys:,} BUY {'signal was' if buys == 1 else 'signals were'} passed over"
     after = pause["sessions_after"]
     text = (f"The drawdown limit of {pause['limit_pct']:g} % paused this test on {pause['session']}: in the {after:,}"
-            f" {'session' if after == 1 else 'sessions'} after it no position was opened{lost}, as it would be live"
+            f" {'session' if after == 1 else 'sessions'} after it no position was opened{lost}. Live, it would be the same"
             f" until you resume the agent.")
     return text + _without(pause.get("without"))
 

@@ -179,7 +179,8 @@ def _shade(figure: go.Figure, sessions: list[str], paused: str) -> None:
         fillcolor="rgba(245,165,36,.10)",
     )
     figure.add_shape(
-        type="line", xref="x", yref="paper", x0=first, x1=first, y0=0, y1=1, line={"color": style.WARN, "width": 1.4, "dash": "dash"},
+        type="line", xref="x", yref="paper", x0=first, x1=first, y0=0, y1=1,
+        line={"color": style.WARN, "width": 1.4, "dash": "dash"},
     )
     figure.add_annotation(
         x=first, xref="x", y=1, yref="paper", yanchor="top", text=f"entries paused {paused}", showarrow=False,

@@ -29,8 +29,8 @@ def words(doc: Doc, scheduler_lives: bool) -> Doc:
     if since:
         text = f"no bars since {since}"
         warnings.append(
-            f"{doc['symbol']} has had no bar from {doc['source']} that could be used since {since}, so the agent trades"
-            f" nothing: {bar_check.cure(str(doc['source']))}."
+            f"No bar of {doc['symbol']} from {doc['source']} after {since} could be used, so the agent trades nothing:"
+            f" {bar_check.cure(str(doc['source']))}."
         )
     elif doc["is_running"] and not scheduler_lives:
         text = WAITING

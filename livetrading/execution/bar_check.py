@@ -57,8 +57,9 @@ class Reach:
         """What to say when the agent could trade nothing on them; None when they are current."""
         if self.current:
             return None
-        return (f"The bars of {self.symbol} from {self.source} {self}: nothing can be traded before later ones come;"
-                f" {cure(self.source)}.")
+        advice = cure(self.source)
+        return (f"The bars of {self.symbol} from {self.source} {self}: nothing can be traded before later ones come."
+                f" {advice[:1].upper()}{advice[1:]}.")
 
 
 def cure(source: str) -> str:
@@ -73,7 +74,7 @@ def read(source: str, cache_dir: Path, symbol: str, now: datetime) -> tuple[Reac
 
 
 def read_for(card: ModelCard, own: pd.DataFrame, source: str, cache_dir: Path, now: datetime) -> Reach:
-    """The same for an agent of this model, ``own`` being the model's bars; BadBars when they cannot go on from those."""
+    """The same for an agent of this model. BadBars also when they cannot go on from ``own``, the model's bars."""
     reach, bars = read(source, cache_dir, card.symbol, now)
     Series(own, []).check(bars.frame, agreement.tolerance(card, bars))
     problem = agreement.undecidable(card, source, own, bars) or _gap(own, bars)

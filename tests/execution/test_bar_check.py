@@ -41,7 +41,7 @@ def test_one_session_behind_is_old_and_said_with_its_age_and_cure(life: Life) ->
     assert not found.current and found.age == 1
     said = found.warning() or ""
     assert f"end at {life.sessions[-2]}, 1 session before the last complete one ({life.sessions[-1]})" in said
-    assert "add the later bars to that file" in said
+    assert "Add the later bars to that file" in said
 
 
 def test_the_sample_is_history(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_an_unknown_year_is_refused_and_not_taken_for_current(life: Life) -> Non
 def shown(life: Life) -> tuple[str, str | None]:
     doc = views.agent(life.store, AGENT)
     assert (doc["status"], doc["is_running"]) == ("running", True)
-    assert bool(doc["no_bars_since"]) == any("no bar" in text for text in doc["warnings"])
+    assert bool(doc["no_bars_since"]) == any("trades nothing" in text for text in doc["warnings"])
     return doc["status_text"], doc["no_bars_since"]
 
 

@@ -38,9 +38,9 @@ def render(card: ModelCard) -> None:
     paused = pause_of(test)
     if said := drawdown_pause.words(paused):
         st.warning(markdown(said))
-    measures, charts = st.columns([1, 2.4], gap="medium")
+    without = (paused or {}).get("without")
+    measures, charts = st.columns([1.25, 2] if without else [1, 2.4], gap="medium")
     with measures:
-        without = (paused or {}).get("without")
         rows = rows_of(test["metrics"], test["buy_and_hold_metrics"], without)
         st.html(markup.table(("Measure", card.agent_type, *(["No limit"] if without else []), "Buy & hold"), rows))
     with charts:
