@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -55,10 +56,10 @@ def test_it_cannot_be_stored_either_and_a_stored_one_stops_no_scheduler(tmp_path
     assert settings.load(home, {}).check_delay_minutes == 30
 
 
-def ended(command: list[str], home: Path, **environment: str) -> tuple[int, str]:
+def ended(command: list[str], home: Path, where: Path = ROOT, **environment: str) -> tuple[int, str]:
     """Exit code and standard error of a command that should not stay."""
     process = subprocess.Popen(
-        [sys.executable, "-m", *command], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-m", *command], cwd=where, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "LIVETRADING_HOME": str(home), **environment},
     )
     try:
@@ -81,18 +82,25 @@ def test_up_says_so_in_one_sentence_and_starts_nothing(tmp_path: Path, by: str) 
     assert code == 1 and len(said.splitlines()) == 1 and "ssh -L" in said
 
 
-@pytest.mark.parametrize("by", ["option", "environment", "config.toml"])
+@pytest.mark.parametrize("by", ["option", "variable", "settings", "config.toml", "nothing"])
 def test_a_direct_start_of_the_app_on_every_interface_ends_with_the_sentence(tmp_path: Path, by: str) -> None:
-    port = free_port()
-    command = ["streamlit", "run", "app.py", f"--server.port={port}"]
-    environment = {}
+    """``config.toml`` and ``nothing``: what lies beside app.py was changed, or is gone; Streamlit then listens everywhere."""
+    port, where = free_port(), ROOT
+    command = ["streamlit", "run", "app.py", f"--server.port={port}", "--server.headless=true"]
+    environment = {"PYTHONPATH": str(ROOT)}
     if by == "option":
         command.append("--server.address=0.0.0.0")
-    elif by == "environment":
+    elif by == "variable":
         environment["STREAMLIT_SERVER_ADDRESS"] = "::"
-    else:
+    elif by == "settings":
         environment["LIVETRADING_ADDRESS"] = "0.0.0.0"
-    code, said = ended(command, tmp_path / "home", **environment)
+    else:
+        where = tmp_path
+        shutil.copy(ROOT / "app.py", tmp_path)
+        (tmp_path / ".streamlit").mkdir()
+        text = '[server]\naddress = "0.0.0.0"\n' if by == "config.toml" else ""
+        (tmp_path / ".streamlit" / "config.toml").write_text(text)
+    code, said = ended(command, tmp_path / "home", where, **environment)
     assert code == 1 and "ssh -L" in said and "Traceback" not in said
     with socket.socket() as probe, pytest.raises(OSError):
         probe.connect(("127.0.0.1", port))
