@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 
 from ..core.errors import BadInput, Conflict
+from . import private
 from .files import atomic_write, process_alive, unavailable
 from .home import Home
 from .stamps import parse_stamp, stamp
@@ -100,7 +101,7 @@ class SchedulerLock:
 
     def _try(self) -> bool:
         try:
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT, private.FILE)
         except OSError as error:
             raise unavailable(error, self.path, "locked") from None
         if not _flock(fd, fcntl.LOCK_EX, self.path):

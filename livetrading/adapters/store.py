@@ -17,6 +17,7 @@ from tinydb import TinyDB
 from tinydb.storages import MemoryStorage
 
 from ..core.errors import BadInput, Damaged, Unavailable
+from . import private
 from .files import atomic_write, read_file, sync_directory, unavailable
 from .home import Home
 from .jsonio import dump, load
@@ -94,7 +95,7 @@ class Store:
     @contextmanager
     def _locked(self, path: Path) -> Iterator[None]:
         lock = filelock.FileLock(
-            f"{path}.lock", timeout=self._lock_timeout, poll_interval=_POLL_SECONDS, thread_local=False
+            f"{path}.lock", timeout=self._lock_timeout, mode=private.FILE, poll_interval=_POLL_SECONDS, thread_local=False
         )
         try:
             lock.acquire()

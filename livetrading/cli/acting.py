@@ -1,5 +1,6 @@
 """Requests from the command line: answered by the scheduler, or applied here if there is none."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from ..adapters.calendar import calendar
 from ..adapters.home import Home
 from ..adapters.locks import SchedulerLock
 from ..adapters.store import Store
+from ..core import drawdown_pause
 from ..core.errors import Conflict, LivetradingError, NotFound, Refused
 from ..execution import requests
 from ..execution.agent_manager import AgentManager
@@ -23,6 +25,13 @@ ACCOUNT_SECONDS = 15.0
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def tell_pause(test: dict[str, Any]) -> None:
+    """Say on standard error where a test's drawdown limit paused it."""
+    said = drawdown_pause.words(test.get("pause"))
+    if said:
+        print(said, file=sys.stderr)
 
 
 def new_desk(home: Home) -> Desk:

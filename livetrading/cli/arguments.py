@@ -79,6 +79,7 @@ def _trading(add: Any) -> None:
     deploy.add_argument("--confirm", default=None, metavar="ACCOUNT", help="the account number, for real money")
     deploy.add_argument("--late-entry", default="skip", choices=["skip", "day"],
                         help="an entry that missed the open, in mode ibkr: skip it, or send it until 10:00 New York")
+    deploy.add_argument("--old-bars", default="warn", choices=["warn", "refuse"], help=argparse.SUPPRESS)
     deploy.add_argument("--agent-type", default=None, choices=["PPO", "SAC"], help=argparse.SUPPRESS)
     deploy.add_argument("--symbol", default=None, help=argparse.SUPPRESS)
     deploy.add_argument("--request-id", default=None, help=argparse.SUPPRESS)

@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ..adapters import settings
 from ..adapters.bars import check_symbol, open_source, sample
 from ..adapters.brokers.ibkr_recorder import Recorder
 from ..adapters.calendar import calendar
@@ -20,7 +21,7 @@ from ..adapters.stamps import stamp
 from ..adapters.store import Store
 from ..core.errors import LivetradingError
 from ..core.types import Mode
-from ..execution import views
+from ..execution import bar_check, views
 from . import doctor_evidence, doctor_ibkr
 from .acting import utc_now
 from .doctor_ibkr import Check, check
@@ -48,7 +49,7 @@ def doctor(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         return [*found, doctor_evidence.recording(recorder)] if recorder is not None else found
 
     broker.__name__ = "broker"
-    others = [_versions, _calendar, _clock, _disk, _samples, _sources, _models, _latch, _scheduler]
+    others = [_versions, _calendar, _clock, _disk, _address, _samples, _sources, _models, _latch, _scheduler]
     steps: list[Callable[[Home], list[Check]]] = [*([] if options.ibkr else others), broker]
     checks = [found for step in steps for found in _guarded(step, home)]
     lines = [
@@ -109,6 +110,11 @@ def _disk(home: Home) -> list[Check]:
     return [check("disk", ok, f"{free / 1e9:.1f} GB free for {home.root}", "" if ok else "make room or choose another --home")]
 
 
+def _address(home: Home) -> list[Check]:
+    address = settings.check_address(settings.load(home).address)
+    return [check("address", True, f"only this computer reaches the dashboard at {address}")]
+
+
 def _samples(home: Home) -> list[Check]:
     made = [open_source("sample", home.cache).daily(s, now=utc_now()) for s in sample.symbols()]
     return [check("sample bars", True, ", ".join(f"{b.symbol} to {b.frame.index[-1].date()}" for b in made))]
@@ -116,7 +122,7 @@ def _samples(home: Home) -> list[Check]:
 
 def _sources(home: Home) -> list[Check]:
     """The bars of every agent that trades real days must reach the last session."""
-    found, last = [], calendar().last_complete(utc_now())
+    found = []
     agents = [
         a for a in views.agents(Store(home))
         if a["mode"] in (Mode.PAPER, Mode.IBKR) and (a["is_running"] or a["current_position"])
@@ -125,13 +131,11 @@ def _sources(home: Home) -> list[Check]:
     for source, symbol in sorted({(a["source"], a["symbol"]) for a in agents if a["source"] != "ibkr"}):
         name = f"bars of {symbol} from {source}"
         try:
-            end = open_source(source, home.cache).daily(symbol, now=utc_now()).frame.index[-1].date()
+            reach, _ = bar_check.read(source, home.cache, symbol, utc_now())
         except LivetradingError as error:
             found.append(check(name, False, str(error), "mend the source, or deploy with another one"))
             continue
-        fresh = end >= last
-        cure = "" if fresh else "use a source that is kept up to date, such as yahoo"
-        found.append(check(name, fresh, f"end at {end}, the last session is {last}", cure))
+        found.append(check(name, reach.current, str(reach), "" if reach.current else bar_check.cure(source)))
     return found
 
 

@@ -61,7 +61,7 @@ def probe(
         _agreed(health.account, confirm)
 
         def run(record: Record, instrument: Instrument) -> Probe:
-            broker = IbkrBroker(connection, probe_record.PREFIX, instrument)
+            broker = IbkrBroker(connection, probe_record.PREFIX, instrument, gate=lambda number: _agreed(number, confirm))
             halted = lambda: HaltLatch(home).status() is not None  # noqa: E731
             return Probe(broker, record, lambda r: probe_record.save(store, r), halted, clock, pause)
 

@@ -73,7 +73,7 @@ def up(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     logs.setup(home, "up")
     chosen = settings.load(home)
     port = options.port if options.port is not None else chosen.port
-    _must_be_free(chosen.address, port)
+    _must_be_free(settings.check_address(chosen.address), port)
     holder = SchedulerLock(home).holder()
     if holder is not None:
         raise Conflict(f"a {holder.role} with pid {holder.pid} already trades in {home.root}; stop that one first.")

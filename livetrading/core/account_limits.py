@@ -6,6 +6,7 @@ compared with anything it would allow everything.
 
 import math
 from dataclasses import dataclass
+from datetime import date
 
 from . import rules
 from .orders import Order
@@ -15,7 +16,10 @@ UNKNOWN = "the broker does not tell {} as a number now; the account's limits can
 
 DAY_TRADES = 3
 DAY_TRADER_EQUITY = 25_000.0
-"""A margin account below it may make three day trades in five sessions (FINRA rule 4210)."""
+"""A margin account below it could make three day trades in five sessions under FINRA rule 4210 (f)(8)(B)."""
+INTRADAY_MARGIN_FROM, PHASED_IN_UNTIL = date(2026, 6, 4), date(2027, 10, 20)
+"""The rule that counts day trades was replaced by intraday margin standards on the first day; a broker may go on
+with it until the second."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +106,22 @@ def entry_refused(order: Order, close: float, terms: Terms, now: Standing, limit
     return None
 
 
-def pattern_day_trader(day_trades: int, now: Standing) -> str:
-    """A warning when one more round trip within a session could bind the account; empty else."""
+def pattern_day_trader(day_trades: int, now: Standing, today: date) -> str:
+    """A warning when one more round trip within a session could bind the account; empty else.
+
+    Until 2026-06-03 FINRA rule 4210 (f)(8)(B) made a margin account with four day trades in five
+    business days a pattern day trader's, which must hold 25,000 USD. SR-FINRA-2025-017, approved in
+    91 FR 20731 (2026-04-17), replaced the count by intraday margin standards: in force since
+    2026-06-04, and brokers may phase them in until 2027-10-20. From then on nothing is counted.
+    """
     if now.net_liquidation is None or not finite(now.net_liquidation):
         return ""
-    if day_trades < DAY_TRADES or now.net_liquidation >= DAY_TRADER_EQUITY:
+    few = day_trades < DAY_TRADES or now.net_liquidation >= DAY_TRADER_EQUITY
+    if few or today > PHASED_IN_UNTIL:
         return ""
-    return (f"{day_trades} day trades in five sessions with {now.net_liquidation:,.0f} {now.currency} in the account:"
-            f" below 25,000 USD a margin account may be held to closing trades after a fourth")
+    counted = f"{day_trades} day trades in five sessions with {now.net_liquidation:,.0f} {now.currency} in the account"
+    if today < INTRADAY_MARGIN_FROM:
+        return f"{counted}: below 25,000 USD a margin account may be held to closing trades after a fourth"
+    return (f"{counted}: FINRA's rule on pattern day traders was replaced on {INTRADAY_MARGIN_FROM} by limits on intraday"
+            f" margin, but your broker may still apply the old one until {PHASED_IN_UNTIL} and hold a margin account"
+            f" below 25,000 USD to closing trades after a fourth; ask it which rule your account is under")

@@ -31,7 +31,8 @@ class AgentConfig:
     created the agent, so that applying it again creates no second one. At a real
     broker: ``account`` and the number that was typed for it, the contract that is
     traded, and whether an entry that missed the open is skipped or goes as a day
-    order.
+    order. ``bars_until``: the last bar that its source had at the deployment, empty if
+    nobody looked.
     """
 
     agent_id: str
@@ -50,6 +51,7 @@ class AgentConfig:
     con_id: int = 0
     primary: str = ""
     late_entry: str = "skip"
+    bars_until: str = ""
 
     def __post_init__(self) -> None:
         if not AGENT_ID.fullmatch(self.agent_id) or len(self.agent_id) > 24:

@@ -105,7 +105,7 @@ def _create(home: Home, path: Doc, body: Doc) -> Doc:
     card = reading.registry().card(order.model_id)
     payloads.check_match(order, str(card.agent_type), card.symbol)
     answer = control.deploy(home, order.model_id, order.options, BY, order.request_id)
-    return {"message": f"{answer.get('agent_id')} is deployed and running.", **answer}
+    return {**answer, "message": control.deployed(answer)}
 
 
 def _request(kind: str) -> Work:

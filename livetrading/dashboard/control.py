@@ -4,7 +4,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from livetrading.adapters import settings
+from livetrading.adapters import private, settings
 from livetrading.adapters.halt import HaltLatch
 from livetrading.adapters.home import Home
 from livetrading.adapters.locks import SchedulerLock
@@ -67,12 +67,23 @@ def emergency_stop(home: Home, reason: str, by: str, command_id: str, all_orders
 
 
 def deploy(home: Home, model_id: str, options: dict[str, Any], by: str, request_id: str) -> dict[str, Any]:
-    """Run ``deploy``: ``{"agent_id", "test"}``. ``options`` are its long options."""
+    """Run ``deploy``: ``{"agent_id", "test", "warnings", …}``. ``options`` are its long options. Raises
+    OldBars if it was asked to refuse them."""
     pairs = [part for name, value in options.items() if value is not None for part in (f"--{name}", str(value))]
-    return _answered(commands.run(
+    answer = commands.run(
         home, ["deploy", model_id, *pairs, "--by", by, "--request-id", request_id], DEPLOY_SECONDS,
         f"deploy-{request_id}",
-    ))
+    )
+    if answer.error is not None and "old_bars" in answer.values:
+        raise OldBars(answer.error)
+    return _answered(answer)
+
+
+def deployed(answer: dict[str, Any]) -> str:
+    """What a deployment came to, in a sentence."""
+    if answer.get("bars_current") is False:
+        return f"{answer.get('agent_id')} is deployed; it trades nothing until bars after {answer['bars_until']} come."
+    return f"{answer.get('agent_id')} is deployed and running."
 
 
 def start_scheduler(home: Home, check_time: str | None = None) -> tuple[int | None, bool]:
@@ -81,7 +92,7 @@ def start_scheduler(home: Home, check_time: str | None = None) -> tuple[int | No
     One start at a time; returns when the new process holds the lock. Raises
     Unavailable if it does not come up.
     """
-    with FileLock(home.root / "scheduler.start.lock", timeout=START_SECONDS):
+    with FileLock(home.root / "scheduler.start.lock", timeout=START_SECONDS, mode=private.FILE):
         holder = SchedulerLock(home).holder()
         if check_time is not None:
             _set_check_time(home, check_time, running=holder is not None)
@@ -105,6 +116,12 @@ def _set_check_time(home: Home, text: str, running: bool) -> None:
     if running:
         raise Conflict("A scheduler runs already with another check time; stop it first, then start it with this one.")
     settings.save(home, "check_delay_minutes", delay)
+
+
+class OldBars(LivetradingError):
+    """The bars do not reach the last session: choose another source, or say that you know."""
+
+    http_status = 409
 
 
 def _answered(answer: commands.Answer) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from .passes import due_sessions
 log = logging.getLogger(__name__)
 Doc = dict[str, Any]
 SESSIONS = 5
-"""Of day trades that count together."""
+"""Of day trades that are counted together, as the rule before the intraday margin standards did."""
 AWAY_FOR = timedelta(seconds=30)
 """So long a broker may be away before a person should hear of it."""
 LACKING_FOR = timedelta(minutes=45)
@@ -49,7 +49,8 @@ def publish(desk: Desk, now: datetime) -> list[str]:
     if not health.ready:
         return [text for text in [_away(desk, health, now)] if text]
     standing = desk.account.standing(health.account, now)
-    warning = account_limits.pattern_day_trader(doc["day_trades"], standing)
+    today = now.astimezone(NEW_YORK).date()
+    warning = account_limits.pattern_day_trader(doc["day_trades"], standing, today)
     return [text for text in [_lacking(desk, health, now), warning] if text]
 
 

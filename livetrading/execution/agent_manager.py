@@ -124,7 +124,8 @@ class AgentManager:
             agent_id=self._next_id(card), model_id=card.model_id, agent_type=card.agent_type,
             symbol=card.symbol, mode=mode, source=str(args.get("source") or card.source),
             terms=terms, time_frame=str(args.get("time_frame", "daily")),
-            pace=_pace(args.get("pace", 1.0)), zip_sha256=card.zip_sha256, request_id=request_id, **in_account,
+            pace=_pace(args.get("pace", 1.0)), zip_sha256=card.zip_sha256, request_id=request_id,
+            bars_until=_day(args.get("bars_until", "")), **in_account,
         )
         first = card.test.start if mode == Mode.REPLAY else self._first_session(now)
         dossier = Dossier(self.desk.home, config.agent_id)
@@ -242,6 +243,14 @@ def _pace(value: Any) -> float:
         return float(value)
     except (TypeError, ValueError):
         raise BadInput(f"pace is {value!r}; give seconds a session, such as 1.") from None
+
+
+def _day(value: Any) -> str:
+    """A session as ISO date, or nothing."""
+    try:
+        return date.fromisoformat(value).isoformat() if value else ""
+    except (TypeError, ValueError):
+        raise BadInput(f"bars_until is {value!r}; give the last bar's day as YYYY-MM-DD.") from None
 
 
 def _mode(value: Any) -> Mode:

@@ -178,7 +178,7 @@ def state_document(state: AgentState, exposure: Exposure, seq: int, at: str) -> 
         "unprotected_since": stamp(exposure.bare_since) if exposure.bare_since else None,
         "unprotected_seconds": exposure.seconds,
         "warnings": _warnings(state), "capital": book.capital, "model_id": config.model_id,
-        "source": config.source, "bars_source": state.priced_by or None,
+        "source": config.source, "bars_source": state.priced_by or None, "bars_until": config.bars_until or None,
         "account": config.account or None, "late_entry": config.late_entry, "pace": config.pace,
         "time_frame": config.time_frame,
         "deployed_at": state.deployed_at, "first_session": state.first_session,

@@ -12,7 +12,7 @@ from types import FrameType
 
 import schedule
 
-from ..adapters import files, settings
+from ..adapters import files, private, settings
 from ..adapters.calendar import calendar
 from ..adapters.home import Home
 from ..adapters.locks import SchedulerLock
@@ -115,6 +115,7 @@ class Scheduler:
 
     def _open(self) -> None:
         files.sweep(self.home.root)
+        private.close_content(self.home.root)
         self._repair()
         self._try(self._say, "starting")
         self.desk.open()

@@ -4,7 +4,7 @@ Reading takes no lock and changes nothing. Numbers come from the files that the
 scheduler writes after each journal line; times are ISO UTC.
 """
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -15,9 +15,10 @@ from ..adapters.locks import SchedulerLock
 from ..adapters.registry import Registry
 from ..adapters import settings
 from ..adapters.stamps import parse_stamp, stamp
-from ..adapters.store import Store
+from ..adapters.store import Store, Tables
 from ..core.bars import to_rows
 from ..core.errors import Damaged, NotFound
+from . import agent_status
 from .projection import history_files, newest
 
 Doc = dict[str, Any]
@@ -28,21 +29,32 @@ FRESH_SECONDS = 15.0
 """A heartbeat older than this is a scheduler that hangs."""
 
 
-def agents(store: Store) -> list[Doc]:
-    """Every agent that was not removed; one with a damaged file says so in its warnings."""
-    shown = [_status(store, path.name) for path in sorted(store.home.agents.iterdir()) if path.is_dir()]
+def agents(store: Store, now: datetime | None = None) -> list[Doc]:
+    """Every agent that was not removed; one with a damaged file says so in its warnings.
+
+    ``now``, by default the clock's, tells whether a scheduler looks after them.
+    """
+    lives = _lives(store, now)
+    shown = [_status(store, path.name, lives) for path in sorted(store.home.agents.iterdir()) if path.is_dir()]
     return [doc for doc in shown if doc is not None and doc["status"] != "removed"]
 
 
-def agent(store: Store, agent_id: str) -> Doc:
+def agent(store: Store, agent_id: str, now: datetime | None = None) -> Doc:
     """One agent's status; NotFound if there is none, or no more."""
-    found = _status(store, agent_id) if store.home.agent(agent_id).is_dir() else None
+    found = _status(store, agent_id, _lives(store, now)) if store.home.agent(agent_id).is_dir() else None
     if found is None or found["status"] == "removed":
         raise NotFound(f"There is no agent {agent_id}: list them with `python -m livetrading agents`.")
     return found
 
 
-def _status(store: Store, agent_id: str) -> Doc | None:
+def _lives(store: Store, now: datetime | None) -> bool:
+    try:
+        return agent_status.lives(_scheduler(store, store.read("system"), now or datetime.now(UTC)))
+    except Damaged:  # said where the system is shown; nobody can tell, so nothing is claimed
+        return False
+
+
+def _status(store: Store, agent_id: str, lives: bool) -> Doc | None:
     directory = store.home.agent(agent_id)
     try:
         tables = store.read_docs(directory / "state.json")
@@ -53,7 +65,7 @@ def _status(store: Store, agent_id: str) -> Doc | None:
         return _unreadable(agent_id, "its state is not written yet") if (directory / "journal.jsonl").exists() else None
     doc = documents[0]
     sides = {"reconciliation": _differs(store, agent_id), **_cash(store, doc)} if doc["mode"] == "ibkr" else {}
-    return {**doc, **_times(store, doc), **sides, "orders": tables.get("orders", [])}
+    return {**doc, **_times(store, doc), **sides, **agent_status.words({**doc, **sides}, lives), "orders": tables.get("orders", [])}
 
 
 def _cash(store: Store, doc: Doc) -> Doc:
@@ -83,8 +95,9 @@ def _unreadable(agent_id: str, why: str) -> Doc:
     )
     return {
         **numbers, "agent_id": agent_id, "agent_type": kind, "symbol": symbol, "mode": "unknown",
-        "status": "unreadable", "status_reason": why, "is_running": False, "current_position": 0,
-        "num_trades": 0, "estimates": 0, "warnings": [f"{why} The scheduler rebuilds it from the journal at its start."],
+        "status": "unreadable", "status_text": "unreadable", "no_bars_since": None, "status_reason": why,
+        "is_running": False, "current_position": 0, "num_trades": 0, "estimates": 0,
+        "warnings": [f"{why} The scheduler rebuilds it from the journal at its start."],
         "orders": [], "entries_paused": False, "time_frame": "daily", "seq": 0,
     }
 
@@ -129,20 +142,25 @@ def system(store: Store, now: datetime) -> Doc:
     """Scheduler, halt latch and alarms."""
     halt = HaltLatch(store.home).status()
     tables = store.read("system")
-    beat = next(iter(tables.get("scheduler", {}).values()), {})
-    age = (now - parse_stamp(beat["heartbeat"])).total_seconds() if beat.get("heartbeat") else None
-    holder = SchedulerLock(store.home).holder()
-    alive = holder is not None and age is not None and age <= FRESH_SECONDS and holder.pid == beat.get("pid")
     return {
-        "scheduler": {
-            "alive": alive, "pid": beat.get("pid") if holder else None,
-            "heartbeat": beat.get("heartbeat"), "age_seconds": age,
-            "doing": beat.get("doing", ""), "started": beat.get("started"),
-        },
+        "scheduler": _scheduler(store, tables, now),
         "halt": None if halt is None else {
             "reason": halt.reason, "by": halt.by, "at": stamp(halt.at) if halt.at else None
         },
         "broker": next(iter(tables.get("broker", {}).values()), None),
         "alarms": list(tables.get("alarms", {}).values())[-50:],
         "home": str(store.home.root),
+    }
+
+
+def _scheduler(store: Store, tables: Tables, now: datetime) -> Doc:
+    """Whether a scheduler lives: it holds the lock, and its heartbeat is young."""
+    beat = next(iter(tables.get("scheduler", {}).values()), {})
+    age = (now - parse_stamp(beat["heartbeat"])).total_seconds() if beat.get("heartbeat") else None
+    holder = SchedulerLock(store.home).holder()
+    alive = holder is not None and age is not None and age <= FRESH_SECONDS and holder.pid == beat.get("pid")
+    return {
+        "alive": alive, "pid": beat.get("pid") if holder else None,
+        "heartbeat": beat.get("heartbeat"), "age_seconds": age,
+        "doing": beat.get("doing", ""), "started": beat.get("started"),
     }

@@ -1,5 +1,6 @@
 """A limit whose figure is absent or no number refuses: compared with NaN it would allow everything."""
 
+from datetime import date
 from dataclasses import replace
 
 import pytest
@@ -56,4 +57,4 @@ def test_capital_is_not_given_against_a_worth_that_is_no_number(value: float | N
 
 @pytest.mark.parametrize("value", BAD)
 def test_nobody_is_warned_of_a_worth_that_is_not_known(value: float | None) -> None:
-    assert pattern_day_trader(9, replace(NOW, net_liquidation=value)) == ""
+    assert pattern_day_trader(9, replace(NOW, net_liquidation=value), date(2026, 1, 5)) == ""

@@ -37,8 +37,12 @@ def connected(tws: TwsDouble, **more: Any) -> Iterator[IbkrConnection]:
         yield connection
 
 
+def any_account(number: str) -> None:
+    """A gate that lets every account pass: where gates are not what is tried."""
+
+
 def broker(connection: IbkrConnection, agent_id: str = AGENT, symbol: str = "TNA", **more: Any) -> IbkrBroker:
-    return IbkrBroker(connection, agent_id, connection.instrument(symbol), **more)
+    return IbkrBroker(connection, agent_id, connection.instrument(symbol), **{"gate": any_account, **more})
 
 
 def await_that(condition: Callable[[], Any], what: str = "") -> Any:

@@ -26,7 +26,7 @@ from livetrading.core.events import Created, Deployed, Deposited, Filled, Status
 from livetrading.core.types import AgentStatus, AgentType, Leg, Mode
 from livetrading.execution.dossier import Dossier, events_of
 from livetrading.execution.order_executor import OrderExecutor
-from tests.doubles.ibkr import AGENT, BAR, QUICK, await_that, config
+from tests.doubles.ibkr import AGENT, BAR, QUICK, any_account, await_that, config
 from tests.doubles.tws import Bare, Fault, Ledger, Manners, Spoil, TwsDouble
 
 MORNING = datetime(2024, 6, 4, 12, 0, tzinfo=UTC)
@@ -108,7 +108,7 @@ class Process:
 
         Client.placeOrder, self._place = placing, place
         self.ready()
-        broker = IbkrBroker(self.connection, AGENT, self.connection.instrument("TNA"), booked=self.booked)
+        broker = IbkrBroker(self.connection, AGENT, self.connection.instrument("TNA"), booked=self.booked, gate=any_account)
         broker.submit = points.around("submit", broker.submit)
         broker.cancel = points.around("cancel", broker.cancel)
         self.dossier.commit = points.around("commit", self.dossier.commit)

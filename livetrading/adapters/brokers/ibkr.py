@@ -7,7 +7,7 @@ raises Unavailable when TWS does not answer. Only the scheduler owns one.
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
@@ -212,7 +212,8 @@ class IbkrBroker:
     ``booked`` tells how many shares of a key the agent's book already holds as
     fills, ``others`` how many shares of the contract are not this agent's: other
     agents' and the unmanaged rest. ``gate`` refuses an account that is not the agent's:
-    it is asked with every call, for TWS may be logged in to another one by then.
+    it is asked with every call, for TWS may be logged in to another one by then. It has
+    no default: nobody trades an account by forgetting to say which.
     """
 
     connection: IbkrConnection
@@ -221,7 +222,7 @@ class IbkrBroker:
     costs: Costs = Costs()
     booked: Callable[[str], int] = lambda ref: 0
     others: Callable[[], int] = lambda: 0
-    gate: Callable[[str], None] = lambda number: None
+    gate: Callable[[str], None] = field(kw_only=True)
 
     def _call(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         async def gated() -> T:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from livetrading.dashboard import markup
+from livetrading.dashboard import kinds, markup
 from livetrading.dashboard.format import (
     DASH, count, day_and_time, duration, masked, money, new_york, percent, plural, price, signed_money, signed_percent, tone,
 )
@@ -13,11 +13,12 @@ ON_A_CARD = 9
 
 
 def heading(agent: Doc) -> str:
+    kind = kinds.kind_of(agent)
     gain = f"{signed_money(agent['total_pnl'])} ({signed_percent(agent['total_pnl_pct'])})"
     return (
         f'<div class="lt-head"><span class="name">{markup.escape(agent["agent_id"])}</span>'
         f'<span class="lt-muted">{markup.escape(agent["symbol"])} · {markup.escape(agent["agent_type"])}</span>'
-        f"{markup.status_tag(agent['status'])}{markup.tag(agent['mode'], 'lt-accent')}"
+        f"{markup.status_tag(agent['status'], agent.get('status_text') or '')}{markup.tag(kind, kinds.TONES[kind])}"
         f'<span class="pnl {tone(agent["total_pnl"])}">{gain}</span></div>'
     )
 

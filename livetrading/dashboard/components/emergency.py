@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from livetrading.core.errors import LivetradingError
-from livetrading.dashboard import control, markup, reading
+from livetrading.dashboard import control, kinds, markup, reading
 from livetrading.dashboard.format import DASH, count, markdown, masked, plural, signed_money
 
 from . import dialogs
@@ -41,12 +41,20 @@ def announcement(agents: list[dict[str, Any]] | None) -> str:
         )
     running = sum(1 for a in agents if a["is_running"])
     held = [a for a in agents if a["current_position"] and a["status"] != "finished"]
-    unrealised = sum(a["unrealized_pnl"] or 0 for a in held)
-    profit = markdown(f" (unrealised P&L {signed_money(unrealised)})") if held else ""
+    profit = markdown(f" ({_profits(held)})") if held else ""
     return (
         f"Halts all trading, pauses **{plural(running, 'running agent')}**, cancels all open orders and closes "
         f"**{plural(len(held), 'position')}** at market{profit}."
     )
+
+
+def _profits(held: list[dict[str, Any]]) -> str:
+    """What is won or lost so far, by whose money it is."""
+    parts = []
+    for kind, members in kinds.grouped(held).items():
+        unrealised = sum(a["unrealized_pnl"] or 0 for a in members)
+        parts.append(f"{kind}: {len(members):,}, unrealised P&L {signed_money(unrealised)}")
+    return "; ".join(parts)
 
 
 def _agents() -> list[dict[str, Any]] | None:

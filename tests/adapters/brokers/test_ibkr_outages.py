@@ -10,7 +10,8 @@ from livetrading.adapters.brokers.ibkr import IbkrConnection
 from livetrading.core.errors import Unavailable
 from livetrading.core.orders import OrderState
 from tests.doubles.ibkr import (
-    NOW, QUICK, VERSIONS, again_ready, await_that, broker, config, connected, entry, eventually, exit_, impatient, stop,
+    NOW, QUICK, VERSIONS, again_ready, any_account, await_that, broker, config, connected, entry, eventually, exit_,
+    impatient, stop,
 )
 from tests.doubles.tws import Fault, TwsDouble
 
@@ -178,7 +179,7 @@ def broker_of(connection):
     from livetrading.adapters.brokers.ibkr import IbkrBroker
     from livetrading.adapters.brokers.ibkr_orders import Instrument
 
-    return IbkrBroker(connection, "PPO_TNA_001", Instrument("TNA", 38708990, "ARCA"))
+    return IbkrBroker(connection, "PPO_TNA_001", Instrument("TNA", 38708990, "ARCA"), gate=any_account)
 
 
 def test_positions_that_stay_unanswered_at_the_start_are_not_a_flat_account(tws):

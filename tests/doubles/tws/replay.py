@@ -10,7 +10,7 @@ from livetrading.adapters.brokers.ibkr import IbkrBroker, IbkrConnection
 from livetrading.adapters.brokers.ibkr_config import IbkrConfig
 from livetrading.adapters.brokers.ibkr_orders import Instrument
 from livetrading.core.errors import LivetradingError
-from tests.doubles.ibkr import QUICK
+from tests.doubles.ibkr import QUICK, any_account
 
 from .cassette import CassetteTws
 
@@ -92,7 +92,7 @@ def _action(tws: CassetteTws, connection: IbkrConnection, wanted: tuple[str, ...
 def _submit(tws: CassetteTws, connection: IbkrConnection, first: tuple[str, ...]) -> Any:
     child = next((f for f in tws.awaited("3")[1:] if f[28] == first[1]), None) if first[27] == "0" else None
     instrument = Instrument(first[3], int(first[2]), first[10])
-    broker = IbkrBroker(connection, first[26].partition(":")[0], instrument)
+    broker = IbkrBroker(connection, first[26].partition(":")[0], instrument, gate=any_account)
     return broker.submit(_ticket(first), _ticket(child) if child else None, connection.session.clock())
 
 
