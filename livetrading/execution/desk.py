@@ -53,7 +53,7 @@ class Desk:
     """Dossiers and traders by agent id. ``damaged`` says why an agent cannot trade.
 
     ``beside``: sources are asked in threads, and a pass gives way, because requests
-    wait meanwhile. ``pulse`` is called during long work: a sign of life. ``patience``
+    wait meanwhile. ``pulse`` is called during long work, a sign of life: it must neither wait nor use the store. ``patience``
     seconds the first use of a real account waits for its connection.
     """
 
@@ -75,8 +75,10 @@ class Desk:
         self.latch = HaltLatch(self.home)
         self.registry = Registry(self.home)
         self.account = AccountDesk(
-            self.home, lambda: [d.state for d in self.dossiers.values() if d.state.config is not None], self.patience
+            self.home, lambda: [d.state for d in self.dossiers.values() if d.state.config is not None], self.patience,
+            pulse=lambda: self.pulse(),
         )
+        self.store.waiting = lambda: self.pulse()
 
     def close(self) -> None:
         """Let go of the connection to a broker, if there is one."""

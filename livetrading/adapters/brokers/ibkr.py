@@ -7,7 +7,9 @@ raises Unavailable when TWS does not answer. Only the scheduler owns one.
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -30,6 +32,8 @@ T = TypeVar("T")
 UNKNOWN_CONTRACT = 200
 CALL_SECONDS = 60.0
 """No call takes longer, whatever its parts may take."""
+SLICE_SECONDS = 1.0
+"""So often a sign of life is given while a call waits."""
 
 
 class IbkrConnection:
@@ -43,6 +47,8 @@ class IbkrConnection:
         self.desk = OrderDesk(self.session)
         self.history = HistoryDesk(self.session)
         self._running: Any = None
+        self.pulse: Callable[[], object] = lambda: None
+        """Called by whoever waits for an answer, while it waits."""
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -76,8 +82,13 @@ class IbkrConnection:
         if not self._thread.is_alive():
             raise Unavailable("The connection to Interactive Brokers is closed; start the scheduler.")
         future = asyncio.run_coroutine_threadsafe(work(), self._loop)
+        end = time.monotonic() + seconds
+        while not wait([future], min(SLICE_SECONDS, max(end - time.monotonic(), 0.0))).done:
+            self.pulse()
+            if time.monotonic() >= end:
+                break
         try:
-            return future.result(seconds)
+            return future.result(0)
         except TimeoutError:
             future.cancel()
             raise Unavailable(f"Interactive Brokers did not answer within {seconds:g} s; it is asked again.") from None
