@@ -99,3 +99,8 @@ def _exit(state: AgentState, sold: int) -> ExitState:
         known = exits[0].state not in (OrderState.PLANNED, OrderState.PENDING_NEW)
         return ExitState.WORKING if known else ExitState.QUEUED
     return ExitState.FILLED if sold and state.flat else ExitState.NONE
+
+
+def cancelled(item: Doc) -> str:
+    """An item's cancelled orders in words: ``entry 10, stop 10``; empty if there are none."""
+    return ", ".join(f"{order['leg']} {order['qty']:,}" for order in item.get("cancelled") or [])
