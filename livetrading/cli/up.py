@@ -25,7 +25,7 @@ from ..adapters.home import CHECKOUT, Home
 from ..adapters.locks import SchedulerLock
 from ..adapters.store import Store
 from ..core.errors import BadInput, Conflict
-from ..core.liveness import HUNG_SECONDS, RESTART_SECONDS, Liveness, Watch
+from ..core.liveness import FIRST_BEAT_SECONDS, HUNG_SECONDS, Liveness, Watch
 from ..execution import alarms, heartbeat
 from . import demo
 
@@ -60,7 +60,7 @@ class Child:
     """The pid of one that somebody else has started: then it is left to them, unless it hangs."""
     heart: Callable[[int], object] = lambda pid: time.monotonic()
     """A value that the process of this pid keeps changing while it works; None before its first beat."""
-    first_beat: float = RESTART_SECONDS
+    first_beat: float = FIRST_BEAT_SECONDS
     hung: str = ""
     """Why it is being ended, if it is."""
     _watch: Watch = field(default_factory=Watch)
@@ -94,7 +94,7 @@ class Child:
         beat = self.heart(pid)
         still, limit = self._watch.look((pid, beat), now), self.first_beat if beat is None else HUNG_SECONDS
         if beat is not None:
-            self.first_beat = RESTART_SECONDS
+            self.first_beat = FIRST_BEAT_SECONDS
         if self.hung and still == 0.0:
             self._forget()  # it was only late, or it is another process by now
         elif self.hung and now >= self._kill_at:

@@ -12,8 +12,10 @@ BEAT_SECONDS = 1.0
 STEP_SECONDS = 10.0
 LATE_SECONDS = 15.0
 HUNG_SECONDS = 30.0
+FIRST_BEAT_SECONDS = 40.0
+"""So long a process that was just started may take for its first beat."""
 RESTART_SECONDS = 45.0
-"""A process that hangs has been started again by then. One that starts has so long for its first beat."""
+"""A process that hangs has been started again by then."""
 GLANCE_SECONDS = 1.0
 """So much a single look may add to the time that a heartbeat is seen to stand still."""
 
