@@ -117,6 +117,7 @@ def _kill(home: Home, holder: Holder) -> None:
 
 def _done_here(home: Home, options: argparse.Namespace, halt: Halt) -> dict[str, Any] | None:
     """The stop by this process, as long as something waits. None when another has taken the lock."""
+    print("Trading is halted. No scheduler runs, so this command cancels and sells.", file=sys.stderr, flush=True)
     try:
         while True:
             with desk_in_hand(home) as desk:
