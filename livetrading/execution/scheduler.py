@@ -60,6 +60,7 @@ class Scheduler:
     _next_stop: float = 0.0
     _next_account: float = 0.0
     _account: object = None
+    _usable: bool = False
     _next_replay: dict[str, float] = field(default_factory=dict)
     _seen: tuple[object, ...] = ()
     _warned: dict[tuple[str, str], float] = field(default_factory=dict)
@@ -169,6 +170,9 @@ class Scheduler:
     def _requests(self) -> None:
         """Requests, then the latch: it may have been set without one, or a stop been cut short."""
         self.manager.apply_pending(self.clock())
+        back, self._usable = self.desk.account.usable and not self._usable, self.desk.account.usable
+        if back:
+            self._next_stop = 0.0  # a stop that waited for the account
         if self.desk.latch.status() is None:
             self._next_stop = 0.0
         elif time.monotonic() >= self._next_stop and emergency.goes_on(self.desk):

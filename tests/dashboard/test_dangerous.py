@@ -237,6 +237,17 @@ def test_a_dialog_acts_once_on_a_double_click_and_not_when_it_is_left(
     assert stand.asked() - before == Counter({kind: 1})
 
 
+def test_two_clicks_on_start_are_one_request(
+    page: Page, server: Server, stand: StandIn, opened: tuple[Page, Traffic],
+) -> None:
+    shown(server.root, status="stopped", is_running=False)
+    before = stand.asked()
+    fresh(page, server).get_by_role("button", name="Start", exact=True).dblclick()
+    until(lambda: stand.asked() != before)
+    refreshed(page, opened[1], 2)
+    assert stand.asked() - before == Counter({"start": 1})
+
+
 # -- real money -------------------------------------------------------------
 
 @pytest.fixture
