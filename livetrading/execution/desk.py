@@ -211,7 +211,7 @@ class Desk:
         return LiveTrader(
             dossier, executor.broker, executor, source, self.calendar, card, series,
             _Lazy(self.registry, config.model_id), self.delay,
-            GIVE_WAY_SECONDS if self.beside else math.inf, self._real(dossier, executor, source),
+            GIVE_WAY_SECONDS if self.beside else math.inf, self._real(dossier, executor, source), lambda: self.pulse(),
         )
 
     def _real(self, dossier: Dossier, executor: OrderExecutor, source: BarSource) -> RealAccount | None:

@@ -14,7 +14,7 @@ from ..adapters.home import Home
 from ..adapters.registry import Registry
 from ..adapters import settings
 from ..adapters.stamps import parse_stamp, stamp
-from ..adapters.store import Store
+from ..adapters.store import Store, Tables
 from ..core.bars import to_rows
 from ..core.errors import Damaged, NotFound
 from ..core.liveness import Liveness
@@ -117,9 +117,8 @@ def system(store: Store, now: datetime) -> Doc:
     """Scheduler, halt latch and alarms."""
     halt = HaltLatch(store.home).status()
     tables = store.read("system")
-    beat = next(iter(tables.get("scheduler", {}).values()), {})
     return {
-        "scheduler": _scheduler(heartbeat.look(store.home), beat, now),
+        "scheduler": _scheduler(store, tables, now),
         "halt": None if halt is None else {
             "reason": halt.reason, "by": halt.by, "at": stamp(halt.at) if halt.at else None
         },
@@ -130,11 +129,11 @@ def system(store: Store, now: datetime) -> Doc:
     }
 
 
-def _scheduler(sign: heartbeat.Sign, told: Doc, now: datetime) -> Doc:
+def _scheduler(store: Store, tables: Tables, now: datetime) -> Doc:
     """``liveness``: alive, late, hung or dead; ``alive``: it works, late or not; ``pid`` of the
     scheduler that has the lock, ``command`` of a command that has it."""
-    pid = sign.holder.pid if sign.holder else None
-    state = sign.scheduler
+    sign, told = heartbeat.look(store.home), next(iter(tables.get("scheduler", {}).values()), {})
+    pid, state = sign.holder.pid if sign.holder else None, sign.scheduler
     ours = told if state == Liveness.DEAD or told.get("pid") == pid else {}
     beat = stamp(now - timedelta(seconds=sign.still)) if state != Liveness.DEAD else ours.get("heartbeat")
     age = sign.still if state != Liveness.DEAD else _age(ours.get("heartbeat"), now)
