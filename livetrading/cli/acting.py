@@ -43,12 +43,13 @@ def new_desk(home: Home) -> Desk:
 @contextmanager
 def desk_in_hand(home: Home) -> Iterator[Desk]:
     """The desk under the scheduler's lock, recovered. Conflict names who holds it."""
-    with SchedulerLock(home).acquire("command"):
+    with SchedulerLock(home).acquire("command") as lock:
         logs.setup(home, "command")
         store = Store(home)
-        for name in ("requests", "jobs", "system"):
+        for name in ("requests", "jobs", "system", "stop"):
             store.repair(name, utc_now())
         desk = new_desk(home)
+        desk.pulse = lock.beat
         try:
             desk.open()
             yield desk
@@ -71,10 +72,14 @@ def act(
                 AgentManager(desk).apply_pending(utc_now())
         except Conflict:
             pass  # a scheduler came up in between: it answers
-    done = requests.wait(store, made, timeout)
+    return answered(requests.wait(store, made, timeout))
+
+
+def answered(done: dict[str, Any]) -> dict[str, Any]:
+    """The outcome of a request as an answer. Raises what refused it."""
     if done["status"] == "refused":
         raise _refusal(done)
-    return {"request_id": made, "status": "done", "message": done["message"], **done["result"], "text": done["message"]}
+    return {"request_id": done["id"], "status": "done", "message": done["message"], **done["result"], "text": done["message"]}
 
 
 def _refusal(done: dict[str, Any]) -> LivetradingError:

@@ -29,7 +29,7 @@ def day(text: str) -> date:
 
 
 def _processes(add: Any) -> None:
-    up = add("up", "up", "up", "scheduler and dashboard together, each restarted if it dies")
+    up = add("up", "up", "up", "scheduler and dashboard together, each restarted if it dies or hangs")
     up.add_argument("--port", type=int, default=None, help="of the dashboard (8501)")
     up.add_argument("--demo", action="store_true", help="train, deploy in replay mode and watch")
     add("scheduler", "processes", "scheduler", "the trading process alone")
@@ -110,7 +110,7 @@ def _trading(add: Any) -> None:
 
 
 def _safety(add: Any) -> None:
-    stop = add("emergency-stop", "safety", "emergency_stop", "stop every agent, cancel its orders, sell its position")
+    stop = add("emergency-stop", "safety", "emergency_stop", "stop every agent, cancel its orders, sell its position; exit 0 only when everything is flat")
     stop.add_argument("--reason", default="emergency stop")
     stop.add_argument("--all-orders", action="store_true", help="cancel the broker's other orders too")
     stop.add_argument("--by", default="command line", help=argparse.SUPPRESS)

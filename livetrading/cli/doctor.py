@@ -20,6 +20,7 @@ from ..adapters.registry import Registry
 from ..adapters.stamps import stamp
 from ..adapters.store import Store
 from ..core.errors import LivetradingError
+from ..core.liveness import Liveness
 from ..core.types import Mode
 from ..execution import bar_check, views
 from . import doctor_evidence, doctor_ibkr
@@ -157,5 +158,7 @@ def _scheduler(home: Home) -> list[Check]:
     needed = any(a["is_running"] for a in views.agents(Store(home)))
     if beat["alive"]:
         return [check("scheduler", True, f"alive, pid {beat['pid']}, heartbeat {beat['age_seconds']:.0f} s ago")]
+    if beat["liveness"] == Liveness.HUNG:
+        return [check("scheduler", False, f"hangs, pid {beat['pid']}", f"end process {beat['pid']} and start it again; `up` does both")]
     cure = "python -m livetrading up" if needed else ""
     return [check("scheduler", not needed, "does not run" + (", though agents do" if needed else ""), cure)]

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from livetrading import __version__
 from livetrading.adapters.home import Home
 from livetrading.core.errors import BadInput, LivetradingError, NotFound
+from livetrading.core.stopping import StopState
 
 from . import control, payloads, reading, security
 
@@ -131,8 +132,7 @@ def _confirm_cash(home: Home, path: Doc, body: Doc) -> Doc:
 def _emergency_stop(home: Home, path: Doc, body: Doc) -> Doc:
     stop = payloads.emergency_stop(body)
     answer = control.emergency_stop(home, stop.reason, BY, stop.request_id, stop.all_orders)
-    flat = "Flat: no position and no order of ours is left." if answer.get("flat") else "Halted; exits are queued."
-    return {"message": flat, **answer}
+    return {**answer, "message": control.STOP_WORDS[answer.get("state", StopState.QUEUED)]}
 
 
 def _start_scheduler(home: Home, path: Doc, body: Doc) -> Doc:

@@ -58,6 +58,8 @@ class AccountDesk:
     states: Callable[[], Iterable[AgentState]]
     patience: float = 0.0
     connect: "Callable[[IbkrConfig], IbkrConnection]" = connection
+    pulse: Callable[[], object] = lambda: None
+    """Called while an answer is awaited: a sign of life."""
     _link: "IbkrConnection | None" = None
     _journals: dict[str, AccountJournal] = field(default_factory=dict)
     _instruments: "dict[tuple[str, int], Instrument]" = field(default_factory=dict)
@@ -85,6 +87,7 @@ class AccountDesk:
                 self.close()
             if self._link is None:
                 self._link = self.connect(config_of(settings.load(self.home), typed))
+                self._link.pulse = self.pulse
                 self._link.start()
             return self._link
 
@@ -104,6 +107,11 @@ class AccountDesk:
         if patience and health.state == "refused":
             raise Refused(health.detail)
         raise Unavailable(f"{AWAY} {health.detail}")
+
+    @property
+    def usable(self) -> bool:
+        """Whether the account can be asked at this moment."""
+        return self._link is not None and self._link.health().ready
 
     @property
     def settling(self) -> bool:

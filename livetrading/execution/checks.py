@@ -37,6 +37,7 @@ def run(
             total.more = True
             continue
         at = clock() if clock else now
+        desk.pulse()
         try:
             total.add(desk.trader(agent_id).run(at))
         except LivetradingError as error:

@@ -55,7 +55,7 @@ class Desk:
     """Dossiers and traders by agent id. ``damaged`` says why an agent cannot trade.
 
     ``beside``: sources are asked in threads, and a pass gives way, because requests
-    wait meanwhile. ``pulse`` is called during long work: a sign of life. ``patience``
+    wait meanwhile. ``pulse`` is called during long work, a sign of life: it must neither wait nor use the store. ``patience``
     seconds the first use of a real account waits for its connection.
     """
 
@@ -77,9 +77,11 @@ class Desk:
         self.latch = HaltLatch(self.home)
         self.registry = Registry(self.home)
         self.account = AccountDesk(
-            self.home, lambda: [d.state for d in self.dossiers.values() if d.state.config is not None], self.patience
+            self.home, lambda: [d.state for d in self.dossiers.values() if d.state.config is not None], self.patience,
+            pulse=lambda: self.pulse(),
         )
         self.cash = CashWatch(self.account, self.calendar, self.delay, self._unheard)
+        self.store.waiting = lambda: self.pulse()
 
     def close(self) -> None:
         """Let go of the connection to a broker, if there is one."""
@@ -227,7 +229,7 @@ class Desk:
         return LiveTrader(
             dossier, executor.broker, executor, source, self.calendar, card, series,
             _Lazy(self.registry, config.model_id), self.delay,
-            GIVE_WAY_SECONDS if self.beside else math.inf, self._real(dossier, executor, source),
+            GIVE_WAY_SECONDS if self.beside else math.inf, self._real(dossier, executor, source), lambda: self.pulse(),
         )
 
     def _real(self, dossier: Dossier, executor: OrderExecutor, source: BarSource) -> RealAccount | None:

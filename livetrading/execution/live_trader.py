@@ -66,6 +66,8 @@ class LiveTrader:
     delay: timedelta = timedelta(minutes=30)
     patience: float = math.inf
     real: RealAccount | None = None
+    pulse: Callable[[], object] = lambda: None
+    """Called between two sessions that are booked: a sign of life."""
 
     def __post_init__(self) -> None:
         if self.real is not None:
@@ -173,6 +175,7 @@ class LiveTrader:
             done.more = True
             return True
         for session in self.due(now):
+            self.pulse()
             if time.monotonic() - started > self.patience:
                 done.more = True
                 return False

@@ -3,6 +3,8 @@
 import logging
 import os
 import signal
+import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,8 +19,10 @@ from ..adapters.calendar import calendar
 from ..adapters.home import Home
 from ..adapters.locks import SchedulerLock
 from ..adapters.stamps import stamp
-from ..core.errors import Damaged, LivetradingError
+from ..core import liveness
+from ..core.errors import Conflict, Damaged, LivetradingError
 from ..core.exposure import ALARM_AFTER
+from ..core.stopping import Outcome
 from ..core.types import AgentStatus, Mode
 from . import account_view, alarms, checks, emergency, replay
 from .agent_manager import AgentManager
@@ -26,7 +30,10 @@ from .account_desk import AWAY
 from .desk import Desk
 
 log = logging.getLogger(__name__)
-HEARTBEAT_SECONDS = 5
+TELL_SECONDS = 5
+"""So often what it does is told anew. Its heartbeat is another thing, see ``_pulse``."""
+WARM_SECONDS = 120.0
+"""A library that takes longer to load hangs."""
 BROKER_SECONDS = 60
 PASS_SECONDS = 15
 URGENT = timedelta(minutes=5)
@@ -56,32 +63,34 @@ class Scheduler:
     _next_stop: float = 0.0
     _next_account: float = 0.0
     _account: object = None
+    _usable: bool = False
     _next_replay: dict[str, float] = field(default_factory=dict)
     _seen: tuple[object, ...] = ()
     _warned: dict[tuple[str, str], float] = field(default_factory=dict)
     _doing: str = ""
-    _said: float = 0.0
+    _beaten: float = 0.0
 
     def __post_init__(self) -> None:
         minutes = settings.load(self.home).check_delay_minutes
         self.desk = Desk(self.home, calendar(), timedelta(minutes=minutes), beside=True, pulse=self._pulse)
         self.manager = AgentManager(self.desk)
         self.lock = SchedulerLock(self.home)
+        self._loop = threading.get_ident()
         self.jobs = schedule.Scheduler()
 
     def run(self) -> None:
-        """Hold the lock and trade until SIGTERM or SIGINT. Conflict if another holds it."""
-        with self.lock.acquire("scheduler", self.clock()):
+        """Hold the lock and trade until SIGTERM or SIGINT. Conflict if another scheduler holds it."""
+        with self._locked():
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self._stop)
             self._open()
             for seconds, work in (
-                (1, self._requests), (HEARTBEAT_SECONDS, self._beat), (1, self._pass), (1, self._exposed),
-                (1, self._broker),
+                (1, self._requests), (TELL_SECONDS, self._beat), (1, self._pass), (1, self._exposed), (1, self._broker),
             ):
                 self.jobs.every(seconds).seconds.do(self._try, work)
             log.info("scheduler started with %d agents", len(self.desk.active()))
             while not self.stopping:
+                self._pulse()
                 self._try(self._look)
                 self.jobs.run_pending()
                 self._try(self._replays)
@@ -93,8 +102,24 @@ class Scheduler:
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.stopping = True
 
+    def _locked(self) -> SchedulerLock:
+        """The lock, at once or when the command that works under it has ended or makes room."""
+        told = False
+        while True:
+            try:
+                return self.lock.acquire("scheduler", self.clock())
+            except Conflict as taken:
+                holder = self.lock.holder()
+                if holder is not None and holder.role != "command":
+                    raise
+                if not told:
+                    log.info("the scheduler starts when it can: %s", taken)
+                told = True
+                time.sleep(TURN_SECONDS)
+
     def _try(self, work: Callable[..., object], *args: object) -> None:
         """A full disk or a damaged shared file ends a turn, not the process."""
+        self._pulse()
         try:
             work(*args)
         except Damaged as error:
@@ -104,7 +129,7 @@ class Scheduler:
             self.alarm("", str(error))
 
     def _repair(self) -> None:
-        for name in ("requests", "jobs", "system"):
+        for name in ("requests", "jobs", "system", "stop"):
             try:
                 aside = self.desk.store.repair(name, self.clock())
             except LivetradingError as error:
@@ -122,8 +147,19 @@ class Scheduler:
         for agent_id, why in self.desk.damaged.items():
             self.alarm(agent_id, why)
         self._try(self._requests)
-        _warm()
+        self._warm()
         self._try(self._say, "")
+
+    def _warm(self) -> None:
+        """Load torch before the first decision: later it would delay a request. It takes seconds, on a
+        slow disk a minute, and this loop must beat meanwhile."""
+        loading = threading.Thread(target=_warm, name="warm", daemon=True)
+        loading.start()
+        end = time.monotonic() + WARM_SECONDS
+        while loading.is_alive() and time.monotonic() < end and not self.stopping:
+            loading.join(liveness.BEAT_SECONDS / 2)
+            self._pulse()
+        _one_thread()
 
     # -- every second -----------------------------------------------------
 
@@ -138,14 +174,19 @@ class Scheduler:
     def _requests(self) -> None:
         """Requests, then the latch: it may have been set without one, or a stop been cut short."""
         self.manager.apply_pending(self.clock())
+        back, self._usable = self.desk.account.usable and not self._usable, self.desk.account.usable
+        if back:
+            self._next_stop = 0.0  # a stop that waited for the account
         if self.desk.latch.status() is None:
             self._next_stop = 0.0
-        elif time.monotonic() >= self._next_stop and emergency.unfinished(self.desk):
-            text, result = emergency.stop(self.desk, "", "halt latch", self.clock())
-            log.warning("the halt latch is set. %s", text)
+        elif time.monotonic() >= self._next_stop and emergency.goes_on(self.desk):
+            text, result = emergency.stop(self.desk, "", "halt latch", self.clock(), wait=False)
+            self._warn("", f"the halt latch is set. {text}")
             for item in result["items"]:
-                if item.get("error"):
-                    self.alarm(item["agent_id"], f"emergency stop: {item['error']}")
+                if item["error"]:
+                    # An account that is away is one alarm, not one an agent.
+                    about = "" if item["status"] == Outcome.WAITING else item["agent_id"]
+                    self.alarm(about, f"emergency stop: {item['error']}")
             self._next_stop = time.monotonic() + STOP_AGAIN_SECONDS
 
     def _pass(self) -> None:
@@ -241,8 +282,8 @@ class Scheduler:
         self._say(self._doing)
 
     def _say(self, doing: str) -> None:
-        """Heartbeat: that this process lives, and what it does."""
-        self._doing, self._said = doing, time.monotonic()
+        """What this process does, for people to see."""
+        self._doing = doing
         now = stamp(self.clock())
         with self.desk.store.transaction("system") as db:
             table = db.table("scheduler")
@@ -252,9 +293,12 @@ class Scheduler:
             table.insert({"pid": os.getpid(), "started": started, "heartbeat": now, "doing": doing})
 
     def _pulse(self) -> None:
-        """A heartbeat from within long work."""
-        if time.monotonic() - self._said >= HEARTBEAT_SECONDS:
-            self._try(self._beat)
+        """The heartbeat: from the loop between any two waits, and from within long work. Other threads
+        have none to give: they live on when the loop hangs."""
+        now = time.monotonic()
+        if now - self._beaten >= liveness.BEAT_SECONDS and threading.get_ident() == self._loop:
+            self._beaten = now
+            self.lock.beat()
 
     def _warn(self, agent_id: str, text: str) -> bool:
         """Into the log, and the same again only after an hour."""
@@ -282,7 +326,10 @@ def _signature(path: Path) -> tuple[int, ...]:
 
 
 def _warm() -> None:
-    """Import torch before the first decision: later it would delay a request."""
-    import torch
+    import torch  # noqa: F401
 
-    torch.set_num_threads(1)
+
+def _one_thread() -> None:
+    """Of the thread that decides. Not before torch is there: a test may leave it out."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)

@@ -11,22 +11,20 @@ from typing import Any
 from ..adapters.calendar import calendar
 from ..adapters.halt import HaltLatch
 from ..adapters.home import Home
-from ..adapters.locks import SchedulerLock
 from ..adapters.registry import Registry
 from ..adapters import settings
 from ..adapters.stamps import parse_stamp, stamp
 from ..adapters.store import Store, Tables
 from ..core.bars import to_rows
 from ..core.errors import Damaged, NotFound
-from . import agent_status
+from ..core.liveness import Liveness
+from . import agent_status, heartbeat, stop_record
 from .projection import history_files, newest
 
 Doc = dict[str, Any]
 HISTORY_MONTHS = 480
 LEAD_IN = 504
 """Sessions of the model's own bars shown before an agent's first."""
-FRESH_SECONDS = 15.0
-"""A heartbeat older than this is a scheduler that hangs."""
 
 
 def agents(store: Store, now: datetime | None = None) -> list[Doc]:
@@ -147,6 +145,7 @@ def system(store: Store, now: datetime) -> Doc:
         "halt": None if halt is None else {
             "reason": halt.reason, "by": halt.by, "at": stamp(halt.at) if halt.at else None
         },
+        "stop": stop_record.picture(store, halt),
         "broker": next(iter(tables.get("broker", {}).values()), None),
         "alarms": list(tables.get("alarms", {}).values())[-50:],
         "home": str(store.home.root),
@@ -154,13 +153,19 @@ def system(store: Store, now: datetime) -> Doc:
 
 
 def _scheduler(store: Store, tables: Tables, now: datetime) -> Doc:
-    """Whether a scheduler lives: it holds the lock, and its heartbeat is young."""
-    beat = next(iter(tables.get("scheduler", {}).values()), {})
-    age = (now - parse_stamp(beat["heartbeat"])).total_seconds() if beat.get("heartbeat") else None
-    holder = SchedulerLock(store.home).holder()
-    alive = holder is not None and age is not None and age <= FRESH_SECONDS and holder.pid == beat.get("pid")
+    """``liveness``: alive, late, hung or dead; ``alive``: it works, late or not; ``pid`` of the
+    scheduler that has the lock, ``command`` of a command that has it."""
+    sign, told = heartbeat.look(store.home), next(iter(tables.get("scheduler", {}).values()), {})
+    pid, state = sign.holder.pid if sign.holder else None, sign.scheduler
+    ours = told if state == Liveness.DEAD or told.get("pid") == pid else {}
+    beat = stamp(now - timedelta(seconds=sign.still)) if state != Liveness.DEAD else ours.get("heartbeat")
+    age = sign.still if state != Liveness.DEAD else _age(ours.get("heartbeat"), now)
     return {
-        "alive": alive, "pid": beat.get("pid") if holder else None,
-        "heartbeat": beat.get("heartbeat"), "age_seconds": age,
-        "doing": beat.get("doing", ""), "started": beat.get("started"),
+        "liveness": str(state), "alive": state.works, "pid": pid if state != Liveness.DEAD else None,
+        "heartbeat": beat, "age_seconds": age, "doing": ours.get("doing", "starting" if state.works else ""), "started": ours.get("started"),
+        "command": pid if state == Liveness.DEAD else None,
     }
+
+
+def _age(beat: str | None, now: datetime) -> float | None:
+    return (now - parse_stamp(beat)).total_seconds() if beat else None

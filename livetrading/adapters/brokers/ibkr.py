@@ -47,6 +47,8 @@ class IbkrConnection:
     def __init__(self, config: IbkrConfig, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.config = config
         self._use(IbkrSession(config, clock))
+        self.pulse: Callable[[], object] = lambda: None
+        """Called by whoever waits for an answer, while it waits."""
         self._thread = LoopThread(
             lambda: self.session.run(), self._again, lambda error: self.session.fail(error, "a callback"),
         )
@@ -75,7 +77,7 @@ class IbkrConnection:
 
     def call(self, work: Callable[[], Coroutine[Any, Any, T]], seconds: float = CALL_SECONDS) -> T:
         """Run something in the connection's loop; Unavailable when it takes too long."""
-        return self._thread.call(work, seconds)
+        return self._thread.call(work, seconds, lambda: self.pulse())
 
     # -- the account ------------------------------------------------------
 

@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import logging
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -14,6 +15,8 @@ T = TypeVar("T")
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 """Seconds before a loop that died is made again."""
 WIND_UP = 2.0
+SLICE_SECONDS = 1.0
+"""So often a sign of life is given while a call waits."""
 CLOSED = "The connection to Interactive Brokers is closed; start the scheduler."
 DIED = "The connection to Interactive Brokers died of an error that was not foreseen; it is made again."
 
@@ -65,8 +68,11 @@ class LoopThread:
             self._soon(lambda: asyncio.get_running_loop().stop())
             thread.join(seconds)
 
-    def call(self, work: Callable[[], Coroutine[Any, Any, T]], seconds: float) -> T:
-        """Run something in the loop. Unavailable when it takes too long or the loop dies of something."""
+    def call(
+        self, work: Callable[[], Coroutine[Any, Any, T]], seconds: float, pulse: Callable[[], object] = lambda: None
+    ) -> T:
+        """Run something in the loop. Unavailable when it takes too long or the loop dies of something.
+        ``pulse`` is called once a second while it is waited for."""
         if self._closed.is_set() or self._thread is None:
             raise Unavailable(CLOSED)
         self.revive()
@@ -78,8 +84,13 @@ class LoopThread:
         except RuntimeError:  # it was closed a moment ago
             begun.close()
             raise Unavailable(DIED) from None
+        end = time.monotonic() + seconds
+        while not concurrent.futures.wait([future], min(SLICE_SECONDS, max(end - time.monotonic(), 0.0))).done:
+            pulse()
+            if time.monotonic() >= end:
+                break
         try:
-            return future.result(seconds)
+            return future.result(0)
         except concurrent.futures.CancelledError:
             raise Unavailable(CLOSED if self._closed.is_set() else DIED) from None
         except TimeoutError:
