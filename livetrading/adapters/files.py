@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..core.errors import Unavailable
+from . import private
 
 _CURES = {
     errno.ENOSPC: "the disk is full; free some space and try again",
@@ -22,6 +23,8 @@ _CURES = {
     errno.EPERM: "permission is denied; give this user the right to write there or choose another home with --home",
     errno.EMFILE: "this process has too many open files; raise the limit (ulimit -n) and start it again",
 }
+NAMED = 0o666
+"""Mode of a file that a person named, outside the home: as their umask wants it."""
 _TEMPORARY = re.compile(r"\.(\d{1,9})\.\d+\.tmp\Z")
 _count = itertools.count()
 
@@ -54,20 +57,21 @@ def sync_directory(directory: Path) -> None:
 
 
 def make_directory(directory: Path) -> None:
-    """Create it, parents included, durably. Raises Unavailable."""
+    """Create it for its owner alone, parents included, durably. Raises Unavailable."""
     if directory.is_dir():
         return
     try:
         missing = [directory, *directory.parents]
         missing = list(itertools.takewhile(lambda path: not path.exists(), missing))
-        directory.mkdir(parents=True, exist_ok=True)
+        for made in reversed(missing):
+            made.mkdir(private.DIRECTORY, exist_ok=True)
         for made in missing:
             sync_directory(made.parent)
     except OSError as error:
         raise unavailable(error, directory, "created") from None
 
 
-def write_durably(path: Path, data: bytes, mode: int = 0o666, *, durable: bool = True) -> None:
+def write_durably(path: Path, data: bytes, mode: int = private.FILE, *, durable: bool = True) -> None:
     """Create or overwrite ``path`` in place and fsync it, if ``durable``. Raises OSError."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:
@@ -83,10 +87,10 @@ def temporary_for(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.{next(_count)}.tmp")
 
 
-def atomic_write(path: Path, data: bytes, *, mode: int = 0o666, durable: bool = True) -> None:
+def atomic_write(path: Path, data: bytes, *, mode: int = private.FILE, durable: bool = True) -> None:
     """Replace ``path``: temporary file beside it, fsync, rename, directory fsync.
 
-    ``mode`` is subject to the umask. What another file can rebuild need not be
+    ``mode`` is its owner's alone unless a person named the file, and subject to the umask. What another file can rebuild need not be
     ``durable``: readers see it whole all the same, a power cut may lose it. Raises Unavailable, and then the old
     content stands and nothing is left behind.
     """

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ..core.errors import BadInput
+from . import private
 from .files import sync_directory, temporary_for, unavailable, write_all, write_durably
 from .home import Home
 from .stamps import parse_stamp, stamp
@@ -58,7 +59,7 @@ class HaltLatch:
         except OSError:
             # Disk full, or no hard links here. An empty latch still halts, so
             # make that first and then try to say why.
-            fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+            fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, private.FILE)
             try:
                 if os.fstat(fd).st_size == 0:
                     with suppress(OSError):
@@ -112,7 +113,7 @@ class HaltLatch:
 
 
 def _append(path: Path, line: bytes) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, private.FILE)
     try:
         size = os.fstat(fd).st_size
         try:

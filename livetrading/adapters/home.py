@@ -5,12 +5,14 @@ Standard library only, for the emergency stop comes through here.
 
 import os
 import re
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import BadInput
+from . import private
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 MAX_AGENT_ID = 24
@@ -53,15 +55,17 @@ class Home:
     def resolve(cls, option: str | None = None, environ: Mapping[str, str] = os.environ) -> "Home":
         """``option`` (--home), else LIVETRADING_HOME, else ``var`` in the checkout.
 
-        Creates the directories and tries a write. Raises BadInput in one
-        sentence if that fails.
+        Creates the directories, for their owner alone, and tries a write. Raises
+        BadInput in one sentence if that fails; a home that others can read and that
+        cannot be closed to them is a warning on standard error.
         """
         chosen = option or environ.get("LIVETRADING_HOME") or str(CHECKOUT / "var")
         home = cls(Path(os.path.abspath(os.path.expanduser(chosen))))
         try:
             for directory in (home.root, home.agents, home.models, home.cache, home.logs):
-                directory.mkdir(parents=True, exist_ok=True)
+                directory.mkdir(private.DIRECTORY, parents=True, exist_ok=True)
             _try_write(home.root)
+            _close(home.root)
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or str(error)
             raise BadInput(
@@ -86,6 +90,11 @@ class Home:
     def logs(self) -> Path:
         return self.root / "logs"
 
+    @property
+    def token(self) -> Path:
+        """The secret that programs show to the REST routes; made when the dashboard first starts."""
+        return self.root / "api_token"
+
     def agent(self, agent_id: str) -> Path:
         """The agent's directory, whether it exists or not. Raises BadInput."""
         return self.agents / check_agent_id(agent_id)
@@ -101,10 +110,21 @@ class Home:
         return self.models / check_model_id(model_id)
 
 
+def _close(root: Path) -> None:
+    """A home of an earlier version, or one that was made by hand, is closed when it is first met."""
+    if not os.stat(root).st_mode & private.OTHERS:
+        return
+    problem = private.close_root(root)
+    if problem is None:
+        private.close_content(root)
+    elif sys.stderr is not None:
+        print(problem, file=sys.stderr)
+
+
 def _try_write(root: Path) -> None:
     """Root may do anything but write to a read-only disk, so only a try tells."""
     probe = root / f".probe.{os.getpid()}.0.tmp"
-    fd = os.open(probe, os.O_WRONLY | os.O_CREAT)
+    fd = os.open(probe, os.O_WRONLY | os.O_CREAT, private.FILE)
     os.close(fd)
     with suppress(FileNotFoundError):  # another thread of ours probed as well
         os.unlink(probe)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import Conflict, Damaged
+from . import private
 from .chain import Line, Tail, decode, encode, scan
 from .files import make_directory, sync_directory, unavailable, write_all
 
@@ -107,7 +108,7 @@ class Journal:
             make_directory(self.path.parent)
             flags |= os.O_CREAT | os.O_EXCL
         try:
-            return os.open(self.path, flags, 0o666)
+            return os.open(self.path, flags, private.FILE)
         except FileExistsError:
             raise _foreign(self.path) from None
         except FileNotFoundError:

@@ -2,7 +2,9 @@
 
 A flock on ``scheduler.lock``, which the system frees when the holder dies.
 ``scheduler.pid.json`` only says who it is; whether anyone holds the lock is
-asked of the lock, for the file survives a crash.
+asked of the lock, for the file survives a crash. The holder's heartbeat is written
+into the lock file itself: in place, so that neither a full disk nor another lock
+can hold it up, and in seconds of a clock that nobody sets.
 """
 
 import fcntl
@@ -16,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 
 from ..core.errors import BadInput, Conflict
+from . import private
 from .files import atomic_write, process_alive, unavailable
 from .home import Home
 from .stamps import parse_stamp, stamp
@@ -23,6 +26,7 @@ from .stamps import parse_stamp, stamp
 _SETTLE_SECONDS = 0.5
 """A holder has written its pid by then; a reader's probe has long ended."""
 _POLL_SECONDS = 0.005
+_BEAT_BYTES = 64
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,23 @@ class SchedulerLock:
             undo.callback(self.release)
             self._write_pid(role, now or datetime.now(UTC))
             undo.pop_all()
+        self.beat()
         return self
+
+    def beat(self) -> None:
+        """The holder's sign of life; nothing happens if the lock is not held. Never fails, never waits."""
+        if self.held:
+            with suppress(OSError):
+                os.pwrite(self._fd, f"{os.getpid()} {time.monotonic():.3f}".ljust(_BEAT_BYTES).encode(), 0)
+
+    def heartbeat(self) -> tuple[int, float] | None:
+        """The last beat's pid and its ``time.monotonic``, which is the same clock in every process of a
+        machine; None if there is none. The pid is not the holder's if that has not beaten yet."""
+        try:
+            pid, at = self.path.read_bytes()[:_BEAT_BYTES].split()
+            return int(pid), float(at)
+        except (OSError, ValueError):
+            return None
 
     def release(self) -> None:
         """Give the lock back; nothing happens if it is not held."""
@@ -100,7 +120,7 @@ class SchedulerLock:
 
     def _try(self) -> bool:
         try:
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT, private.FILE)
         except OSError as error:
             raise unavailable(error, self.path, "locked") from None
         if not _flock(fd, fcntl.LOCK_EX, self.path):

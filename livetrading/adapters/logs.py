@@ -1,4 +1,9 @@
-"""The log file: one for all processes of a home, rotated, without secrets."""
+"""The log file: one for all processes of a home, rotated, without secrets.
+
+A log is what a person sends to somebody else. So the home's token is never in it,
+whoever wrote it into a reason, an id or an address, and of a broker account's
+number only the last four digits are.
+"""
 
 import fcntl
 import logging
@@ -7,12 +12,15 @@ import re
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
+from typing import TextIO
 
 from ..core.errors import LivetradingError, Unforeseen, in_a_line
+from . import private
 from .files import make_directory
 from .home import Home
 
@@ -27,15 +35,31 @@ FOREIGN = ("asyncio", "eventkit", "ib_async")
 """Loggers that tell of errors in callbacks of ours."""
 AGAIN_SECONDS = 3600.0
 """The same unforeseen error is logged again, with its traceback, after this long."""
-_secrets: set[str] = set()
 _logged: dict[tuple[str, ...], float] = {}
+_ACCOUNT = re.compile(r"\b(DU|DF|DI|U|F|I)\d{2,5}(\d{4})\b")
+"""Numbers of accounts at Interactive Brokers."""
+_LONG_ENOUGH = 8
+"""Characters; a shorter text would be found in words that are no secret."""
+_secrets: dict[Path, tuple[object, str]] = {}
 _mutex = threading.Lock()
 
 
-def hide(secret: str) -> None:
-    """From now on this text is never written to the log."""
-    if secret:
-        _secrets.add(secret)
+def hide(path: Path) -> None:
+    """What this file holds is never written to the log, also when it is made or changed later."""
+    _secrets.setdefault(path, (None, ""))
+
+
+def _hidden() -> Iterator[str]:
+    """The secrets as they are now; a file that cannot be read keeps what was known of it."""
+    for path, (seen, secret) in list(_secrets.items()):
+        with suppress(OSError):
+            found = os.stat(path)
+            state = (found.st_ino, found.st_mtime_ns, found.st_size)
+            if state != seen:
+                secret = path.read_text(errors="replace").strip()
+                _secrets[path] = (state, secret)
+        if len(secret) >= _LONG_ENOUGH:
+            yield secret
 
 
 def caught(logger: logging.Logger, doing: str, error: Exception) -> LivetradingError:
@@ -70,6 +94,7 @@ def setup(home: Home, role: str, level: int = logging.INFO) -> Path:
     counts. ``role`` says which process speaks. Raises Unavailable.
     """
     make_directory(home.logs)
+    hide(home.token)
     path = home.logs / "livetrading.log"
     with _mutex:
         _attach(path, role, level)
@@ -115,6 +140,11 @@ class SharedFileHandler(WatchedFileHandler):
         self.max_bytes = max_bytes
         self.kept = kept
 
+    def _open(self) -> TextIO:
+        """The log for its owner alone, whatever the umask."""
+        fd = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, private.FILE)
+        return open(fd, self.mode, encoding=self.encoding, errors=self.errors)
+
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record; a disk that refuses costs the line, not the caller."""
         try:
@@ -138,7 +168,7 @@ class SharedFileHandler(WatchedFileHandler):
             return False
 
     def _rotate(self) -> None:
-        fd = os.open(f"{self.baseFilename}.lock", os.O_RDWR | os.O_CREAT, 0o666)
+        fd = os.open(f"{self.baseFilename}.lock", os.O_RDWR | os.O_CREAT, private.FILE)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
             if self._too_long():  # still: another process may have been first
@@ -166,8 +196,9 @@ class _Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
-        for secret in _secrets:
+        for secret in _hidden():
             text = text.replace(secret, _HIDDEN)
+        text = _ACCOUNT.sub(rf"\g<1>{_HIDDEN}\g<2>", text)
         for pattern in _PATTERNS:
             text = pattern.sub(rf"\g<1>{_HIDDEN}", text)
         return text

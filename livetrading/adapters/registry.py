@@ -26,8 +26,8 @@ from ..core.errors import (
     BadInput, Conflict, Damaged, LivetradingError, NotFound, Refused, Unavailable, in_a_line,
 )
 from ..core.types import AgentType
-from . import logs
-from .files import process_alive, sync_directory, unavailable, write_durably
+from . import logs, private
+from .files import make_directory, process_alive, sync_directory, unavailable, write_durably
 from .home import Home
 from .jsonio import plain
 from .packages import check_versions
@@ -66,7 +66,7 @@ class Registry:
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """An empty directory beside the models, gone at the end or at the next register."""
-        self._home.models.mkdir(parents=True, exist_ok=True)
+        make_directory(self._home.models)
         prefix = f"{STAGING}{os.getpid()}-"
         with tempfile.TemporaryDirectory(prefix=prefix, dir=self._home.models) as folder:
             yield Path(folder)
@@ -85,7 +85,8 @@ class Registry:
         files = {ZIP: content, CARD: _json(card.to_dict()), BARS: _csv(bars), TEST: _json(test)}
         staging = self._home.models / f"{STAGING}{os.getpid()}-{card.model_id}"
         try:
-            staging.mkdir(parents=True)
+            make_directory(self._home.models)
+            staging.mkdir(private.DIRECTORY)
             for name, data in files.items():
                 write_durably(staging / name, data)
             sync_directory(staging)

@@ -1,5 +1,6 @@
 """Settings of one home: ``settings.toml``, and ``LIVETRADING_*`` over it."""
 
+import ipaddress
 import json
 import os
 import re
@@ -28,7 +29,7 @@ PAPER_OPENS = ("day", "auction")
 class Settings:
     """Validated at birth: BadInput names the key.
 
-    ``address``, ``port`` and ``allowed_hosts`` are the dashboard's; a check
+    ``address`` (see ``check_address``), ``port`` and ``allowed_hosts`` are the dashboard's; a check
     runs ``check_delay_minutes`` after the close, for delayed bars need 15.
     ``ibkr_*`` say where TWS listens and which account is traded there:
     ``ibkr_restart`` is its daily restart (HH:MM, empty for none) in
@@ -73,6 +74,7 @@ class Settings:
 
     def _check_ibkr(self) -> None:
         _text("ibkr_host", self.ibkr_host, _HOST, "a host name or an IP address")
+        _resolvable("ibkr_host", self.ibkr_host)
         _whole("ibkr_port", self.ibkr_port, 1, 65535)
         _whole("ibkr_client_id", self.ibkr_client_id, 1, LAST_CLIENT_ID)
         _text("ibkr_account", self.ibkr_account, _ACCOUNT, "an account number or empty")
@@ -80,6 +82,31 @@ class Settings:
         _text("ibkr_restart", self.ibkr_restart, _RESTART, "a time as HH:MM, such as 23:45, or empty for none")
         _zone("ibkr_timezone", self.ibkr_timezone)
         _one_of("ibkr_paper_open", self.ibkr_paper_open, PAPER_OPENS)
+
+
+def check_address(address: str | None) -> str:
+    """The address under which the dashboard listens, if this computer alone can reach it, else BadInput.
+
+    The pages have no sign-in. A host name may mean another address tomorrow, so of names only
+    localhost is taken. Asked for by what serves pages: a scheduler or an emergency stop is not
+    kept from its work by it.
+    """
+    if address is not None and (address.lower() == "localhost" or _is_loopback(address)):
+        return address
+    what = "is not set, so every computer on the network" if address is None else f"is {address!r}, which other computers"
+    raise BadInput(
+        f"The dashboard's address {what} may reach, and its pages have no sign-in; set address to 127.0.0.1 (settings.toml,"
+        " LIVETRADING_ADDRESS or --server.address). To see it from elsewhere, make an SSH tunnel there: ssh -L"
+        " 8501:127.0.0.1:8501 USER@THIS-COMPUTER, then open http://127.0.0.1:8501."
+    )
+
+
+def _is_loopback(address: str) -> bool:
+    """IPv4 alone: the pages are not served under ::1."""
+    try:
+        return ipaddress.IPv4Address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def load(home: Home, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -122,6 +149,8 @@ def save_all(home: Home, changes: Mapping[str, Value]) -> Settings:
         _require_known(key)
     values |= changes
     settings = Settings(**values)
+    if "address" in changes:
+        check_address(settings.address)
     path = home.root / "settings.toml"
     new = (read_file(path) or b"").decode()
     for key, value in changes.items():
@@ -173,6 +202,14 @@ def _whole(key: str, value: Any, low: int, high: int) -> None:
 def _text(key: str, value: Any, pattern: re.Pattern[str], what: str) -> None:
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise BadInput(f"{key} is {value!r}; it must be {what}.")
+
+
+def _resolvable(key: str, host: str) -> None:
+    """A name that no computer can have: parts between its dots are empty or too long (IDNA)."""
+    try:
+        host.encode("idna")
+    except UnicodeError as error:
+        raise BadInput(f"{key} is {host!r}, which cannot be the name of a computer ({error}); correct it.") from None
 
 
 def _one_of(key: str, value: Any, choices: tuple[str, ...]) -> None:

@@ -6,7 +6,8 @@ once; readers take no lock and see the state before or after.
 """
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from tinydb import TinyDB
 from tinydb.storages import MemoryStorage
 
 from ..core.errors import BadInput, Damaged, Unavailable
+from . import private
 from .files import atomic_write, read_file, sync_directory, unavailable
 from .home import Home
 from .jsonio import dump, load
@@ -26,6 +28,7 @@ Tables = dict[str, dict[str, dict[str, Any]]]
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _POLL_SECONDS = 0.002
+_SLICE_SECONDS = 1.0
 
 
 class _Preloaded(MemoryStorage):
@@ -47,6 +50,8 @@ class Store:
     def __init__(self, home: Home, lock_timeout: float = 10.0) -> None:
         self.home = home
         self._lock_timeout = lock_timeout  # seconds
+        self.waiting: Callable[[], object] = lambda: None
+        """Called while another process holds a file's lock; it must not use the store."""
 
     def path(self, name: str) -> Path:
         """``<home>/<name>.json``. Raises BadInput for a name that is no file name."""
@@ -94,10 +99,10 @@ class Store:
     @contextmanager
     def _locked(self, path: Path) -> Iterator[None]:
         lock = filelock.FileLock(
-            f"{path}.lock", timeout=self._lock_timeout, poll_interval=_POLL_SECONDS, thread_local=False
+            f"{path}.lock", timeout=self._lock_timeout, mode=private.FILE, poll_interval=_POLL_SECONDS, thread_local=False
         )
         try:
-            lock.acquire()
+            self._await(lock)
         except filelock.Timeout:
             raise Unavailable(
                 f"{path}.lock is held by another process for more than {self._lock_timeout:g} s; "
@@ -109,6 +114,18 @@ class Store:
             yield
         finally:
             lock.release()
+
+    def _await(self, lock: filelock.BaseFileLock) -> None:
+        deadline = time.monotonic() + self._lock_timeout
+        while True:
+            left = deadline - time.monotonic()
+            try:
+                lock.acquire(timeout=max(min(_SLICE_SECONDS, left), 0.0))
+                return
+            except filelock.Timeout:
+                if left <= _SLICE_SECONDS:
+                    raise
+                self.waiting()
 
     @staticmethod
     def write_docs(path: Path, tables: dict[str, list[dict[str, Any]]], *, durable: bool = True) -> None:

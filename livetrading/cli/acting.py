@@ -1,5 +1,6 @@
 """Requests from the command line: answered by the scheduler, or applied here if there is none."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from ..adapters.calendar import calendar
 from ..adapters.home import Home
 from ..adapters.locks import SchedulerLock
 from ..adapters.store import Store
+from ..core import drawdown_pause
 from ..core.errors import Conflict, revived
 from ..execution import requests
 from ..execution.agent_manager import AgentManager
@@ -25,6 +27,13 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def tell_pause(test: dict[str, Any]) -> None:
+    """Say on standard error where a test's drawdown limit paused it."""
+    said = drawdown_pause.words(test.get("pause"))
+    if said:
+        print(said, file=sys.stderr)
+
+
 def new_desk(home: Home) -> Desk:
     """The agents of a home; call ``open`` under the lock."""
     delay = timedelta(minutes=settings.load(home).check_delay_minutes)
@@ -34,12 +43,13 @@ def new_desk(home: Home) -> Desk:
 @contextmanager
 def desk_in_hand(home: Home) -> Iterator[Desk]:
     """The desk under the scheduler's lock, recovered. Conflict names who holds it."""
-    with SchedulerLock(home).acquire("command"):
+    with SchedulerLock(home).acquire("command") as lock:
         logs.setup(home, "command")
         store = Store(home)
-        for name in ("requests", "jobs", "system"):
+        for name in ("requests", "jobs", "system", "stop"):
             store.repair(name, utc_now())
         desk = new_desk(home)
+        desk.pulse = lock.beat
         try:
             desk.open()
             yield desk
@@ -62,7 +72,11 @@ def act(
                 AgentManager(desk).apply_pending(utc_now())
         except Conflict:
             pass  # a scheduler came up in between: it answers
-    done = requests.wait(store, made, timeout)
+    return answered(requests.wait(store, made, timeout))
+
+
+def answered(done: dict[str, Any]) -> dict[str, Any]:
+    """The outcome of a request as an answer. Raises what refused it."""
     if done["status"] == "refused":
         raise revived(done["result"].get("error_type"), done["message"])
-    return {"request_id": made, "status": "done", "message": done["message"], **done["result"], "text": done["message"]}
+    return {"request_id": done["id"], "status": "done", "message": done["message"], **done["result"], "text": done["message"]}

@@ -29,7 +29,7 @@ def day(text: str) -> date:
 
 
 def _processes(add: Any) -> None:
-    up = add("up", "up", "up", "scheduler and dashboard together, each restarted if it dies")
+    up = add("up", "up", "up", "scheduler and dashboard together, each restarted if it dies or hangs")
     up.add_argument("--port", type=int, default=None, help="of the dashboard (8501)")
     up.add_argument("--demo", action="store_true", help="train, deploy in replay mode and watch")
     add("scheduler", "processes", "scheduler", "the trading process alone")
@@ -79,6 +79,7 @@ def _trading(add: Any) -> None:
     deploy.add_argument("--confirm", default=None, metavar="ACCOUNT", help="the account number, for real money")
     deploy.add_argument("--late-entry", default="skip", choices=["skip", "day"],
                         help="an entry that missed the open, in mode ibkr: skip it, or send it until 10:00 New York")
+    deploy.add_argument("--old-bars", default="warn", choices=["warn", "refuse"], help=argparse.SUPPRESS)
     deploy.add_argument("--agent-type", default=None, choices=["PPO", "SAC"], help=argparse.SUPPRESS)
     deploy.add_argument("--symbol", default=None, help=argparse.SUPPRESS)
     deploy.add_argument("--request-id", default=None, help=argparse.SUPPRESS)
@@ -92,6 +93,15 @@ def _trading(add: Any) -> None:
         ("ignore", "leave the difference to the broker's account to yourself: it is never touched"),
     ):
         add(name, "trading", name, text).add_argument("agent_id")
+    confirm = add("confirm-cash", "account", "confirm_cash",
+                  "what is unexplained of an account's cash is yours: interest, a deposit, a trade by hand")
+    confirm.add_argument("target", metavar="ACCOUNT|AGENT")
+    confirm.add_argument("--amount", type=float, default=None, metavar="USD",
+                         help="what you saw as unexplained; refused if it is another amount by now")
+    imported = add("import-statement", "account", "import_statement",
+                   "correct the books by an IB Flex statement (XML or CSV)")
+    imported.add_argument("file", metavar="FILE")
+    imported.add_argument("--account", default=None, metavar="ACCOUNT", help="if the statement holds several")
     ledger = add("ledger", "trading", "show_ledger", "what an agent really did")
     ledger.add_argument("agent_id")
     ledger.add_argument("--ledger", default=None, metavar="FILE", help="write the ledger here")
@@ -100,7 +110,7 @@ def _trading(add: Any) -> None:
 
 
 def _safety(add: Any) -> None:
-    stop = add("emergency-stop", "safety", "emergency_stop", "stop every agent, cancel its orders, sell its position")
+    stop = add("emergency-stop", "safety", "emergency_stop", "stop every agent, cancel its orders, sell its position; exit 0 only when everything is flat")
     stop.add_argument("--reason", default="emergency stop")
     stop.add_argument("--all-orders", action="store_true", help="cancel the broker's other orders too")
     stop.add_argument("--by", default="command line", help=argparse.SUPPRESS)
@@ -113,6 +123,15 @@ def _safety(add: Any) -> None:
     doctor = add("doctor", "doctor", "doctor", "check versions, calendar, bars, broker, clock and disk")
     doctor.add_argument("--ibkr", action="store_true", help="check Interactive Brokers alone, configured or not")
     doctor.add_argument("--probe-open", action="store_true",
-                        help="buy one share on a paper account at the next open, to see whether it simulates the auction")
+                        help="buy one share on a paper account at the next open, to see whether it simulates the auction;"
+                        " or end what an earlier probe left")
     doctor.add_argument("--confirm", default=None, metavar="ACCOUNT", help="with --probe-open: the paper account's number")
-    doctor.add_argument("--symbol", default=None, help="the stock to ask about, or to probe with (SPY)")
+    doctor.add_argument("--symbol", default=None, help="the stock to ask about, or to probe with (INTC)")
+    doctor.add_argument("--record", default=None, metavar="FILE",
+                        help="record the messages of the connection to TWS, without account numbers and names")
+    doctor.add_argument("--record-values", action="store_true", help="with --record: amounts of money as they are")
+    doctor.add_argument("--assumptions", action="store_true",
+                        help="what is assumed of TWS, each with the probe that proves it, and what was proved")
+    doctor.add_argument("--proved", default=None, metavar="KEY", help="note that you saw this assumption hold")
+    doctor.add_argument("--disproved", default=None, metavar="KEY", help="note that you saw this assumption fail")
+    doctor.add_argument("--note", default=None, metavar="TEXT", help="with --proved or --disproved: how, and TWS's build")

@@ -8,19 +8,22 @@ import sys
 from collections.abc import Callable
 from datetime import timedelta
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
-from ..adapters import logs
+from ..adapters import logs, settings
 from ..adapters.bars import check_symbol, open_source, sample
+from ..adapters.brokers.ibkr_recorder import Recorder
 from ..adapters.calendar import calendar
 from ..adapters.halt import HaltLatch
 from ..adapters.home import CHECKOUT, Home
 from ..adapters.registry import Registry
 from ..adapters.stamps import stamp
 from ..adapters.store import Store
+from ..core.liveness import Liveness
 from ..core.types import Mode
-from ..execution import views
-from . import doctor_ibkr
+from ..execution import bar_check, views
+from . import doctor_evidence, doctor_ibkr
 from .acting import utc_now
 from .doctor_ibkr import Check, check
 
@@ -30,17 +33,25 @@ EARLIEST_CLOCK = "2025-01-01"
 
 
 def doctor(home: Home, options: argparse.Namespace) -> dict[str, Any]:
-    """Every check; exit code 1 when something is not ok. With ``--probe-open`` the probe alone."""
+    """Every check; exit code 1 when something is not ok. ``--probe-open`` and the assumptions stand alone."""
+    if doctor_evidence.asked(options):
+        return doctor_evidence.answer(home, options)
     if options.probe_open:
         from . import probe_open  # brings the broker's library
 
         return probe_open.probe(home, options.confirm or "", check_symbol(options.symbol or doctor_ibkr.SYMBOL))
 
+    recorder = Recorder(Path(options.record), values=options.record_values) if options.record else None
+    if recorder is not None:
+        recorder.open()
+
     def broker(home: Home) -> list[Check]:
-        return doctor_ibkr.checks(home, asked=options.ibkr, symbol=options.symbol)
+        asked = options.ibkr or recorder is not None
+        found = doctor_ibkr.checks(home, asked=asked, symbol=options.symbol, recorder=recorder)
+        return [*found, doctor_evidence.recording(recorder)] if recorder is not None else found
 
     broker.__name__ = "broker"
-    others = [_versions, _calendar, _clock, _disk, _samples, _sources, _models, _latch, _scheduler]
+    others = [_versions, _calendar, _clock, _disk, _address, _samples, _sources, _models, _latch, _scheduler]
     steps: list[Callable[[Home], list[Check]]] = [*([] if options.ibkr else others), broker]
     checks = [found for step in steps for found in _guarded(step, home)]
     lines = [
@@ -102,6 +113,11 @@ def _disk(home: Home) -> list[Check]:
     return [check("disk", ok, f"{free / 1e9:.1f} GB free for {home.root}", "" if ok else "make room or choose another --home")]
 
 
+def _address(home: Home) -> list[Check]:
+    address = settings.check_address(settings.load(home).address)
+    return [check("address", True, f"only this computer reaches the dashboard at {address}")]
+
+
 def _samples(home: Home) -> list[Check]:
     made = [open_source("sample", home.cache).daily(s, now=utc_now()) for s in sample.symbols()]
     return [check("sample bars", True, ", ".join(f"{b.symbol} to {b.frame.index[-1].date()}" for b in made))]
@@ -109,7 +125,7 @@ def _samples(home: Home) -> list[Check]:
 
 def _sources(home: Home) -> list[Check]:
     """The bars of every agent that trades real days must reach the last session."""
-    found, last = [], calendar().last_complete(utc_now())
+    found = []
     agents = [
         a for a in views.agents(Store(home))
         if a["mode"] in (Mode.PAPER, Mode.IBKR) and (a["is_running"] or a["current_position"])
@@ -118,14 +134,12 @@ def _sources(home: Home) -> list[Check]:
     for source, symbol in sorted({(a["source"], a["symbol"]) for a in agents if a["source"] != "ibkr"}):
         name = f"bars of {symbol} from {source}"
         try:
-            end = open_source(source, home.cache).daily(symbol, now=utc_now()).frame.index[-1].date()
+            reach, _ = bar_check.read(source, home.cache, symbol, utc_now())
         except Exception as error:
             told = logs.caught(log, name, error)
             found.append(check(name, False, str(told), "mend the source, or deploy with another one"))
             continue
-        fresh = end >= last
-        cure = "" if fresh else "use a source that is kept up to date, such as yahoo"
-        found.append(check(name, fresh, f"end at {end}, the last session is {last}", cure))
+        found.append(check(name, reach.current, str(reach), "" if reach.current else bar_check.cure(source)))
     return found
 
 
@@ -147,5 +161,7 @@ def _scheduler(home: Home) -> list[Check]:
     needed = any(a["is_running"] for a in views.agents(Store(home)))
     if beat["alive"]:
         return [check("scheduler", True, f"alive, pid {beat['pid']}, heartbeat {beat['age_seconds']:.0f} s ago")]
+    if beat["liveness"] == Liveness.HUNG:
+        return [check("scheduler", False, f"hangs, pid {beat['pid']}", f"end process {beat['pid']} and start it again; `up` does both")]
     cure = "python -m livetrading up" if needed else ""
     return [check("scheduler", not needed, "does not run" + (", though agents do" if needed else ""), cure)]

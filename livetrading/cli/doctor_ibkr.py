@@ -1,15 +1,18 @@
 """What ``doctor`` says of Interactive Brokers: each setting, the account, the clock, the bars."""
 
-import socket
 import sys
+import time as clocks
 from collections.abc import Callable
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
 
 from ..adapters import settings
 from ..adapters.bars import check_symbol
 from ..adapters.brokers import ibkr_gates as gates
+from ..adapters.brokers import ibkr_handshake as handshake
+from ..adapters.brokers.base import Health
 from ..adapters.brokers.ibkr_config import IbkrConfig, Timing
 from ..adapters.brokers.ibkr_setup import config_of
 from ..adapters.home import Home
@@ -17,21 +20,24 @@ from ..adapters.locks import SchedulerLock
 from ..adapters.settings import Settings
 from ..adapters.stamps import parse_stamp
 from ..adapters.store import Store
-from ..core.errors import LivetradingError, Refused
+from ..core.errors import Damaged, LivetradingError, Refused, Unavailable
 from ..core.types import Mode
 from ..execution import views
+from . import doctor_evidence
 from .acting import utc_now
 
 if TYPE_CHECKING:
     from ..adapters.brokers.ibkr import IbkrConnection
+    from ..adapters.brokers.ibkr_recorder import Recorder
 
-CONNECT_SECONDS, READY_SECONDS = 2.0, 25.0
+READY_SECONDS = 14.0
+"""From the first greeting; then it is said what is missing."""
 CLOCK_SECONDS = 5.0
 OLD_SECONDS = 180.0
 """The scheduler tells of its connection once a minute."""
 SYMBOL = "INTC"
 """Cheap and liquid: what is asked about, and probed with, unless another is named."""
-TIMING = Timing(history=20.0)
+TIMING = Timing(connect=6.0, answer=6.0, history=20.0)
 Check = dict[str, Any]
 
 
@@ -47,7 +53,8 @@ def failed(name: str, sentence: str) -> Check:
 
 def checks(
     home: Home, *, asked: bool = False, symbol: str | None = None, clock: Callable[[], datetime] = utc_now,
-    timing: Timing = TIMING,
+    timing: Timing = TIMING, answer_seconds: float = handshake.ANSWER_SECONDS,
+    recorder: "Recorder | None" = None,
 ) -> list[Check]:
     """One line when nothing is configured and nobody ``asked``; else whatever is configured is tried."""
     chosen, stored = settings.load(home), Store(home)
@@ -58,20 +65,30 @@ def checks(
         text = f"simulated accounts only; Interactive Brokers is not configured ({where}, {account})"
         return [check("broker", True, text)]
     _say(asked, f"asking {where}")
-    found = [_port(chosen), _agreement(chosen), _restart(chosen, clock())]
-    wrong = next((c for c in found[:2] if not c["ok"]), None)
+    end = clocks.monotonic() + READY_SECONDS
+    greeting = handshake.shake(
+        chosen.ibkr_host, chosen.ibkr_port, chosen.ibkr_client_id + handshake.SPARE_CLIENT_ID, answer_seconds,
+    )
+    found = [*_spoken(chosen, greeting), _agreement(chosen), _restart(chosen, clock())]
+    wrong = [c for c in found[:-1] if not c["ok"]]
     if wrong:
         account = chosen.ibkr_account or "no account configured"
-        return [check("broker", False, f"not connected, {account}: {wrong['detail']}", wrong["cure"]), *found]
+        what, cure = ("; ".join(dict.fromkeys(c[key] for c in wrong)) for key in ("detail", "cure"))
+        last = [*_scheduler(stored, clock()), doctor_evidence.check(stored)]
+        return [check("broker", False, f"not connected, {account}: {what}", cure), *found, *last]
     holder = SchedulerLock(home).holder()
     # Beside a scheduler with a client id of its own; alone with the scheduler's, to see that it is free.
     client_id = chosen.ibkr_client_id + (holder is not None)
     # Nothing is sent here, so the number that a deployment asks for is taken as typed; a connection
     # that only reads would not notice TWS's Read-Only API mode.
     config = replace(config_of(chosen, confirmed=chosen.ibkr_account, client_id=client_id), timing=timing)
+    if recorder is not None:
+        config = replace(config, recorder=recorder)
     names = [check_symbol(symbol)] if symbol else sorted({a["symbol"] for a in agents})[:3] or [SYMBOL]
     _say(asked, f"connecting with client id {client_id}")
-    return [*_connected(config, names, clock, lambda text: _say(asked, text)), *found, *_scheduler(stored, clock())]
+    asking = _Asking(config, clock, lambda text: _say(asked, text), end, stored)
+    connected = _connected(asking, names)
+    return [*connected, *found, *_scheduler(stored, clock()), doctor_evidence.check(stored)]
 
 
 def _say(aloud: bool, text: str) -> None:
@@ -82,16 +99,16 @@ def _say(aloud: bool, text: str) -> None:
 # -- without a connection ---------------------------------------------
 
 
-def _port(chosen: Settings) -> Check:
+def _spoken(chosen: Settings, greeting: handshake.Handshake) -> list[Check]:
+    """Whether something listens, and whether it is a TWS that this program understands."""
     where = f"{chosen.ibkr_host}:{chosen.ibkr_port}"
-    try:
-        socket.create_connection((chosen.ibkr_host, chosen.ibkr_port), CONNECT_SECONDS).close()
-    except (OSError, UnicodeError) as error:  # the second for a name that cannot be one
-        cure = "start TWS or Gateway and log in, let it accept socket clients, or correct ibkr_host and ibkr_port"
-        return check("broker port", False, f"{where} does not answer ({error})", cure)
+    detail, cure = handshake.explain(greeting, where)
+    if greeting.answer == handshake.Answer.NOTHING_LISTENS:
+        return [check("broker port", False, detail, cure)]
     familiar = chosen.ibkr_port in {**gates.PAPER_PORTS, **gates.LIVE_PORTS}
-    cure = "" if familiar else "usual are 7497 (TWS paper), 7496 (TWS live), 4002 (Gateway paper), 4001 (Gateway live)"
-    return check("broker port", True, f"{where} answers ({gates.port_word(chosen.ibkr_port)})", cure)
+    usual = "" if familiar else "usual are 7497 (TWS paper), 7496 (TWS live), 4002 (Gateway paper), 4001 (Gateway live)"
+    port = check("broker port", True, f"{where} answers ({gates.port_word(chosen.ibkr_port)})", usual)
+    return [port, check("broker version", greeting.ok, detail, cure)]
 
 
 def _agreement(chosen: Settings) -> Check:
@@ -140,33 +157,76 @@ def _scheduler(store: Store, now: datetime) -> list[Check]:
 # -- with one ---------------------------------------------------------
 
 
-def _connected(
-    config: IbkrConfig, symbols: list[str], clock: Callable[[], datetime], say: Callable[[str], None]
-) -> list[Check]:
+@dataclass(frozen=True)
+class _Asking:
+    """A connection to come: until ``end`` on the monotonic clock it is waited for."""
+
+    config: IbkrConfig
+    clock: Callable[[], datetime]
+    say: Callable[[str], None]
+    end: float
+    store: Store
+
+
+def _connected(asking: _Asking, symbols: list[str]) -> list[Check]:
     from ..adapters.brokers.ibkr import IbkrConnection  # half a second, and only when it is asked
 
-    with IbkrConnection(config, clock) as connection:
-        health = connection.wait_ready(READY_SECONDS)
+    config = asking.config
+    with IbkrConnection(config, asking.clock) as connection:
+        health = _ready(connection, asking.end)
         if not health.ready:
-            return [failed("broker", health.detail)]
+            return [_not_ready(health, config)]
         kind = "paper" if gates.is_paper(health.account) else "REAL MONEY"
         text = f"{config.host}:{config.port} is connected with client id {config.client_id}"
         found = [check("broker", True, f"{text}, account {health.account} ({kind})")]
+        if health.state != "ready":
+            found.append(failed("broker questions", health.detail))
         for name, step in (
             ("broker account", lambda: _account(connection)),
-            ("broker clock", lambda: _clock(connection, clock)),
+            ("broker clock", lambda: _clock(connection, asking.clock)),
             *(("broker bars", lambda s=symbol: _bars(connection, s)) for symbol in symbols),
+            ("broker data farms", lambda: _farms(connection)),
         ):
-            say(f"{name.removeprefix('broker ')} …")
+            asking.say(f"{name.removeprefix('broker ')} …")
             try:
                 found.append(step())
             except LivetradingError as error:
                 found.append(failed(name, str(error)))
+        with suppress(Unavailable, Damaged):  # the next connection proves as much; the file has a check of its own
+            doctor_evidence.observe(asking.store, connection, asking.clock)
     return found
+
+
+def _ready(connection: "IbkrConnection", end: float) -> Health:
+    """The health once ready, or as the first attempt left it."""
+    session, over = connection.session, frozenset({"refused", "disconnected"})
+    seconds = max(end - clocks.monotonic(), 0.0)
+    return connection.call(lambda: session.until_ready(seconds, over), seconds + 1)
+
+
+def _not_ready(health: Health, config: IbkrConfig) -> Check:
+    """Why there is no connection to a TWS that has greeted and named its accounts."""
+    cure = "look at TWS's window and confirm its dialogs; wait until it has loaded the account, or restart it"
+    if health.state in ("starting", "connecting"):
+        text = f"TWS at {config.host}:{config.port} greets and does not answer the first questions"
+        return check("broker", False, f"{text} within {READY_SECONDS:g} s", cure)
+    found = failed("broker", health.detail)
+    return found if not found["cure"].startswith("it is made again") else check("broker", False, found["detail"], cure)
+
+
+def _farms(connection: "IbkrConnection") -> Check:
+    """Prices come from data farms at IB, and a TWS that is connected can lack them."""
+    down = connection.farms_down()
+    if not down:
+        return check("broker data farms", True, "none is reported as broken")
+    cure = "wait some minutes, IB mends them by itself; else restart TWS, or look at IB's page on the state of its systems"
+    return check("broker data farms", False, "; ".join(down), cure)
 
 
 def _account(connection: "IbkrConnection") -> Check:
     figures = connection.account()
+    if figures.net_liquidation is None or figures.cash_usd is None:
+        return failed("broker account", f"{figures.absent[0]}; compare with TWS, and try again in a minute.")
     worth = f"net liquidation {figures.net_liquidation:,.2f} {figures.currency}"
     text = f"{figures.number}: {worth}, cash {figures.cash_usd:,.2f} USD"
     if figures.currency != "USD":

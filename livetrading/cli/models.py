@@ -12,7 +12,7 @@ from ..core.features import FEATURE_SET, PRICE_SET
 from ..core.types import AgentType
 from ..research import jobs
 from ..research.progress import Progress, TerminalProgress
-from .acting import utc_now
+from .acting import tell_pause, utc_now
 
 
 def train(home: Home, options: argparse.Namespace) -> dict[str, Any]:
@@ -22,6 +22,7 @@ def train(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     with jobs.running(store, "train", symbol, options.agent, options.timesteps, job_id=options.job) as job:
         done = _train(home, store, symbol, job, options)
         job.finish(done)
+    tell_pause(done["test"])
     return done
 
 
@@ -60,6 +61,7 @@ def models(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     lines = [
         f"{m['model_id']}  Sharpe {_number(m['test']['sharpe_ratio'])}  "
         f"return {_number(m['test']['total_return_pct'])} %  trades {m['test']['num_trades']}"
+        + (f"  paused {m['test']['pause']['session']}" if m["test"].get("pause") else "")
         for m in shown
     ]
     lines += [f"{model_id}: {why}" for model_id, why in damaged.items()]

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..adapters.home import Home, check_agent_id
 from ..adapters.store import Store
+from ..core import drawdown_pause
 from ..core.agent import AgentConfig
 from ..core.errors import BadInput
 from ..core.events import Created
@@ -95,4 +96,5 @@ def _table(rows: list[dict[str, Any]]) -> str:
         f" {shown(row['max_drawdown_pct'], '.2f'):>8}% {row['num_trades']:>7} {row['fees']:>10,.2f}"
         for row in rows
     ]
+    lines += [f"{row['scenario']}: {said}" for row in rows if (said := drawdown_pause.words(row.get("pause")))]
     return "\n".join(lines)

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from ..adapters.bars import agreement, ask_once
-from ..adapters.files import atomic_write
+from ..adapters.files import NAMED, atomic_write
 from ..adapters.home import Home
 from ..adapters.policy import Policy
 from ..adapters.registry import Registry
@@ -24,6 +24,7 @@ from ..core.market import Market
 from ..core.types import Terms
 from ..execution import rehearsal
 from ..research.evaluation import Evaluation, evaluate
+from .acting import tell_pause
 
 SHOW_EVERY = 25
 
@@ -86,6 +87,7 @@ def backtest(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     made = scene(home, options)
     done = run(made, Terms())
     _write(options.ledger, done.run.rows)
+    tell_pause(done.measures)
     return {
         "model_id": made.card.model_id, "start": done.sessions[0], "end": done.sessions[-1],
         "sessions": len(done.run.rows), "trades": len(done.run.trades), "orders": done.run.orders,
@@ -131,6 +133,6 @@ def _progress(done: int, total: int) -> None:
 
 def _write(path: str | None, rows: list[dict[str, Any]]) -> None:
     if path:
-        atomic_write(Path(path), ledger.text(rows).encode())
+        atomic_write(Path(path), ledger.text(rows).encode(), mode=NAMED)
 
 

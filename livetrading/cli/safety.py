@@ -3,94 +3,184 @@
 import argparse
 import os
 import signal
+import sys
 import time
 from typing import Any
 
-from ..adapters.halt import HaltLatch
+from ..adapters.halt import Halt, HaltLatch
 from ..adapters.home import Home
 from ..adapters.locks import Holder, SchedulerLock
 from ..adapters.store import Store
-from ..core.errors import Conflict, Unavailable
-from ..execution import audit, emergency, requests, views
-from .acting import act, desk_in_hand, utc_now
+from ..core.errors import Conflict, Damaged, NotFound, Unavailable
+from ..core.liveness import Liveness
+from ..core.stopping import StopState, cancelled
+from ..dashboard.format import DASH, count, price, signed_money
+from ..execution import audit, emergency, heartbeat, requests, stop_record
+from ..execution.agent_manager import AgentManager
+from .acting import act, answered, desk_in_hand, utc_now
 
-HUNG_SECONDS = 15.0
-ANSWER_SECONDS = 20.0
-SILENCE_SECONDS, SILENCE_AT_BROKER = 2.5, 5.0
-"""A scheduler that has not written a journal line for an emergency stop by then hangs; one that
-waits for a broker's word on cancels writes none meanwhile."""
+ANSWER_SECONDS = 25.0
+"""That a scheduler which works may take for its answer; then the stop waits for it."""
 DYING_SECONDS = 5.0
+TENURE_SECONDS, ROOM_SECONDS = 20.0, 2.0
+"""A command that waits for a broker makes room for a scheduler so often, and so long."""
+AGAIN_SECONDS = 2.0
+INTERRUPTED = 130
 
 
 def emergency_stop(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     """Latch, then the scheduler or this process cancels and sells; per agent what became of it.
 
-    ``--all-orders`` cancels in a real account also what is not ours; simulated ones hold only ours.
+    Exit 0 only when everything is flat. With a scheduler the answer comes within 30 s, and what
+    waits for a broker then it goes on with. Without one this command stays until nothing waits any
+    more; interrupted, it is gone on with by the next command or scheduler. ``--all-orders`` cancels
+    in a real account also what is not ours; simulated ones hold only ours.
     """
-    HaltLatch(home).set(options.reason, options.by, utc_now())
-    holder = SchedulerLock(home).holder()
-    if holder is not None and not _hung(home, holder):
-        try:
-            return _report(_ask(home, options))
-        except Unavailable:
-            holder = SchedulerLock(home).holder()
-    if holder is not None:
-        _kill(home, holder)
-    with desk_in_hand(home) as desk:
-        text, result = emergency.stop(desk, options.reason, options.by, utc_now(), options.all_orders)
-    return _report({**result, "message": text})
+    latch = HaltLatch(home)
+    halt = latch.set(options.reason, options.by, utc_now())
+    try:
+        return _report(_stopped(home, options, halt))
+    except KeyboardInterrupt:
+        text = "Interrupted; trading stays halted. Run `python -m livetrading emergency-stop` again, or start the scheduler, to go on."
+        return {**_report(_waiting(home, halt, text)), "exit_code": INTERRUPTED}
 
 
-def _ask(home: Home, options: argparse.Namespace) -> dict[str, Any]:
-    """The scheduler's answer. Unavailable if it does nothing, or too long."""
-    request_id, started, wrote = options.request_id or requests.new_id(), time.monotonic(), _written(home)
-    silence = SILENCE_AT_BROKER if views.system(Store(home), utc_now())["broker"] else SILENCE_SECONDS
+def _stopped(home: Home, options: argparse.Namespace, halt: Halt) -> dict[str, Any]:
+    """Ask whoever holds the lock, or do it here, until there is an answer."""
+    options.request_id = options.request_id or requests.new_id()
+    while True:
+        if SchedulerLock(home).holder() is not None:
+            answer = _asked(home, options, halt)
+        else:
+            answer = _done_here(home, options, halt)
+        if answer is not None:
+            return answer
+
+
+# -- the lock is held -------------------------------------------------------
+
+def _asked(home: Home, options: argparse.Namespace, halt: Halt) -> dict[str, Any] | None:
+    """The holder's answer, or that it waits. None once nobody holds the lock: one that hangs is killed."""
+    made, end = False, time.monotonic() + ANSWER_SECONDS
     while True:
         try:
-            return act(
-                home, "emergency_stop", args={"reason": options.reason, "all_orders": options.all_orders}, by=options.by,
-                request_id=request_id, timeout=silence,
-            )
+            made = made or bool(_submitted(home, options))
+            return answered(requests.wait(Store(home), options.request_id, timeout=1.0))
+        except (NotFound, Damaged):  # the file was damaged, or set aside with the request in it
+            made = False
+            time.sleep(0.1)
         except Unavailable:
-            before, wrote = wrote, _written(home)
-            if wrote == before or time.monotonic() - started > ANSWER_SECONDS:
-                raise
+            pass  # no answer yet, or a process that hangs holds the file
+        if (hung := heartbeat.hangs(home)) is not None:
+            _kill(home, hung)
+            return None
+        sign = heartbeat.look(home)
+        if sign.holder is None:
+            return None
+        if sign.state == Liveness.ALIVE and time.monotonic() > end:
+            who = f"The {sign.holder.role} (process {sign.holder.pid})"
+            return _waiting(home, halt, f"{who} has not answered yet; it goes on with the stop.")
 
 
-def _written(home: Home) -> int:
-    """Bytes in all journals: they grow while a stop is at work."""
-    return sum(path.stat().st_size for path in home.agents.glob("*/journal.jsonl"))
+def _submitted(home: Home, options: argparse.Namespace) -> str:
+    return requests.submit(
+        Store(home), "emergency_stop", args={"reason": options.reason, "all_orders": options.all_orders},
+        by=options.by, request_id=options.request_id, now=utc_now(),
+    )
 
 
-def _hung(home: Home, holder: Holder) -> bool:
-    """A scheduler whose heartbeat is old. A command that works under the lock has none."""
-    if holder.role != "scheduler":
-        return False
-    beat = views.system(Store(home), utc_now())["scheduler"]
-    young = holder.since is not None and (utc_now() - holder.since).total_seconds() <= HUNG_SECONDS
-    return not young and (beat["age_seconds"] is None or beat["age_seconds"] > HUNG_SECONDS)
+def _waiting(home: Home, halt: Halt, text: str) -> dict[str, Any]:
+    """The stop as it was last told, for an answer that does not come now."""
+    known = stop_record.picture(Store(home), halt)
+    if known is None or known["state"] == StopState.WAITING:
+        items = known["items"] if known else []
+        return {**stop_record.identity(halt), "state": str(StopState.WAITING), "flat": False, "items": items, "message": text}
+    return known
 
 
 def _kill(home: Home, holder: Holder) -> None:
-    """End a process that holds the lock and does not answer; the lock goes with it."""
+    """End a process that holds the lock and hangs; the lock goes with it."""
     if holder.pid is None:
         raise Conflict("The lock's holder is not known; end the process that hangs, then stop again.")
     try:
         os.kill(holder.pid, signal.SIGKILL)
     except ProcessLookupError:
         return
+    except PermissionError:
+        raise Conflict(f"Process {holder.pid} hangs and belongs to another user; end it, then stop again.") from None
     deadline = time.monotonic() + DYING_SECONDS
     while SchedulerLock(home).holder() is not None and time.monotonic() < deadline:
         time.sleep(0.02)
 
 
+# -- nobody holds it --------------------------------------------------------
+
+def _done_here(home: Home, options: argparse.Namespace, halt: Halt) -> dict[str, Any] | None:
+    """The stop by this process, as long as something waits. None when another has taken the lock."""
+    print("Trading is halted. No scheduler runs, so this command cancels and sells.", file=sys.stderr, flush=True)
+    try:
+        while True:
+            with desk_in_hand(home) as desk:
+                answer = _rounds(desk, options, halt)
+            if answer is not None:
+                return answer
+            options.all_orders = False  # on record by now
+            time.sleep(ROOM_SECONDS)
+            if SchedulerLock(home).holder() is not None:
+                return None
+    except Conflict:
+        if SchedulerLock(home).holder() is None:
+            raise
+        return None
+
+
+def _rounds(desk: Any, options: argparse.Namespace, halt: Halt) -> dict[str, Any] | None:
+    """Round after round until nothing waits, or until it is time to make room. Requests are answered meanwhile."""
+    said, end, wished = "", time.monotonic() + TENURE_SECONDS, options.all_orders
+    while True:
+        AgentManager(desk).apply_pending(utc_now())
+        if desk.latch.status() is None:
+            return {**stop_record.identity(halt), "state": str(StopState.FAILED), "flat": False, "items": [],
+                    "message": "Trading was re-armed while the stop waited; agents stay stopped."}
+        text, result = emergency.stop(desk, options.reason, options.by, utc_now(), wished)
+        if result["state"] != StopState.WAITING:
+            return {**result, "message": text}
+        wished = False
+        if text != said:
+            print(f"{text} Ctrl-C leaves it to the next command or scheduler.", file=sys.stderr, flush=True)
+        said = text
+        if time.monotonic() > end:
+            return None
+        time.sleep(AGAIN_SECONDS)
+
+
+# -- the answer -------------------------------------------------------------
+
+HEAD = ("", "held", "cancelled", "sold", "price", "P&L", "outcome")
+
+
 def _report(result: dict[str, Any]) -> dict[str, Any]:
-    items = result.get("items", [])
-    lines = [result.get("message", "")] + [
-        f"{item['agent_id'] or 'account ' + item.get('account', '')}: {item['status']}" + (f" ({item['error']})" if item.get("error") else "")
-        for item in items
-    ]
-    return {"items": items, "flat": bool(result.get("flat")), "message": lines[0], "text": "\n".join(lines)}
+    """The answer as JSON and as text; whoever is not flat hears it on standard error, with exit 1."""
+    flat = bool(result["flat"])
+    message = result.get("message", "")
+    if not flat:
+        print(message, file=sys.stderr, flush=True)
+    lines = [message] if flat else []
+    rows = [HEAD, *(_row(item) for item in result["items"])]
+    wide = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
+    lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, wide, strict=True)).rstrip() for row in rows]
+    return {**result, "flat": flat, "message": message, "text": "\n".join(lines), "exit_code": 0 if flat else 1}
+
+
+def _row(item: dict[str, Any]) -> tuple[str, ...]:
+    name = item["agent_id"] or f"account {item.get('account', '')}"
+    outcome = item["status"] + (f" ({item['error']})" if item.get("error") else "")
+    if "sold" not in item:
+        return (name, DASH, DASH, DASH, DASH, DASH, outcome)
+    return (
+        name, count(item["shares"]), cancelled(item) or DASH, count(item["sold"]), price(item["price"]),
+        signed_money(item["pnl"]), outcome,
+    )
 
 
 def rearm(home: Home, options: argparse.Namespace) -> dict[str, Any]:

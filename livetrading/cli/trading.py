@@ -9,16 +9,17 @@ from ..adapters import logs, settings
 from ..adapters.bars import open_source
 from ..adapters.brokers import ibkr_gates
 from ..adapters.brokers.ibkr_setup import config_of
-from ..adapters.files import atomic_write
+from ..adapters.files import NAMED, atomic_write
 from ..adapters.home import Home, check_agent_id
 from ..adapters.locks import SchedulerLock
 from ..adapters.registry import Registry
 from ..adapters.stamps import parse_stamp
 from ..adapters.store import Store
-from ..core import admission, agent_ledger, ledger
+from ..core import admission, agent_ledger, drawdown_pause, ledger
 from ..core.errors import Conflict, NotFound
 from ..core.types import Mode, Terms
-from ..execution import checks, requests, views
+from ..dashboard import kinds
+from ..execution import bar_check, checks, requests, views
 from ..execution.agent_manager import AgentManager, must_match, terms_document, terms_of
 from ..execution.dossier import events_of
 from ..research import jobs
@@ -48,18 +49,26 @@ def deploy(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     source = open_source(options.source or card.source, home.cache).name
     request_id = options.request_id or requests.new_id()
     known = requests.outcome(store, request_id)
+    reach = None
+    if not known and options.mode != Mode.REPLAY:  # a replay trades the model's own bars
+        reach = bar_check.read_for(card, Registry(home).bars(card.model_id), source, home.cache, utc_now())
+        if options.old_bars == "refuse" and not reach.current:
+            return {"error": reach.warning(), "old_bars": reach.end.isoformat(), "http_status": 409, "exit_code": 1}
+    until = reach.end.isoformat() if reach else known["args"].get("bars_until", "") if known else ""
     job = known["args"]["job_id"] if known else _test_job(home, store, options, terms)
     test = jobs.job(store, job)["result"]["test"]
     said = admission.admit(Mode(options.mode), test)
-    if said:
-        print(said, file=sys.stderr)
+    warnings = [text for text in (said, drawdown_pause.words(test.get("pause")), reach and reach.warning()) if text]
+    for text in warnings:
+        print(text, file=sys.stderr)
     done = act(
-        home, "create", args={**args, "source": source, "job_id": job}, by=options.by, request_id=request_id,
-        timeout=CONNECTING_SECONDS if options.mode == Mode.IBKR else ANSWER_SECONDS,
+        home, "create", args={**args, "source": source, "job_id": job, "bars_until": until}, by=options.by,
+        request_id=request_id, timeout=CONNECTING_SECONDS if options.mode == Mode.IBKR else ANSWER_SECONDS,
     )
     return {
         "agent_id": done["agent_id"], "model_id": options.model_id, "mode": options.mode, "test": test,
-        "warning": said, "message": done["message"], "text": f"{done['message']}\n{_shown(test)}",
+        "warning": said, "warnings": warnings, "bars_until": until or None, "bars_current": reach and reach.current,
+        "message": done["message"], "text": f"{done['message']}\n{_shown(test)}",
     }
 
 
@@ -87,7 +96,7 @@ def _test_job(home: Home, store: Store, options: argparse.Namespace, terms: Term
 def agents(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     shown = views.agents(Store(home))
     lines = [
-        f"{a['agent_id']:<20} {a['mode']:<7} {a['status']:<10} {a['current_position']:>7} sh  "
+        f"{a['agent_id']:<20} {kinds.kind_of(a):<18} {a['status_text']:<25} {a['current_position']:>7} sh  "
         f"{_money(a['portfolio_value']):>14}  P&L {_money(a['total_pnl']):>12}"
         for a in shown
     ]
@@ -132,7 +141,7 @@ def show_ledger(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         raise NotFound(f"There is no agent {options.agent_id}: list them with `python -m livetrading agents`.")
     rows = agent_ledger.rows(event for _, batch in events_of(directory) for event in batch)
     if options.ledger:
-        atomic_write(Path(options.ledger), ledger.text(rows).encode())
+        atomic_write(Path(options.ledger), ledger.text(rows).encode(), mode=NAMED)
     fills = sum(len(row["fills"]) for row in rows)
     return {
         "agent_id": options.agent_id, "sessions": len(rows), "fills": fills,

@@ -1,6 +1,13 @@
-"""``up``: scheduler and dashboard under one parent, each restarted if it dies."""
+"""``up``: scheduler and dashboard under one parent, each started again if it dies or hangs.
+
+Both are judged by the one rule of liveness: the scheduler by its heartbeat, the
+dashboard by the answers of its health route.
+"""
 
 import argparse
+import http.client
+import logging
+import math
 import os
 import signal
 import socket
@@ -9,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,13 +25,21 @@ from ..adapters.home import CHECKOUT, Home
 from ..adapters.locks import SchedulerLock
 from ..adapters.store import Store
 from ..core.errors import BadInput, Conflict
-from ..execution import alarms
+from ..core.liveness import FIRST_BEAT_SECONDS, HUNG_SECONDS, Liveness, Watch
+from ..execution import alarms, heartbeat
 from . import demo
 
+log = logging.getLogger(__name__)
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 HEALTHY_SECONDS = 60.0
 """A child that lived this long starts again without a longer pause."""
 TERM_SECONDS = 10.0
+HANGING_SECONDS = 3.0
+"""That a process which hangs may take to heed SIGTERM."""
+LONGEST_START = 600.0
+"""For a first beat: twice as long after each start that did not come so far."""
+ASK_EVERY, ASK_SECONDS = 2.0, 5.0
+"""Between questions to the dashboard's health route, and for an answer."""
 
 
 @dataclass
@@ -41,21 +56,58 @@ class Child:
     restarts: int = 0
     told: Callable[[str], object] = lambda text: None
     """Hears of each death."""
-    elsewhere: Callable[[], bool] = lambda: False
-    """Whether somebody else has started it: then it is left to them."""
+    elsewhere: Callable[[], int | None] = lambda: None
+    """The pid of one that somebody else has started: then it is left to them, unless it hangs."""
+    heart: Callable[[int], object] = lambda pid: time.monotonic()
+    """A value that the process of this pid keeps changing while it works; None before its first beat."""
+    first_beat: float = FIRST_BEAT_SECONDS
+    hung: str = ""
+    """Why it is being ended, if it is."""
+    _watch: Watch = field(default_factory=Watch)
+    _kill_at: float = math.inf
 
     def keep(self) -> None:
-        """Start it if it does not run and its pause is over."""
+        """Start it if it does not run and its pause is over; end it if it hangs."""
         now = time.monotonic()
         if self.process is not None and self.process.poll() is not None:
             code, self.process = self.process.returncode, None
             self.pause = FIRST_PAUSE if now - self.started > HEALTHY_SECONDS else min(2 * self.pause, LONGEST_PAUSE)
             self.due = now + self.pause
             self.restarts += 1
-            self.told(f"The {self.name} ended {_how(code)}; it starts again in {self.pause:g} s.")
-        if self.process is None and now >= self.due and not self.elsewhere():
+            self.told(f"The {self.name} {self.hung}ended {_how(code)}; it starts again in {self.pause:g} s.")
+            self._forget()
+        if self.process is not None:
+            self._look(self.process.pid, now)
+        elif (other := self.elsewhere()) is not None:
+            self._look(other, now)
+        elif now >= self.due:
+            self._forget()
             self.started = now
             self.process = subprocess.Popen(self.command, cwd=CHECKOUT, env=self.environment)
+
+    def _forget(self) -> None:
+        self._watch, self._kill_at, self.hung = Watch(), math.inf, ""
+
+    def _look(self, pid: int, now: float) -> None:
+        """End a process whose heart stands still: asked first, then killed. It is told when it is over,
+        for what it holds may be needed for that."""
+        beat = self.heart(pid)
+        still, limit = self._watch.look((pid, beat), now), self.first_beat if beat is None else HUNG_SECONDS
+        if beat is not None:
+            self.first_beat = FIRST_BEAT_SECONDS
+        if self.hung and still == 0.0:
+            self._forget()  # it was only late, or it is another process by now
+        elif self.hung and now >= self._kill_at:
+            self._kill_at = math.inf
+            _signal(pid, signal.SIGKILL)
+            if self.process is None:
+                self.told(f"The {self.name} (process {pid}) {self.hung}ended; another starts.")
+        elif not self.hung and still >= limit:
+            what = "it did not come up within" if beat is None else "its heartbeat stood still for"
+            self.hung = f"hung ({what} {still:.0f} s) and was "
+            self.first_beat = min(2 * self.first_beat, LONGEST_START) if beat is None else self.first_beat
+            self._kill_at = now + HANGING_SECONDS
+            _signal(pid, signal.SIGTERM)
 
     def end(self) -> None:
         """Ask it to stop, and insist after a while."""
@@ -73,14 +125,17 @@ def up(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     logs.setup(home, "up")
     chosen = settings.load(home)
     port = options.port if options.port is not None else chosen.port
-    _must_be_free(chosen.address, port)
-    holder = SchedulerLock(home).holder()
-    if holder is not None:
-        raise Conflict(f"a {holder.role} with pid {holder.pid} already trades in {home.root}; stop that one first.")
+    _must_be_free(settings.check_address(chosen.address), port)
+    sign = heartbeat.look(home)
+    if sign.holder is not None:
+        does = "hangs" if sign.state == Liveness.HUNG else "already trades"
+        raise Conflict(f"a {sign.holder.role} with pid {sign.holder.pid} {does} in {home.root}; stop that one first.")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    children = _children(home, chosen, port)
+    answers = Answers(chosen.address, port, stop)
+    children = _children(home, chosen, port, answers)
+    answers.start()
     show = threading.Thread(target=demo.run, args=(home, stop, _say), daemon=True) if options.demo else None
     _say(f"dashboard: http://{chosen.address}:{port}   home: {home.root}   Ctrl-C stops both")
     try:
@@ -99,7 +154,7 @@ def up(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     return {"stopped": True, "text": "Stopped."}
 
 
-def _children(home: Home, chosen: settings.Settings, port: int) -> list[Child]:
+def _children(home: Home, chosen: settings.Settings, port: int, answers: "Answers") -> list[Child]:
     environment = {**os.environ, "LIVETRADING_HOME": str(home.root)}
     scheduler = [sys.executable, "-m", "livetrading", "scheduler"]
     dashboard = [
@@ -115,9 +170,68 @@ def _children(home: Home, chosen: settings.Settings, port: int) -> list[Child]:
         alarms.add(store, "", text, datetime.now(UTC))
 
     return [
-        Child("scheduler", scheduler, environment, elsewhere=lambda: SchedulerLock(home).holder() is not None, told=tell),
-        Child("dashboard", dashboard, environment, told=tell),
+        Child(
+            "scheduler", scheduler, environment, told=tell, elsewhere=lambda: _other_scheduler(home),
+            heart=lambda pid: _beat_of(home, pid),
+        ),
+        Child("dashboard", dashboard, environment, told=tell, heart=answers.heart),
     ]
+
+
+def _other_scheduler(home: Home) -> int | None:
+    holder = SchedulerLock(home).holder()
+    return holder.pid if holder is not None and holder.role == heartbeat.SCHEDULER else None
+
+
+def _beat_of(home: Home, pid: int) -> object:
+    """A scheduler's heartbeat. One that waits for a command to let go of the lock has nothing to beat for."""
+    lock = SchedulerLock(home)
+    holder = lock.holder()
+    if holder is not None and holder.pid not in (pid, None):
+        return time.monotonic()
+    beat = lock.heartbeat()
+    return beat if beat is not None and beat[0] == pid else None
+
+
+class Answers(threading.Thread):
+    """Asks the dashboard's health route in a thread of its own; each answer is a beat."""
+
+    def __init__(self, address: str, port: int, stop: threading.Event) -> None:
+        super().__init__(name="answers", daemon=True)
+        self._host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
+        self._port, self._stop_asking = port, stop
+        self._pid, self._count = 0, 0
+
+    def heart(self, pid: int) -> object:
+        """The number of answers of this process, None before its first."""
+        if pid != self._pid:
+            self._pid, self._count = pid, 0
+        return self._count or None
+
+    def run(self) -> None:
+        while not self._stop_asking.wait(ASK_EVERY):
+            pid = self._pid
+            if self._answered() and pid == self._pid:
+                self._count += 1
+
+    def _answered(self) -> bool:
+        """Any answer counts, also a refusal: who refuses does not hang."""
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=ASK_SECONDS)
+        try:
+            connection.request("GET", "/_stcore/health")
+            connection.getresponse().read()
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+        return True
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError) as error:
+        log.warning("process %d hangs and cannot be ended: %s", pid, error)
 
 
 def _how(code: int) -> str:

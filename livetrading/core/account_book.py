@@ -1,13 +1,15 @@
 """What is known of a shared broker account beside its agents' books, as a fold.
 
 The unmanaged rest is what a person holds by hand: it is recorded when the first
-agent trades a contract, and changes by a person's word or a split alone.
+agent trades a contract, and changes by a person's word or a split alone. The cash
+is recorded once a session, with what explains its change.
 """
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from .cash import BookCash, Cash, Due, Explanation, confirmed
 from .errors import Damaged
 
 
@@ -41,27 +43,81 @@ class Valued:
     currency: str
 
 
-AccountEvent = RestSet | RestSplit | Valued
-KINDS: dict[str, type[Any]] = {cls.__name__: cls for cls in (RestSet, RestSplit, Valued)}
+@dataclass(frozen=True)
+class CashSeen:
+    """The account's cash after a session, how it is made up and why it changed. USD.
+
+    ``books``: by agent, what it traded, what it was credited with, and its open estimates;
+    ``due``: dividends not seen yet as [agent, session, amount]; ``lines``: the change by name.
+    """
+
+    session: str
+    cash: float
+    unmanaged: float
+    received: float
+    unexplained: float
+    books: dict[str, list[Any]]
+    due: list[list[Any]]
+    suspects: list[str]
+    lines: dict[str, float]
+
+
+@dataclass(frozen=True)
+class CashConfirmed:
+    """A person says that the unexplained ``amount`` is his own: unmanaged from now on."""
+
+    amount: float
+    by: str
+    request_id: str
+
+
+AccountEvent = RestSet | RestSplit | Valued | CashSeen | CashConfirmed
+KINDS: dict[str, type[Any]] = {cls.__name__: cls for cls in (RestSet, RestSplit, Valued, CashSeen, CashConfirmed)}
 
 
 @dataclass(frozen=True)
 class AccountBook:
-    """``rest`` shares by contract id; ``splits`` the ratios already applied, by (contract id, session)."""
+    """``rest`` shares by contract id; ``splits`` the ratios already applied, by (contract id, session).
+    ``cash`` is None before the first look; ``confirmed`` the last request that a person confirmed it by."""
 
     rest: dict[int, int] = field(default_factory=dict)
     splits: dict[tuple[int, str], float] = field(default_factory=dict)
     valued: Valued | None = None
+    cash: Cash | None = None
+    lines: dict[str, float] = field(default_factory=dict)
+    confirmed: str = ""
 
 
 def apply(book: AccountBook, event: AccountEvent) -> AccountBook:
     """The account after an event."""
     if isinstance(event, Valued):
         return replace(book, valued=event)
+    if isinstance(event, CashSeen):
+        return replace(book, cash=_cash(event), lines=event.lines)
+    if isinstance(event, CashConfirmed):
+        return replace(book, cash=confirmed(book.cash) if book.cash else None, confirmed=event.request_id)
     book = replace(book, rest={**book.rest, event.con_id: event.shares})
     if isinstance(event, RestSplit):
         return replace(book, splits={**book.splits, (event.con_id, event.session): event.ratio})
     return book
+
+
+def seen(cash: Cash, found: Explanation | None = None) -> CashSeen:
+    """The record of a look at the cash; ``found`` is what explains its change."""
+    books = {a: [book.traded, book.credited, list(book.estimates)] for a, book in cash.books.items()}
+    due = [[d.agent_id, d.session, d.amount] for d in cash.due]
+    return CashSeen(
+        cash.session, cash.cash, cash.unmanaged, cash.received, cash.unexplained, books, due, list(cash.suspects),
+        found.lines() if found else {},
+    )
+
+
+def _cash(event: CashSeen) -> Cash:
+    books = {a: BookCash(traded, credited, tuple(ids)) for a, (traded, credited, ids) in event.books.items()}
+    return Cash(
+        event.session, event.cash, event.unmanaged, event.received, event.unexplained, books,
+        tuple(Due(*due) for due in event.due), tuple(event.suspects),
+    )
 
 
 def fold(events: Iterable[AccountEvent]) -> AccountBook:

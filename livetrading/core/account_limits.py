@@ -1,17 +1,25 @@
 """What a shared broker account allows: capital in all, cash for each order, loss and orders a day.
 
-Each answer is the reason of a refusal, or None.
+Each answer is the reason of a refusal, or None. A figure that is absent or no number refuses:
+compared with anything it would allow everything.
 """
 
+import math
 from dataclasses import dataclass
+from datetime import date
 
 from . import rules
 from .orders import Order
 from .types import Terms
 
+UNKNOWN = "the broker does not tell {} as a number now; the account's limits cannot be checked"
+
 DAY_TRADES = 3
 DAY_TRADER_EQUITY = 25_000.0
-"""A margin account below it may make three day trades in five sessions (FINRA rule 4210)."""
+"""A margin account below it could make three day trades in five sessions under FINRA rule 4210 (f)(8)(B)."""
+INTRADAY_MARGIN_FROM, PHASED_IN_UNTIL = date(2026, 6, 4), date(2027, 10, 20)
+"""The rule that counts day trades was replaced by intraday margin standards on the first day; a broker may go on
+with it until the second."""
 
 
 @dataclass(frozen=True)
@@ -26,19 +34,29 @@ class AccountLimits:
 
 @dataclass(frozen=True)
 class Standing:
-    """An account now: ``before`` is its net liquidation after the last session, 0 if not known."""
+    """An account now: ``before`` is its net liquidation after the last session, 0 if not known.
 
-    net_liquidation: float
+    Net liquidation and cash are None while the broker has not told them as numbers.
+    """
+
+    net_liquidation: float | None
     currency: str
-    cash_usd: float
+    cash_usd: float | None
     before: float = 0.0
     orders_today: int = 0
     reserved: float = 0.0
     """USD that other purchases on their way may take."""
 
 
+def finite(*values: float | None) -> bool:
+    """Whether all of these are numbers."""
+    return all(value is not None and math.isfinite(value) for value in values)
+
+
 def over_allocated(allocated: float, now: Standing, limits: AccountLimits) -> str | None:
     """Whether agents with ``allocated`` USD of capital in all are more than the account carries."""
+    if not finite(allocated, limits.max_capital):
+        return "the agents' capital or max_capital is no number; correct the deployment or the setting"
     if limits.max_capital and allocated > limits.max_capital:
         return (f"the agents' capital would be {allocated:,.0f} USD and max_capital is {limits.max_capital:,.0f};"
                 " deploy less, or raise the limit")
@@ -47,6 +65,8 @@ def over_allocated(allocated: float, now: Standing, limits: AccountLimits) -> st
     if now.currency != "USD":
         return (f"the account is valued in {now.currency}, so its worth does not bound capital in USD;"
                 " set max_capital")
+    if now.net_liquidation is None or not finite(now.net_liquidation):
+        return UNKNOWN.format("its net liquidation")
     if allocated > now.net_liquidation:
         return (f"the agents' capital would be {allocated:,.0f} USD and the account is worth"
                 f" {now.net_liquidation:,.0f}; deploy less capital")
@@ -66,6 +86,14 @@ def cost_of(order: Order, close: float, terms: Terms) -> float:
 def entry_refused(order: Order, close: float, terms: Terms, now: Standing, limits: AccountLimits) -> str | None:
     """Why this purchase may not be sent."""
     notional, cost = order.qty * close, cost_of(order, close, terms)
+    if not finite(order.stop_price, notional, cost, limits.max_order_notional, limits.max_day_loss):
+        return "what the order may cost is no number; it is not sent"
+    if now.net_liquidation is None or not finite(now.net_liquidation):
+        return UNKNOWN.format("its net liquidation")
+    if now.cash_usd is None or not finite(now.cash_usd, now.reserved):
+        return UNKNOWN.format("its cash in USD")
+    if not finite(now.before):
+        return UNKNOWN.format("what it was worth after the last session")
     if limits.max_order_notional and notional > limits.max_order_notional:
         return f"the order is worth {notional:,.0f} USD and max_order_notional is {limits.max_order_notional:,.0f}"
     if now.orders_today >= limits.max_orders_a_day:
@@ -78,9 +106,22 @@ def entry_refused(order: Order, close: float, terms: Terms, now: Standing, limit
     return None
 
 
-def pattern_day_trader(day_trades: int, now: Standing) -> str:
-    """A warning when one more round trip within a session could bind the account; empty else."""
-    if day_trades < DAY_TRADES or now.net_liquidation >= DAY_TRADER_EQUITY:
+def pattern_day_trader(day_trades: int, now: Standing, today: date) -> str:
+    """A warning when one more round trip within a session could bind the account; empty else.
+
+    Until 2026-06-03 FINRA rule 4210 (f)(8)(B) made a margin account with four day trades in five
+    business days a pattern day trader's, which must hold 25,000 USD. SR-FINRA-2025-017, approved in
+    91 FR 20731 (2026-04-17), replaced the count by intraday margin standards: in force since
+    2026-06-04, and brokers may phase them in until 2027-10-20. From then on nothing is counted.
+    """
+    if now.net_liquidation is None or not finite(now.net_liquidation):
         return ""
-    return (f"{day_trades} day trades in five sessions with {now.net_liquidation:,.0f} {now.currency} in the account:"
-            f" below 25,000 USD a margin account may be held to closing trades after a fourth")
+    few = day_trades < DAY_TRADES or now.net_liquidation >= DAY_TRADER_EQUITY
+    if few or today > PHASED_IN_UNTIL:
+        return ""
+    counted = f"{day_trades} day trades in five sessions with {now.net_liquidation:,.0f} {now.currency} in the account"
+    if today < INTRADAY_MARGIN_FROM:
+        return f"{counted}: below 25,000 USD a margin account may be held to closing trades after a fourth"
+    return (f"{counted}: FINRA's rule on pattern day traders was replaced on {INTRADAY_MARGIN_FROM} by limits on intraday"
+            f" margin, but your broker may still apply the old one until {PHASED_IN_UNTIL} and hold a margin account"
+            f" below 25,000 USD to closing trades after a fourth; ask it which rule your account is under")

@@ -10,7 +10,7 @@ from . import rules
 from .book import Book
 from .errors import BadInput, Damaged
 from .events import (
-    BarsAppended, Created, Decided, Deployed, Event, FeeAdjusted, Filled, Held, Marked, Missed,
+    BarsAppended, Created, Decided, Deployed, Event, FillCorrected, Filled, Held, Marked, Missed,
     OrderMoved, OrderPlanned, SplitApplied, StatusChanged,
 )
 from .frozen import replace
@@ -31,7 +31,8 @@ class AgentConfig:
     created the agent, so that applying it again creates no second one. At a real
     broker: ``account`` and the number that was typed for it, the contract that is
     traded, and whether an entry that missed the open is skipped or goes as a day
-    order.
+    order. ``bars_until``: the last bar that its source had at the deployment, empty if
+    nobody looked.
     """
 
     agent_id: str
@@ -50,6 +51,7 @@ class AgentConfig:
     con_id: int = 0
     primary: str = ""
     late_entry: str = "skip"
+    bars_until: str = ""
 
     def __post_init__(self) -> None:
         if not AGENT_ID.fullmatch(self.agent_id) or len(self.agent_id) > 24:
@@ -88,8 +90,7 @@ class AgentState:
     source that priced it.
     ``held_in_a_row`` counts the sessions missed for ``held_reason`` in a row.
     ``overnight`` are the shares held at the last mark, in today's shares, ``split_on``
-    the session of the last split; ``taken`` sums the fills of each order that are in the book,
-    ``unsure`` are the booked fees that the broker has not stated, by execution;
+    the session of the last split; ``taken`` sums the fills of each order that are in the book;
     ``day_trades`` the sessions of the last round trips within one session.
     """
 
@@ -113,7 +114,6 @@ class AgentState:
     overnight: int = 0
     split_on: str = ""
     taken: tuple[tuple[str, int], ...] = ()
-    unsure: tuple[tuple[str, float], ...] = ()
     day_trades: tuple[str, ...] = ()
 
     @property
@@ -131,6 +131,11 @@ class AgentState:
     def booked_of(self, key: str) -> int:
         """Shares of an order whose fills are in the book."""
         return dict(self.taken).get(key, 0)
+
+    @property
+    def unsure(self) -> tuple[Filled, ...]:
+        """Fills in the book whose price or fee the broker has not stated, however old."""
+        return tuple(self.book.fills[root].fill for root in self.book.estimated)
 
     def next_key(self, bar: str, leg: Leg) -> str:
         """The key of the next order of this leg; refused while one is still open."""
@@ -173,11 +178,10 @@ def _appended(state: AgentState, event: BarsAppended) -> AgentState:
 
 def _filled(state: AgentState, event: Filled) -> AgentState:
     taken = (*((k, n) for k, n in state.taken if k != event.key), (event.key, state.booked_of(event.key) + event.qty))
-    unsure = (*state.unsure, (event.exec_id, event.fee)) if event.estimated else state.unsure
     # Told after its session was marked: those shares were held, or sold, before the night.
     late = signed(event) if event.session <= (state.booked or "") else 0
     return replace(
-        state, fills=(*state.fills, event), taken=taken[-RECENT_ORDERS:], unsure=unsure[-RECENT_ORDERS:],
+        state, fills=(*state.fills, event), taken=taken[-RECENT_ORDERS:],
         overnight=state.overnight + late,
     )
 
@@ -187,8 +191,12 @@ def signed(fill: Filled) -> int:
     return fill.qty if fill.leg == Leg.ENTRY else -fill.qty
 
 
-def _fee_adjusted(state: AgentState, event: FeeAdjusted) -> AgentState:
-    return replace(state, unsure=tuple((e, fee) for e, fee in state.unsure if e != event.exec_id))
+def _corrected(state: AgentState, event: FillCorrected) -> AgentState:
+    """A session that is not settled shows its fills as they are known now."""
+    fills = tuple(
+        replace(f, price=event.price, fee=event.fee) if f.exec_id == event.exec_id else f for f in state.fills
+    )
+    return replace(state, fills=fills)
 
 
 def _split(state: AgentState, event: SplitApplied) -> AgentState:
@@ -266,7 +274,7 @@ _APPLY: dict[str, Callable[[AgentState, Any], AgentState]] = {
     "StatusChanged": _status,
     "BarsAppended": _appended,
     "Filled": _filled,
-    "FeeAdjusted": _fee_adjusted,
+    "FillCorrected": _corrected,
     "SplitApplied": _split,
     "Marked": _marked,
     "Decided": _decided,
@@ -279,7 +287,7 @@ _APPLY: dict[str, Callable[[AgentState, Any], AgentState]] = {
 
 def apply(state: AgentState, event: Event) -> AgentState:
     """The state after an event. Pure: the journal alone makes the state."""
-    if isinstance(event, Filled) and event.exec_id in state.book.executions:
+    if isinstance(event, Filled) and state.book.counted(event.exec_id):
         return state
     rule = _APPLY.get(type(event).__name__)
     state = rule(state, event) if rule else state

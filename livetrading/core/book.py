@@ -5,20 +5,25 @@ calls the same rules that training and backtest run; a fill counts once, by its
 execution id.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from . import executions as ids
 from . import rules, trades
+from .booked import Booked, known, peak_after
 from .events import (
-    Deposited, DividendPaid, EntriesPaused, Event, FeeAdjusted, Filled, Marked, SplitApplied,
-    StatusChanged,
+    Deposited, DividendPaid, EntriesPaused, Event, FeeAdjusted, FillCorrected, FillDisputed, Filled,
+    Marked, SplitApplied, StatusChanged,
 )
 from .frozen import replace
 from .rules import Account
-from .trades import OpenTrade, Trade
-from .types import AgentStatus, Leg
+from .trades import Closed, OpenTrade, Trade
+from .types import AgentStatus
+
+KEPT_TRADES = 60
+"""Closed round trips that a correction still changes; of older ones it changes the totals alone."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,10 @@ class Book:
     """Account, open round trip and totals, all in USD.
 
     ``capital`` is what was deposited; ``equity`` the value at the last mark;
-    ``limit_peak`` the peak since a person last resumed entries.
+    ``limit_peak`` the peak since a person last resumed entries. ``fractions`` is what splits
+    paid for fractions of a share. ``executions`` holds every id that has counted, and its root;
+    ``fills`` what is booked, by root; ``estimated`` the roots of those whose price or fee the
+    broker has not stated.
     """
 
     account: Account = field(default_factory=lambda: rules.open_account(0.0))
@@ -38,10 +46,14 @@ class Book:
     entries_paused: bool = False
     realized: float = 0.0
     dividends: float = 0.0
+    fractions: float = 0.0
     num_trades: int = 0
     open_trade: OpenTrade | None = None
     last_trade: Trade | None = None
+    closed: tuple[Closed, ...] = ()
     executions: frozenset[str] = frozenset()
+    fills: Mapping[str, Booked] = field(default_factory=dict)
+    estimated: tuple[str, ...] = ()
 
     @property
     def shares(self) -> int:
@@ -50,6 +62,23 @@ class Book:
     @property
     def cash(self) -> float:
         return float(self.account.cash)
+
+    @property
+    def traded(self) -> float:
+        """USD that fills and their fees have brought in, less what they took: what a broker's cash shows at once."""
+        return self.cash - self.capital - self.dividends - self.fractions
+
+    def counted(self, exec_id: str) -> bool:
+        """Whether this execution, or another report of the same fill, is in the book."""
+        return exec_id in self.executions or ids.root(exec_id) in self.executions
+
+    def booked(self, exec_id: str) -> Booked | None:
+        """The fill that was booked under this id or under another report's of the same fill."""
+        return self.fills.get(ids.root(exec_id))
+
+    def trade(self, number: int) -> Trade | None:
+        """A closed round trip by its number; None if it is open, or too long ago."""
+        return next((c.trade for c in self.closed if c.number == number), None)
 
     @property
     def price(self) -> float:
@@ -90,18 +119,15 @@ def _deposited(book: Book, event: Deposited) -> Book:
 def _split(book: Book, event: SplitApplied) -> Book:
     before = book.account
     account = rules.apply_split(before, np.float64(event.ratio), np.float64(event.previous_close))
-    book = replace(book, account=account, close=book.close / event.ratio)
+    paid, shares = float(account.cash - before.cash), int(account.shares)
+    book = replace(book, account=account, close=book.close / event.ratio, fractions=book.fractions + paid)
     if book.open_trade is None:
         return book
-    after, closed = trades.split(
-        book.open_trade,
-        event.session,
-        event.ratio,
-        int(account.shares),
-        float(account.cash - before.cash),
-        event.previous_close / event.ratio,
-    )
-    return _with_trade(book, after, closed)
+    after = trades.after_split(book.open_trade, event.ratio, shares, paid)
+    if shares > 0:
+        return replace(book, open_trade=after)
+    closed = Closed(book.num_trades + 1, after, event.session, "split", 0, event.previous_close / event.ratio)
+    return _over(book, closed)
 
 
 def _dividend(book: Book, event: DividendPaid) -> Book:
@@ -114,43 +140,98 @@ def _dividend(book: Book, event: DividendPaid) -> Book:
 
 
 def _filled(book: Book, event: Filled) -> Book:
-    if event.exec_id in book.executions:
+    if book.counted(event.exec_id):
         return book
+    event = known(event)
+    root, number = ids.root(event.exec_id), book.num_trades + 1
+    booked = Booked(event, number, (event.exec_id,), book.marked, float(book.account.peak), book.limit_peak)
     fill = rules.Fill(np.float64(event.qty), np.float64(event.price), np.float64(event.fee))
-    if event.leg == Leg.ENTRY:
-        account = rules.settle_buy(book.account, fill, np.float64(event.stop))
-        after = trades.bought(book.open_trade, event.session, event.qty, event.price, event.fee)
-        closed = None
-    else:
-        account = rules.settle_sell(book.account, fill)
-        after, closed = book.open_trade, None
-        if after is not None:
-            after, closed = trades.sold(
-                after, event.session, event.leg, event.qty, event.price, event.fee
-            )
-    book = replace(book, account=account, executions=book.executions | {event.exec_id})
-    return _with_trade(book, after, closed)
+    buys = booked.bought
+    account = rules.settle_buy(book.account, fill, np.float64(event.stop)) if buys else rules.settle_sell(book.account, fill)
+    before = book.open_trade
+    book = replace(
+        book, account=account, executions=book.executions | {event.exec_id, root}, fills={**book.fills, root: booked},
+        estimated=(*book.estimated, root) if event.estimated else book.estimated,
+    )
+    if buys:
+        after = trades.bought(before, event.session, event.qty, event.price, event.fee, root)
+        return replace(book, open_trade=after)
+    if before is None:
+        return book
+    after = trades.after_sale(before, event.qty, event.price, event.fee)
+    if after.qty > 0:
+        return replace(book, open_trade=after)
+    return _over(book, Closed(number, after, event.session, event.leg, event.qty, event.price, root))
+
+
+def _over(book: Book, closed: Closed) -> Book:
+    """The open round trip has ended."""
+    return replace(
+        book,
+        open_trade=None,
+        last_trade=closed.trade,
+        closed=(*book.closed, closed)[-KEPT_TRADES:],
+        num_trades=closed.number,
+        realized=book.realized + closed.trade.pnl,
+    )
 
 
 def _fee(book: Book, event: FeeAdjusted) -> Book:
-    """Into the open round trip if there is one, else into what is realised."""
-    account = book.account._replace(cash=book.account.cash - event.amount)
-    book = replace(book, account=account)
-    if book.open_trade is None:
+    """Into the round trip that it belongs to."""
+    book = replace(book, account=book.account._replace(cash=book.account.cash - event.amount))
+    booked = book.booked(event.exec_id)
+    if booked is None:
         return replace(book, realized=book.realized - event.amount)
-    return replace(book, open_trade=replace(book.open_trade, fees=book.open_trade.fees + event.amount))
+    fill = replace(booked.fill, fee=booked.fill.fee + event.amount, estimated=False)
+    return _restated(book, replace(booked, fill=fill), 0.0, event.amount)
 
 
-def _with_trade(book: Book, after: OpenTrade | None, closed: Trade | None) -> Book:
-    if closed is None:
-        return replace(book, open_trade=after)
-    return replace(
-        book,
-        open_trade=after,
-        last_trade=closed,
-        num_trades=book.num_trades + 1,
-        realized=book.realized + closed.pnl,
+def _corrected(book: Book, event: FillCorrected) -> Book:
+    """Cash, entry price and round trip as if the fill had been booked so; what was decided meanwhile stays."""
+    booked = book.booked(event.exec_id)
+    if booked is None:
+        return book
+    by_price, by_fee = event.price - booked.fill.price, event.fee - booked.fill.fee
+    moved = booked.fill.qty * by_price
+    amount = (-moved if booked.bought else moved) - by_fee
+    weight = trades.weight_of(book.open_trade, ids.root(event.exec_id)) if book.open_trade is not None else 0.0
+    marked = book.marked != booked.marked
+    equity = book.equity + amount if marked else book.equity
+    account = book.account._replace(cash=book.account.cash + amount, entry=book.account.entry + weight * by_price)
+    if marked:
+        account = account._replace(peak=np.float64(peak_after(float(account.peak), booked.peak, amount, equity)))
+        book = replace(book, equity=equity, limit_peak=peak_after(book.limit_peak, booked.limit_peak, amount, equity))
+    stated = {*event.parts, *(ids.root(part) for part in event.parts)}
+    fill = replace(booked.fill, price=event.price, fee=event.fee, estimated=event.estimated)
+    book = replace(book, account=account, executions=book.executions | stated)
+    return _restated(book, replace(booked, fill=fill, parts=tuple(event.parts)), by_price, by_fee)
+
+
+def _restated(book: Book, booked: Booked, by_price: float, by_fee: float) -> Book:
+    """The fill as it is known now, in the list of fills and in its round trip."""
+    root, qty, sale = ids.root(booked.fill.exec_id), booked.fill.qty, not booked.bought
+    left = tuple(e for e in book.estimated if e != root)
+    book = replace(
+        book, fills={**book.fills, root: booked}, estimated=(*left, root) if booked.fill.estimated else left,
     )
+    if book.open_trade is not None and booked.trade > book.num_trades:
+        return replace(book, open_trade=trades.corrected(book.open_trade, root, qty, by_price, by_fee, sale=sale))
+    moved = qty * by_price
+    realized = book.realized + (moved if sale else -moved) - by_fee
+    closed = tuple(
+        replace(
+            c, done=trades.corrected(c.done, root, qty, by_price, by_fee, sale=sale),
+            price=c.price + by_price if c.exec_id == root else c.price,
+        ) if c.number == booked.trade else c
+        for c in book.closed
+    )
+    last = closed[-1].trade if closed else book.last_trade
+    return replace(book, realized=realized, closed=closed, last_trade=last)
+
+
+def _disputed(book: Book, event: FillDisputed) -> Book:
+    """It changes no money: a person does. The report is known from now on."""
+    return replace(book, executions=book.executions | {event.by})
 
 
 def _marked(book: Book, event: Marked) -> Book:
@@ -183,6 +264,8 @@ _APPLY: dict[type, Callable[[Book, Event], Book]] = {
     DividendPaid: _dividend,
     Filled: _filled,
     FeeAdjusted: _fee,
+    FillCorrected: _corrected,
+    FillDisputed: _disputed,
     Marked: _marked,
     EntriesPaused: _paused,
     StatusChanged: _status,

@@ -92,6 +92,31 @@ class FeeAdjusted(Event):
 
 
 @dataclass(frozen=True)
+class FillCorrected(Event):
+    """The price (USD a share) and fee (USD) of the execution that was booked as ``exec_id``, as its
+    broker states them now. ``parts`` are the broker's ids that state it, in place of the one that was
+    booked; ``estimated``: the fee is still an estimate; ``source``: where it was stated, in words."""
+
+    exec_id: str
+    price: float
+    fee: float
+    parts: list[str]
+    source: str = "the broker"
+    estimated: bool = False
+
+
+@dataclass(frozen=True)
+class FillDisputed(Event):
+    """A report changed the execution that was booked as ``exec_id`` in a way that no book can follow
+    by itself (its quantity, its side, or all of it): a person has to compare. ``by`` is the report's
+    id with what it says, so that it is told once."""
+
+    exec_id: str
+    by: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Marked(Event):
     session: str
     close: float
@@ -161,7 +186,8 @@ KINDS: dict[str, type[Event]] = {
     cls.__name__: cls
     for cls in (
         Created, Deployed, StatusChanged, Deposited, BarsAppended, SplitApplied, DividendPaid,
-        Filled, FeeAdjusted, Marked, Decided, Held, Missed, EntriesPaused, OrderPlanned, OrderMoved, Noted,
+        Filled, FeeAdjusted, FillCorrected, FillDisputed, Marked, Decided, Held, Missed, EntriesPaused,
+        OrderPlanned, OrderMoved, Noted,
     )
 }
 

@@ -88,5 +88,4 @@ def newest(frame: pd.DataFrame, scaler: Scaler, features: tuple[str, ...] = FEAT
 
     Its arrays have length 1.
     """
-    maker = build
-    return _newest.get((fingerprint(frame), scaler, features, maker), lambda: maker(frame, scaler, features).last())
+    return _newest.get((fingerprint(frame), scaler, features), lambda: build(frame, scaler, features).last())

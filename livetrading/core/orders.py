@@ -25,6 +25,8 @@ _S = OrderState
 TERMINAL = frozenset({_S.FILLED, _S.CANCELED, _S.REJECTED, _S.EXPIRED})
 AT_BROKER = frozenset({_S.PENDING_NEW, _S.NEW, _S.PARTIALLY_FILLED, _S.PENDING_CANCEL})
 WORKING = frozenset({_S.NEW, _S.PARTIALLY_FILLED})
+DEAD = frozenset({_S.CANCELED, _S.REJECTED, _S.EXPIRED})
+"""Ended without being filled in full."""
 
 NEXT: dict[OrderState, frozenset[OrderState]] = {
     _S.PLANNED: frozenset({_S.PENDING_NEW, _S.CANCELED, _S.EXPIRED}),

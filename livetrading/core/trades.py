@@ -29,7 +29,11 @@ class Trade:
 
 @dataclass(frozen=True)
 class OpenTrade:
-    """A position on its way: shares still held, money paid, received and spent on fees."""
+    """A position on its way: shares still held, money paid, received and spent on fees.
+
+    ``weights`` says how much of each purchase's price is in ``entry_price``: a purchase
+    that is corrected later moves it by that part.
+    """
 
     entry_session: str
     entry_price: float
@@ -37,6 +41,7 @@ class OpenTrade:
     paid: float
     received: float = 0.0
     fees: float = 0.0
+    weights: tuple[tuple[str, float], ...] = ()
 
     @property
     def cost(self) -> float:
@@ -44,14 +49,51 @@ class OpenTrade:
         return self.paid + self.fees - self.received
 
 
-def bought(trade: OpenTrade | None, session: str, qty: int, price: float, fee: float) -> OpenTrade:
+@dataclass(frozen=True)
+class Closed:
+    """A round trip that is over, kept so that it can be corrected: the position after the sale
+    that ended it, and that sale. ``number`` counts an agent's round trips from 1."""
+
+    number: int
+    done: OpenTrade
+    session: str
+    leg: str
+    qty: int
+    price: float
+    exec_id: str = ""
+
+    @property
+    def trade(self) -> Trade:
+        return _close(self.done, self.session, self.leg, self.qty, self.price)
+
+
+def bought(
+    trade: OpenTrade | None, session: str, qty: int, price: float, fee: float, exec_id: str = "",
+) -> OpenTrade:
     """The position after a purchase; partial fills average their price."""
     if trade is None:
-        return OpenTrade(session, price, qty, qty * price, 0.0, fee)
+        return OpenTrade(session, price, qty, qty * price, 0.0, fee, ((exec_id, 1.0),))
     total = trade.qty + qty
-    average = trade.entry_price + (price - trade.entry_price) * (qty / total)
+    part = qty / total
+    average = trade.entry_price + (price - trade.entry_price) * part
+    weights = (*((e, weight * (1.0 - part)) for e, weight in trade.weights), (exec_id, part))
     return replace(
-        trade, entry_price=average, qty=total, paid=trade.paid + qty * price, fees=trade.fees + fee
+        trade, entry_price=average, qty=total, paid=trade.paid + qty * price, fees=trade.fees + fee, weights=weights,
+    )
+
+
+def weight_of(trade: OpenTrade, exec_id: str) -> float:
+    """The part of a purchase's price in the average entry price; 0 for a sale."""
+    return dict(trade.weights).get(exec_id, 0.0)
+
+
+def corrected(trade: OpenTrade, exec_id: str, qty: int, by_price: float, by_fee: float, *, sale: bool) -> OpenTrade:
+    """The position had this fill's price been ``by_price`` USD a share and its fee ``by_fee`` USD more."""
+    moved = qty * by_price
+    return replace(
+        trade, entry_price=trade.entry_price + weight_of(trade, exec_id) * by_price,
+        paid=trade.paid + (0.0 if sale else moved), received=trade.received + (moved if sale else 0.0),
+        fees=trade.fees + by_fee,
     )
 
 
@@ -59,13 +101,18 @@ def sold(
     trade: OpenTrade, session: str, leg: str, qty: int, price: float, fee: float
 ) -> tuple[OpenTrade | None, Trade | None]:
     """The position after a sale: what is left of it, or the round trip that it closes."""
-    after = replace(
+    after = after_sale(trade, qty, price, fee)
+    return (after, None) if after.qty > 0 else (None, _close(after, session, leg, qty, price))
+
+
+def after_sale(trade: OpenTrade, qty: int, price: float, fee: float) -> OpenTrade:
+    """What a sale leaves, also when that is nothing."""
+    return replace(
         trade,
         qty=trade.qty - qty,
         received=trade.received + qty * price,
         fees=trade.fees + fee,
     )
-    return (after, None) if after.qty > 0 else (None, _close(after, session, leg, qty, price))
 
 
 def split(
@@ -75,13 +122,19 @@ def split(
 
     A reverse split may leave nothing: it closes the trade at ``price``.
     """
-    after = replace(
+    after = after_split(trade, ratio, shares, cash)
+    return (after, None) if shares > 0 else (None, _close(after, session, "split", 0, price))
+
+
+def after_split(trade: OpenTrade, ratio: float, shares: int, cash: float) -> OpenTrade:
+    """What a split leaves, also when that is nothing."""
+    return replace(
         trade,
         qty=shares,
         entry_price=trade.entry_price / ratio,
         received=trade.received + cash,
+        weights=tuple((e, weight / ratio) for e, weight in trade.weights),
     )
-    return (after, None) if shares > 0 else (None, _close(after, session, "split", 0, price))
 
 
 def _close(done: OpenTrade, session: str, leg: str, qty: int, price: float) -> Trade:

@@ -19,6 +19,7 @@ from livetrading import __version__
 from livetrading.adapters import logs
 from livetrading.adapters.home import Home
 from livetrading.core.errors import BadInput, LivetradingError, NotFound
+from livetrading.core.stopping import StopState
 
 from . import control, payloads, reading, security
 
@@ -45,6 +46,7 @@ def routes(home: Home, hosts: Sequence[str]) -> list[Route]:
         ("POST", "/agents/{agent_id}/position/close", _request("close")),
         ("POST", "/agents/{agent_id}/adopt", _request("adopt")),
         ("POST", "/agents/{agent_id}/ignore", _request("ignore")),
+        ("POST", "/agents/{agent_id}/confirm-cash", _confirm_cash),
         ("POST", "/emergency-stop", _emergency_stop),
         ("POST", "/scheduler/start", _start_scheduler),
         ("GET", "/health", _health),
@@ -107,7 +109,7 @@ def _create(home: Home, path: Doc, body: Doc) -> Doc:
     card = reading.registry().card(order.model_id)
     payloads.check_match(order, str(card.agent_type), card.symbol)
     answer = control.deploy(home, order.model_id, order.options, BY, order.request_id)
-    return {"message": f"{answer.get('agent_id')} is deployed and running.", **answer}
+    return {**answer, "message": control.deployed(answer)}
 
 
 def _request(kind: str) -> Work:
@@ -121,11 +123,19 @@ def _request(kind: str) -> Work:
     return work
 
 
+def _confirm_cash(home: Home, path: Doc, body: Doc) -> Doc:
+    request_id, difference = payloads.confirm_cash(body)
+    agent_id = path["agent_id"]
+    reading.agent(agent_id)  # 404 for one that is not there
+    args = {} if difference is None else {"difference": difference}
+    outcome = control.request(home, "confirm_cash", agent_id, BY, request_id, args)
+    return {"message": outcome["message"], "result": outcome.get("result", {}), "request_id": request_id}
+
+
 def _emergency_stop(home: Home, path: Doc, body: Doc) -> Doc:
     stop = payloads.emergency_stop(body)
     answer = control.emergency_stop(home, stop.reason, BY, stop.request_id, stop.all_orders)
-    flat = "Flat: no position and no order of ours is left." if answer.get("flat") else "Halted; exits are queued."
-    return {"message": flat, **answer}
+    return {**answer, "message": control.STOP_WORDS[answer.get("state", StopState.QUEUED)]}
 
 
 def _start_scheduler(home: Home, path: Doc, body: Doc) -> Doc:

@@ -18,10 +18,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from filelock import FileLock
 
+from livetrading.adapters import private
 from livetrading.adapters.files import atomic_write, make_directory, unavailable
 from livetrading.adapters.home import CHECKOUT, Home
 from livetrading.core.errors import BadInput, Conflict, Unavailable
@@ -101,7 +102,7 @@ def start(home: Home, arguments: Sequence[str], command_id: str | None = None) -
     """
     command = Command(home, _checked(command_id or new_id()))
     make_directory(command.out.parent)
-    with FileLock(command.out.parent / "start.lock"):
+    with FileLock(command.out.parent / "start.lock", mode=private.FILE):
         if not command.out.with_suffix(".pid").exists():
             _forget_old(command.out.parent)
             _launch(command, arguments)
@@ -160,7 +161,7 @@ def _launch(command: Command, arguments: Sequence[str]) -> None:
     environment = {**os.environ, "LIVETRADING_HOME": str(command.home.root)}
     atomic_write(command.out.with_suffix(".words"), _mark(arguments).encode())
     try:
-        with command.out.open("wb") as out, command.log.open("wb") as log:
+        with _created(command.out) as out, _created(command.log) as log:
             process = subprocess.Popen(
                 line, cwd=CHECKOUT, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=log,
                 start_new_session=True,  # Ctrl-C at the dashboard must not stop a training or a stop
@@ -170,6 +171,11 @@ def _launch(command: Command, arguments: Sequence[str]) -> None:
     _children[process.pid] = process
     threading.Thread(target=_reap, args=(process,), name="reap", daemon=True).start()
     atomic_write(command.out.with_suffix(".pid"), str(process.pid).encode())
+
+
+def _created(path: Path) -> BinaryIO:
+    """Empty, and its owner's alone."""
+    return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, private.FILE), "wb")
 
 
 def _reap(process: subprocess.Popen[bytes]) -> None:

@@ -2,37 +2,52 @@
 
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from livetrading.adapters import settings
+from livetrading.adapters import private, settings
 from livetrading.adapters.halt import HaltLatch
 from livetrading.adapters.home import Home
 from livetrading.adapters.locks import SchedulerLock
 from livetrading.adapters.store import Store
-from livetrading.core.errors import BadInput, Conflict, Refused, Unavailable, Unforeseen, revived
-from livetrading.execution import requests
+from livetrading.core.errors import BadInput, Conflict, LivetradingError, Refused, Unavailable, Unforeseen, revived
+from livetrading.core.liveness import Liveness
+from livetrading.core.stopping import StopState
+from livetrading.execution import heartbeat, requests, stop_record
 
 from . import commands, reading
+from .format import duration
 
 ANSWER_SECONDS = 10
-STOP_SECONDS = 60
+STOP_SECONDS = 45
+"""A stop that takes longer waits for its broker, without a scheduler, and goes on."""
 DEPLOY_SECONDS = 300
-START_SECONDS = 20
+START_SECONDS = 30
 CLOSE = 16 * 60
 """Minutes of the regular close after midnight, New York."""
+STOP_WORDS = {
+    StopState.DONE: "Flat: no position and no order of ours is left.",
+    StopState.QUEUED: "Halted; exits are queued.",
+    StopState.WAITING: "Halted; the broker has not answered yet, and the stop goes on by itself.",
+    StopState.FAILED: "Halted; not everything could be closed: the items say what a person must do.",
+}
 NO_SCHEDULER = "No scheduler is running, so nothing would act on this; start it with `python -m livetrading scheduler`."
 
 
-def request(home: Home, kind: str, agent_id: str | None, by: str, request_id: str) -> dict[str, Any]:
+def request(
+    home: Home, kind: str, agent_id: str | None, by: str, request_id: str, args: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """Submit and await the outcome: ``{"status", "message", "result", …}``.
 
     Raises Unavailable if no scheduler runs or it does not answer in time, and
     what refused it, with its reason.
     """
     store = Store(home)
-    if SchedulerLock(home).holder() is None:
+    sign = heartbeat.look(home)
+    if sign.holder is None:
         raise Unavailable(NO_SCHEDULER)
-    requests.submit(store, kind, agent_id=agent_id, by=by, request_id=request_id, now=reading.now())
+    if sign.state == Liveness.HUNG:
+        raise Unavailable(hung(sign))
+    requests.submit(store, kind, agent_id=agent_id, args=args, by=by, request_id=request_id, now=reading.now())
     outcome = requests.wait(store, request_id, timeout=ANSWER_SECONDS)
     if outcome["status"] == "refused":
         raise revived(outcome["result"].get("error_type"), outcome["message"])
@@ -53,42 +68,81 @@ def emergency_stop(home: Home, reason: str, by: str, command_id: str, all_orders
     """Set the latch here and now, then run the command: ``{"items", "flat", …}``.
 
     The latch comes first, so that even a machine that can start no process is
-    halted. Raises Conflict with the command's own sentence if it fails.
+    halted. Raises Conflict with the command's own sentence if it fails. One that still waits for
+    a broker after a while is told as far as it is; its process goes on.
     """
-    HaltLatch(home).set(reason, by, reading.now())
+    halt = HaltLatch(home).set(reason, by, reading.now())
     options = ["--all-orders"] if all_orders else []
     words = ["emergency-stop", "--reason", reason, "--by", by, "--request-id", command_id, *options]
     try:
-        return _answered(commands.run(home, words, STOP_SECONDS, f"stop-{command_id}"))
+        command = commands.start(home, [*words, "--json"], f"stop-{command_id}")
     except commands.OtherWords as error:
         # Whoever mistook the id wants a stop all the same: it goes on under an id of its own.
         commands.start(home, ["emergency-stop", "--reason", reason, "--by", by, *options, "--json"])
         raise Conflict(f"{error} Trading is halted all the same, and the stop goes on.") from None
+    try:
+        return _answered(command.wait(STOP_SECONDS))
+    except Unavailable:
+        told = stop_record.picture(Store(home), halt) or {**stop_record.identity(halt), "items": []}
+        message = f"The stop waits for its broker; process {command.pid} goes on with it."
+        return {**told, "state": str(StopState.WAITING), "flat": False, "message": message}
 
 
 def deploy(home: Home, model_id: str, options: dict[str, Any], by: str, request_id: str) -> dict[str, Any]:
-    """Run ``deploy``: ``{"agent_id", "test"}``. ``options`` are its long options."""
+    """Run ``deploy``: ``{"agent_id", "test", "warnings", …}``. ``options`` are its long options. Raises
+    OldBars if it was asked to refuse them."""
     pairs = [part for name, value in options.items() if value is not None for part in (f"--{name}", str(value))]
-    return _answered(commands.run(
+    answer = commands.run(
         home, ["deploy", model_id, *pairs, "--by", by, "--request-id", request_id], DEPLOY_SECONDS,
         f"deploy-{request_id}",
-    ))
+    )
+    if answer.error is not None and "old_bars" in answer.values:
+        raise OldBars(answer.error)
+    return _answered(answer)
+
+
+def deployed(answer: dict[str, Any]) -> str:
+    """What a deployment came to, in a sentence."""
+    if answer.get("bars_current") is False:
+        return f"{answer.get('agent_id')} is deployed; it trades nothing until bars after {answer['bars_until']} come."
+    return f"{answer.get('agent_id')} is deployed and running."
 
 
 def start_scheduler(home: Home, check_time: str | None = None) -> tuple[int | None, bool]:
     """The scheduler's pid, and whether it was this call that started it.
 
-    One start at a time; returns when the new process holds the lock. Raises
-    Unavailable if it does not come up.
+    One start at a time; returns when the new process holds the lock. Raises Unavailable if it
+    does not come up, Conflict with the cure if there is one that hangs.
     """
-    with FileLock(home.root / "scheduler.start.lock", timeout=START_SECONDS):
-        holder = SchedulerLock(home).holder()
-        if check_time is not None:
-            _set_check_time(home, check_time, running=holder is not None)
-        if holder is not None:
-            return holder.pid, False
-        command = commands.start(home, ["scheduler"])
-        return command.until(lambda: SchedulerLock(home).holder() is not None, START_SECONDS), True
+    try:
+        with FileLock(home.root / "scheduler.start.lock", timeout=START_SECONDS, mode=private.FILE):
+            return _start_scheduler(home, check_time)
+    except Timeout:
+        raise Unavailable("Another start of the scheduler is on its way and takes long; look again in a minute.") from None
+
+
+def _start_scheduler(home: Home, check_time: str | None) -> tuple[int | None, bool]:
+    sign = heartbeat.look(home)
+    runs = sign.scheduler != Liveness.DEAD
+    if check_time is not None:
+        _set_check_time(home, check_time, running=runs)
+    if sign.scheduler == Liveness.HUNG:
+        raise Conflict(hung(sign))
+    if runs and sign.holder is not None:
+        return sign.holder.pid, False
+    # A command that works under the lock now makes room for it.
+    command = commands.start(home, ["scheduler"])
+    return command.until(lambda: heartbeat.look(home).scheduler.works, START_SECONDS), True
+
+
+def hung(sign: heartbeat.Sign) -> str:
+    """What a process is that holds the lock and does nothing, and its cure."""
+    pid, role = (sign.holder.pid, sign.holder.role) if sign.holder else (None, "process")
+    return (
+        f"The {role} (process {pid or 'unknown'}) hangs: its heartbeat has stood still for {duration(sign.still)}. "
+        f"`python -m livetrading up` starts a scheduler that hangs again by itself; without `up`, end process "
+        f"{pid or 'that holds scheduler.lock'} and start the scheduler again."
+    )
 
 
 def _set_check_time(home: Home, text: str, running: bool) -> None:
@@ -105,6 +159,12 @@ def _set_check_time(home: Home, text: str, running: bool) -> None:
     if running:
         raise Conflict("A scheduler runs already with another check time; stop it first, then start it with this one.")
     settings.save(home, "check_delay_minutes", delay)
+
+
+class OldBars(LivetradingError):
+    """The bars do not reach the last session: choose another source, or say that you know."""
+
+    http_status = 409
 
 
 def _answered(answer: commands.Answer) -> dict[str, Any]:

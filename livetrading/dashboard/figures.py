@@ -132,15 +132,23 @@ def _levels(shown: pd.DataFrame, entry: tuple[str | None, float] | None, stop: f
 
 def equity_figure(
     equity: Sequence[Sequence[Any]], benchmark: Sequence[Sequence[Any]] = (), *, height: int = 420, name: str = "Model",
+    paused: str | None = None, unpaused: Sequence[Sequence[Any]] = (),
 ) -> go.Figure:
-    """``[[iso, USD], …]`` against buy-and-hold, the drawdown of both underneath."""
+    """``[[iso, USD], …]`` against buy-and-hold, the drawdown of each underneath.
+
+    ``paused`` is the session at which the drawdown limit paused it: what follows is
+    shaded, and ``unpaused`` shows it without the limit.
+    """
     figure = go.Figure()
-    curves = ((name, equity, style.ACCENT, 2.0), ("Buy and hold", benchmark, style.MUTED, 1.4))
-    for label, rows, color, width in curves:
+    curves = (
+        (name, equity, style.ACCENT, 2.0, "solid"), (f"{name} without the limit", unpaused, style.WARN, 1.2, "dot"),
+        ("Buy and hold", benchmark, style.MUTED, 1.4, "solid"),
+    )
+    for label, rows, color, width, dash in curves:
         if not rows:
             continue
         sessions, values = [row[0] for row in rows], np.array([row[1] for row in rows], dtype="float64")
-        line = {"color": color, "width": width}
+        line = {"color": color, "width": width, "dash": dash}
         figure.add_trace(go.Scatter(
             x=sessions, y=values, name=label, line=line, hovertemplate=f"{label} $%{{y:,.2f}}<extra></extra>",
         ))
@@ -156,7 +164,28 @@ def equity_figure(
         yaxis2={"domain": [0, 0.26], "ticksuffix": "%", "nticks": 4, "title": {"text": "Drawdown"}, **_axis()},
     )
     figure.update_xaxes(anchor="y2")
+    if paused:
+        _shade(figure, [row[0] for row in equity], paused)
     return figure
+
+
+def _shade(figure: go.Figure, sessions: list[str], paused: str) -> None:
+    """From the pause to the end: no position is opened any more."""
+    if paused not in sessions:
+        return
+    first, last = sessions.index(paused), len(sessions) - 1
+    figure.add_shape(
+        type="rect", xref="x", yref="paper", x0=first, x1=last, y0=0, y1=1, layer="below", line={"width": 0},
+        fillcolor="rgba(245,165,36,.10)",
+    )
+    figure.add_shape(
+        type="line", xref="x", yref="paper", x0=first, x1=first, y0=0, y1=1,
+        line={"color": style.WARN, "width": 1.4, "dash": "dash"},
+    )
+    figure.add_annotation(
+        x=first, xref="x", y=1, yref="paper", yanchor="top", text=f"entries paused {paused}", showarrow=False,
+        xanchor="left" if first < len(sessions) / 2 else "right", font={"color": style.WARN, "size": 12},
+    )
 
 
 def _axis() -> dict[str, Any]:

@@ -24,8 +24,10 @@ def tag(text: str, tone: str = "lt-muted") -> str:
     return f'<span class="lt-tag {tone}">{escape(text.upper())}</span>'
 
 
-def status_tag(status: str) -> str:
-    return tag(status, STATUS_TONES.get(status, "lt-muted"))
+def status_tag(status: str, text: str = "") -> str:
+    """``text`` instead of the status where it says less than the truth: then in the colour of a warning."""
+    other = text not in ("", status)
+    return tag(text or status, "lt-warn" if other else STATUS_TONES.get(status, "lt-muted"))
 
 
 def pill(text: str, tone: str = "lt-muted") -> str:
@@ -38,6 +40,12 @@ def row(parts: Sequence[str]) -> str:
 
 def kpis(facts: Sequence[Fact]) -> str:
     return f'<div class="lt-kpis">{"".join(_fact("lt-kpi", f) for f in facts)}</div>'
+
+
+def group(name: str, sub: str, tone: str, items: Sequence[Fact]) -> str:
+    """Figures that belong together, under their name."""
+    head = f'<div class="lt-row">{tag(name, tone)}<span class="lt-muted">{escape(sub)}</span></div>'
+    return f'<section class="lt-group" aria-label="{escape(name)}">{head}{kpis(items)}</section>'
 
 
 def facts(items: Sequence[Fact], wide: bool = False) -> str:

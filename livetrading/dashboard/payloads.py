@@ -90,6 +90,12 @@ def request_only(body: Body) -> str:
     return request_id(body)
 
 
+def confirm_cash(body: Body) -> tuple[str, float | None]:
+    """``{"difference"?, "request_id"?}``: the USD that the caller saw as unexplained. Raises BadInput."""
+    _known(body, ("difference", "request_id"))
+    return request_id(body), None if body.get("difference") is None else _number(body, "difference", 0.0)
+
+
 def request_id(body: Body) -> str:
     """The caller's id, or a new one, so that a repeated call is one request."""
     given = _text(body, "request_id")

@@ -8,7 +8,8 @@ from typing import Any
 from livetrading.adapters.home import Home
 from livetrading.adapters.registry import Registry
 from livetrading.adapters.store import Store
-from livetrading.execution import views
+from livetrading.core.errors import Damaged
+from livetrading.execution import agent_status, views
 from livetrading.research import jobs as job_records
 
 Doc = dict[str, Any]
@@ -50,6 +51,14 @@ def history(agent_id: str) -> Doc:
 
 def system() -> Doc:
     return views.system(store(), now())
+
+
+def scheduler_lives() -> bool:
+    """False also while the system's file cannot be read: what stands above says why."""
+    try:
+        return agent_status.lives(system()["scheduler"])
+    except Damaged:
+        return False
 
 
 def jobs(kind: str | None = None) -> list[Doc]:

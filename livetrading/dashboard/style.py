@@ -46,6 +46,8 @@ CSS = f"""
 .lt-tag.lt-muted {{ background: #8b98a522; }}
 
 .lt-kpis {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: .6rem; }}
+.lt-group + .lt-group {{ margin-top: .75rem; }}
+.lt-group .lt-row {{ margin-bottom: .35rem; }}
 .lt-kpi {{ border: 1px solid {LINE}; border-radius: 10px; background: {PANEL}; padding: .6rem .85rem; }}
 .lt-kpi .l, .lt-fact .l {{ color: {MUTED}; font-size: .8rem; white-space: nowrap; }}
 .lt-kpi .v {{ font-size: clamp(1.1rem, 1.75vw, 1.55rem); font-weight: 600; line-height: 1.35; white-space: nowrap; }}

@@ -37,6 +37,7 @@ def admitted(desk: Desk, symbol: str, terms: Terms, args: dict[str, Any], now: d
     too_much = desk.account.refuses_capital(number, terms.capital, now)
     if too_much:
         raise Refused(f"Account {number}: {too_much}.")
+    desk.cash.begin(number, now)
     found = desk.account.instrument(symbol)
     _record_rest(desk, number, found.con_id, symbol, link.positions().get(found.con_id, 0), now)
     return {
@@ -83,6 +84,15 @@ def resolve(desk: Desk, agent_id: str, kind: str, request_id: str, by: str, now:
     trader = desk.trader(agent_id)
     trader.executor.recover(now)
     return _adopt(trader, request_id, by, now)
+
+
+def confirm_cash(desk: Desk, agent_id: str, args: dict[str, Any], request_id: str, by: str, now: datetime) -> Result:
+    """A person's word that the unexplained cash of an agent's account is his own."""
+    state = desk.dossier(agent_id).state
+    if state.agent.mode != Mode.IBKR:
+        raise Conflict(f"{agent_id} trades no shared account; there is no cash to confirm.")
+    seen = args.get("difference")
+    return desk.cash.confirm(state, None if seen is None else float(seen), request_id, by, now)
 
 
 def _ignore(desk: Desk, dossier: Dossier, positions: dict[int, int], by: str, now: datetime) -> Result:

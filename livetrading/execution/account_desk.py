@@ -58,6 +58,8 @@ class AccountDesk:
     states: Callable[[], Iterable[AgentState]]
     patience: float = 0.0
     connect: "Callable[[IbkrConfig], IbkrConnection]" = connection
+    pulse: Callable[[], object] = lambda: None
+    """Called while an answer is awaited: a sign of life."""
     _link: "IbkrConnection | None" = None
     _journals: dict[str, AccountJournal] = field(default_factory=dict)
     _instruments: "dict[tuple[str, int], Instrument]" = field(default_factory=dict)
@@ -85,6 +87,7 @@ class AccountDesk:
                 self.close()
             if self._link is None:
                 self._link = self.connect(config_of(settings.load(self.home), typed))
+                self._link.pulse = self.pulse
                 self._link.start()
             return self._link
 
@@ -106,9 +109,18 @@ class AccountDesk:
         raise Unavailable(f"{AWAY} {health.detail}")
 
     @property
+    def usable(self) -> bool:
+        """Whether the account can be asked at this moment."""
+        return self._link is not None and self._link.health().ready
+
+    @property
     def settling(self) -> bool:
-        """Whether the connection is just being made: what needs it waits for the outcome."""
-        return self._link is not None and self._link.health().state in ("starting", "connecting") and not self.patience
+        """Whether the connection is just being made: what needs it waits for the outcome. Not when an
+        attempt has failed: what needs it is then held with the reason, however often it is tried again."""
+        if self._link is None or self.patience:
+            return False
+        health = self._link.health()
+        return health.state in ("starting", "connecting") and not health.failures
 
     @property
     def unread(self) -> bool:
@@ -261,8 +273,18 @@ class AccountDesk:
         )
         return Standing(figures.net_liquidation, figures.currency, figures.cash_usd, before, sent, reserved)
 
+    def entries_wait(self) -> str | None:
+        """Why no purchase can be judged now, for as long as the broker does not tell what it is judged by."""
+        link = self.ready()
+        if missing := link.health().missing:
+            return f"TWS has not answered the question for {', '.join(missing)} yet; entries wait"
+        absent = link.account().absent
+        return f"{absent[0]}; entries wait" if absent else None
+
     def refuses_capital(self, number: str, capital: float, now: datetime) -> str | None:
-        """Why an agent with this capital is too much for the account."""
+        """Why an agent with this capital is too much for the account. Unavailable while that is not known."""
+        if not self.limits().max_capital and (absent := self.ready().account().absent):
+            raise Unavailable(f"{absent[0]}, and the agents' capital is bound by it; try again in a minute.")
         allocated = capital + sum(s.agent.terms.capital for s in self.agents() if s.agent.account == number)
         return account_limits.over_allocated(allocated, self.standing(number, now), self.limits())
 
@@ -286,10 +308,10 @@ class AccountDesk:
         """Record once a session what the account is worth: the day's loss is measured from it."""
         for number in {s.agent.account for s in self.agents()}:
             known = self.journal(number).book.valued
-            if known is None or known.session < session:
+            if known is None or known.session < session or not account_limits.finite(known.net_liquidation):
                 figures = self.ready().account()
-                if figures.number != number:  # TWS is logged in to another account
-                    continue
+                if figures.number != number or figures.net_liquidation is None:
+                    continue  # TWS is logged in to another account, or does not tell it yet
                 self.journal(number).record(Valued(session, figures.net_liquidation, figures.currency), now)
 
 

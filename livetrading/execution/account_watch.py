@@ -5,6 +5,7 @@ twice; then the agent is blocked, both sides are shown, and a person says which 
 right: the book takes it over (adopt), or it is the person's own (ignore).
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -47,8 +48,10 @@ class AccountWatch:
         """Both sides in words if they differ now; None while they agree."""
         if differs := difference(self.dossier, self.broker):
             return f"{differs} (beside {self.desk.rest(self.dossier.state)} unmanaged)"
-        strange = self.strangers()
-        return f"the broker works {', '.join(strange)}, which the book does not know as open" if strange else None
+        if strange := self.strangers():
+            return f"the broker works {', '.join(strange)}, which the book does not know as open"
+        doubled = self.doubled()
+        return f"the broker works more than one order under {', '.join(doubled)}" if doubled else None
 
     def strangers(self) -> list[str]:
         """Keys of this agent's orders that work at the broker and have ended, or never were, in the book."""
@@ -57,13 +60,29 @@ class AccountWatch:
         ours = account.of_agent(state.agent.agent_id, self.broker.connection.open_orders())
         return sorted({o.ref for o in ours if o.ref not in known and o.state not in TERMINAL})
 
+    def doubled(self) -> list[str]:
+        """Keys of this agent that more than one working order carries: somebody else used them."""
+        agent_id = self.dossier.state.agent.agent_id
+        ours = account.of_agent(agent_id, self.broker.connection.open_orders())
+        return sorted(ref for ref, n in Counter(o.ref for o in ours).items() if n > 1)
+
+    def withdraw_ended(self, now: datetime) -> list[str]:
+        """Cancel what works at the broker and has ended in the book: the broker listed it too late, after
+        it had refused it. Its keys. Together with the stop it could sell more than is held."""
+        ended = {o.key for o in self.dossier.state.recent}
+        late = [key for key in self.strangers() if key in ended]
+        for key in late:
+            self.broker.cancel(key, now)
+        return late
+
     def judge(self, now: datetime) -> str | None:
         """The problem, if any; a running agent is blocked when it lasts."""
         problem = self.problem()
         if problem is None:
             self._since = None
             return None
-        if self._since is None or self._since[0] != problem:
+        if self._since is None or self._since[0] != problem or self.broker.health().missing:
+            # What the broker has not told yet may be the very fill that explains it.
             self._since = (problem, now)
         lasts = now - self._since[1] >= SURE_AFTER
         if lasts and self.dossier.state.status in (AgentStatus.RUNNING, AgentStatus.PAUSED):

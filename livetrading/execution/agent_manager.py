@@ -18,7 +18,7 @@ from ..core.errors import (
 )
 from ..core.events import Created, Deployed, Deposited, Noted, StatusChanged
 from ..core.types import AgentStatus, Costs, Leg, Limits, Mode, Terms
-from . import account_agents, emergency, requests
+from . import account_agents, emergency, requests, statement_import
 from .desk import Desk
 from .dossier import Dossier, events_of
 from .live_trader import CLOSING
@@ -108,6 +108,8 @@ class AgentManager:
             return emergency.stop(self.desk, args.get("reason", ""), by, now, args.get("all_orders") is True)
         if kind == "rearm":
             return emergency.rearm(self.desk, by, now)
+        if kind == "import_statement":
+            return statement_import.apply(self.desk, args, by, now)
         agent_id = request["agent_id"]
         if kind == "start":
             return self.start(agent_id, by, now)
@@ -115,6 +117,8 @@ class AgentManager:
             return self.pause(agent_id, by, now)
         if kind in ("adopt", "ignore"):
             return account_agents.resolve(self.desk, agent_id, kind, request["id"], by, now)
+        if kind == "confirm_cash":
+            return account_agents.confirm_cash(self.desk, agent_id, args, request["id"], by, now)
         note = f"{kind} asked by {by}, request {request['id']}"
         if self._done_before(agent_id, note):
             return f"{agent_id}: {kind} was done before the last interruption.", {"agent_id": agent_id}
@@ -150,7 +154,8 @@ class AgentManager:
             agent_id=self._next_id(card), model_id=card.model_id, agent_type=card.agent_type,
             symbol=card.symbol, mode=mode, source=str(args.get("source") or card.source),
             terms=terms, time_frame=str(args.get("time_frame", "daily")),
-            pace=_pace(args.get("pace", 1.0)), zip_sha256=card.zip_sha256, request_id=request_id, **in_account,
+            pace=_pace(args.get("pace", 1.0)), zip_sha256=card.zip_sha256, request_id=request_id,
+            bars_until=_day(args.get("bars_until", "")), **in_account,
         )
         first = card.test.start if mode == Mode.REPLAY else self._first_session(now)
         dossier = Dossier(self.desk.home, config.agent_id)
@@ -268,6 +273,14 @@ def _pace(value: Any) -> float:
         return float(value)
     except (TypeError, ValueError):
         raise BadInput(f"pace is {value!r}; give seconds a session, such as 1.") from None
+
+
+def _day(value: Any) -> str:
+    """A session as ISO date, or nothing."""
+    try:
+        return date.fromisoformat(value).isoformat() if value else ""
+    except (TypeError, ValueError):
+        raise BadInput(f"bars_until is {value!r}; give the last bar's day as YYYY-MM-DD.") from None
 
 
 def _mode(value: Any) -> Mode:

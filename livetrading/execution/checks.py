@@ -12,6 +12,7 @@ from ..core.events import Deployed
 from ..core.orders import Order
 from ..core.types import AgentStatus, Mode
 from .desk import Desk
+from .dossier import Dossier
 from .passes import Pass, due_sessions
 from .position_tracker import difference
 from .second_look import Look
@@ -31,8 +32,10 @@ def run(
     and per agent the error that stopped its pass: one agent's trouble is not another's.
     """
     total, failed = Pass(), _heard(desk, now)
-    for agent_id in desk.active():
+    # Shares without a stop come first: a pass over many agents takes its time.
+    for agent_id in sorted(desk.active(), key=lambda a: a not in desk.dossiers or not desk.dossiers[a].exposure.bare_since):
         at = now
+        desk.pulse()
         try:
             if not _takes_part(desk, agent_id, total):
                 continue
@@ -140,6 +143,12 @@ def wanted(desk: Desk, now: datetime) -> bool:
             logs.caught(log, f"what is due of {agent_id}", error)
             return True
     return False
+
+
+def exposed(desk: Desk) -> list[Dossier]:
+    """Agents of real days whose shares have neither a stop nor an exit at work."""
+    found = [d for d in desk.dossiers.values() if d.exposure.bare_since is not None and d.state.config is not None]
+    return [d for d in found if d.state.agent.mode in OF_REAL_DAYS]
 
 
 def document(done: Pass, failed: dict[str, str]) -> dict[str, Any]:

@@ -23,6 +23,8 @@ from ..core.agent import AgentConfig
 from ..core.errors import Conflict, Damaged, LivetradingError, NotFound, Unavailable, in_a_line
 from ..core.events import StatusChanged
 from ..core.types import AgentStatus, Mode
+from . import statements
+from .account_cash import CashWatch
 from .account_desk import AccountDesk
 from .account_watch import SURE_AFTER, AccountWatch
 from .dossier import Dossier, show_damage
@@ -62,7 +64,7 @@ class Desk:
     """Dossiers and traders by agent id. ``damaged`` says why an agent cannot trade.
 
     ``beside``: sources are asked in threads, and a pass gives way, because requests
-    wait meanwhile. ``pulse`` is called during long work: a sign of life. ``patience``
+    wait meanwhile. ``pulse`` is called during long work, a sign of life: it must neither wait nor use the store. ``patience``
     seconds the first use of a real account waits for its connection.
     """
 
@@ -85,8 +87,11 @@ class Desk:
         self.latch = HaltLatch(self.home)
         self.registry = Registry(self.home)
         self.account = AccountDesk(
-            self.home, lambda: [d.state for d in self.dossiers.values() if d.state.config is not None], self.patience
+            self.home, lambda: [d.state for d in self.dossiers.values() if d.state.config is not None], self.patience,
+            pulse=lambda: self.pulse(),
         )
+        self.cash = CashWatch(self.account, self.calendar, self.delay, self._unheard)
+        self.store.waiting = lambda: self.pulse()
 
     def close(self) -> None:
         """Let go of the connection to a broker, if there is one."""
@@ -194,6 +199,16 @@ class Desk:
                     failed[agent_id] = self.trouble(agent_id, error, now)
         return failed
 
+    def news(self) -> list[tuple[str, str]]:
+        """What a person should hear, by agent; each is told once."""
+        told = [*self.notices, *self.cash.notices]
+        self.notices.clear()
+        self.cash.notices.clear()
+        for agent_id, dossier in self.dossiers.items():
+            told += [(agent_id, text) for text in dossier.notices]
+            dossier.notices.clear()
+        return told
+
     def _begin(self, agent_id: str, now: datetime) -> bool:
         real = self.trader(agent_id).real
         return real is not None and real.begin(now)
@@ -201,6 +216,11 @@ class Desk:
     def _sync(self, agent_id: str, now: datetime) -> bool:
         self.executor(agent_id).sync(now)
         return True
+
+    def _unheard(self, number: str) -> bool:
+        """Whether the broker has told fills of an account's agents that wait for a price."""
+        mine = [s for s in self.account.agents() if s.agent.account == number and s.agent.agent_id in self._executors]
+        return any(statements.unpriced(s, self._executors[s.agent.agent_id].broker) for s in mine)
 
     def sides(self) -> list[dict[str, Any]]:
         """Book and account of every agent of a shared account, as last compared."""
@@ -248,14 +268,14 @@ class Desk:
         return LiveTrader(
             dossier, executor.broker, executor, source, self.calendar, card, series,
             _Lazy(self.registry, config.model_id), self.delay,
-            GIVE_WAY_SECONDS if self.beside else math.inf, self._real(dossier, executor, source),
+            GIVE_WAY_SECONDS if self.beside else math.inf, self._real(dossier, executor, source), lambda: self.pulse(),
         )
 
     def _real(self, dossier: Dossier, executor: OrderExecutor, source: BarSource) -> RealAccount | None:
         if dossier.state.agent.mode != Mode.IBKR:
             return None
         watch = AccountWatch(dossier, executor.broker, self.account)  # type: ignore[arg-type]
-        return RealAccount(dossier, self.account, watch, Morning(source, self.calendar))
+        return RealAccount(dossier, self.account, watch, Morning(source, self.calendar), self.cash)
 
     def _source(self, config: AgentConfig, bars: pd.DataFrame) -> BarSource:
         if config.mode == Mode.REPLAY:

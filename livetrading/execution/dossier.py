@@ -12,11 +12,13 @@ from ..adapters.journal import Journal, Line, read_lines
 from ..adapters.stamps import stamp
 from ..adapters.store import Store
 from ..core import agent as agents
+from ..core import exposure as exposures
 from ..core.agent import AgentState
 from ..core.bars import Rows
 from ..core.errors import Damaged, LivetradingError, Unavailable
 from ..core.events import BarsAppended, Event, decode, encode
-from .projection import Projection
+from ..core.exposure import Exposure
+from .projection import Projection, notice
 from .projection import Unreadable as _Unreadable
 
 log = logging.getLogger(__name__)
@@ -39,6 +41,8 @@ class Dossier:
         self._behind = False
         self.whole = True
         self._at = ""
+        self.notices: list[str] = []
+        """What a person should hear of what was committed; whoever tells it empties the list."""
         self._begin()
         shown = self._shown()
         self._shown_line = (int(shown.get("seq", 0)), str(shown.get("head", "")))
@@ -74,10 +78,11 @@ class Dossier:
         """Before the first line: nothing is known, nothing on disk is believed."""
         self._projection.forget()
         self.state, self.rows, self._found = AgentState(), Rows(), False
+        self.exposure = Exposure()
 
     def _take(self, line: Line) -> None:
         self._at = stamp(line.at)
-        self._fold([decode(data) for data in line.events])
+        self._fold([decode(data) for data in line.events], line.at)
         self._found = self._found or (line.seq, line.hash) == self._shown_line
 
     def _require_shown(self) -> None:
@@ -95,18 +100,20 @@ class Dossier:
         for line in self._journal.lines():
             self._take(line)
 
-    def _fold(self, events: Iterable[Event]) -> None:
+    def _fold(self, events: Iterable[Event], at: datetime) -> None:
         for event in events:
             before, self.state = self.state, agents.apply(self.state, event)
+            self.exposure = exposures.apply(self.exposure, event, self.state, at)
             self._projection.add(before, event, self.state, self._at)
             if isinstance(event, BarsAppended):
                 self.rows.extend(event.rows)
+        self.exposure = exposures.settle(self.exposure, self.state, at)
 
     def commit(self, events: list[Event], now: datetime) -> AgentState:
         """Make events true, durably. Raises Unavailable when the disk refuses: then nothing happened."""
         if not self.whole:
             raise Unavailable(f"{self.agent_id}: its last change was cut short; it is read again from its journal.")
-        agents.fold(events, self.state)
+        after = agents.fold(events, self.state)
         self.whole = False
         try:
             self._journal.append([encode(event) for event in events], now)
@@ -114,8 +121,9 @@ class Dossier:
             self.whole = True
             raise
         self._at = stamp(now)
+        self.notices += [text for event in events if (text := notice(event, after))]
         try:
-            self._fold(events)
+            self._fold(events, now)
         except _Unreadable as error:
             log.warning("%s: %s; the visible files are rebuilt", self.agent_id, error)
             self._refold()
@@ -125,7 +133,7 @@ class Dossier:
 
     def _show(self) -> None:
         try:
-            self._projection.write(self.state, self.seq, self._journal.head, self._at)
+            self._projection.write(self.state, self.exposure, self.seq, self._journal.head, self._at)
             self._behind = False
         except Exception as error:
             # The journal holds the truth already; the files follow with the next commit.

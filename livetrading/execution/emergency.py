@@ -10,25 +10,24 @@ from datetime import datetime
 from typing import Any
 
 from ..adapters import logs
-from ..core import account
+from ..core import stopping
 from ..core.agent import AgentState
-from ..core.errors import Conflict, Refused, Unavailable
+from ..core.errors import Conflict, Unavailable
 from ..core.events import Noted, OrderMoved, StatusChanged
-from ..core.orders import OrderState
+from ..core.orders import WORKING, OrderState
+from ..core.stopping import Outcome, StopState
 from ..core.types import AgentStatus, Leg, Mode
-from . import late, replay
+from . import late, replay, stop_account, stop_record
 from .desk import Desk
 from .dossier import Dossier
 from .live_trader import LiveTrader
 from .order_executor import OrderExecutor
 from .position_tracker import difference
+from .stop_record import StopRecord
 
 log = logging.getLogger(__name__)
-
-RECONNECT_SECONDS = (0.0, 2.0)
-"""That a stop waits for the connection, each time that it is lost meanwhile."""
-FLAT, QUEUED = "flat", "exit queued"
-OVER = {"status": "finished replay", "flat": True}
+FLAT, QUEUED = Outcome.FLAT, Outcome.QUEUED
+OVER = {"status": str(Outcome.OVER), "flat": True}
 """A replay whose history is over holds nothing real, and there is no bar to sell at."""
 
 
@@ -68,7 +67,7 @@ def flatten(hand: Hand, reason: str, note: str = "") -> str:
     if problem:
         raise Conflict(f"{dossier.agent_id}: {problem}; compare them, and sell what is really held by hand.")
     if not dossier.state.flat:
-        if again := late.refused(dossier.state, hand.now):
+        if again := late.refused(dossier, hand.now):
             raise Conflict(f"{dossier.agent_id}: {again}.")
         _replan_exit(executor, reason, hand.now, note)
         if not unbooked:  # else it goes when that session is booked
@@ -99,104 +98,80 @@ def is_flat(executor: OrderExecutor) -> bool:
     return executor.dossier.state.idle and difference(executor.dossier, executor.broker) is None
 
 
-def stop(desk: Desk, reason: str, by: str, now: datetime, all_orders: bool = False) -> tuple[str, dict[str, Any]]:
+def stop(
+    desk: Desk, reason: str, by: str, now: datetime, all_orders: bool = False, wait: bool = True,
+) -> tuple[str, dict[str, Any]]:
     """Cancel every purchase, then stop and flatten agent by agent; one that fails does not stop the others.
 
-    ``all_orders``: in a real account also what is not ours, by the user's explicit word.
+    May be repeated until everything is flat: it is the same stop as long as the same latch is set,
+    and a broker that does not answer is asked again by the next call. ``all_orders``: in a real
+    account also what is not ours, by the user's explicit word, which is kept until it is done. Not
+    ``wait``: a connection that is away is not waited for.
     """
-    desk.latch.set(reason or "emergency stop", by, now)
-    told = _withdraw_account(desk, now, all_orders)
+    halt = desk.latch.set(reason or "emergency stop", by, now)
+    record = StopRecord(desk.store, halt, now)
+    agents = [desk.dossier(agent_id).state for agent_id in desk.active()]
+    record.begin(agents, {s.agent.agent_id: stop_record.fills_of(desk.store, s.agent.agent_id) for s in agents}, all_orders)
     for agent_id in desk.active():
-        _withdraw_first(desk, agent_id, now)
+        _halt_first(desk, agent_id, by, now)
+    told, away = stop_account.withdraw(desk, record, now, wait)
+    for agent_id in desk.active():
+        if not (away and _in_account(desk, agent_id)):
+            _withdraw_first(desk, agent_id, now)
         desk.pulse()
     items = []
     for agent_id in desk.active():
-        items.append(_stop_one(desk, agent_id, by, now))
+        if away and _in_account(desk, agent_id):
+            done = stop_account.waiting(away)
+        else:
+            done = _stop_one(desk, agent_id, by, now)
+            if done["status"] == Outcome.WAITING and not desk.account.usable:
+                away = done["error"]  # the others of the account are not each asked as long
+        items.append(_told(desk, agent_id, record, done))
         desk.pulse()
-    items += [
-        {"agent_id": agent_id, "status": "failed", "flat": False, "error": why}
-        for agent_id, why in desk.damaged.items()
-    ]
+    items += [{"agent_id": agent_id, **stop_account.failed(why)} for agent_id, why in desk.damaged.items()]
     items += told
-    flat = all(item["flat"] for item in items)
-    text = "Everything is flat" if flat else "Stopped; not everything is flat yet"
-    return f"{text}: {len(items) - len(told)} agents.", {"items": items, "flat": flat}
+    state = stopping.state_of(items)
+    text = f"{_headline(state, away)}: {len(items) - len(told)} agents."
+    record.end(state, items, text, _seq(desk))
+    return text, {**stop_record.identity(halt), "state": str(state), "flat": state == StopState.DONE, "items": items}
 
 
-def _withdraw_account(desk: Desk, now: datetime, all_orders: bool) -> list[dict[str, Any]]:
-    """Everything that works in a shared account for our agents is cancelled in one go: sale by sale
-    would take seconds each. What fails is tried again agent by agent."""
-    agents = [s for s in desk.account.agents() if s.status != AgentStatus.FINISHED]
-    if not agents:
-        return []
-    item = {"agent_id": "", "account": agents[0].agent.account}
+def _headline(state: StopState, away: str) -> str:
+    if state == StopState.DONE:
+        return "Everything is flat"
+    if state != StopState.WAITING:
+        return "Stopped; not everything is flat yet"
+    why = f" ({away.rstrip('.')})" if away else ""
+    return f"Stopped; the broker has not answered yet{why}, and the stop goes on by itself"
+
+
+def _seq(desk: Desk) -> int:
+    """Grows with every event of an agent."""
+    return sum(desk.dossier(agent_id).seq for agent_id in desk.active())
+
+
+def _in_account(desk: Desk, agent_id: str) -> bool:
+    state = desk.dossier(agent_id).state
+    return state.agent.mode == Mode.IBKR and state.status != AgentStatus.FINISHED
+
+
+def _told(desk: Desk, agent_id: str, record: StopRecord, done: dict[str, Any]) -> dict[str, Any]:
+    """An agent's item: who it is, what the stop has done to it so far, and how it stands."""
+    state, fills = desk.dossier(agent_id).state, stop_record.fills_of(desk.store, agent_id)
+    so_far = stopping.progress(state, record.found(state, fills), fills)
+    return {"agent_id": agent_id, "symbol": state.agent.symbol, **so_far, "error": "", **done}
+
+
+def _halt_first(desk: Desk, agent_id: str, by: str, now: datetime) -> None:
+    """Whatever a broker answers, and how late: no agent decides any more. A replay lives in another time."""
+    dossier = desk.dossier(agent_id)
+    if dossier.state.agent.mode == Mode.REPLAY or dossier.state.status == AgentStatus.FINISHED:
+        return
     try:
-        left = _withdraw_all(desk, now, all_orders)
+        _halt(dossier, by, now)
     except Exception as error:
-        told = logs.caught(log, "the emergency stop of the account", error)
-        log.error("emergency stop of the account: %s", told)
-        return [{**item, "status": "failed", "flat": False, "error": str(told)}]
-    if left:
-        return [{**item, "status": "cancel asked", "flat": False, "error": f"not confirmed as cancelled yet: {', '.join(left)}"}]
-    return [{**item, "status": "all orders cancelled", "flat": True}] if all_orders else []
-
-
-def _withdraw_all(desk: Desk, now: datetime, all_orders: bool) -> list[str]:
-    """The keys that the broker has not confirmed as ended. A connection that is lost meanwhile is
-    made again within a second or two: the stop waits for it, and asks anew."""
-    for patience in RECONNECT_SECONDS:
-        try:
-            return _ask_all(desk, now, all_orders, patience)
-        except Unavailable as error:
-            log.warning("emergency stop of the account: %s", error)
-    return _ask_all(desk, now, all_orders, RECONNECT_SECONDS[-1])
-
-
-def _ask_all(desk: Desk, now: datetime, all_orders: bool, patience: float) -> list[str]:
-    """One try: the keys that the broker has not confirmed as ended. Unavailable when it cannot be asked."""
-    agents = [s for s in desk.account.agents() if s.status != AgentStatus.FINISHED]
-    link = desk.account.ready("", patience)
-    number, theirs = link.health().account, {s.agent.account for s in agents}
-    if number not in theirs:
-        raise Refused(f"TWS is logged in to account {number}, and the agents trade {', '.join(theirs)}; log in to that.")
-    legs = {s.agent.agent_id: _withdrawn_legs(desk, s.agent.agent_id, now) for s in agents}
-    working = [o.ref for o in link.open_orders() if _leg(o.ref) in legs.get(account.owner(o.ref), ())]
-    left = link.cancel(working)
-    if all_orders:
-        link.cancel_everything()
-        left = [o.ref or o.broker_id for o in link.open_orders()]
-    return left
-
-
-def _withdrawn_legs(desk: Desk, agent_id: str, now: datetime) -> tuple[str, ...]:
-    """Which orders of an agent go, on record before the broker is asked. An exit that sells already
-    goes on; the stop stays where nothing is sold now: book and broker differ, or the broker refuses it."""
-    try:
-        return _asked_to_go(desk.executor(agent_id), now)
-    except Unavailable:
-        raise
-    except Exception as error:  # told when its turn comes; the others and the user's word do not wait for it
-        _failed(desk, agent_id, error)
-        return ()
-
-
-def _asked_to_go(executor: OrderExecutor, now: datetime) -> tuple[str, ...]:
-    executor.sync(now)
-    dossier = executor.dossier
-    stays = difference(dossier, executor.broker) or late.refused(dossier.state, now)
-    legs = (Leg.ENTRY,) if stays else (Leg.ENTRY, Leg.STOP)
-    asked = [
-        OrderMoved(o.key, OrderState.PENDING_CANCEL, "emergency stop")
-        for o in dossier.state.open_orders()
-        if o.leg in legs and o.at_broker and o.state != OrderState.PENDING_CANCEL
-    ]
-    if asked:
-        dossier.commit([*asked], now)
-    return tuple(str(leg) for leg in legs)
-
-
-def _leg(key: str) -> str:
-    return key.split(":")[2] if key.count(":") == 3 else ""
+        log.error("emergency stop of %s: %s", agent_id, logs.caught(log, f"the emergency stop of {agent_id}", error))
 
 
 def _withdraw_first(desk: Desk, agent_id: str, now: datetime) -> None:
@@ -219,9 +194,11 @@ def _failed(desk: Desk, agent_id: str, error: Exception) -> str:
 
 
 def unfinished(desk: Desk) -> bool:
-    """Whether the latch leaves anything to do: it may have been set without a request,
-    and a stop may have been cut short."""
-    return any(_unfinished_of(desk, agent_id) for agent_id in desk.active())
+    """Whether the latch leaves anything to do: it may have been set without a request, a stop
+    may have been cut short, or a broker may not have answered it."""
+    record = stop_record.read(desk.store, desk.latch.status())
+    waits = record is not None and record["state"] == StopState.WAITING
+    return waits or any(_unfinished_of(desk, agent_id) for agent_id in desk.active())
 
 
 def _unfinished_of(desk: Desk, agent_id: str) -> bool:
@@ -232,35 +209,46 @@ def _unfinished_of(desk: Desk, agent_id: str) -> bool:
         return True
 
 
+def goes_on(desk: Desk) -> bool:
+    """Whether another round of the stop is worth it: it is unfinished, or an agent has moved
+    since what is shown of it was true, as it does when an exit fills."""
+    record = stop_record.read(desk.store, desk.latch.status())
+    behind = record is not None and not record["flat"] and record["seq"] != _seq(desk)
+    return behind or unfinished(desk)
+
+
 def _unfinished(state: AgentState) -> bool:
     if state.status == AgentStatus.FINISHED:
         return False
     buying = any(o.state != OrderState.PENDING_CANCEL for o in state.open_orders(Leg.ENTRY))
     kept = not state.flat and not any(o.tif == "DAY" or o.at_broker for o in state.open_orders(Leg.EXIT))
     waits = state.agent.mode == Mode.REPLAY and not state.idle
-    return state.status != AgentStatus.STOPPED or buying or kept or waits
+    return state.status != AgentStatus.STOPPED or buying or kept or waits or _in_doubt(state)
+
+
+def _in_doubt(state: AgentState) -> bool:
+    """At a real broker, anything but an exit that it works: a cancel or an exit may not have reached it."""
+    return state.agent.mode == Mode.IBKR and any(o.leg != Leg.EXIT or o.state not in WORKING for o in state.orders)
 
 
 def _stop_one(desk: Desk, agent_id: str, by: str, now: datetime) -> dict[str, Any]:
-    item: dict[str, Any] = {"agent_id": agent_id}
+    """``status``, ``flat`` and ``error``: how an agent stands after this round."""
     try:
-        dossier, state = desk.dossier(agent_id), desk.dossier(agent_id).state
-        item |= {"symbol": state.agent.symbol, "shares": state.book.shares}
-        if state.status == AgentStatus.FINISHED:
-            return {**item, **OVER}
-        orders = len(state.orders)
-        if state.agent.mode != Mode.REPLAY:
-            _halt(dossier, by, now)
+        dossier = desk.dossier(agent_id)
+        if dossier.state.status == AgentStatus.FINISHED:
+            return OVER
         hand = hand_on(desk, agent_id, now)
         _halt(dossier, by, hand.now)
         hand.executor.withdraw_entries("emergency stop", hand.now)
         hand.executor.recover(hand.now)
         status = flatten(hand, "emergency stop")
     except Exception as error:
-        return {**item, "status": "failed", "flat": False, "error": _failed(desk, agent_id, error)}
+        away = isinstance(error, Unavailable) and _in_account(desk, agent_id)
+        told = _failed(desk, agent_id, error)
+        return stop_account.waiting(told) if away else stop_account.failed(told)
     if dossier.state.status == AgentStatus.FINISHED:
-        return {**item, **OVER}
-    return {**item, "orders": orders, "status": status, "flat": status == FLAT}
+        return OVER
+    return {"status": str(status), "flat": status == FLAT}
 
 
 def _halt(dossier: Dossier, by: str, now: datetime) -> None:

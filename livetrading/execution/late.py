@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from ..adapters.stamps import parse_stamp
 from ..core import windows
-from ..core.agent import AgentState
-from ..core.orders import Order, OrderState
+from ..core.orders import DEAD, Order, OrderState
 from ..core.types import AgentStatus, Leg
+from .dossier import Dossier
 
 if TYPE_CHECKING:
     from .order_executor import OrderExecutor
@@ -20,7 +20,8 @@ ATTEMPTS = 3
 """Orders of one leg for one decision; after so many refusals a person looks at it."""
 AGAIN_AFTER = timedelta(minutes=5)
 """An exit that must go, by a person's word, is tried again so seldom when the broker refuses it."""
-DEAD = (OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED)
+STOP_FIRST = timedelta(seconds=15)
+"""After a refused exit the position gets its stop back, and so long it keeps it before the next try."""
 
 
 def replan(executor: "OrderExecutor", now: datetime) -> list[str]:
@@ -34,13 +35,17 @@ def replan(executor: "OrderExecutor", now: datetime) -> list[str]:
     number = int(dead.key.rpartition(":")[2])
     said = f"the {dead.leg} {dead.key} ended {dead.state}" + (f" ({dead.reason})" if dead.reason else "")
     if dead.leg == Leg.EXIT:
-        if state.flat or not windows.for_day(session, close, now):
+        # What was sent outside the session, by a person's word, and refused is tried again outside it.
+        at_once = dead.tif == "DAY" and dead.state == OrderState.REJECTED and not windows.settling(now)
+        if state.flat or not (at_once or windows.for_day(session, close, now)):
             over = now > windows.day_until(close) and session.isoformat() > (state.booked or "")
             return [f"{said} and its session is over; close the position again"] if over and not state.flat else []
     elif not (state.flat and _may_enter(executor) and windows.for_late_entry(session, now)):
         return []
     if number >= ATTEMPTS:
         return [f"{said}; after {number} orders it is not sent again"]
+    if dead.leg == Leg.EXIT and refused_just_now(executor.dossier, now):
+        return [f"{said}; the protective stop comes back first, then the exit is sent again"]
     reason = f"after {dead.key}, which ended {dead.state}"
     if dead.leg == Leg.EXIT:
         events = executor.exit(dead.bar, now, "DAY", reason)
@@ -50,12 +55,21 @@ def replan(executor: "OrderExecutor", now: datetime) -> list[str]:
     return [f"{said} and is sent again as a day order"]
 
 
-def refused(state: AgentState, now: datetime) -> str:
-    """Why no exit is sent just now: the broker has ended as many in a row as are tried at once. Empty
-    when one may go. Without it a stop would be taken away and restored with every pass."""
-    exits = [o for o in state.recent if o.leg == Leg.EXIT]
+def refused_just_now(dossier: Dossier, now: datetime) -> bool:
+    """Whether the broker ended an exit so lately that the position is to keep its stop for a moment."""
+    at = dossier.exposure.exit_refused
+    return at is not None and now - at < STOP_FIRST
+
+
+def refused(dossier: Dossier, now: datetime) -> str:
+    """Why no exit is sent just now: the broker has ended one a moment ago, or as many in a row as are
+    tried at once. Empty when one may go. Without it a stop would be taken away and restored with every pass."""
+    exits = [o for o in dossier.state.recent if o.leg == Leg.EXIT]
     last = exits[-ATTEMPTS:]
-    ended = [o for o in last if o.state in DEAD and not o.withdrawn and not o.filled and o.broker_id]
+    ended = [o for o in last if o.state in DEAD and not o.withdrawn and not o.filled and _by_broker(o)]
+    if last and ended[-1:] == last[-1:] and refused_just_now(dossier, now):
+        return (f"the broker refused the exit ({ended[-1].reason or ended[-1].state}); the protective stop comes back first,"
+                f" and the exit is tried again after {STOP_FIRST.seconds} seconds")
     if len(ended) < ATTEMPTS or now - parse_stamp(ended[-1].created) >= AGAIN_AFTER:
         return ""
     return (f"the broker ended {ATTEMPTS} exits in a row, the last with {ended[-1].reason or ended[-1].state}; look at it in"
@@ -66,9 +80,14 @@ def _dead(executor: "OrderExecutor") -> Order | None:
     """The last order for an open that the broker ended and we did not."""
     recent = [o for o in executor.dossier.state.recent if o.leg != Leg.STOP]
     last = recent[-1] if recent else None
-    if last is None or last.withdrawn or not last.broker_id or last.state not in DEAD:
+    if last is None or last.withdrawn or not _by_broker(last) or last.state not in DEAD:
         return None
     return last if last.leg == Leg.EXIT or last.filled == 0 else None
+
+
+def _by_broker(order: Order) -> bool:
+    """Whether the broker ended it: it had accepted it, or answered it with an error and lists it nowhere."""
+    return order.broker_id is not None or order.state == OrderState.REJECTED
 
 
 def _may_enter(executor: "OrderExecutor") -> bool:

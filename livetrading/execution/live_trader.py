@@ -23,6 +23,7 @@ from ..core import agent as agents
 from ..core import decide, gate, ledger, limits, market, sanity, windows
 from ..core.card import ModelCard
 from ..core.errors import LivetradingError, Unavailable
+from ..core.exposure import bare
 from ..core.events import (
     BarsAppended, Decided, EntriesPaused, Event, Held, Marked, Missed, StatusChanged,
 )
@@ -65,6 +66,8 @@ class LiveTrader:
     delay: timedelta = timedelta(minutes=30)
     patience: float = math.inf
     real: RealAccount | None = None
+    pulse: Callable[[], object] = lambda: None
+    """Called between two sessions that are booked: a sign of life."""
 
     def __post_init__(self) -> None:
         if self.real is not None:
@@ -92,14 +95,25 @@ class LiveTrader:
         except Unavailable as error:
             self._unheard(str(error), now, done)
             raise
+        done.alarms += self._notices()
         self._send(now, done)
+        if bare(self.dossier.state):  # before anything that takes time
+            self._protect(now, done)
         if self.due(now) and not self._catch_up(now, done):
             return
         self._sell_unwanted(now)
-        alarms = late.replan(self.executor, now)
+        done.alarms += [self._told(text=text) for text in late.replan(self.executor, now)]
         self._send(now, done)
-        for text in [*alarms, *self.executor.protect(now)]:
-            done.alarms.append(self._told(text=text))
+        self._protect(now, done)
+
+    def _protect(self, now: datetime, done: Pass) -> None:
+        done.alarms += [self._told(text=text) for text in self.executor.protect(now)]
+
+    def _notices(self) -> list[dict[str, Any]]:
+        if self.real is None:
+            return []
+        taken, self.real.notices = self.real.notices, []
+        return [self._told(text=text) for text in taken]
 
     def _hear(self, now: datetime) -> bool:
         """What became of the orders. At a real account, first what the night did to the shares:
@@ -128,7 +142,7 @@ class LiveTrader:
         """What is held under the latch, or by an entry that filled while it was being
         withdrawn for a close, goes: this is how a stop that was cut short is completed."""
         state = self.dossier.state
-        if state.flat or state.open_orders(Leg.EXIT) or difference(self.dossier, self.broker) or late.refused(state, now):
+        if state.flat or state.open_orders(Leg.EXIT) or difference(self.dossier, self.broker) or late.refused(self.dossier, now):
             return
         entry = next((o for o in reversed(state.recent) if o.leg == Leg.ENTRY), None)
         crossed = entry is not None and entry.reason.startswith(CLOSING)
@@ -161,6 +175,7 @@ class LiveTrader:
             done.more = True
             return True
         for session in self.due(now):
+            self.pulse()
             if time.monotonic() - started > self.patience:
                 done.more = True
                 return False
@@ -294,7 +309,7 @@ class LiveTrader:
         terms, book = state.agent.terms, state.book
         close, atr = view.columns.close[-1], view.atr[-1]
         events: list[Event] = []
-        paused = book.entries_paused
+        paused, doubt = book.entries_paused, self.real.no_entries(now) if self.real is not None else ""
         if not paused and limits.pauses_entries(book.equity, book.limit_peak, terms.limits):
             paused = True
             text = f"drawdown reached {100 * terms.limits.max_drawdown:g} %"
@@ -302,8 +317,10 @@ class LiveTrader:
         seen = observe(view.scaled[-1], book.account, close)
         raw = self.policy().raw(seen)
         action = decide.action_of(self.card.agent_type, np.asarray(raw)[()])
-        intent = decide.intend(action, book.account, close, atr, paused, terms.limits, terms.costs)
+        intent = decide.intend(action, book.account, close, atr, paused or bool(doubt), terms.limits, terms.costs)
         reason, qty, orders = decide.explain(intent.reason), 0, []
+        if doubt and not paused and intent.reason == decide.Reason.DRAWDOWN_PAUSE:
+            reason = doubt
         if any(o.leg != "stop" for o in state.orders):
             reason = "an order of this agent is still open"
         elif intent.plan.exit:

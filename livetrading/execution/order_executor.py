@@ -7,10 +7,10 @@ after the broker has twice said that it does not know it.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from ..adapters.brokers.base import Broker, Ticket
+from ..adapters.brokers.base import Broker, NotListed, Ticket
 from ..adapters.calendar import Calendar
 from ..adapters.halt import HaltLatch
 from ..adapters.stamps import stamp
@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 _S = OrderState
 LookAgain = Callable[[Order, datetime], Look | None]
 LOOKUPS = 2
+CANCEL_AGAIN = timedelta(seconds=20)
+"""So long a cancel may stay without its outcome before it is asked for again."""
 
 
 def ticket_of(order: Order) -> Ticket:
@@ -52,6 +54,9 @@ class OrderExecutor:
     patience: timedelta = timedelta(0)
     """So long shares may be missing before sales are taken back for it: they may be on their way."""
     short_since: datetime | None = None
+    _complaints: dict[str, str] = field(default_factory=dict)
+    """The broker's error about each order that it does not list: one more look tells whether it lives."""
+    _cancel_asked: dict[str, datetime] = field(default_factory=dict)
 
     # -- planning ---------------------------------------------------------
 
@@ -190,6 +195,10 @@ class OrderExecutor:
             return False
         try:
             answer = self.broker.submit(ticket_of(order), child and ticket_of(child), now)
+        except NotListed as error:
+            log.warning("%s: %s", key, error)
+            self._complaints[key] = error.reason
+            return False
         except Unavailable as error:
             # Whether it arrived is unknown: it stays PENDING_NEW and is looked up.
             log.warning("%s: no answer to the order: %s", key, error)
@@ -213,7 +222,7 @@ class OrderExecutor:
         """Take the protective stop away before an exit: never both on sale."""
         for stop in self.dossier.state.open_orders(Leg.STOP):
             if stop.state == _S.PENDING_CANCEL or self.dossier.state.order(stop.key) != stop:
-                continue  # asked already; the broker has the word. Or moved by the answer to one before it
+                continue  # asked for already, or moved by the answer about an earlier one
             if stop.at_broker:
                 self.cancel(stop.key, "an exit takes its place", now)
             else:
@@ -243,6 +252,7 @@ class OrderExecutor:
         self._request_cancel(key, now)
 
     def _request_cancel(self, key: str, now: datetime) -> None:
+        self._cancel_asked[key] = now
         try:
             self.broker.cancel(key, now)
         except Unavailable as error:
@@ -262,7 +272,9 @@ class OrderExecutor:
             parent = self.dossier.state.order(order.parent) if order.parent else None
             if parent is not None and parent.state == _S.PENDING_NEW:
                 continue  # it travels with its entry
-            if self.known(order):
+            if order.key in self._complaints:
+                self._after_complaint(order, now)
+            elif self.known(order):
                 self._ask_again(order, now)
             elif order.state == _S.PENDING_CANCEL or parent is not None:
                 self.give_up(order, "it never reached the broker", now)
@@ -273,13 +285,31 @@ class OrderExecutor:
         """Whether the broker knows it: asked twice before the answer is no."""
         return any(self.broker.find(order.key) is not None for _ in range(LOOKUPS))
 
+    def _after_complaint(self, order: Order, now: datetime) -> None:
+        """What the broker answered with an error and, asked twice by its key, lists nowhere was refused."""
+        if self.broker.find(order.key) is None:
+            children = [o for o in self.dossier.state.open_orders(Leg.STOP) if o.parent == order.key]
+            reason = self._complaints[order.key]
+            ended = [OrderMoved(order.key, _S.REJECTED, reason), *(OrderMoved(o.key, _S.CANCELED, reason) for o in children)]
+            self.dossier.commit([*ended], now)
+        else:
+            self.sync(now)
+        del self._complaints[order.key]
+
     def _ask_again(self, order: Order, now: datetime) -> None:
-        """A cancel that the broker knows nothing of was lost on its way."""
+        """A cancel may have been lost on its way, or its outcome with an earlier connection."""
         answer = self.broker.find(order.key)
-        if order.state == _S.PENDING_CANCEL and answer is not None and answer.state in WORKING:
+        if order.state == _S.PENDING_CANCEL and answer is not None and (
+            answer.state in WORKING or (answer.state == _S.PENDING_CANCEL and self._unanswered(order.key, now))
+        ):
             self._request_cancel(order.key, now)
         else:
             self.sync(now)
+
+    def _unanswered(self, key: str, now: datetime) -> bool:
+        """Whether a cancel was asked for long ago, by an earlier process, or over an earlier connection."""
+        asked, since = self._cancel_asked.get(key), self.broker.since()
+        return asked is None or now - asked >= CANCEL_AGAIN or (since is not None and since >= asked)
 
     def give_up(self, order: Order, reason: str, now: datetime) -> None:
         """End an order that the broker twice did not know, and the stop that went with it."""
@@ -293,6 +323,8 @@ class OrderExecutor:
             return self.give_up(order, barred, now)
         session = self._session(order)
         close = self.calendar.close_at(session)
+        if order.leg == Leg.EXIT and not self._exit_may_go(order, now):
+            return self._postpone(order, now)
         if order.leg == Leg.ENTRY and order.tif == "DAY" and not windows.for_late_entry(session, now):
             return self.give_up(order, "it did not reach the broker in time", now)
         if order.tif == "OPG" and not windows.may_recover(session, now):
@@ -304,6 +336,19 @@ class OrderExecutor:
         children = [o for o in self.dossier.state.open_orders(Leg.STOP) if o.parent == order.key]
         self._deliver(order.key, children[0] if children else None, now)
         return None
+
+    def _exit_may_go(self, order: Order, now: datetime) -> bool:
+        """Whether an exit that did not arrive can be sent again at once, as it is or as a day order."""
+        session = self._session(order)
+        if order.tif == "DAY":
+            return not windows.settling(now)
+        return windows.may_recover(session, now) or windows.for_day(session, self.calendar.close_at(session), now)
+
+    def _postpone(self, order: Order, now: datetime) -> None:
+        """An exit that did not arrive and may not go now is planned anew: meanwhile the stop comes back."""
+        self.give_up(order, "it did not reach the broker in time", now)
+        if not self.dossier.state.flat and not self._too_late(order, now):
+            self.dossier.commit(self.exit(order.bar, now, order.tif, order.reason), now)
 
     def sync(self, now: datetime) -> None:
         """Take over the broker's statements and executions.

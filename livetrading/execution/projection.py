@@ -10,20 +10,25 @@ from pathlib import Path
 from typing import Any
 
 from ..adapters.files import remove
+from ..adapters.stamps import stamp
 from ..adapters.store import GrowingFile, Store
 from ..core import decide
 from ..core.agent import AgentState
 from ..core.errors import Damaged, Unavailable
+from ..core.book import Booked
 from ..core.events import (
-    BarsAppended, Decided, EntriesPaused, Event, Filled, Held, Marked, Missed, Noted, OrderMoved,
-    SplitApplied, StatusChanged, DividendPaid,
+    BarsAppended, Decided, EntriesPaused, Event, FeeAdjusted, FillCorrected, FillDisputed, Filled, Held, Marked,
+    Missed, Noted, OrderMoved, SplitApplied, StatusChanged, DividendPaid,
 )
-from ..core.types import Action, AgentStatus, Mode
+from ..core.exposure import Exposure, bare
+from ..core.trades import Trade
+from ..core.types import Action, Mode
 
 Doc = dict[str, Any]
 TABLES = ("equity", "decisions", "fills", "trades", "orders", "bars", "log")
 MONTHLY, YEARLY = "history-????-??.json", "history-????.json"
 """Names of history files; an earlier version wrote one a year, which a rebuild removes."""
+ESTIMATES_SHOWN = 3
 OPEN_MONTHS = 3
 """The newest months may still grow while a journal is folded: an event can tell of an earlier session."""
 
@@ -47,6 +52,8 @@ def documents(before: AgentState, event: Event, after: AgentState, at: str) -> l
         found.append((event.session[:7], "decisions", _decision(event, at)))
     elif isinstance(event, Filled):
         found.append((event.session[:7], "fills", _fill(event, at)))
+    elif isinstance(event, FeeAdjusted | FillCorrected) and (booked := after.book.booked(event.exec_id)) is not None:
+        found += _restated(booked, after, at)
     elif isinstance(event, BarsAppended):
         found += [(row[0][:7], "bars", {"row": row}) for row in event.rows]
     elif isinstance(event, OrderMoved) and after.order(event.key) not in after.orders:
@@ -54,8 +61,7 @@ def documents(before: AgentState, event: Event, after: AgentState, at: str) -> l
         if order is not None:
             found.append((at[:7], "orders", {**order.to_dict(), "updated": at}))
     if after.book.num_trades > before.book.num_trades and after.book.last_trade is not None:
-        trade = after.book.last_trade.to_dict()
-        found.append((trade["exit_session"][:7], "trades", trade))
+        found.append(_trade(after.book.num_trades, after.book.last_trade))
     line = _log(event, after)
     return [*found, (at[:7], "log", {"at": at, "text": line})] if line else found
 
@@ -76,8 +82,31 @@ def _fill(event: Filled, at: str) -> Doc:
     return {
         "exec_id": event.exec_id, "session": event.session, "leg": event.leg, "key": event.key,
         "side": "BUY" if event.leg == "entry" else "SELL", "qty": event.qty,
-        "price": event.price, "fee": event.fee, "stop": event.stop, "at": at,
+        "price": event.price, "fee": event.fee, "stop": event.stop, "at": at, "estimated": event.estimated,
     }
+
+
+def _trade(number: int, trade: Trade) -> tuple[str, str, Doc]:
+    return trade.exit_session[:7], "trades", {**trade.to_dict(), "number": number}
+
+
+def _restated(booked: Booked, after: AgentState, at: str) -> list[tuple[str, str, Doc]]:
+    """A fill as it is known now, and the closed trade that it belongs to: each takes the place of the
+    document that was written before under the same id or number."""
+    found = [(booked.fill.session[:7], "fills", _fill(booked.fill, at))]
+    trade = after.book.trade(booked.trade)
+    return [*found, _trade(booked.trade, trade)] if trade is not None else found
+
+
+def newest(table: str, docs: list[Doc]) -> list[Doc]:
+    """A table without the documents that later ones took the place of."""
+    name = {"fills": "exec_id", "trades": "number"}.get(table)
+    if name is None:
+        return docs
+    kept: dict[Any, Doc] = {}
+    for place, doc in enumerate(docs):
+        kept[doc.get(name, ("", place))] = doc
+    return list(kept.values())
 
 
 def _log(event: Event, after: AgentState) -> str:
@@ -95,6 +124,10 @@ def _log(event: Event, after: AgentState) -> str:
         case Filled():
             side = "bought" if event.leg == "entry" else "sold"
             return f"{event.session}: {side} {event.qty} at {event.price:.4f} ({event.leg}, fee {event.fee:.2f})"
+        case FeeAdjusted():
+            return f"the fee of {event.exec_id} is corrected by {event.amount:+.4f} USD" if event.amount else ""
+        case FillCorrected() | FillDisputed():
+            return notice(event, after)
         case SplitApplied():
             return f"{event.session}: split {event.ratio:g} for 1"
         case DividendPaid():
@@ -108,7 +141,21 @@ def _log(event: Event, after: AgentState) -> str:
     return ""
 
 
-def state_document(state: AgentState, seq: int, at: str) -> Doc:
+def notice(event: Event, after: AgentState) -> str:
+    """What a person should hear of an event at once; empty for almost all."""
+    if isinstance(event, FillDisputed):
+        return event.text
+    booked = after.book.booked(event.exec_id) if isinstance(event, FillCorrected) else None
+    if booked is None or not isinstance(event, FillCorrected):
+        return ""
+    fill = booked.fill
+    did = "bought" if booked.bought else "sold"
+    sure = ", the fee still an estimate" if event.estimated else ""
+    return (f"{event.source} states {fill.exec_id} of {fill.session} anew: {did} {fill.qty} at {event.price:.4f}, fee"
+            f" {event.fee:.2f}{sure}; the book is corrected")
+
+
+def state_document(state: AgentState, exposure: Exposure, seq: int, at: str) -> Doc:
     """How an agent stands, as of its journal's line ``seq``."""
     book, config = state.book, state.agent
     held = not state.flat
@@ -128,14 +175,16 @@ def state_document(state: AgentState, seq: int, at: str) -> Doc:
             "session": decision.session, "action": Action(decision.action).name,
             "qty": decision.qty, "reason": decision.reason,
         },
+        "unprotected_since": stamp(exposure.bare_since) if exposure.bare_since else None,
+        "unprotected_seconds": exposure.seconds,
         "warnings": _warnings(state), "capital": book.capital, "model_id": config.model_id,
-        "source": config.source, "bars_source": state.priced_by or None,
+        "source": config.source, "bars_source": state.priced_by or None, "bars_until": config.bars_until or None,
         "account": config.account or None, "late_entry": config.late_entry, "pace": config.pace,
         "time_frame": config.time_frame,
         "deployed_at": state.deployed_at, "first_session": state.first_session,
         "max_position_pct": 100.0 * config.terms.limits.max_position,
         "risk_per_trade": config.terms.limits.risk_per_trade, "settled": state.settled,
-        "booked": state.booked, "entries_paused": book.entries_paused, "seq": seq,
+        "booked": state.booked, "entries_paused": book.entries_paused, "estimates": len(book.estimated), "seq": seq,
     }
 
 
@@ -145,10 +194,12 @@ def _warnings(state: AgentState) -> list[str]:
         found.append(f"{state.held.session} is held: {state.held.reason}")
     if state.book.entries_paused:
         found.append(decide.TEXT[decide.Reason.DRAWDOWN_PAUSE])
+    if state.unsure:
+        found.append(_estimates(state))
     if state.book.cash < 0:
         found.append(f"cash is overdrawn by {-state.book.cash:.2f} USD after a gap; buying waits")
-    if state.book.shares > 0 and not state.open_orders() and state.status != AgentStatus.FINISHED:
-        found.append("the position has no protective stop at the broker")
+    if bare(state):
+        found.append("the position has neither a protective stop nor an exit at work at the broker")
     waits = "it is booked as the broker tells its fill" if state.agent.mode == Mode.IBKR else \
         "provisional until the completed daily bar books it at its open"
     return found + [
@@ -156,6 +207,15 @@ def _warnings(state: AgentState) -> list[str]:
         for order in state.orders
         if order.at_broker and order.type == "MKT"
     ]
+
+
+def _estimates(state: AgentState) -> str:
+    """Which figures are not the broker's own yet, and what makes them so."""
+    fills = state.unsure
+    shown = "; ".join(f"{f.session} {f.leg} {f.qty} at {f.price:g}" for f in fills[-ESTIMATES_SHOWN:])
+    more = f" and {len(fills) - ESTIMATES_SHOWN} earlier" if len(fills) > ESTIMATES_SHOWN else ""
+    return (f"cash, value and P&L are estimates: the broker has not stated price or fee of {shown}{more};"
+            " import the account's statement if it does not")
 
 
 class Unreadable(Damaged):
@@ -235,7 +295,7 @@ class Projection:
             self._month, self._newest = newest, self._changed[newest]
         self._changed, self._rebuilding, self._looked_at, self._sound = {}, False, set(), set()
 
-    def write(self, state: AgentState, seq: int, head: str, at: str) -> None:
+    def write(self, state: AgentState, exposure: Exposure, seq: int, head: str, at: str) -> None:
         """Write what changed. Raises Unavailable; the next call writes it again."""
         for month in sorted(self._changed):
             self._changed[month].write()
@@ -244,7 +304,7 @@ class Projection:
                 remove(stale)
         orders = [order.to_dict() for order in state.orders]
         recent = [order.to_dict() for order in state.recent]
-        document = {**state_document(state, seq, at), "head": head}
+        document = {**state_document(state, exposure, seq, at), "head": head}
         tables = {"agent": [document], "orders": orders, "recent": recent}
         Store.write_docs(self._directory / "state.json", tables, durable=False)
         self.settle()

@@ -20,12 +20,14 @@ def protect(executor: "OrderExecutor", now: datetime) -> list[str]:
         return [oversold] if oversold else []
     state = executor.dossier.state
     if state.flat:
-        return []
+        return _withdraw_orphans(executor, now)
     held, theirs, stops = state.book.shares, executor.broker.position(), state.open_orders(Leg.STOP)
-    if exits := state.open_orders(Leg.EXIT):
-        waits = exits[0].state == OrderState.PLANNED
+    exits = state.open_orders(Leg.EXIT)
+    if any(o.at_broker for o in exits):
+        return []  # it sells, or the broker is asked whether it does
+    if exits and any(o.state == OrderState.PENDING_CANCEL for o in stops):
         return [f"the exit waits: the broker has not confirmed the cancel of {o.key} yet; look at it in TWS"
-                for o in stops if waits and o.state == OrderState.PENDING_CANCEL]
+                for o in stops if o.state == OrderState.PENDING_CANCEL]
     if theirs != held:
         bare = not any(o.at_broker and executor.broker.find(o.key) is not None for o in stops)
         return [f"no stop is placed while the book holds {held} shares and the broker {theirs}"] if bare else []
@@ -41,6 +43,16 @@ def protect(executor: "OrderExecutor", now: datetime) -> list[str]:
     stop = stops[0] if stops else _planned(executor, held, now)
     executor.send(stop, now)
     return [f"the protective stop was missing and was placed again at {stop.stop_price:.2f}"]
+
+
+def _withdraw_orphans(executor: "OrderExecutor", now: datetime) -> list[str]:
+    """Nothing is held and nothing is being bought: a stop that still works could only sell short."""
+    state = executor.dossier.state
+    if state.open_orders(Leg.ENTRY):
+        return []
+    orphans = [o.key for o in state.open_orders(Leg.STOP) if o.at_broker]
+    _cancel(executor, orphans, "nothing is held any more", now)
+    return [f"nothing is held any more: the stop {key} is withdrawn" for key in orphans]
 
 
 def _idle(executor: "OrderExecutor", stop: Order) -> bool:

@@ -1,7 +1,7 @@
 """What trading a real account adds to an agent's pass: its morning, its limits, its comparison."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,10 +9,12 @@ import pandas as pd
 
 from ..adapters.brokers.base import Execution
 from ..core.errors import LivetradingError
+from ..core.exposure import bare
 from ..core.events import Event, Filled, SplitApplied
 from ..core.orders import Order
 from ..core.types import Leg
 from . import morning, statements
+from .account_cash import CashWatch
 from .account_desk import AccountDesk
 from .account_watch import AccountWatch
 from .dossier import Dossier
@@ -35,9 +37,12 @@ class RealAccount:
     desk: AccountDesk
     watch: AccountWatch
     morning: Morning
+    cash: CashWatch
     shown: dict[str, Any] | None = None
     """Both sides as last compared, for a page."""
     price_of: PriceOf = statements.as_told
+    notices: list[str] = field(default_factory=list)
+    """What a person should hear, until the pass takes it."""
     _silent: datetime | None = None
 
     def begin(self, now: datetime) -> bool:
@@ -50,7 +55,7 @@ class RealAccount:
             ratio = self.morning.ratio(state.agent.symbol, now)
         except StillFetching:
             self._silent = self._silent or now
-            return now - self._silent > SILENCE
+            return bare(state) or now - self._silent > SILENCE  # shares without a stop wait for nothing
         except LivetradingError as error:
             log.warning("%s: today's splits are not known: %s", self.dossier.agent_id, error)
             return True  # a difference in shares, the second look, or the evening's bar will tell
@@ -78,13 +83,25 @@ class RealAccount:
         """The difference between book and account, if any. Not before today's splits are known."""
         if not self.morning.known(now):
             return None
+        self.notices += [
+            f"the broker works {key}, which had ended by its own report: it is cancelled" for key in self.watch.withdraw_ended(now)
+        ]
         problem = self.watch.judge(now)
         self.shown = self.watch.document(problem, now)
+        self.cash.look(now)
         return problem
 
+    def no_entries(self, now: datetime) -> str:
+        """Why nothing is bought, though exits and stops go on; empty when it may be."""
+        self.cash.look(now)
+        return self.cash.doubt(self.dossier.state)
+
     def refuses(self, order: Order, now: datetime) -> Look | None:
-        """Why a purchase may not go now: another agent's sale in the same auction, or a limit."""
+        """Why a purchase may not go now: an unknown account, its cash, another agent's sale in the same auction,
+        or a limit."""
         state = self.dossier.state
+        if waits := self.desk.entries_wait() or self.no_entries(now):
+            return Look(waits, final=False)
         if opposed := self.desk.opposed(state):
             return Look(opposed, final=False)
         refused = self.desk.refuses_entry(state, order, now)

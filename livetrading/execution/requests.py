@@ -20,8 +20,8 @@ from ..adapters.stamps import stamp
 from ..adapters.store import Store
 from ..core.errors import BadInput, Conflict, NotFound, Unavailable
 
-OF_AN_AGENT = ("start", "pause", "close", "remove", "adopt", "ignore")
-KINDS = ("create", *OF_AN_AGENT, "emergency_stop", "rearm")
+OF_AN_AGENT = ("start", "pause", "close", "remove", "adopt", "ignore", "confirm_cash")
+KINDS = ("create", *OF_AN_AGENT, "import_statement", "emergency_stop", "rearm")
 FINAL = ("done", "refused")
 KEPT = 500
 """Finished requests that stay on record."""

@@ -3,6 +3,8 @@
 import logging
 import os
 import signal
+import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,12 +14,15 @@ from types import FrameType
 
 import schedule
 
-from ..adapters import files, logs, settings
+from ..adapters import files, logs, private, settings
 from ..adapters.calendar import calendar
 from ..adapters.home import Home
 from ..adapters.locks import SchedulerLock
 from ..adapters.stamps import stamp
-from ..core.errors import Damaged
+from ..core import liveness
+from ..core.errors import Conflict, Damaged
+from ..core.exposure import ALARM_AFTER
+from ..core.stopping import Outcome
 from ..core.types import AgentStatus, Mode
 from . import account_view, alarms, checks, emergency, replay
 from .agent_manager import AgentManager
@@ -25,10 +30,15 @@ from .account_desk import AWAY
 from .desk import Desk
 
 log = logging.getLogger(__name__)
-HEARTBEAT_SECONDS = 5
+TELL_SECONDS = 5
+"""So often what it does is told anew. Its heartbeat is another thing, see ``_pulse``."""
+WARM_SECONDS = 120.0
+"""A library that takes longer to load hangs."""
 BROKER_SECONDS = 60
 PASS_SECONDS = 15
 READ_SECONDS = 60
+URGENT = timedelta(minutes=5)
+"""So long a position without a stop is looked at every second: then something stands that needs a person."""
 RETRY_SECONDS = 60
 """A replay that failed is tried again after this long."""
 STOP_AGAIN_SECONDS = 10
@@ -54,32 +64,35 @@ class Scheduler:
     _next_stop: float = 0.0
     _next_account: float = 0.0
     _account: object = None
+    _usable: bool = False
     _next_replay: dict[str, float] = field(default_factory=dict)
     _seen: tuple[object, ...] = ()
     _warned: dict[tuple[str, str], float] = field(default_factory=dict)
     _doing: str = ""
-    _said: float = 0.0
+    _beaten: float = 0.0
 
     def __post_init__(self) -> None:
         minutes = settings.load(self.home).check_delay_minutes
         self.desk = Desk(self.home, calendar(), timedelta(minutes=minutes), beside=True, pulse=self._pulse)
         self.manager = AgentManager(self.desk)
         self.lock = SchedulerLock(self.home)
+        self._loop = threading.get_ident()
         self.jobs = schedule.Scheduler()
 
     def run(self) -> None:
-        """Hold the lock and trade until SIGTERM or SIGINT. Conflict if another holds it."""
-        with self.lock.acquire("scheduler", self.clock()):
+        """Hold the lock and trade until SIGTERM or SIGINT. Conflict if another scheduler holds it."""
+        with self._locked():
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self._stop)
             self._open()
             for seconds, work in (
-                (1, self._requests), (HEARTBEAT_SECONDS, self._beat), (1, self._pass), (1, self._broker),
+                (1, self._requests), (TELL_SECONDS, self._beat), (1, self._pass), (1, self._exposed), (1, self._broker),
                 (READ_SECONDS, self._read),
             ):
                 self.jobs.every(seconds).seconds.do(self._try, work)
             log.info("scheduler started with %d agents", len(self.desk.active()))
             while not self.stopping:
+                self._pulse()
                 self._try(self._look)
                 self.jobs.run_pending()
                 self._try(self._replays)
@@ -91,8 +104,24 @@ class Scheduler:
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.stopping = True
 
+    def _locked(self) -> SchedulerLock:
+        """The lock, at once or when the command that works under it has ended or makes room."""
+        told = False
+        while True:
+            try:
+                return self.lock.acquire("scheduler", self.clock())
+            except Conflict as taken:
+                holder = self.lock.holder()
+                if holder is not None and holder.role != "command":
+                    raise
+                if not told:
+                    log.info("the scheduler starts when it can: %s", taken)
+                told = True
+                time.sleep(TURN_SECONDS)
+
     def _try(self, work: Callable[..., object], *args: object) -> None:
         """A full disk, a damaged shared file or an error that nobody foresaw ends a turn, not the process."""
+        self._pulse()
         try:
             work(*args)
         except Damaged as error:
@@ -103,7 +132,7 @@ class Scheduler:
             self.alarm("", str(logs.caught(log, f"the scheduler's {doing}", error)))
 
     def _repair(self) -> None:
-        for name in ("requests", "jobs", "system"):
+        for name in ("requests", "jobs", "system", "stop"):
             try:
                 aside = self.desk.store.repair(name, self.clock())
             except Exception as error:
@@ -114,11 +143,12 @@ class Scheduler:
 
     def _open(self) -> None:
         self._try(files.sweep, self.home.root)
+        self._try(private.close_content, self.home.root)
         self._repair()
         self._try(self._say, "starting")
         self._try(self._read)
         self._try(self._requests)
-        self._try(_warm)
+        self._try(self._warm)
         self._try(self._say, "")
 
     def _read(self) -> None:
@@ -126,6 +156,17 @@ class Scheduler:
         self.desk.open()
         for agent_id, why in self.desk.damaged.items():
             self.alarm(agent_id, why)
+
+    def _warm(self) -> None:
+        """Load torch before the first decision: later it would delay a request. It takes seconds, on a
+        slow disk a minute, and this loop must beat meanwhile."""
+        loading = threading.Thread(target=_warm, name="warm", daemon=True)
+        loading.start()
+        end = time.monotonic() + WARM_SECONDS
+        while loading.is_alive() and time.monotonic() < end and not self.stopping:
+            loading.join(liveness.BEAT_SECONDS / 2)
+            self._pulse()
+        _one_thread()
 
     # -- every second -----------------------------------------------------
 
@@ -140,14 +181,19 @@ class Scheduler:
     def _requests(self) -> None:
         """Requests, then the latch: it may have been set without one, or a stop been cut short."""
         self._try(self._apply)  # what the latch demands does not wait for a request that cannot be answered
+        back, self._usable = self.desk.account.usable and not self._usable, self.desk.account.usable
+        if back:
+            self._next_stop = 0.0  # a stop that waited for the account
         if self.desk.latch.status() is None:
             self._next_stop = 0.0
-        elif time.monotonic() >= self._next_stop and emergency.unfinished(self.desk):
-            text, result = emergency.stop(self.desk, "", "halt latch", self.clock())
-            log.warning("the halt latch is set. %s", text)
+        elif time.monotonic() >= self._next_stop and emergency.goes_on(self.desk):
+            text, result = emergency.stop(self.desk, "", "halt latch", self.clock(), wait=False)
+            self._warn("", f"the halt latch is set. {text}")
             for item in result["items"]:
-                if item.get("error"):
-                    self.alarm(item["agent_id"], f"emergency stop: {item['error']}")
+                if item["error"]:
+                    # An account that is away is one alarm, not one an agent.
+                    about = "" if item["status"] == Outcome.WAITING else item["agent_id"]
+                    self.alarm(about, f"emergency stop: {item['error']}")
             self._next_stop = time.monotonic() + STOP_AGAIN_SECONDS
 
     def _apply(self) -> None:
@@ -156,7 +202,9 @@ class Scheduler:
     def _pass(self) -> None:
         """Agents of real days: what the calendar says is due."""
         now = self.clock()
-        if time.monotonic() < self._next_pass or not checks.wanted(self.desk, now):
+        urgent = any(d.exposure.lasting(now) < URGENT for d in checks.exposed(self.desk))
+        waits = time.monotonic() < self._next_pass and not urgent
+        if waits or not checks.wanted(self.desk, now):
             return
         self._say("checking agents")
         done, failed = checks.run(self.desk, now, self._between, self.clock)
@@ -172,11 +220,22 @@ class Scheduler:
         self._next_pass = time.monotonic() + (0.0 if done.more else PASS_SECONDS)
         self._say("")
 
+    def _exposed(self) -> None:
+        """Shares that have had neither a stop nor an exit at work for too long."""
+        now = self.clock()
+        for dossier in checks.exposed(self.desk):
+            since, state = dossier.exposure.bare_since, dossier.state
+            if since is not None and now - since >= ALARM_AFTER:
+                self.alarm(dossier.agent_id,
+                           f"{state.book.shares} {state.agent.symbol} have had neither a stop nor an exit at the broker since"
+                           f" {stamp(since)}; look at the position in TWS, and sell it there if need be")
+
     def _broker(self) -> None:
         """A shared account's health, every minute and when it changes."""
         if not self.desk.account.wanted:
             return
-        sides = [{**doc, "at": ""} for doc in self.desk.sides()]
+        shown = [*self.desk.sides(), *self.desk.cash.documents(self.clock())]
+        sides = [{**doc, "at": ""} for doc in shown]
         now, seen = time.monotonic(), (self.desk.account.link().health().state, sides)
         if seen == self._account and now < self._next_account:
             return
@@ -188,8 +247,8 @@ class Scheduler:
             self.desk.account.value(last.isoformat(), self.clock())
 
     def _notices(self) -> None:
-        while self.desk.notices:
-            self.alarm(*self.desk.notices.pop(0))
+        for agent_id, text in self.desk.news():
+            self.alarm(agent_id, text)
 
     def _between(self) -> bool:
         """A pass yields after each agent: requests wait a second at most."""
@@ -236,8 +295,8 @@ class Scheduler:
         self._say(self._doing)
 
     def _say(self, doing: str) -> None:
-        """Heartbeat: that this process lives, and what it does."""
-        self._doing, self._said = doing, time.monotonic()
+        """What this process does, for people to see."""
+        self._doing = doing
         now = stamp(self.clock())
         with self.desk.store.transaction("system") as db:
             table = db.table("scheduler")
@@ -247,9 +306,12 @@ class Scheduler:
             table.insert({"pid": os.getpid(), "started": started, "heartbeat": now, "doing": doing})
 
     def _pulse(self) -> None:
-        """A heartbeat from within long work."""
-        if time.monotonic() - self._said >= HEARTBEAT_SECONDS:
-            self._try(self._beat)
+        """The heartbeat: from the loop between any two waits, and from within long work. Other threads
+        have none to give: they live on when the loop hangs."""
+        now = time.monotonic()
+        if now - self._beaten >= liveness.BEAT_SECONDS and threading.get_ident() == self._loop:
+            self._beaten = now
+            self.lock.beat()
 
     def _warn(self, agent_id: str, text: str) -> bool:
         """Into the log, and the same again only after an hour."""
@@ -277,7 +339,10 @@ def _signature(path: Path) -> tuple[int, ...]:
 
 
 def _warm() -> None:
-    """Import torch before the first decision: later it would delay a request."""
-    import torch
+    import torch  # noqa: F401
 
-    torch.set_num_threads(1)
+
+def _one_thread() -> None:
+    """Of the thread that decides. Not before torch is there: a test may leave it out."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)

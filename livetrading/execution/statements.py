@@ -8,12 +8,15 @@ sale for the purchase: an order has ended when its money is in the book.
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 
 from ..adapters.brokers.base import Broker, BrokerOrder, Execution
+from ..core import estimates
 from ..core.agent import AgentState
-from ..core.events import Event, FeeAdjusted, Filled, OrderMoved
+from ..core.events import Event, Filled, OrderMoved
 from ..core.orders import WORKING, Order, OrderState
 from ..core.types import Leg
+from . import corrections
 
 
 PriceOf = Callable[[Execution, Order], float]
@@ -36,7 +39,7 @@ def news(state: AgentState, broker: Broker, price_of: PriceOf = as_told) -> list
         heard = answer and believed(order, answer, order.filled + booked[order.key])
         if heard and _changed(order, heard):
             found.append(moved(order, heard))
-    return [*found, *(_filled(state, broker, fill) for fill in fills), *_fees(state, broker)]
+    return [*found, *(_filled(state, broker, fill) for fill in fills), *corrections.news(state, broker)]
 
 
 def _priced(state: AgentState, told: list[Execution], price_of: PriceOf) -> list[Execution]:
@@ -46,29 +49,28 @@ def _priced(state: AgentState, told: list[Execution], price_of: PriceOf) -> list
         order = state.order(fill.ref)
         price = fill.price or (price_of(fill, order) if order is not None else 0.0)
         if price > 0:
-            found.append(fill if price == fill.price else replace(fill, price=price))
+            found.append(fill if price == fill.price else _at(state, order, fill, price))
     return found
+
+
+def _at(state: AgentState, order: Order | None, fill: Execution, price: float) -> Execution:
+    """A fill at a price that its broker did not tell, with the fee of such a fill where none is stated."""
+    if fill.final or order is None:
+        return replace(fill, price=price)
+    day, costs = date.fromisoformat(fill.session), state.agent.terms.costs
+    return replace(fill, price=price, fee=estimates.fee(order.side, fill.qty, price, day, costs))
 
 
 def unpriced(state: AgentState, broker: Broker) -> int:
     """Shares, signed, that the broker says to have traded for an agent without telling at which price."""
-    told = {e.exec_id: e for e in broker.executions() if e.price <= 0 and e.exec_id not in state.book.executions}
+    told = {e.exec_id: e for e in broker.executions() if e.price <= 0 and not state.book.counted(e.exec_id)}
     return sum(_signed(state, e) for e in told.values() if state.order(e.ref) is not None)
 
 
-def _fees(state: AgentState, broker: Broker) -> list[Event]:
-    """The broker's own word on fees that were booked as estimates."""
-    found: list[Event] = []
-    for exec_id, booked in state.unsure:
-        fee = broker.fee(exec_id)
-        if fee is not None:
-            found.append(FeeAdjusted(exec_id, state.booked or "", fee - booked))
-    return found
-
-
 def _bookable(state: AgentState, told: list[Execution]) -> list[Execution]:
-    """New fills of this agent, each once; what sells shares that are not in the book yet waits."""
-    fresh = {e.exec_id: e for e in told if e.exec_id not in state.book.executions}
+    """New fills of this agent, each once; what sells shares that are not in the book yet waits. One that its
+    broker took back before it was booked is none."""
+    fresh = {e.exec_id: e for e in told if not state.book.counted(e.exec_id) and e.qty > 0}
     waiting = [e for e in fresh.values() if state.order(e.ref) is not None]
     shares, taken = state.book.shares, list[Execution]()
     while ready := next((e for e in waiting if shares + _signed(state, e) >= 0), None):

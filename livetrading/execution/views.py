@@ -5,7 +5,7 @@ scheduler writes after each journal line; times are ISO UTC.
 """
 
 import logging
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -13,14 +13,15 @@ from ..adapters import logs
 from ..adapters.calendar import calendar
 from ..adapters.halt import HaltLatch
 from ..adapters.home import Home, check_agent_id, is_agent_id
-from ..adapters.locks import SchedulerLock
 from ..adapters.registry import Registry
 from ..adapters import settings
 from ..adapters.stamps import parse_stamp, stamp
-from ..adapters.store import Store
+from ..adapters.store import Store, Tables
 from ..core.bars import to_rows
 from ..core.errors import Damaged, LivetradingError, NotFound
-from .projection import history_files
+from ..core.liveness import Liveness
+from . import agent_status, heartbeat, stop_record
+from .projection import history_files, newest
 
 log = logging.getLogger(__name__)
 Doc = dict[str, Any]
@@ -32,33 +33,42 @@ NUMBERS = (
     "realized_pnl", "unrealized_pnl", "capital", "pace", "max_position_pct", "risk_per_trade", "dividends",
     "current_position", "num_trades",
 )
-FRESH_SECONDS = 15.0
-"""A heartbeat older than this is a scheduler that hangs."""
 
 
-def agents(store: Store) -> list[Doc]:
-    """Every agent that was not removed; one with a damaged file says so in its warnings."""
+def agents(store: Store, now: datetime | None = None) -> list[Doc]:
+    """Every agent that was not removed; one with a damaged file says so in its warnings.
+
+    ``now``, by default the clock's, tells whether a scheduler looks after them.
+    """
+    lives = _lives(store, now)
     names = sorted(path.name for path in store.home.agents.iterdir() if is_agent_id(path.name) and path.is_dir())
-    shown = [_status(store, name) for name in names]
+    shown = [_status(store, name, lives) for name in names]
     return [doc for doc in shown if doc is not None and doc["status"] != "removed"]
 
 
-def agent(store: Store, agent_id: str) -> Doc:
+def agent(store: Store, agent_id: str, now: datetime | None = None) -> Doc:
     """One agent's status; NotFound if there is none, or no more."""
-    found = _status(store, check_agent_id(agent_id))
+    found = _status(store, check_agent_id(agent_id), _lives(store, now))
     if found is None or found["status"] == "removed":
         raise NotFound(f"There is no agent {agent_id}: list them with `python -m livetrading agents`.")
     return found
 
 
-def _status(store: Store, agent_id: str) -> Doc | None:
+def _lives(store: Store, now: datetime | None) -> bool:
     try:
-        return _read_status(store, agent_id)
+        return agent_status.lives(_scheduler(store, store.read("system"), now or datetime.now(UTC)))
+    except Damaged:  # said where the system is shown; nobody can tell, so nothing is claimed
+        return False
+
+
+def _status(store: Store, agent_id: str, lives: bool) -> Doc | None:
+    try:
+        return _read_status(store, agent_id, lives)
     except Exception as error:  # one agent's files are no reason to show none
         return _unreadable(agent_id, str(logs.caught(log, f"the files of {agent_id}", error)))
 
 
-def _read_status(store: Store, agent_id: str) -> Doc | None:
+def _read_status(store: Store, agent_id: str, lives: bool) -> Doc | None:
     directory = store.home.agent(agent_id)
     tables = store.read_docs(directory / "state.json")
     documents = tables.get("agent")
@@ -70,16 +80,27 @@ def _read_status(store: Store, agent_id: str) -> Doc | None:
     for name in NUMBERS:
         if not isinstance(doc[name], int | float | None):
             raise Damaged(f"{directory / 'state.json'} holds {doc[name]!r} as {name}.")
-    return {**doc, **_besides(store, doc), "orders": tables.get("orders", [])}
+    doc |= _besides(store, doc)
+    return {**doc, **agent_status.words(doc, lives), "orders": tables.get("orders", [])}
 
 
 def _besides(store: Store, doc: Doc) -> Doc:
     """What other files add; one of them that is damaged costs these lines and not the agent's own."""
     try:
-        sides = {"reconciliation": _differs(store, doc["agent_id"])} if doc["mode"] == "ibkr" else {}
+        sides = {"reconciliation": _differs(store, doc["agent_id"]), **_cash(store, doc)} if doc["mode"] == "ibkr" else {}
         return {**_times(store, doc), **sides}
     except LivetradingError as error:
         return {"price_time": None, "next_check": None, "warnings": [*doc["warnings"], str(error)]}
+
+
+def _cash(store: Store, doc: Doc) -> Doc:
+    """How the cash of an agent's account is made up, and a warning if that keeps this agent from buying."""
+    docs = store.read("system").get("cash", {}).values()
+    found = next((d for d in docs if d.get("account") == doc.get("account")), None)
+    if found is None or doc["agent_id"] not in found["agents"] or not doc.get("estimates"):
+        return {"account_cash": found}
+    told = f"{found['text']}, while fills of this agent are booked by estimates, so it buys nothing"
+    return {"account_cash": found, "warnings": [*(doc["warnings"] or []), told]}
 
 
 def _differs(store: Store, agent_id: str) -> Doc | None:
@@ -99,8 +120,9 @@ def _unreadable(agent_id: str, why: str) -> Doc:
     )
     return {
         **numbers, "agent_id": agent_id, "agent_type": kind, "symbol": symbol, "mode": "unknown",
-        "status": "unreadable", "status_reason": why, "is_running": False, "current_position": 0,
-        "num_trades": 0, "warnings": [f"{why} The scheduler rebuilds it from the journal at its start."],
+        "status": "unreadable", "status_text": "unreadable", "no_bars_since": None, "status_reason": why,
+        "is_running": False, "current_position": 0, "num_trades": 0, "estimates": 0,
+        "warnings": [f"{why} The scheduler rebuilds it from the journal at its start."],
         "orders": [], "entries_paused": False, "time_frame": "daily", "seq": 0,
     }
 
@@ -125,6 +147,7 @@ def history(store: Store, agent_id: str) -> Doc:
         for name, docs in store.read_docs(path).items():
             if name in tables:
                 tables[name] += docs
+    tables = {name: newest(name, docs) for name, docs in tables.items()}
     state = store.read_docs(directory / "state.json")
     tables["orders"] += state.get("orders", [])
     own = [doc["row"] for doc in tables["bars"]]
@@ -144,20 +167,32 @@ def system(store: Store, now: datetime) -> Doc:
     """Scheduler, halt latch and alarms."""
     halt = HaltLatch(store.home).status()
     tables = store.read("system")
-    beat = next(iter(tables.get("scheduler", {}).values()), {})
-    age = (now - parse_stamp(beat["heartbeat"])).total_seconds() if beat.get("heartbeat") else None
-    holder = SchedulerLock(store.home).holder()
-    alive = holder is not None and age is not None and age <= FRESH_SECONDS and holder.pid == beat.get("pid")
     return {
-        "scheduler": {
-            "alive": alive, "pid": beat.get("pid") if holder else None,
-            "heartbeat": beat.get("heartbeat"), "age_seconds": age,
-            "doing": beat.get("doing", ""), "started": beat.get("started"),
-        },
+        "scheduler": _scheduler(store, tables, now),
         "halt": None if halt is None else {
             "reason": halt.reason, "by": halt.by, "at": stamp(halt.at) if halt.at else None
         },
+        "stop": stop_record.picture(store, halt),
         "broker": next(iter(tables.get("broker", {}).values()), None),
         "alarms": list(tables.get("alarms", {}).values())[-50:],
         "home": str(store.home.root),
     }
+
+
+def _scheduler(store: Store, tables: Tables, now: datetime) -> Doc:
+    """``liveness``: alive, late, hung or dead; ``alive``: it works, late or not; ``pid`` of the
+    scheduler that has the lock, ``command`` of a command that has it."""
+    sign, told = heartbeat.look(store.home), next(iter(tables.get("scheduler", {}).values()), {})
+    pid, state = sign.holder.pid if sign.holder else None, sign.scheduler
+    ours = told if state == Liveness.DEAD or told.get("pid") == pid else {}
+    beat = stamp(now - timedelta(seconds=sign.still)) if state != Liveness.DEAD else ours.get("heartbeat")
+    age = sign.still if state != Liveness.DEAD else _age(ours.get("heartbeat"), now)
+    return {
+        "liveness": str(state), "alive": state.works, "pid": pid if state != Liveness.DEAD else None,
+        "heartbeat": beat, "age_seconds": age, "doing": ours.get("doing", "starting" if state.works else ""), "started": ours.get("started"),
+        "command": pid if state == Liveness.DEAD else None,
+    }
+
+
+def _age(beat: str | None, now: datetime) -> float | None:
+    return (now - parse_stamp(beat)).total_seconds() if beat else None

@@ -18,12 +18,18 @@ RawPolicy = Callable[[np.ndarray], float]
 
 @dataclass(frozen=True)
 class Backtest:
-    """What happened. ``rows`` is the ledger; equity and held have one entry a session."""
+    """What happened. ``rows`` is the ledger; equity and held have one entry a session.
+
+    ``paused``: the index in them of the session at whose close the drawdown limit
+    paused entries, None if it never did; ``buys_lost``: BUY signals that it turned down.
+    """
 
     rows: list[dict[str, Any]]
     equity: list[float]
     held: list[bool]
     trades: list[Trade]
+    paused: int | None = None
+    buys_lost: int = 0
 
     @property
     def fills(self) -> int:
@@ -46,7 +52,8 @@ def run(
     open were that many ATR14 of the decision worse for us; 0 in every real test.
     """
     account, plan = rules.open_account(np.float64(terms.capital)), rules.NO_PLAN
-    paused, held, equities, rows, tracker = False, [], [], [], _Tracker()
+    held, equities, rows, tracker = [], [], [], _Tracker()
+    paused_at, buys_lost = None, 0
     for t in bars:
         fills: list[ledger.LedgerFill] = []
         if t > bars.start:
@@ -58,12 +65,14 @@ def run(
             fills = tracker.session(market, t, before, session)
         close = market.columns.close[t]
         equity = rules.equity_of(account, close)
-        paused = paused or bool(limits.pauses_entries(equity, account.peak, terms.limits))
+        if paused_at is None and limits.pauses_entries(equity, account.peak, terms.limits):
+            paused_at = len(rows)
         seen = observe(market.scaled[t], account, close)
         action = decide.action_of(agent_type, np.asarray(policy(seen))[()])
         intent = decide.intend(
-            action, account, close, market.atr[t], paused, terms.limits, terms.costs
+            action, account, close, market.atr[t], paused_at is not None, terms.limits, terms.costs
         )
+        buys_lost += int(intent.reason == decide.Reason.DRAWDOWN_PAUSE)
         plan = intent.plan
         qty = int(account.shares) if plan.exit else int(plan.qty)
         rows.append(
@@ -74,7 +83,7 @@ def run(
         )
         equities.append(float(equity))
         held.append(bool(account.shares > 0))
-    return Backtest(rows, equities, held, tracker.closed)
+    return Backtest(rows, equities, held, tracker.closed, paused_at, buys_lost)
 
 
 def _worse_open(quote: rules.Quote, plan: rules.Plan, shift: rules.Num) -> rules.Quote:

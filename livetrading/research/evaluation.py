@@ -1,26 +1,34 @@
 """A run in numbers, beside buying and holding at the same costs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ..core import metrics, rules
+from ..core import drawdown_pause, metrics, rules
 from ..core.market import Market
 from ..core.types import AgentType, Terms
 from . import backtest
 from .backtest import Backtest, RawPolicy
 
+NO_LIMIT = 1.0
+"""A drawdown that an account without debt never reaches."""
+
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A model's run and its measures; ``hold`` is buy-and-hold's equity, one a session."""
+    """A model's run and its measures; ``hold`` is buy-and-hold's equity, one a session.
+
+    Where the drawdown limit paused the run, ``measures`` say so under ``pause`` (``core.drawdown_pause``),
+    else that is None, and ``unpaused`` is the equity of the same run without the limit.
+    """
 
     run: Backtest
     sessions: list[str]
     measures: dict[str, Any]
     hold: list[float]
     hold_measures: dict[str, Any]
+    unpaused: list[float] | None = None
 
     def summary(self) -> dict[str, Any]:
         """Measures with their range, and buy-and-hold beside them."""
@@ -34,6 +42,7 @@ class Evaluation:
         return {
             "equity": [list(pair) for pair in zip(self.sessions, self.run.equity, strict=True)],
             "buy_and_hold": [list(pair) for pair in zip(self.sessions, self.hold, strict=True)],
+            "unpaused": [list(pair) for pair in zip(self.sessions, self.unpaused or [], strict=False)],
             "trades": [trade.to_dict() for trade in self.run.trades],
             "metrics": self.measures,
             "buy_and_hold_metrics": self.hold_measures,
@@ -48,12 +57,23 @@ def evaluate(
     run = backtest.run(market, bars, agent_type, policy, terms, open_shift_atr)
     hold = buy_and_hold(market, bars, terms)
     held = [False] + [True] * (len(hold) - 1)
+    sessions = [market.sessions[t].isoformat() for t in bars]
+    found, unpaused = None, None
+    if run.paused is not None:
+        free = replace(terms, limits=replace(terms.limits, max_drawdown=NO_LIMIT))
+        other = backtest.run(market, bars, agent_type, policy, free, open_shift_atr)
+        unpaused = other.equity
+        found = drawdown_pause.document(
+            sessions[run.paused], terms.limits.max_drawdown, len(sessions) - run.paused - 1, run.buys_lost,
+            metrics.measure(other.equity, other.trades, other.held),
+        )
     return Evaluation(
         run=run,
-        sessions=[market.sessions[t].isoformat() for t in bars],
-        measures=metrics.measure(run.equity, run.trades, run.held),
+        sessions=sessions,
+        measures={**metrics.measure(run.equity, run.trades, run.held), "pause": found},
         hold=hold,
         hold_measures=metrics.measure(hold, [], held),
+        unpaused=unpaused,
     )
 
 

@@ -61,7 +61,7 @@ def test_another_home_takes_over(home: Home, tmp_path: Path) -> None:
 
 def test_secrets_are_never_written(home: Home) -> None:
     path = logs.setup(home, "app")
-    logs.hide("s3cr3t-value")
+    home.token.write_text("s3cr3t-value\n")  # made after the process began to log
     LOGGER.info("a %s b", "s3cr3t-value")
     LOGGER.info("Authorization: Bearer abc.def")
     LOGGER.info('{"token": "tok-123", "password": "pw-123"} api_key=key-123&x=1')
@@ -73,6 +73,29 @@ def test_secrets_are_never_written(home: Home) -> None:
     for secret in ("s3cr3t-value", "abc.def", "tok-123", "pw-123", "key-123"):
         assert secret not in text
     assert "x=1" in text and "Traceback" in text
+
+
+def test_a_token_that_was_made_anew_is_hidden_as_the_old_one_was(home: Home) -> None:
+    path = logs.setup(home, "app")
+    for token in ("first-token-of-it", "second-token-of-it"):
+        home.token.write_text(token)
+        LOGGER.info("called with %s", token)
+    home.token.unlink()
+    LOGGER.info("called with second-token-of-it")
+    assert path.read_text().count("called with ***") == 3 and "-token-" not in path.read_text()
+
+
+def test_an_empty_token_file_hides_nothing(home: Home) -> None:
+    path = logs.setup(home, "app")
+    home.token.write_text("")
+    LOGGER.info("all is well")
+    assert "all is well" in path.read_text()
+
+
+def test_of_an_accounts_number_the_last_four_digits_are_written(home: Home) -> None:
+    path = logs.setup(home, "app")
+    LOGGER.info("accounts DU1234567 and U7654321; order PPO_U_001:2024-06-03:entry:1, 1234567 shares")
+    assert "DU***4567 and U***4321; order PPO_U_001:2024-06-03:entry:1, 1234567 shares" in path.read_text()
 
 
 def test_a_message_cannot_forge_a_line(home: Home) -> None:

@@ -148,3 +148,14 @@ def test_several_settings_are_stored_at_once_or_not_at_all(home: Home) -> None:
 def test_what_the_environment_decides_is_named() -> None:
     environ = {"LIVETRADING_IBKR_PORT": "4002", "LIVETRADING_HOME": "x", "PATH": "y"}
     assert overridden(environ) == {"ibkr_port": "4002"}
+
+
+@pytest.mark.parametrize("host", ["tws..local", ".tws", "x" * 64 + ".local", "tws..", "a" * 300])
+def test_a_host_that_cannot_be_a_computers_name_is_refused(host: str) -> None:
+    with pytest.raises(BadInput, match="ibkr_host"):
+        Settings(ibkr_host=host)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "tws.local", "tws.local.", "my_host-1", "localhost"])
+def test_hosts_that_can_be_are_taken(host: str) -> None:
+    assert Settings(ibkr_host=host).ibkr_host == host

@@ -1,6 +1,7 @@
 """``doctor`` against a TWS double: each setting is checked, each fault has its cure, no order leaves."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,12 +11,16 @@ from typing import Any
 import pytest
 
 from livetrading.adapters import settings
+from livetrading.adapters.brokers import ibkr_evidence as evidence
+from livetrading.adapters.brokers.ibkr_assumptions import KEYS
+from livetrading.adapters.brokers.ibkr_evidence import Proof
 from livetrading.adapters.home import Home
 from livetrading.adapters.locks import SchedulerLock
 from livetrading.adapters.stamps import stamp
 from livetrading.adapters.store import Store
 from livetrading.cli import doctor_ibkr
 from livetrading.cli.main import main
+from tests.doubles import listeners
 from tests.doubles.ibkr import QUICK, connected
 from tests.doubles.tws import TwsDouble
 
@@ -170,3 +175,128 @@ def test_the_command_shows_the_broker_alone_and_ends_with_its_verdict(
     assert "connecting with client id 17" in shown.err
     tws.read_only = True
     assert main(["--home", str(tmp_path), "doctor", "--ibkr", "--json"]) == 1
+
+
+# -- what is no TWS, or one that cannot be understood ------------------
+
+
+def asked(home: Home, port: int, answer_seconds: float = 0.2, **chosen: Any) -> dict[str, dict[str, Any]]:
+    settings.save_all(home, {"ibkr_port": port, "ibkr_timezone": "America/New_York", **chosen})
+    return {c["name"]: c for c in doctor_ibkr.checks(home, timing=QUICK, answer_seconds=answer_seconds)}
+
+
+@pytest.mark.parametrize(
+    ("act", "words", "cure"),
+    [
+        (listeners.silent, "says nothing", "confirm its dialog"),
+        (listeners.closing, "closes it at once", "Trusted IPs"),
+        (listeners.saying(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "is a web server", "correct ibkr_port"),
+        (listeners.encrypted, "speaks TLS", "correct ibkr_port"),
+        (listeners.saying(b"\xff\xff\xff\xffgarbage"), "speaks another protocol", "correct ibkr_port"),
+        (listeners.greeting(150), "server version 150, which is too old; this program can speak 157 to 178", "update TWS"),
+        (listeners.greeting(203), "server version 203, which is too new; this program can speak 157 to 178", "earlier release"),
+        (listeners.greeting(176, listeners.closing), "then closes the connection", "Enable ActiveX and Socket Clients"),
+        (listeners.greeting(176), "does not name its accounts", "confirm its dialog"),
+    ],
+)
+def test_what_listens_is_named_with_the_cure_that_fits_it(home: Home, act: listeners.Act, words: str, cure: str) -> None:
+    with listeners.listening(act) as port:
+        found = asked(home, port)
+    assert bad(found) == {"broker", "broker version"}
+    for name in ("broker", "broker version"):
+        assert words in found[name]["detail"] and cure in found[name]["cure"]
+
+
+def test_a_tws_that_accepts_and_stays_silent_is_told_within_15_seconds(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with listeners.listening(listeners.silent) as port:
+        monkeypatch.setenv("LIVETRADING_IBKR_PORT", str(port))
+        before = time.monotonic()
+        assert main(["--home", str(home.root), "doctor", "--ibkr"]) == 1
+        assert time.monotonic() - before < 15
+    shown = capsys.readouterr().out
+    assert "says nothing" in shown and "confirm its dialog" in shown and "Connecting to" not in shown
+
+
+@pytest.mark.parametrize("message", [61, 16])
+def test_a_tws_that_greets_and_answers_no_question_is_told_with_a_cure(
+    tws: TwsDouble, home: Home, monkeypatch: pytest.MonkeyPatch, message: int
+) -> None:
+    monkeypatch.setattr(doctor_ibkr, "READY_SECONDS", 2.0)
+    tws.do(lambda: tws.faults.silent.add(message))
+    settings.save_all(home, {"ibkr_port": tws.port})
+    found = {c["name"]: c for c in doctor_ibkr.checks(home, timing=replace(QUICK, connect=0.3, answer=0.3))}
+    assert "broker" in bad(found) and "Connecting to" not in found["broker"]["detail"] and found["broker"]["cure"]
+    assert not found["broker"]["cure"].startswith("it is made again")
+
+
+def test_several_failures_at_once_are_all_told(home: Home) -> None:
+    with listeners.listening(listeners.silent) as port:
+        found = asked(home, port, ibkr_mode="live", ibkr_account="U1234567", ibkr_restart="12:00")
+    assert bad(found) == {"broker", "broker version", "broker settings", "broker restart"}
+    for words in ("says nothing", "no known live port"):
+        assert words in found["broker"]["detail"]
+    assert "confirm its dialog" in found["broker"]["cure"] and "set ibkr_port" in found["broker"]["cure"]
+
+
+def test_the_servers_version_is_shown_with_what_can_be_spoken(tws: TwsDouble, ask: Ask) -> None:
+    version = ask()["broker version"]
+    assert version["ok"] and f"server version {tws.version}" in version["detail"] and "157 to 178" in version["detail"]
+
+
+def test_an_account_in_another_currency_gets_the_currencys_cure(tws: TwsDouble, ask: Ask) -> None:
+    """TWS tells no cash in USD of an account that holds none."""
+    tws.ledger.currency = "EUR"
+    account = ask()["broker account"]
+    assert not account["ok"] and "100,000.00 EUR" in account["detail"] and "base currency is USD" in account["cure"]
+
+
+def test_data_farms_that_are_broken_are_told_by_name_and_mended_ones_are_not(tws: TwsDouble, ask: Ask) -> None:
+    tws.notices = [
+        (2103, "Market data farm connection is broken:usfarm.nj"), (2105, "HMDS data farm connection is broken:ushmds"),
+        (2157, "Sec-def data farm connection is broken:secdefnj"), (2103, "Market data farm connection is broken:eufarm"),
+        (2104, "Market data farm connection is OK:eufarm"),
+        (2107, "HMDS data farm connection is inactive but should be available upon demand.euhmds"),
+    ]
+    farms = ask()["broker data farms"]
+    assert not farms["ok"] and farms["cure"]
+    assert all(name in farms["detail"] for name in ("usfarm.nj", "ushmds", "secdefnj"))
+    assert "eufarm" not in farms["detail"] and "euhmds" not in farms["detail"]
+    tws.notices = []
+    assert ask()["broker data farms"]["ok"]
+
+
+# -- what is assumed of TWS -------------------------------------------
+
+
+def test_what_was_proved_is_shown_with_its_date_and_version_and_the_rest_is_counted(tws: TwsDouble, home: Home, ask: Ask) -> None:
+    first = ask()["broker assumptions"]
+    assert first["ok"] and f"0 proved, 0 disproved, {len(KEYS)} open" in first["detail"] and "--assumptions" in first["cure"]
+    proof = Proof("paper-auction", False, "2024-06-03T13:35:00Z", tws.version, "paper", "it was not filled")
+    evidence.record(Store(home), proof)
+    told = ask()["broker assumptions"]
+    assert told["ok"] and f"0 proved, 1 disproved, {len(KEYS) - 1} open" in told["detail"]
+    assert f"paper-auction: disproved 2024-06-03 (server version {tws.version}, paper account)" in told["detail"]
+
+
+def test_a_person_records_a_proof_by_hand(tws: TwsDouble, home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    settings.save_all(home, {"ibkr_port": tws.port})
+    run = ["--home", str(home.root), "doctor", "--json"]
+    assert main([*run, "--proved", "stop-above-market", "--note", "TWS 10.37: filled at once"]) == 0
+    found = {a["key"]: a for a in json.loads(capsys.readouterr().out)["assumptions"]}["stop-above-market"]
+    assert found["state"] == "proved" and found["proof"]["server_version"] == tws.version
+    assert found["proof"]["how"] == "TWS 10.37: filled at once"
+    assert main([*run, "--disproved", "stop-above-market"]) == 0
+    capsys.readouterr()
+    assert main(["--home", str(home.root), "doctor", "--assumptions"]) == 0
+    shown = capsys.readouterr().out
+    assert f"0 proved, 1 disproved, {len(KEYS) - 1} open" in shown and "probe: " in shown
+    assert main([*run, "--proved", "nonsense"]) == 1
+    assert "choose one of" in capsys.readouterr().err
+
+
+def test_a_damaged_file_of_proofs_is_one_failed_check_and_hides_no_other(home: Home, ask: Ask) -> None:
+    Store(home).path(evidence.NAME).write_text("garbage")
+    found = ask()
+    assert bad(found) == {"broker assumptions"} and "move" in found["broker assumptions"]["cure"]

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from livetrading.core import rules
 from livetrading.core.book import Book, apply
 from livetrading.core.events import (
-    Deposited, DividendPaid, EntriesPaused, Event, Filled, Marked, Noted, SplitApplied, StatusChanged,
+    Deposited, DividendPaid, EntriesPaused, Event, FeeAdjusted, FillCorrected, Filled, Marked, Noted, SplitApplied,
+    StatusChanged,
 )
 from livetrading.core.events import decode, encode
 from livetrading.core.types import Costs
@@ -69,6 +70,70 @@ def test_events_survive_the_journal_to_the_bit(world: World):
     events = [event for batch in told(world) for event in batch]
     again = [decode(json.loads(json.dumps(encode(event)))) for event in events]
     assert again == events and fold(again) == fold(events)
+
+
+@settings(max_examples=150, deadline=None)
+@given(worlds(), st.data())
+def test_a_fill_that_is_corrected_at_any_time_leaves_the_book_that_the_right_price_would_have_made(world: World, data: st.DataObject):
+    right = [event for batch in told(world) for event in batch]
+    places = [i for i, event in enumerate(right) if isinstance(event, Filled)]
+    if not places:
+        return
+    place = data.draw(st.sampled_from(places))
+    fill, later = right[place], data.draw(st.integers(place + 1, len(right)))
+    wrong = replace(fill, price=fill.price * data.draw(st.floats(0.8, 1.25)), fee=fill.fee + 0.5, estimated=True)
+    said = FillCorrected(fill.exec_id, fill.price, fill.fee, [fill.exec_id])
+    book = fold([*right[:place], wrong, *right[place + 1:later], said, said, *right[later:]])
+    expected, scale = fold(right), 1e-6 * max(1.0, world.capital / 1e4)
+    for name in ("cash", "shares", "realized", "equity", "worth", "unrealized", "num_trades", "traded", "fractions"):
+        assert getattr(book, name) == pytest.approx(getattr(expected, name), rel=1e-9, abs=scale), name
+    assert float(book.account.entry) == pytest.approx(float(expected.account.entry), rel=1e-9, abs=1e-9)
+    assert book.estimated == () and [c.trade.pnl for c in book.closed] == pytest.approx([c.trade.pnl for c in expected.closed], abs=scale)
+    assert [c.trade.entry_price for c in book.closed] == pytest.approx([c.trade.entry_price for c in expected.closed])
+    assert [c.trade.exit_price for c in book.closed] == pytest.approx([c.trade.exit_price for c in expected.closed])
+    assert float(book.account.peak) >= book.equity - scale and book.executions == expected.executions
+
+
+def test_a_peak_that_a_wrong_price_made_is_none():
+    right, high = Filled("a", "k", "entry", "s1", 100, 50.0, 1.0, 40.0), Marked("s1", 50.0)
+    book = fold([Deposited(10_000.0), Marked("s0", 50.0), replace(right, price=40.0, estimated=True), high])
+    assert float(book.account.peak) == 10_999.0 == book.equity
+    book = apply(book, FillCorrected("a", 50.0, 1.0, ["a"]))
+    assert (float(book.account.peak), book.limit_peak, book.equity) == (10_000.0, 10_000.0, 9_999.0)
+
+
+@pytest.mark.parametrize(("told_ids", "counts"), [
+    (["e.1.01.01", "e.1.01.02"], 1), (["e.1.01.02", "e.1.01.01"], 1), (["e.1.01.01", "e.2.01.01"], 2), (["P1.k", "P2.k"], 2),
+    (["B1.10", "B1.20"], 2),
+])
+def test_reports_of_one_fill_count_once_by_their_root(told_ids: list[str], counts: int):
+    fills = [Filled(exec_id, "k", "entry", "s1", 10, 50.0, 1.0, 40.0) for exec_id in told_ids]
+    assert fold([Deposited(5_000.0), *fills]).shares == 10 * counts
+
+
+def test_a_fee_of_a_trade_that_is_over_goes_to_it_and_not_to_the_one_that_is_open():
+    def deal(exec_id: str, leg: str) -> Filled:
+        return Filled(exec_id, exec_id, leg, "s1", 10, 50.0, 1.0, 40.0)
+
+    book = fold([Deposited(5_000.0), deal("a", "entry"), deal("b", "exit"), deal("c", "entry"), FeeAdjusted("b", "s2", 0.5)])
+    assert book.realized == -2.5 and book.open_trade.fees == 1.0 and book.cash == 5_000.0 - 500.0 - 3.5
+
+
+@pytest.mark.parametrize(("fee", "cash"), [(1.7976931348623157e308, 4_500.0), (-1.0, 4_501.0)])
+def test_a_mark_for_unknown_that_was_booked_as_a_fee_is_an_estimate_until_the_fee_is_stated(fee: float, cash: float):
+    """Journals of an earlier version hold such fills."""
+    book = fold([Deposited(5_000.0), Filled("a", "k", "entry", "s1", 10, 50.0, fee, 40.0)])
+    assert book.cash == cash and book.estimated == ("a",) and np.isfinite(book.worth)
+    after = apply(book, FeeAdjusted("a", "s1", 1.25 - book.fills["a"].fill.fee))
+    assert after.cash == 4_498.75 and after.estimated == ()
+
+
+def test_a_fill_of_long_ago_can_still_be_corrected():
+    events: list[Event] = [Deposited(5_000.0)]
+    for n in range(200):
+        events += [Filled(f"b{n}", "k", "entry", f"s{n}", 1, 50.0, 1.0, 40.0), Filled(f"s{n}", "k", "exit", f"s{n}", 1, 50.0, 1.0, 0.0)]
+    book = apply(fold(events), FillCorrected("b3", 49.0, 1.0, ["b3"]))
+    assert book.cash == pytest.approx(5_000.0 - 400.0 + 1.0) and book.realized == pytest.approx(-399.0)
 
 
 @settings(max_examples=100, deadline=None)

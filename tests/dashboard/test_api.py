@@ -19,7 +19,7 @@ ROUTES = [
     ("GET", "/agents"), ("POST", "/agents"), ("POST", f"/agents/{AGENT}/start"), ("POST", f"/agents/{AGENT}/stop"),
     ("DELETE", f"/agents/{AGENT}"), ("POST", f"/agents/{AGENT}/position/close"), ("POST", "/emergency-stop"),
     ("POST", "/scheduler/start"), ("GET", "/health"), ("POST", f"/agents/{AGENT}/adopt"),
-    ("POST", f"/agents/{AGENT}/ignore"),
+    ("POST", f"/agents/{AGENT}/ignore"), ("POST", f"/agents/{AGENT}/confirm-cash"),
 ]
 
 

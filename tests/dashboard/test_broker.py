@@ -1,6 +1,7 @@
 """Interactive Brokers on the pages: its health, whose money trades, both sides of a difference, the gate."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -90,6 +91,46 @@ def test_resolving_asks_first_and_names_what_it_does(open_page: Open, differing:
     assert any("No scheduler is running" in str(error.value) for error in at.error)
 
 
+CASH = {
+    "account": "DU1234567", "session": "2024-06-04", "cash": 9_418.40, "explained": 9_795.70, "unexplained": -377.30,
+    "unmanaged": 90_000.0, "received": 0.0, "due": [{"agent_id": AGENT, "session": "2024-06-03", "amount": 25.0}],
+    "lines": {}, "agents": [AGENT], "text": "the account has 9,418.40 USD in cash and 9,795.70 are explained: -377.30 are not", "at": "",
+}
+
+
+@pytest.fixture
+def unexplained(differing: Path) -> Path:
+    """The same agent, with fills that are booked by estimates and cash that does not bear them out."""
+    path = differing / "agents" / AGENT / "state.json"
+    path.write_text(re.sub(r'"estimates": ?0', '"estimates":1', re.sub(r'"account": ?null', '"account":"DU1234567"', path.read_text())))
+    write(differing, "cash", CASH)
+    return differing
+
+
+def test_cash_that_is_not_explained_shows_both_sides_and_what_is_an_estimate(open_page: Open, unexplained: Path) -> None:
+    at = open_page(unexplained)
+    said = text_of(at)
+    for words in ("cash is not explained", "$9,418.40", "$9,795.70", "$377.30", "$25.00", "buys nothing", "(estimate)"):
+        assert words in said, words
+    assert "DU1234567" not in said and "It is mine …" in labels(at)
+
+
+def test_confirming_cash_asks_first_and_names_the_amount(open_page: Open, unexplained: Path) -> None:
+    at = open_page(unexplained)
+    at.button(f"confirm_cash_{AGENT}").click().run()
+    assert "377.30" in text_of(at) and "exactly this amount" in text_of(at)
+    at.button("danger_confirm_cash").click().run()
+    assert any("No scheduler is running" in str(error.value) for error in at.error)
+
+
+def test_the_body_that_confirms_cash_holds_an_amount_or_nothing() -> None:
+    assert payloads.confirm_cash({"request_id": "12345678"}) == ("12345678", None)
+    assert payloads.confirm_cash({"difference": -377.3})[1] == -377.3
+    for body in ({"difference": "x"}, {"difference": True}, {"amount": 1}):
+        with pytest.raises(BadInput):
+            payloads.confirm_cash(body)
+
+
 def test_an_agent_in_agreement_has_no_box(open_page: Open, traded: Path) -> None:
     assert "Adopt …" not in labels(open_page(traded))
 
@@ -176,3 +217,11 @@ def test_an_old_word_of_the_broker_is_warned_of() -> None:
     age = broker.age_of(old)
     assert age is not None and age >= 600
     assert "10 min" in " ".join(broker.pills(old, age))
+
+
+def test_a_connection_that_lacks_an_answer_or_a_figure_says_what_waits() -> None:
+    lacking = told(state="degraded", missing=["executions"], detail="It has not answered the question for executions.")
+    assert broker.notes(lacking, True) == ["It has not answered the question for executions."]
+    assert "lt-warn" in broker.pills(lacking, 5.0)[0]
+    absent = told(net_liquidation=None, missing=[], absent=["NetLiquidation of DU1234567 is 'n/a'"])
+    assert broker.notes(absent, True) == ["NetLiquidation of DU1234567 is 'n/a'; entries wait."]

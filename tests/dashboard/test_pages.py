@@ -94,7 +94,7 @@ def test_an_agent_shows_its_figures_chart_and_what_can_be_done(open_page: Open, 
     said = text_of(at)
     for figure in (
         f"${agent['portfolio_value']:,.2f}", f"${agent['entry_price']:,.2f}", f"${agent['current_price']:,.2f}",
-        f"${agent['stop_price']:,.2f}", f"{agent['current_position']:,} shares", "16:00 New York", "RUNNING", "REPLAY",
+        f"${agent['stop_price']:,.2f}", f"{agent['current_position']:,} shares", "16:00 New York", "WAITING FOR THE SCHEDULER", "REPLAY",
     ):
         assert figure in said, figure
     spec = json.loads(at.get("plotly_chart")[0].proto.spec)
@@ -217,7 +217,7 @@ def test_a_position_frozen_in_a_finished_replay_is_not_promised_to_be_closed() -
 
 def test_the_strip_sums_what_the_agents_show() -> None:
     agents = [agent(), agent(total_pnl=-110.0, portfolio_value=9_890.0, current_position=0)]
-    facts = {fact.label: fact for fact in board.totals(agents)}
+    facts = {fact.label: fact for fact in board.totals(agents, True)}
     assert facts["Portfolio"].value == "$19,900.00" and facts["Total P&L"].value == "−$100.00"
     assert facts["Total P&L"].sub == "−0.50%" and facts["Total P&L"].tone == "lt-down"
     assert facts["Open positions"].value == "1" and facts["Closed trades"].value == "6"
@@ -241,6 +241,6 @@ def test_an_agent_without_a_single_number_is_still_shown() -> None:
     facts = agent_facts.facts(bare, {"fills": []})
     assert {fact.value for fact in facts} <= {"–", "Flat", "3"}
     assert "UNREADABLE" in agent_facts.heading(bare)
-    assert board.totals([bare]) and len(agent_table.frame_of([bare])) == 1
+    assert board.totals([bare], True) and len(agent_table.frame_of([bare])) == 1
     assert not any(choose(bare) for name, choose in agent_table.FILTERS.items() if name not in ("All", "Not running"))
 

@@ -118,6 +118,9 @@ class ScriptedBroker:
             self.chance.shuffle(told)
         return told
 
+    def reported(self) -> list[Execution]:
+        return []
+
     def position(self) -> int:
         if self.silent:
             raise Unavailable("the broker is silent")
@@ -125,6 +128,9 @@ class ScriptedBroker:
 
     def traded(self) -> str:
         return ""
+
+    def since(self) -> None:
+        """It can always be asked."""
 
     def advance(self, session: str, opened: datetime, quote: Any) -> None:
         """Nothing waits for a bar here."""

@@ -96,6 +96,9 @@ class View:
     def executions(self) -> list[Execution]:
         return account.of_agent(self.agent_id, self.shared.told())
 
+    def reported(self) -> list[Execution]:
+        return []
+
     def position(self) -> int:
         position = self.shared.positions.get(self.symbol, 0)
         return account.position_of(self.agent_id, position, self.holdings(), self.rest())

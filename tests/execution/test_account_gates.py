@@ -128,7 +128,8 @@ def test_all_orders_are_never_called_cancelled_when_no_connection_lasted_long_en
     life.tws.fail(Fault("drop_before", message=58, times=100))
     answer = life.ask("emergency_stop", at(life.sessions[t], "11:00"), reason="test", all_orders=True)
     assert "by hand" in [o.ref for o in life.tws.ledger.open_orders()]
-    assert [i["status"] for i in answer["result"]["items"] if not i["agent_id"]] == ["failed"]
+    assert [i["status"] for i in answer["result"]["items"] if not i["agent_id"]] == ["waiting for the broker"]
+    assert (answer["result"]["state"], answer["result"]["flat"]) == ("waiting", False)
     assert answer["result"]["flat"] is False
 
 
@@ -157,5 +158,5 @@ def test_what_is_only_planned_is_withdrawn_though_tws_is_away(life: AccountLife)
     life.tws.close_port()
     life.restart().account.patience = 0.1
     item = life.ask("emergency_stop", at(life.sessions[FIRST], "20:00"), reason="test")["result"]["items"][0]
-    assert item["status"] == "failed" and "start TWS or Gateway" in item["error"]
+    assert item["status"] == "waiting for the broker" and "start TWS or Gateway" in item["error"]
     assert life.state.status == "stopped" and life.state.orders == ()

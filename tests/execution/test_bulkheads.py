@@ -171,11 +171,11 @@ def test_what_became_durable_before_an_error_is_not_done_twice(three: Life, monk
     """Memory is behind the journal then: the agent is read again."""
     fold = Dossier._fold
 
-    def broken(self: Dossier, events: Any) -> None:
+    def broken(self: Dossier, events: Any, at: Any) -> None:
         if self.agent_id == SECOND and any(type(e).__name__ == "Decided" for e in events):
             monkeypatch.setattr(Dossier, "_fold", fold)
             raise RuntimeError("between journal and memory")
-        fold(self, events)
+        fold(self, events, at)
 
     monkeypatch.setattr(Dossier, "_fold", broken)
     done, failed = checks.run(three.desk, _on(three, 0, "16:40"))

@@ -102,12 +102,14 @@ def test_an_exit_in_doubt_goes_as_a_day_order_after_the_open(life: Life, monkeyp
     wire = Wire(life, monkeypatch)
     wire.lose_call = True
     life.check(morning(life, t))
-    life.check(morning(life, t, "09:27"))
     wire.lose_call = False
-    assert life.state.open_orders(Leg.EXIT)[0].state == "PENDING_NEW"
-    life.check(morning(life, t, "09:40"))
-    (order,) = life.state.open_orders(Leg.EXIT)
-    assert (order.state, order.tif) == ("NEW", "DAY")
+    life.check(morning(life, t, "09:27"))
+    assert life.state.open_orders(Leg.EXIT)[0].state == "PLANNED"
+    assert [o.state for o in life.state.open_orders(Leg.STOP)] == ["NEW"]  # until the exit may go
+    life.check(morning(life, t, "09:40"))  # the simulated stop may have filled at the open: its bar tells
+    life.check(at(life.sessions[t], "16:40"))
+    (order,) = life.state.open_orders()
+    assert (order.leg, order.state, order.tif) == ("exit", "NEW", "DAY")
 
 
 def test_a_latch_set_after_the_order_was_written_still_keeps_it_here(planned: Life, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -153,7 +153,7 @@ def test_a_stop_that_ib_cancelled_is_placed_again(life: AccountLife) -> None:
 
 def test_an_exit_whose_stop_is_never_confirmed_as_cancelled_waits_and_says_so(life: AccountLife) -> None:
     t = holding(life)
-    life.tws.fail(Fault("stall", message=4))
+    life.tws.fail(Fault("stall", message=4, times=99))
     life.check(at(life.sessions[t], "16:40"))
     life.ask("close", at(life.sessions[t], "20:00"))
     done = life.check(at(life.sessions[t + 1], "09:33"))

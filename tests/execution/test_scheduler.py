@@ -4,11 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import filelock
 import pytest
 
 from livetrading.adapters.halt import HaltLatch
@@ -17,7 +20,7 @@ from livetrading.adapters.journal import read_lines
 from livetrading.adapters.locks import SchedulerLock
 from livetrading.adapters.store import Store
 from livetrading.core.errors import Unavailable
-from livetrading.execution import requests, views
+from livetrading.execution import requests, scheduler, views
 from livetrading.execution.scheduler import Scheduler
 from tests.doubles.lives import AGENT, FIRST, Cycler, Known, at, deployed, real_model
 from tests.doubles.series import generated
@@ -187,6 +190,38 @@ def test_a_stop_cut_short_by_a_crash_is_completed(inside: Scheduler) -> None:
     dossier.commit([*orders, StatusChanged("stopped", "emergency stop", "test")], inside.clock())
     inside._requests()
     assert dossier.state.orders == ()
+
+
+@pytest.fixture
+def beats(inside: Scheduler, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """When it beat."""
+    found: list[float] = []
+    monkeypatch.setattr(inside.lock, "beat", lambda: found.append(time.monotonic()))
+    return found
+
+
+def test_the_loop_beats_while_a_library_loads(inside: Scheduler, beats: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "_warm", lambda: time.sleep(2.5))
+    inside._warm()
+    assert len(beats) >= 2
+
+
+def test_the_loop_beats_while_another_process_holds_a_file(inside: Scheduler, beats: list[float]) -> None:
+    inside.desk.store._lock_timeout = 2.5
+    with filelock.FileLock(f"{inside.desk.store.path('requests')}.lock"), pytest.raises(Unavailable):
+        requests.submit(inside.desk.store, "rearm", by="test", now=inside.clock())
+    assert len(beats) >= 2
+
+
+def test_only_the_loop_beats_and_no_thread_beside_it(inside: Scheduler, beats: list[float]) -> None:
+    """A thread that fetches lives on when the loop hangs."""
+    inside._beaten = 0.0  # long ago
+    other = threading.Thread(target=inside.desk.pulse)
+    other.start()
+    other.join()
+    assert beats == []
+    inside.desk.pulse()
+    assert len(beats) == 1
 
 
 def test_time_is_told_by_the_heartbeat(inside: Scheduler) -> None:

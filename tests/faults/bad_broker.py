@@ -80,13 +80,13 @@ def _small_market(frame: pd.DataFrame, scaler: Any, features: tuple[str, ...] = 
 @contextmanager
 def cheap() -> Iterator[None]:
     """No features, and no wait for a disk: neither is what is tried here."""
-    kept = (market.build, os.fsync, files.sync_directory, journal.sync_directory)
-    market.build, os.fsync = _small_market, lambda fd: None
+    kept = (market.newest, os.fsync, files.sync_directory, journal.sync_directory)
+    market.newest, os.fsync = _small_market, lambda fd: None
     files.sync_directory = journal.sync_directory = lambda path: None
     try:
         yield
     finally:
-        market.build, os.fsync, files.sync_directory, journal.sync_directory = kept
+        market.newest, os.fsync, files.sync_directory, journal.sync_directory = kept
 
 
 @dataclass

@@ -62,7 +62,7 @@ def in_zone(zone: str, quarters: Iterable[Quarter], root: Path) -> dict[Quarter,
 def cheap() -> Iterator[None]:
     """Without what is not tried here: power cuts, indicators, and the files that pages read."""
     with (
-        mock.patch("os.fsync", lambda fd: None), mock.patch.object(market, "build", plain_market),
+        mock.patch("os.fsync", lambda fd: None), mock.patch.object(market, "newest", plain_market),
         mock.patch.object(Projection, "write", lambda self, *_: self.settle()),
     ):
         logging.disable()

@@ -26,8 +26,8 @@ KINDS = ("alive", "dead", "hung", "command killed midway", "busy", "both killed 
 STATES = ("entry planned", "entry at the broker", "position with its stop", "exit planned", "exit at the broker", "close in session")
 AGENTS_OF_A_PASS = 100
 PATIENCE = 60.0
-OLDER = 20.0
-"""Seconds that the command's clock is ahead of a hung scheduler's: its heartbeat looks that old."""
+OLDER = (20.0, 40.0)
+"""Seconds that the heartbeat of a scheduler which hangs is made to be old: soon hung, or long since."""
 
 
 @dataclass
@@ -42,17 +42,25 @@ class Stage:
     def now(self) -> datetime:
         return datetime.now(UTC) + self.offset
 
-    def start(self, *words: str, ahead: float = 0.0, **pipes: Any) -> subprocess.Popen[bytes]:
-        seconds = str(self.offset.total_seconds() + ahead)
+    def start(self, *words: str, **pipes: Any) -> subprocess.Popen[bytes]:
+        seconds = str(self.offset.total_seconds())
         return subprocess.Popen([sys.executable, "-m", "tests.faults.shifted", seconds, *words], cwd=CHECKOUT, **pipes)
 
     def start_scheduler(self) -> None:
         self.scheduler = self.start("scheduler", str(self.life.home.root), stderr=subprocess.DEVNULL)
         awaited(lambda: views.system(self.life.store, self.now)["scheduler"]["alive"], "the scheduler")
 
-    def stop(self, request_id: str, ahead: float = 0.0) -> subprocess.Popen[bytes]:
+    def hang(self, since: float) -> None:
+        """The scheduler stands still, and has done so for a while."""
+        assert self.scheduler is not None
+        self.scheduler.send_signal(signal.SIGSTOP)
+        path = self.life.home.root / "scheduler.lock"
+        pid, at = path.read_text().split()
+        path.write_text(f"{pid} {float(at) - since:.3f}")
+
+    def stop(self, request_id: str) -> subprocess.Popen[bytes]:
         words = ("emergency-stop", "--home", str(self.life.home.root), "--json", "--reason", "a trial", "--request-id", request_id)
-        return self.start(*words, ahead=ahead, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return self.start(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def latch_after(self, started: float) -> float:
         awaited((self.life.home.root / "halt.json").exists, "the latch")
@@ -100,9 +108,8 @@ def _trial(title: str, kind: str, chosen: Template, work: Path, rng: random.Rand
 def _stopped(stage: Stage, kind: str, rng: random.Random, tally: Any) -> tuple[list[str], set[str]]:
     """The stop itself; what was wrong, and which orders had been bought before the latch."""
     _prepare(stage, kind, rng)
-    ahead = OLDER if kind == "hung" and rng.random() < 0.5 else 0.0
     started = time.monotonic()
-    command = stage.stop("click", ahead)
+    command = stage.stop("click")
     other = stage.stop("click") if kind == "double click" else None
     tally.latch.append(stage.latch_after(started))
     latched = stage.now
@@ -138,8 +145,8 @@ def _prepare(stage: Stage, kind: str, rng: random.Random) -> None:
         journals = [stage.life.home.agent(a) / "journal.jsonl" for a in agent_ids(stage.life.home)]
         before = sum(path.stat().st_size for path in journals)
         awaited(lambda: sum(path.stat().st_size for path in journals) > before + 2000, "the pass")
-    if kind == "hung" and stage.scheduler is not None:
-        stage.scheduler.send_signal(signal.SIGSTOP)
+    if kind == "hung":
+        stage.hang(rng.choice(OLDER))
 
 
 def _answer(command: subprocess.Popen[bytes]) -> dict[str, Any]:

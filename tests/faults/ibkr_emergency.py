@@ -6,7 +6,7 @@ from livetrading.adapters.brokers.base import Ticket
 from livetrading.adapters.brokers.ibkr import IbkrBroker, IbkrConnection
 from livetrading.core.errors import LivetradingError
 from livetrading.core.orders import TERMINAL
-from tests.doubles.ibkr import NOW, await_that, config
+from tests.doubles.ibkr import NOW, any_account, await_that, config
 from tests.doubles.tws import Fault, TwsDouble
 
 AGENTS = 20
@@ -51,7 +51,7 @@ def _start(tws: TwsDouble) -> IbkrConnection:
 
 
 def _broker(connection: IbkrConnection, agent_id: str) -> IbkrBroker:
-    return IbkrBroker(connection, agent_id, connection.instrument("TNA"))
+    return IbkrBroker(connection, agent_id, connection.instrument("TNA"), gate=any_account)
 
 
 def _all(tws: TwsDouble, connection: IbkrConnection, trouble: str) -> IbkrConnection:

@@ -22,7 +22,7 @@ from typing import Any
 from tests.doubles.account_life import CAPITAL, in_account
 from tests.doubles.ibkr import VERSIONS
 from tests.doubles.lives import AGENT, Cycler
-from tests.doubles.tws import Fault, Ledger, TwsDouble
+from tests.doubles.tws import Fault, Ledger, Manners, TwsDouble
 
 from .ibkr_days import Played, Step, bars, story
 from .ibkr_worlds import Killed, Point, Points, Snapshot, World, opened, restored, snapshot, standing, watched
@@ -128,6 +128,8 @@ def at_random(base: Baseline, seed: int, work: Path) -> list[str]:
     """What is wrong after a life with kills, lost messages, refusals and hours asleep wherever they fall."""
     dice = random.Random(seed)
     with restored(base.version, base.before[1], base.life, work) as world:
+        if seed % 2:
+            world.tws.manners = Manners(seed, doubled=0.3, delayed=0.3, late=0.05, torn=True)
         for step in base.steps[1:-2]:
             if step.ours and step.name.startswith("passes") and dice.random() < 0.15:
                 continue  # asleep, or TWS is down

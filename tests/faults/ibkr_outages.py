@@ -18,7 +18,7 @@ from livetrading.adapters.brokers.ibkr import IbkrBroker
 from livetrading.adapters.brokers.ibkr_config import IbkrConfig
 from livetrading.adapters.brokers.ibkr_orders import Instrument, OrderDesk
 from livetrading.adapters.brokers.ibkr_session import IbkrSession
-from tests.doubles.ibkr import AGENT, entry, stop
+from tests.doubles.ibkr import AGENT, any_account, entry, stop
 from tests.doubles.tws import TwsDouble
 from tests.doubles.virtual import run_virtually
 
@@ -37,7 +37,7 @@ class InLoop:
         self.desk = OrderDesk(self.session)
 
     def broker(self, booked: Callable[[str], int] = lambda ref: 0) -> IbkrBroker:
-        return IbkrBroker(self, AGENT, TNA, booked=booked)  # type: ignore[arg-type]
+        return IbkrBroker(self, AGENT, TNA, booked=booked, gate=any_account)  # type: ignore[arg-type]
 
 
 @dataclass

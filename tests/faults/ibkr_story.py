@@ -4,8 +4,10 @@ The real executor, journal, adapter and ib_async over a real socket. A kill is a
 exception that nothing catches; the successor is built from the journal alone.
 """
 
+import itertools
 import random
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -24,14 +26,16 @@ from livetrading.core.events import Created, Deployed, Deposited, Filled, Status
 from livetrading.core.types import AgentStatus, AgentType, Leg, Mode
 from livetrading.execution.dossier import Dossier, events_of
 from livetrading.execution.order_executor import OrderExecutor
-from tests.doubles.ibkr import AGENT, BAR, QUICK, await_that, config
-from tests.doubles.tws import Fault, Ledger, TwsDouble
+from tests.doubles.ibkr import AGENT, BAR, QUICK, any_account, await_that, config
+from tests.doubles.tws import Bare, Fault, Ledger, Manners, Spoil, TwsDouble
 
 MORNING = datetime(2024, 6, 4, 12, 0, tzinfo=UTC)
 DAY = datetime(2024, 6, 4, 14, 30, tzinfo=UTC)
 QTY = 10
-SWIFT = replace(QUICK, connect=2.0, acknowledge=0.12, answer=1.0, settle=0.02, between_looks=0.01, commission=0.2,
-                pauses=(0.01, 0.02), refused_pause=0.1)
+PASSES, LATE = 60, 5.0
+"""After so many passes, and seconds where TWS may tell things late, a life must have come to rest."""
+SWIFT = replace(QUICK, connect=2.0, acknowledge=0.12, answer=1.0, optional=0.3, again=(0.1, 0.2), settle=0.02,
+                between_looks=0.01, commission=0.2, pauses=(0.01, 0.02), refused_pause=0.1, refused_look=0.02)
 
 
 class Killed(BaseException):
@@ -69,6 +73,7 @@ class World:
     wrongs: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.bare = Bare(self.tws, "TNA")
         self.tws.watchers.append(self._watch)
 
     def _watch(self, ledger: Ledger) -> None:
@@ -90,7 +95,9 @@ class Process:
         self.dossier = Dossier(world.home, AGENT)
         if not self.dossier.seq:
             self._create()
-        self.connection = IbkrConnection(config(world.tws, timing=SWIFT))
+        # What is not pushed is found out by the next look of its own, after ``fresh`` seconds.
+        timing = replace(SWIFT, fresh=0.1) if world.tws.manners.dropped else SWIFT
+        self.connection = IbkrConnection(config(world.tws, timing=timing))
         self.connection.start()
         place = Client.placeOrder
 
@@ -101,7 +108,7 @@ class Process:
 
         Client.placeOrder, self._place = placing, place
         self.ready()
-        broker = IbkrBroker(self.connection, AGENT, self.connection.instrument("TNA"), booked=self.booked)
+        broker = IbkrBroker(self.connection, AGENT, self.connection.instrument("TNA"), booked=self.booked, gate=any_account)
         broker.submit = points.around("submit", broker.submit)
         broker.cancel = points.around("cancel", broker.cancel)
         self.dossier.commit = points.around("commit", self.dossier.commit)
@@ -125,7 +132,10 @@ class Process:
 
     def passes(self, now: datetime, settled: Callable[[], bool]) -> None:
         """Passes of the shell until nothing is left to do; trouble with TWS is tried again."""
-        for _ in range(60):
+        until = time.monotonic() + (LATE if self.world.tws.manners.delayed else 0.0)
+        for number in itertools.count():
+            if number >= PASSES and time.monotonic() > until:
+                break
             try:
                 self.executor.recover(now)
                 self.executor.send_due(now)
@@ -141,9 +151,10 @@ class Process:
 
 
 def plan(process: Process, leg: Leg) -> None:
-    """The decision is on record, once."""
+    """The decision is on record, once; again when the broker has refused what came of it."""
     made = process.dossier.state
-    if any(o.leg == leg and o.bar == BAR for o in (*made.orders, *made.recent)):
+    tried = [o for o in (*made.recent, *made.orders) if o.leg == leg and o.bar == BAR]
+    if tried and tried[-1].state != "REJECTED":
         return
     events = (process.executor.entry(BAR, QTY, 90.0, MORNING) if leg == Leg.ENTRY
               else process.executor.exit(BAR, MORNING, "DAY", "the story's end"))
@@ -169,10 +180,13 @@ def hold(process: Process) -> None:
 
 
 def leave(process: Process) -> None:
+    def works() -> bool:
+        plan(process, Leg.EXIT)
+        return ("exit", "NEW") in legs(process)
+
     plan(process, Leg.EXIT)
-    exit_key = f"{AGENT}:{BAR}:exit:1"
     if process.world.tws.ledger.holds("TNA") == QTY:
-        process.passes(DAY, lambda: process.dossier.state.order(exit_key).state == "NEW")
+        process.passes(DAY, works)
         process.world.tws.happen(lambda ledger: ledger.market("TNA", 101.0))
     process.passes(DAY, lambda: process.dossier.state.flat and not process.dossier.state.orders)
 
@@ -188,10 +202,12 @@ def lose_stop(world: World) -> None:
 
 
 LEGS: dict[str, Callable[[Process], None]] = {"entry": enter, "exit": leave, "stop replaced": replace_stop}
-FAULTS = ("", "drop_before", "drop_after", "swallow", "mute", "grumble")
+FAULTS = ("", "drop_before", "drop_after", "swallow", "mute", "grumble", "vanish")
 
 
-def tell(version: int, leg: str, target: int, faults: list[Fault]) -> tuple[list[str], list[str]]:
+def tell(
+    version: int, leg: str, target: int, faults: list[Fault], spoils: list[Spoil] | None = None
+) -> tuple[list[str], list[str]]:
     """One life: (points passed, wrongs seen)."""
     with tempfile.TemporaryDirectory() as folder, TwsDouble(version, clock=lambda: DAY) as tws:
         world = World(tws, Home.resolve(str(Path(folder) / "home")))
@@ -204,6 +220,7 @@ def tell(version: int, leg: str, target: int, faults: list[Fault]) -> tuple[list
             if leg == "stop replaced":
                 lose_stop(world)
         tws.fail(*faults)
+        tws.do(lambda: tws.faults.spoils.extend(spoils or []))
         points = Points(target)
         for _ in range(4):
             process = Process(world, points)
@@ -233,7 +250,7 @@ def check(process: Process, leg: str) -> list[str]:
 
 # -- at random -----------------------------------------------------------------------
 
-RANDOM_KINDS = ("drop_before", "drop_after", "swallow", "mute", "grumble")
+RANDOM_KINDS = ("drop_before", "drop_after", "swallow", "mute", "grumble", "vanish")
 RANDOM_MESSAGES = (3, 3, 3, 4, 4, 16, 61, 99, 7)
 
 
@@ -244,9 +261,15 @@ class Told:
     struck: int
 
 
-def random_life(version: int, dice: random.Random) -> Told:
+RUDE = {"doubled": 0.3, "dropped": 0.2, "delayed": 0.4, "torn": True}
+"""Order messages twice, not at all, late and out of order; every write in pieces."""
+
+
+def random_life(version: int, dice: random.Random, rude: bool = False) -> Told:
     """Entry, partial fills, perhaps a lost stop, exit: under faults and kills wherever they fall."""
     with tempfile.TemporaryDirectory() as folder, TwsDouble(version, clock=lambda: DAY) as tws:
+        if rude:
+            tws.manners = Manners(dice.randrange(1_000_000), **RUDE)
         world = World(tws, Home.resolve(str(Path(folder) / "home")))
         faults = [Fault(dice.choice(RANDOM_KINDS), message=dice.choice(RANDOM_MESSAGES), skip=dice.randrange(6))
                   for _ in range(dice.randrange(5))]

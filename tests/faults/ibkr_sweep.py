@@ -1,6 +1,7 @@
 """The figures of trading through Interactive Brokers, adapter and shell: run by ``make faults-ibkr``, counts printed.
 
-    python -m tests.faults.ibkr_sweep [kills] [random] [outages] [codes] [stop] [life] [pair] [shell-stop]
+    python -m tests.faults.ibkr_sweep [kills] [random] [rude] [outages] [codes] [questions] [stop] [life] [pair]
+                                      [shell-stop] [live]
 """
 
 import logging
@@ -12,14 +13,14 @@ from collections import Counter
 from collections.abc import Callable
 
 from tests.doubles.ibkr import VERSIONS
-from tests.doubles.tws import Fault
+from tests.doubles.tws import Bare, Fault
 
-from . import ibkr_life, ibkr_pair, ibkr_stop
+from . import ibkr_life, ibkr_live, ibkr_pair, ibkr_questions, ibkr_stop
 from .ibkr_emergency import stopped
 from .ibkr_outages import DURATIONS, outage
 from .ibkr_story import FAULTS, LEGS, random_life, tell
 
-RANDOM_RUNS, PAIR_RUNS = 500, 100
+RANDOM_RUNS, RUDE_RUNS, PAIR_RUNS = 500, 300, 100
 Wrongs = list[str]
 
 
@@ -62,6 +63,17 @@ def randomised() -> tuple[str, Wrongs]:
     return f"{RANDOM_RUNS} random lives at versions {VERSIONS}: {killed} kills, {struck} faults", wrongs
 
 
+def rude() -> tuple[str, Wrongs]:
+    """The same, while TWS tells things in pieces, twice, late, out of order, or not at all."""
+    wrongs: Wrongs = []
+    killed = struck = 0
+    for seed in range(RUDE_RUNS):
+        life = random_life(VERSIONS[seed % 2], random.Random(seed), rude=True)
+        killed, struck = killed + life.killed, struck + life.struck
+        wrongs += [f"seed {seed}: {w}" for w in life.wrongs]
+    return f"{RUDE_RUNS} random lives beside a rude TWS: {killed} kills, {struck} faults", wrongs
+
+
 def outages() -> tuple[str, Wrongs]:
     """Fills during outages of 1 s to 20 h, past midnight, with ids that begin anew."""
     wrongs, runs, fills, estimated, slowest = [], 0, 0, 0, 0.0
@@ -86,6 +98,17 @@ def codes() -> tuple[str, Wrongs]:
         except AssertionError as error:
             wrongs.append(f"{version}: {error}")
     return f"{len(t.CODES)} error codes on 2 working orders at versions {VERSIONS}", wrongs
+
+
+def questions() -> tuple[str, Wrongs]:
+    """One question unanswered, answered late, twice or in disorder; one field that is no number."""
+    counts, wrongs = Counter[str](), Wrongs()
+    for version in VERSIONS:
+        for leg in LEGS:
+            more, wrong = ibkr_questions.sweep(version, leg)
+            counts, wrongs = counts + more, wrongs + wrong
+    return (f"lives under {counts['answers']} ways not to answer a question and {counts['fields']} fields that are no"
+            f" numbers, at versions {VERSIONS}"), wrongs
 
 
 def stop() -> tuple[str, Wrongs]:
@@ -123,19 +146,26 @@ def shell_stop() -> tuple[str, Wrongs]:
             f" most {max(d[1] for d in done):.2f} s at a load of {os.getloadavg()[0]:.0f}"), [w for d in done for w in d[2]]
 
 
+def live() -> tuple[str, Wrongs]:
+    """Real processes against a TWS that misbehaves."""
+    told, wrongs = zip(*(ibkr_live.run(version) for version in VERSIONS), strict=True)
+    return "; ".join(told), [w for some in wrongs for w in some]
+
+
 SWEEPS: dict[str, Callable[[], tuple[str, Wrongs]]] = {
-    "kills": kills, "random": randomised, "outages": outages, "codes": codes, "stop": stop,
-    "life": life, "pair": pair, "shell-stop": shell_stop}
+    "kills": kills, "random": randomised, "rude": rude, "outages": outages, "codes": codes, "questions": questions,
+    "stop": stop, "life": life, "pair": pair, "shell-stop": shell_stop, "live": live}
 
 
 def main(names: list[str]) -> int:
     logging.disable(logging.CRITICAL)
     bad = 0
     for name in names or list(SWEEPS):
-        started = time.monotonic()
+        started, Bare.worst = time.monotonic(), 0.0
         told, wrongs = SWEEPS[name]()
         bad += len(wrongs)
-        print(f"{name}: {told}; {len(wrongs)} wrong; {time.monotonic() - started:.0f} s", flush=True)
+        bare = f"; longest without stop or exit {Bare.worst:.1f} s" if Bare.worst else ""
+        print(f"{name}: {told}; {len(wrongs)} wrong{bare}; {time.monotonic() - started:.0f} s", flush=True)
         for wrong in wrongs[:20]:
             print(f"    {wrong}", flush=True)
     return 1 if bad else 0

@@ -26,7 +26,7 @@ from livetrading.execution.dossier import events_of
 from tests.doubles.account_life import TEST
 from tests.doubles.ibkr import await_that
 from tests.doubles.lives import AGENT
-from tests.doubles.tws import Ledger, TwsDouble
+from tests.doubles.tws import Bare, Ledger, TwsDouble
 
 from .crash import replaced
 from .ibkr_days import Played
@@ -106,6 +106,7 @@ class World:
     wrongs: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.bare = Bare(self.tws, "TEST")
         self.tws.watchers.append(self._watch)
 
     def _watch(self, ledger: Ledger) -> None:

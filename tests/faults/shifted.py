@@ -1,7 +1,11 @@
 """``python -m tests.faults.shifted SECONDS COMMAND …``: the command line, or the scheduler, on a clock that
-is so many seconds ahead. The scheduler's agents decide by a plain function instead of a network."""
+is so many seconds ahead. The scheduler's agents decide by a plain function instead of a network.
 
+With ``SHIFTED_QUICK`` in the environment whatever waits for TWS, or for a scheduler, waits for seconds only."""
+
+import os
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from livetrading.cli.first import latch_first
@@ -10,6 +14,8 @@ from livetrading.cli.first import latch_first
 def main(words: list[str]) -> int:
     offset = timedelta(seconds=float(words[0]))
     failed = latch_first(words[1:])  # as __main__ does: before anything heavy
+    if "SHIFTED_QUICK" in os.environ:
+        _quick()
 
     def clock() -> datetime:
         return datetime.now(UTC) + offset
@@ -21,6 +27,18 @@ def main(words: list[str]) -> int:
 
     acting.utc_now = safety.utc_now = clock
     return command(words[1:]) or failed
+
+
+def _quick() -> None:
+    from livetrading.adapters.brokers.ibkr_config import Timing
+    from livetrading.cli import acting, safety
+    from livetrading.execution import account_desk, scheduler
+
+    timing = Timing(connect=2.0, answer=2.0, probe_every=1.0, pauses=(0.2,), acknowledge=2.0)
+    configured = account_desk.config_of
+    account_desk.config_of = lambda *args: replace(configured(*args), timing=timing)
+    safety.TENURE_SECONDS, safety.ANSWER_SECONDS = 3.0, 8.0
+    acting.ACCOUNT_SECONDS = scheduler.STOP_AGAIN_SECONDS = 2.0
 
 
 def _scheduler(root: str, clock: object) -> int:

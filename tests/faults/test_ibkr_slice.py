@@ -6,9 +6,9 @@ import pytest
 
 from livetrading.adapters.brokers.ibkr_orders import OrderDesk
 from tests.doubles.ibkr import VERSIONS
-from tests.doubles.tws import Fault
+from tests.doubles.tws import Fault, Spoil
 
-from . import ibkr_life, ibkr_pair, ibkr_stop
+from . import ibkr_life, ibkr_pair, ibkr_questions, ibkr_stop
 from .ibkr_outages import outage
 from .ibkr_story import LEGS, random_life, tell
 
@@ -27,9 +27,28 @@ def test_a_kill_and_a_fault_lose_and_double_nothing(leg, target, kind, message):
     assert tell(178, leg, target, [Fault(kind, message=message)])[1] == []
 
 
+@pytest.mark.parametrize(("leg", "message", "kind"), [
+    ("entry", 99, "swallow"), ("entry", 16, "end_first"), ("entry", 61, "no_end"), ("exit", 7, "no_end"), ("exit", 61, "end_twice"),
+    ("exit", 99, "late"), ("stop replaced", 5, "swallow"), ("stop replaced", 7, "late")])
+def test_a_question_answered_badly_loses_and_doubles_nothing(leg, message, kind):
+    times = 2 if message in ibkr_questions.NEEDED and kind in ibkr_questions.SILENT else ibkr_questions.FOR_EVER
+    assert ibkr_questions.told(178, leg, Fault(kind, message, times=times, seconds=0.5)) == []
+
+
+@pytest.mark.parametrize(("leg", "message", "field", "value"), [
+    ("entry", 61, 14, "n/a"), ("entry", 11, 19, ""), ("exit", 3, 3, "NaN"), ("exit", 5, 25, "n/a"), ("stop replaced", 5, 14, "10.5")])
+def test_a_number_that_is_none_loses_and_doubles_nothing(leg, message, field, value):
+    assert ibkr_questions.told(157, leg, spoil=Spoil(message, field, value, times=2)) == []
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
 def test_a_random_life_loses_and_doubles_nothing(seed):
     assert random_life(VERSIONS[seed % 2], random.Random(seed)).wrongs == []
+
+
+@pytest.mark.parametrize("seed", [1, 22, 27])
+def test_a_life_beside_a_tws_that_tells_things_late_twice_or_not_at_all_loses_and_doubles_nothing(seed):
+    assert random_life(VERSIONS[seed % 2], random.Random(seed), rude=True).wrongs == []
 
 
 @pytest.mark.parametrize(("seconds", "seed"), [(1, 0), (60, 1), (600, 3), (3_600, 2)])

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from livetrading.core import market, scaler
+from livetrading.core import market, metrics, scaler
 from livetrading.core.features import compute
 from livetrading.core.fees import regulatory_arrays
 from livetrading.core.types import AgentType, Costs, Limits, Terms
@@ -94,3 +94,41 @@ def test_equity_agrees_with_an_independent_vectorised_engine_given_the_same_sign
     witness = vectorised(frame.iloc[500:], pd.Series(signs, frame.index[500:], dtype=float), 100_000.0)
     assert not stops and done.run.fills > 100
     assert done.run.equity == pytest.approx(witness.tolist(), rel=1e-9)
+
+
+# -- the pause ----------------------------------------------------------------------
+
+
+TIGHT, LOOSE = Terms(10_000.0, Limits(max_drawdown=0.02)), Terms(10_000.0, Limits(max_drawdown=1.0))
+
+
+def buys(seen: np.ndarray) -> float:
+    """BUY when flat, SELL after five closes: the account's part of the observation alone."""
+    return 2.0 if seen[-4] == 0 else 0.0 if round(float(seen[-2]) * 50) >= 5 else 1.0
+
+
+def test_a_test_that_its_limit_paused_says_when_what_it_lost_and_what_it_would_have_been():
+    view, bars = built(eventful(1)), range(510, 700)
+    done, free = (evaluate(view, bars, AgentType.PPO, buys, terms) for terms in (TIGHT, LOOSE))
+    found = done.measures["pause"]
+    day = done.sessions.index(found["session"])
+    peaks = np.maximum.accumulate([10_000.0, *done.run.equity])[1:]
+    fallen = 1.0 - np.array(done.run.equity) / peaks
+    assert fallen[day] >= 0.02 and (fallen[:day] < 0.02).all()
+    after = done.run.rows[day + 1 :]
+    assert found["sessions_after"] == len(after) > 100 and found["limit_pct"] == 2.0
+    assert not any(fill[0] == "entry" for row in after for fill in row["fills"])
+    flat_buys = [row for row in done.run.rows[day:] if row["action"] == 2 and row["shares"] == 0]
+    assert found["buys_lost"] == len(flat_buys) > 50
+    assert found["without"] == {key: value for key, value in free.measures.items() if key != "pause"}
+    assert done.unpaused == free.run.equity and free.measures["pause"] is None and free.unpaused is None
+    assert [row[1] for row in done.document()["unpaused"]] == free.run.equity
+    assert free.document()["unpaused"] == []
+
+
+def test_what_is_said_of_the_pause_changes_no_number_of_the_test():
+    view, bars = built(eventful(1)), range(510, 700)
+    done = evaluate(view, bars, AgentType.PPO, buys, TIGHT)
+    plain = metrics.measure(done.run.equity, done.run.trades, done.run.held)
+    assert {key: value for key, value in done.measures.items() if key != "pause"} == plain
+    assert done.summary()["test"]["pause"] == done.document()["metrics"]["pause"]

@@ -16,6 +16,8 @@ import pandas as pd
 from livetrading.core.bars import bars_sha256, from_rows, to_rows
 from livetrading.core.errors import BadBars, Damaged, Unavailable
 
+from ..files import make_directory
+
 
 @dataclass(frozen=True, eq=False)
 class Stored:
@@ -53,7 +55,7 @@ class BarCache:
         """Replace the file at once or leave it as it was (Unavailable)."""
         path = self.path(symbol)
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_directory(self.folder)
             _replace(path, orjson.dumps(_encode(symbol, stored)))
         except OSError as error:
             raise Unavailable(f"{path} cannot be written ({error.strerror}); make room or mend its"

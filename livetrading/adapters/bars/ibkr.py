@@ -19,14 +19,15 @@ import pandas as pd
 from livetrading.core.bars import COLUMNS, check_series
 from livetrading.core.errors import BadBars, BadInput, LivetradingError, Unavailable
 
-from ..brokers.ibkr_history import SILENT, NoBars, RawBar
+from ..brokers.ibkr_history import SILENT, UNREADABLE, NoBars, RawBar
 from ..brokers.ibkr_orders import Instrument
 from ..calendar import calendar
 from .agreement import disagreement
 from .base import BarSet, BarSource, Splits, check_symbol, sessions_of
 
-FALLBACK_CODES = frozenset({SILENT, 162, 354, 366, 10089, 10090, 10187})
-"""No permission, no subscription, no such query, no answer: another source may do."""
+FALLBACK_CODES = frozenset({SILENT, UNREADABLE, 162, 354, 366, 10089, 10090, 10187})
+"""No permission, no subscription, no such query, no answer or none that can be read:
+another source may do."""
 
 SIZES = {"1 hour": timedelta(hours=1), "15 mins": timedelta(minutes=15), "5 mins": timedelta(minutes=5)}
 PRICE_DECIMALS = 4

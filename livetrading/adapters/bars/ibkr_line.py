@@ -26,7 +26,7 @@ FIRST_ID, CLIENT_IDS = 2, 5
 """After the scheduler's client id the next one is for tests of the connection; of those that follow
 the first free one is taken, for several processes may read at once."""
 
-ENDS = frozenset({"refused", "disconnected"})
+ENDS = frozenset({"refused", "disconnected", "failed"})
 """States in which waiting on is of no use to somebody who waits for an answer."""
 
 

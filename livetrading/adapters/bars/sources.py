@@ -37,11 +37,12 @@ def open_source(spec: str, cache_dir: Path, feed: "Feed | None" = None) -> BarSo
     raise BadInput(f"There is no bar source {spec!r}; choose {CHOICES}.")
 
 
-def ask_once(spec: str, cache_dir: Path, symbol: str, *, now: datetime) -> BarSet:
-    """All the history that a source has, and no connection left behind. Raises as ``daily`` does."""
+def ask_once(spec: str, cache_dir: Path, symbol: str, *, now: datetime, recent: bool = False) -> BarSet:
+    """All the history that a source has, and no connection left behind; ``recent``: as much of it as an
+    evening's pass asks for will do. Raises as ``daily`` does."""
     if spec != "ibkr":
         return open_source(spec, cache_dir).daily(symbol, now=now)
-    from .ibkr import ALL_YEARS, IbkrSource
+    from .ibkr import ALL_YEARS, YEARS, IbkrSource
     from .ibkr_line import line_of
     with line_of(cache_dir) as line:
-        return IbkrSource(line, open_source("yahoo", cache_dir), years=ALL_YEARS).daily(symbol, now=now)
+        return IbkrSource(line, open_source("yahoo", cache_dir), years=YEARS if recent else ALL_YEARS).daily(symbol, now=now)

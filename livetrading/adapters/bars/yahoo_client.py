@@ -16,6 +16,9 @@ import pandas as pd
 
 from livetrading.core.errors import BadBars, NotFound, Unavailable
 
+from .. import private
+from ..files import make_directory
+
 TIMEOUT = 20
 """Seconds for the one large answer."""
 
@@ -70,6 +73,7 @@ def _strict(folder: Path) -> Iterator[ModuleType]:
 
     logging.getLogger("yfinance").setLevel(logging.CRITICAL)  # what matters is raised
     warnings.filterwarnings("ignore", category=DeprecationWarning, module="yfinance")  # turned on there
+    make_directory(folder)
     yfinance.set_tz_cache_location(str(folder))
     hidden = yfinance.config.debug.hide_exceptions
     yfinance.config.debug.hide_exceptions = False
@@ -77,6 +81,7 @@ def _strict(folder: Path) -> Iterator[ModuleType]:
         yield yfinance
     finally:
         yfinance.config.debug.hide_exceptions = hidden
+        private.close_below(folder)
 
 
 def _check_identity(symbol: str, meta: dict) -> None:

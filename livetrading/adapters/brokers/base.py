@@ -8,8 +8,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from ...core.errors import Unavailable
 from ...core.orders import OrderState
 from ...core.rules import Quote
+
+
+class NotListed(Unavailable):
+    """The broker answered an order with an error and lists it nowhere; ``reason`` is its error.
+
+    The error alone proves nothing: the order is looked up once more before it counts as refused.
+    """
+
+    def __init__(self, sentence: str, reason: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -66,11 +78,21 @@ class Execution:
     """False while the fee is an estimate that the broker has not stated yet."""
     estimated: bool = False
     """True if the broker tells that it filled but no longer at which price."""
+    side: str = ""
+    """BUY or SELL where the broker tells it."""
+    cum: int = 0
+    """Shares of its order that had filled with it, 0 where the broker does not count them."""
 
 
 @dataclass(frozen=True)
 class Health:
-    """Whether a broker can be used now; ``detail`` is one sentence with the cure."""
+    """Whether a broker can be used now; ``detail`` is one sentence with the cure.
+
+    ``missing`` names questions that it has not answered, ``lacking`` says since when some are: orders
+    can be cancelled and positions closed, but entries wait. ``away``: since when it could not be used,
+    however often it was tried, None while it can; ``failures`` counts those tries, and
+    ``trouble`` is what the last one ended with. ``unreadable`` messages were lost so far.
+    """
 
     ready: bool
     state: str
@@ -78,17 +100,27 @@ class Health:
     since: datetime
     account: str = ""
     heard: datetime | None = None
+    missing: tuple[str, ...] = ()
+    lacking: datetime | None = None
+    away: datetime | None = None
+    failures: int = 0
+    trouble: str = ""
+    unreadable: int = 0
 
 
 @dataclass(frozen=True)
 class AccountFigures:
-    """An account as its broker values it; ``currency`` is that of ``net_liquidation``."""
+    """An account as its broker values it; ``currency`` is that of ``net_liquidation``.
+
+    A figure that the broker has not told, or not as a number, is None; ``absent`` says so in words.
+    """
 
     number: str
-    net_liquidation: float
+    net_liquidation: float | None
     currency: str
-    cash_usd: float
+    cash_usd: float | None
     at: datetime
+    absent: tuple[str, ...] = ()
 
 
 class Broker(Protocol):
@@ -106,6 +138,9 @@ class Broker(Protocol):
     def executions(self) -> list[Execution]:
         """Fills that are not older than the broker's own memory."""
 
+    def reported(self) -> list[Execution]:
+        """Every execution that it tells now, also what is booked: a later report of a fill corrects it."""
+
     def position(self) -> int:
         """Shares that the broker says are held for this agent."""
 
@@ -115,6 +150,9 @@ class Broker(Protocol):
 
     def advance(self, session: str, opened: datetime, quote: Quote) -> None:
         """A completed session's bar, for a broker that trades from bars."""
+
+    def since(self) -> datetime | None:
+        """From when on it could be asked without a break; None if it always can."""
 
     def fee(self, exec_id: str) -> float | None:
         """The fee in USD that the broker itself has stated since, None if it has not."""

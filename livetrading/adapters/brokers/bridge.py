@@ -9,27 +9,30 @@ What its answers look like differs between the copies that are public: numbers
 come as texts, lists come bare or under ``value``, names in either case.
 """
 
-import json
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
-from ...core.errors import BadInput, Refused, Unavailable
+from ...core.errors import BadInput, LivetradingError, Refused, Unavailable
+from ..bars.base import check_symbol
+from . import bridge_answers as answers
 from .base import AccountFigures, BrokerOrder, Execution, Ticket
 from .ibkr_gates import PAPER_PREFIX, is_paper
 
 SECONDS = 10.0
 ORDER_TYPES = ("MKT", "LMT", "STP")
+MOST_SHARES = 1_000_000
 UNKNOWN = "the bridge did not answer; whether the order arrived is not known: look in TWS before sending it again"
 CANNOT = "The bridge carries no order reference and cannot {what}; deploy the agent in mode ibkr, through TWS itself."
 
 
 class InterReactBridgeAdapter:
-    """One bridge. Reading raises Unavailable; ``place_order`` answers, and never sends twice."""
+    """One bridge. Reading raises Unavailable or Refused; ``place_order`` answers, and never sends twice."""
 
     def __init__(self, host: str = "localhost", port: int = 5080, timeout: float = SECONDS) -> None:
         self.url, self._timeout = f"http://{host}:{port}", timeout
@@ -42,7 +45,7 @@ class InterReactBridgeAdapter:
         try:
             body = _order(symbol, action, quantity, order_type, limit_price, stop_price)
             self._paper_account()
-        except (BadInput, Refused, Unavailable) as error:
+        except LivetradingError as error:
             return {"success": False, "error": str(error)}
         try:
             answer = self._call("/place-order", body=body)
@@ -50,46 +53,45 @@ class InterReactBridgeAdapter:
             return {"success": False, "error": str(error)}
         except Unavailable:
             return {"success": False, "error": UNKNOWN}
-        said = _lower(answer)
+        said = answers.lower(answer)
         if said.get("success") is True:
             return {"success": True, "error": None}
         why = said.get("error") or said.get("message") or "the bridge did not say that it succeeded"
-        return {"success": False, "error": str(why)}
+        return {"success": False, "error": answers.short(why)}
 
     def health(self) -> bool:
         """Whether the bridge answers and says ok."""
-        return str(_lower(self._call("/health")).get("status", "")).lower() in ("ok", "healthy")
+        return str(answers.lower(self._call("/health")).get("status", "")).lower() in ("ok", "healthy")
 
     def connection_status(self) -> dict[str, Any]:
-        return _lower(self._call("/connection-status"))
+        return answers.mapping(self._call("/connection-status"), "/connection-status")
 
     def accounts(self) -> list[str]:
         """Numbers of the accounts that TWS is logged in to."""
-        found = _rows(self._call("/accounts"))
-        named = [_lower(a) or {"account": a} for a in found]
-        return [str(a.get("account") or a.get("id") or "") for a in named]
+        return answers.accounts(self._call("/accounts"))
 
     def account(self) -> AccountFigures:
         """The value of the account, from tags in a list or in a mapping."""
-        values = _tags(self._call("/account"))
+        values = answers.tags(self._call("/account"))
         worth = values.get("netliquidation")
         cash = values.get("totalcashvalue", values.get("cashbalance"))
         if worth is None or cash is None:
-            raise Unavailable("The bridge does not tell NetLiquidation and TotalCashValue; connect it to TWS first.")
+            raise Unavailable("The bridge does not tell NetLiquidation and TotalCashValue as numbers; connect it to TWS"
+                              " first.")
         number = next(iter(self.accounts()), "")
         return AccountFigures(number, worth[0], worth[1], cash[0], datetime.now(UTC))
 
     def portfolio(self) -> dict[str, int]:
         """Shares by symbol."""
-        rows = [_lower(row) for row in _rows(self._call("/portfolio"))]
-        return {str(r["symbol"]): int(float(r.get("position", r.get("quantity", 0)))) for r in rows if r.get("symbol")}
+        return answers.positions(self._call("/portfolio"))
 
     def historical(self, symbol: str, days: int = 7, bar_size: str = "1 day") -> list[dict[str, Any]]:
         """Bars as the bridge serves them, keys in lower case; split-adjusted like all of IB's."""
-        query = {"symbol": symbol, "secType": "STK", "exchange": "SMART", "durationDays": days, "barSize": bar_size}
-        answer = self._call("/historical", query)
-        inner = _lower(answer).get("bars", answer) if isinstance(answer, Mapping) else answer
-        return [_lower(row) for row in _rows(inner)]
+        if not _whole(days, 100_000):
+            raise BadInput(f"days is {answers.short(days)}; it must be a whole number from 1.")
+        query = {"symbol": _symbol(symbol), "secType": "STK", "exchange": "SMART", "durationDays": int(days),
+                 "barSize": str(bar_size)}
+        return answers.bars(self._call("/historical", query))
 
     # -- the Broker protocol, as far as the routes carry it ---------------------
 
@@ -105,6 +107,9 @@ class InterReactBridgeAdapter:
 
     def executions(self) -> list[Execution]:
         raise Refused(CANNOT.format(what="tell executions"))
+
+    def reported(self) -> list[Execution]:
+        return self.executions()
 
     def position(self, symbol: str = "") -> int:
         """Shares of the whole account."""
@@ -124,61 +129,77 @@ class InterReactBridgeAdapter:
     def _call(self, path: str, query: Mapping[str, Any] | None = None, body: Mapping[str, Any] | None = None) -> Any:
         """One request, never repeated. Refused when the bridge says no, Unavailable without an answer."""
         url = f"{self.url}{path}" + (f"?{urlencode(query)}" if query else "")
-        data = None if body is None else json.dumps(body).encode()
-        request = Request(url, data, {"Content-Type": "application/json"} if data else {})
+        data = None if body is None else answers.encoded(body)
+        end = time.monotonic() + self._timeout
         try:
+            request = Request(url, data, {"Content-Type": "application/json"} if data else {})
             with urlopen(request, timeout=self._timeout) as answer:
-                return json.loads(answer.read() or b"{}")
+                text = _read(answer, end)
         except HTTPError as error:
-            text = error.read().decode(errors="replace")[:200]
+            said = _said(error)
             if error.code < 500:
-                raise Refused(f"The bridge refused {path} with {error.code}: {text}") from error
-            raise Unavailable(f"The bridge failed on {path} with {error.code}: {text}") from error
-        except (URLError, HTTPException, OSError) as error:
+                raise Refused(f"The bridge refused {path} with {error.code}: {said}") from error
+            raise Unavailable(f"The bridge failed on {path} with {error.code}: {said}") from error
+        # ValueError: an address that cannot be one, or a header that is none.
+        except (HTTPException, OSError, ValueError) as error:
             raise Unavailable(f"The bridge does not answer at {self.url} ({error}); start it and connect it to"
                               f" TWS.") from error
-        except ValueError as error:
-            raise Unavailable(f"The bridge's answer to {path} is no JSON ({error}); check that {self.url} is the"
-                              f" bridge.") from error
+        return answers.decoded(text, path, self.url)
+
+
+def _read(answer: HTTPResponse, end: float) -> bytes:
+    """The whole body. Unavailable when it comes too slowly or does not end."""
+    parts: list[bytes] = []
+    while part := answer.read1(65_536):
+        parts.append(part)
+        if sum(map(len, parts)) > answers.MOST_BYTES:
+            raise Unavailable(f"The bridge's answer is longer than {answers.MOST_BYTES:,} bytes; check that its address"
+                              f" is the bridge's.")
+        if time.monotonic() > end:
+            raise Unavailable("The bridge's answer did not end in time; restart it.")
+    return b"".join(parts)
+
+
+def _said(error: HTTPError) -> str:
+    """What came with a refusal, if it can be read."""
+    try:
+        return answers.short(error.read(1_000).decode(errors="replace"))
+    except (HTTPException, OSError, ValueError):
+        return "it did not say why"
 
 
 def _order(
-    symbol: str, action: str, quantity: int, order_type: str, limit: float | None, stop: float | None
+    symbol: Any, action: Any, quantity: Any, order_type: Any, limit: Any, stop: Any
 ) -> dict[str, Any]:
-    if action.upper() not in ("BUY", "SELL"):
-        raise BadInput(f"action is {action!r}; it must be BUY or SELL.")
-    if isinstance(quantity, bool) or quantity != int(quantity) or quantity < 1:
-        raise BadInput(f"quantity is {quantity!r}; it must be whole shares from 1.")
-    if order_type.upper() not in ORDER_TYPES:
-        raise BadInput(f"order type is {order_type!r}; choose {', '.join(ORDER_TYPES)}.")
-    if order_type.upper() == "LMT" and not limit or order_type.upper() == "STP" and not stop:
-        raise BadInput(f"a {order_type.upper()} order needs its price.")
-    body = {"symbol": symbol.upper(), "action": action.upper(), "quantity": int(quantity)}
-    return body | {"orderType": order_type.upper()} | ({"limitPrice": limit} if limit else {}) | ({"stopPrice": stop} if stop else {})
+    side, kind = (value.upper() if isinstance(value, str) else "" for value in (action, order_type))
+    if side not in ("BUY", "SELL"):
+        raise BadInput(f"action is {answers.short(action)}; it must be BUY or SELL.")
+    if not _whole(quantity, MOST_SHARES):
+        raise BadInput(f"quantity is {answers.short(quantity)}; it must be whole shares from 1 to {MOST_SHARES:,}.")
+    if kind not in ORDER_TYPES:
+        raise BadInput(f"order type is {answers.short(order_type)}; choose {', '.join(ORDER_TYPES)}.")
+    for name, price in (("limit", limit), ("stop", stop)):
+        if price is not None and not _price(price):
+            raise BadInput(f"the {name} price is {answers.short(price)}; it must be a number above 0.")
+    if kind == "LMT" and limit is None or kind == "STP" and stop is None:
+        raise BadInput(f"a {kind} order needs its price.")
+    prices = {"limitPrice": limit, "stopPrice": stop}
+    body = {"symbol": _symbol(symbol), "action": side, "quantity": int(quantity), "orderType": kind}
+    return body | {name: float(price) for name, price in prices.items() if price is not None}
 
 
-def _lower(answer: Any) -> dict[str, Any]:
-    return {str(k).lower().replace("_", ""): v for k, v in answer.items()} if isinstance(answer, Mapping) else {}
+def _symbol(symbol: Any) -> str:
+    if not isinstance(symbol, str):
+        raise BadInput(f"{answers.short(symbol)} is not a ticker symbol; give one such as AAPL or BRK-B.")
+    return check_symbol(symbol)
 
 
-def _rows(answer: Any) -> list[Any]:
-    """A list, bare or under ``value`` or the like."""
-    if isinstance(answer, Mapping):
-        inner = next((v for v in answer.values() if isinstance(v, list)), None)
-        return inner if inner is not None else []
-    return answer if isinstance(answer, list) else []
+def _whole(value: Any, most: int) -> bool:
+    """Whether it is a whole number from 1 to ``most``, and no truth value."""
+    number = answers.finite(value)
+    return not isinstance(value, str) and number is not None and number == int(number) and 1 <= number <= most
 
 
-def _tags(answer: Any) -> dict[str, tuple[float, str]]:
-    """tag in lower case -> (value, currency)."""
-    rows = [_lower(r) for r in _rows(answer)] or [
-        {"tag": tag, **(_lower(v) if isinstance(v, Mapping) else {"value": v})}
-        for tag, v in (answer.items() if isinstance(answer, Mapping) else ())
-    ]
-    found: dict[str, tuple[float, str]] = {}
-    for row in rows:
-        try:
-            found[str(row["tag"]).lower()] = (float(row["value"]), str(row.get("currency", "USD")))
-        except (KeyError, TypeError, ValueError):
-            continue  # tags such as AccountType carry words
-    return found
+def _price(value: Any) -> bool:
+    number = answers.finite(value)
+    return not isinstance(value, str) and number is not None and number > 0

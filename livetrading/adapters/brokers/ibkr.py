@@ -6,63 +6,67 @@ raises Unavailable when TWS does not answer. Only the scheduler owns one.
 """
 
 import asyncio
-import threading
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
 from ib_async import Stock
 from ib_async.contract import ContractDetails
 
-from ...core import rules
+from ...core import account as accounts
+from ...core import estimates, rules
 from ...core.errors import NotFound, Refused, Unavailable
 from ...core.types import Costs
 from ...core.windows import NEW_YORK
+from . import ibkr_evidence
 from .base import AccountFigures, BrokerOrder, Execution, Health, Ticket
+from .ibkr_account import figures
 from .ibkr_config import Denied, IbkrConfig
 from .ibkr_history import LONGEST_WAIT, HistoryDesk, RawBar
+from .ibkr_numbers import Unreadable, number, price_of
 from .ibkr_orders import Instrument, OrderDesk
 from .ibkr_register import Done, Statement
 from .ibkr_session import IbkrSession
+from .ibkr_thread import LoopThread
 
 T = TypeVar("T")
 UNKNOWN_CONTRACT = 200
 CALL_SECONDS = 60.0
 """No call takes longer, whatever its parts may take."""
+MOST_TICK = 100.0
 
 
 class IbkrConnection:
-    """TWS for all agents of one account. ``start`` returns at once; ``health`` says when it is ready."""
+    """TWS for all agents of one account. ``start`` returns at once; ``health`` says when it is ready.
+
+    It lasts until ``close``: a connection that ends is made again by its session, and a
+    session whose loop or thread dies is made again here.
+    """
 
     def __init__(self, config: IbkrConfig, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.config = config
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._serve, name="ibkr", daemon=True)
-        self.session = IbkrSession(config, clock)
-        self.desk = OrderDesk(self.session)
-        self.history = HistoryDesk(self.session)
-        self._running: Any = None
+        self._use(IbkrSession(config, clock))
+        self.pulse: Callable[[], object] = lambda: None
+        """Called by whoever waits for an answer, while it waits."""
+        self._thread = LoopThread(
+            lambda: self.session.run(), self._again, lambda error: self.session.fail(error, "a callback"),
+        )
 
-    def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
+    def _use(self, session: IbkrSession) -> None:
+        self.session = session
+        self.desk, self.history = OrderDesk(session), HistoryDesk(session)
+
+    def _again(self, error: BaseException | None) -> None:
+        """A new session takes over what the one that died knew for good."""
+        self._use(self.session.successor(error))
 
     def start(self) -> None:
         self._thread.start()
-        self._running = asyncio.run_coroutine_threadsafe(self.session.run(), self._loop)
 
     def close(self) -> None:
-        """Disconnect; orders at IB stay as they are."""
-        if not self._thread.is_alive():
-            return
-        self._loop.call_soon_threadsafe(self.session.close)
-        try:
-            self._running.result(5)
-        except TimeoutError:
-            pass  # the thread is a daemon
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        """Disconnect; orders at IB stay as they are. Never raises."""
+        self._thread.close(lambda: self.session.close())
 
     def __enter__(self) -> "IbkrConnection":
         self.start()
@@ -73,19 +77,13 @@ class IbkrConnection:
 
     def call(self, work: Callable[[], Coroutine[Any, Any, T]], seconds: float = CALL_SECONDS) -> T:
         """Run something in the connection's loop; Unavailable when it takes too long."""
-        if not self._thread.is_alive():
-            raise Unavailable("The connection to Interactive Brokers is closed; start the scheduler.")
-        future = asyncio.run_coroutine_threadsafe(work(), self._loop)
-        try:
-            return future.result(seconds)
-        except TimeoutError:
-            future.cancel()
-            raise Unavailable(f"Interactive Brokers did not answer within {seconds:g} s; it is asked again.") from None
+        return self._thread.call(work, seconds, lambda: self.pulse())
 
     # -- the account ------------------------------------------------------
 
     def health(self) -> Health:
-        """What is known without asking: never blocks."""
+        """What is known without asking: never blocks. A thread that has died is started again."""
+        self._thread.revive()
         return self.session.health()
 
     def wait_ready(self, seconds: float) -> Health:
@@ -93,10 +91,37 @@ class IbkrConnection:
         return self.call(lambda: self.session.until_ready(seconds), seconds + 5)
 
     def account(self) -> AccountFigures:
-        """Net liquidation and USD cash as TWS last pushed them."""
+        """Net liquidation and USD cash as TWS last pushed them; one that is no number is absent."""
 
         async def work() -> AccountFigures:
-            return _figures(self.session)
+            session = self.session
+            session.require()
+            return figures(session.account, session.values(), session.heard_at or session.clock())
+
+        return self.call(work)
+
+    def observed(self, today: date) -> dict[str, str]:
+        """What the reports of this connection prove of what is assumed of TWS; see ``ibkr_evidence``."""
+
+        async def work() -> dict[str, str]:
+            self.session.require()
+            return ibkr_evidence.observed(self.session.register, self.session.account, self.config.port, today)
+
+        return self.call(work)
+
+    def server_version(self) -> int:
+        """The protocol's version that TWS and this program agreed on."""
+
+        async def work() -> int:
+            return self.session.require().client.serverVersion()
+
+        return self.call(work)
+
+    def farms_down(self) -> list[str]:
+        """IB's words on the data farms that do not work now."""
+
+        async def work() -> list[str]:
+            return list(self.session.require().farms_down.values())
 
         return self.call(work)
 
@@ -151,7 +176,7 @@ class IbkrConnection:
 
         async def work() -> list[ContractDetails]:
             self.session.require()
-            return await self.session.ask(f"contract {symbol}", lambda ib: ib.reqContractDetailsAsync(stock))
+            return await self.session.ask(f"contract {symbol}", lambda ib: ib.reqContractDetailsAsync(stock), numbered=True)
 
         try:
             found = self.call(work)
@@ -160,15 +185,6 @@ class IbkrConnection:
                 raise
             found = []
         return _chosen(symbol, con_id, primary, found)
-
-
-def _figures(session: IbkrSession) -> AccountFigures:
-    values = {(v.tag, v.currency): v.value for v in session.require().accountValues(session.account)}
-    worth = next(((v, c) for (tag, c), v in values.items() if tag == "NetLiquidation" and c != "BASE"), None)
-    cash = values.get(("CashBalance", "USD"), values.get(("TotalCashValue", "USD")))
-    if worth is None or cash is None:
-        raise Unavailable(f"TWS has not told the value of account {session.account} in USD yet; try again in a minute.")
-    return AccountFigures(session.account, float(worth[0]), worth[1], float(cash), session.health().heard or session.clock())
 
 
 def _chosen(symbol: str, con_id: int, primary: str, found: list[ContractDetails]) -> Instrument:
@@ -184,7 +200,11 @@ def _chosen(symbol: str, con_id: int, primary: str, found: list[ContractDetails]
         where = ", ".join(sorted({d.contract.primaryExchange for d in kept}))
         raise Refused(f"{symbol} is listed more than once ({where}); name its primary exchange.")
     details = kept[0]
-    return Instrument(symbol, details.contract.conId, details.contract.primaryExchange or primary, details.minTick or 0.01)
+    try:
+        tick = number(details.minTick, "tick", 0.0, MOST_TICK) or 0.01
+    except Unreadable as error:
+        raise Unavailable(f"Interactive Brokers tells {symbol}, but its {error}; it is asked again.") from error
+    return Instrument(symbol, details.contract.conId, details.contract.primaryExchange or primary, tick)
 
 
 @dataclass
@@ -194,7 +214,8 @@ class IbkrBroker:
     ``booked`` tells how many shares of a key the agent's book already holds as
     fills, ``others`` how many shares of the contract are not this agent's: other
     agents' and the unmanaged rest. ``gate`` refuses an account that is not the agent's:
-    it is asked with every call, for TWS may be logged in to another one by then.
+    it is asked with every call, for TWS may be logged in to another one by then. It has
+    no default: nobody trades an account by forgetting to say which.
     """
 
     connection: IbkrConnection
@@ -203,7 +224,7 @@ class IbkrBroker:
     costs: Costs = Costs()
     booked: Callable[[str], int] = lambda ref: 0
     others: Callable[[], int] = lambda: 0
-    gate: Callable[[str], None] = lambda number: None
+    gate: Callable[[str], None] = field(kw_only=True)
 
     def _call(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         async def gated() -> T:
@@ -225,8 +246,6 @@ class IbkrBroker:
 
         async def work() -> BrokerOrder | None:
             found = await self.connection.desk.find(ref)
-            if found is None:
-                self.connection.session.register.require_read()
             return None if found is None else self._order(found)
 
         return self._call(work)
@@ -234,6 +253,15 @@ class IbkrBroker:
     def executions(self) -> list[Execution]:
         """Fills that the book does not hold: those of the day, and earlier ones by their order's count."""
         return self._call(self._executions)
+
+    def reported(self) -> list[Execution]:
+        """Every execution of this agent's orders that IB has listed to this process, as last corrected."""
+
+        async def work() -> list[Execution]:
+            await self.connection.session.fresh()
+            return [self._listed(e) for e in self._mine()]
+
+        return self._call(work)
 
     def position(self) -> int:
         async def work() -> int:
@@ -249,8 +277,12 @@ class IbkrBroker:
     def advance(self, session: str, opened: datetime, quote: rules.Quote) -> None:
         """IB has traded the session already."""
 
+    def since(self) -> datetime | None:
+        """When the connection that there is became ready."""
+        return self.connection.health().since
+
     def fee(self, exec_id: str) -> float | None:
-        return self.connection.session.register.commissions.get(exec_id)
+        return self.connection.session.register.fee(exec_id)
 
     def health(self) -> Health:
         return self.connection.health()
@@ -266,18 +298,17 @@ class IbkrBroker:
     async def _executions(self) -> list[Execution]:
         session = self.connection.session
         await session.fresh()
-        mine = [e for e in session.register.executions.values() if self._mine(e.ref)]
-        new = [e for e in mine if e.cum > self.booked(e.ref)]
+        new = [e for e in self._mine() if e.cum > self.booked(e.ref)]
         await self._commissions(new)
         found = [self._listed(e) for e in new]
         for statement in session.register.statements.values():
-            if self._mine(statement.ref):
+            if accounts.owner(statement.ref) == self.agent_id:
                 gaps = session.register.unlisted(statement, self.booked(statement.ref))
                 found += [self._unlisted(statement, *gap) for gap in gaps]
         return found
 
-    def _mine(self, ref: str) -> bool:
-        return ref.startswith(f"{self.agent_id}:")
+    def _mine(self) -> list[Done]:
+        return accounts.of_agent(self.agent_id, self.connection.session.register.executions.values())
 
     async def _commissions(self, new: list[Done]) -> None:
         """The commission follows its execution at once; a late one is estimated."""
@@ -288,21 +319,24 @@ class IbkrBroker:
             await asyncio.sleep(0.02)
 
     def _listed(self, done: Done) -> Execution:
-        fee = self.connection.session.register.commissions.get(done.exec_id)
-        estimate = float(rules.commission(done.qty, done.qty * done.price, self.costs))
+        fee = self.connection.session.register.fee(done.exec_id) if done.price else None
+        if fee is None:
+            estimate = self._estimate(done.side, done.qty, done.price, done.session)
         return Execution(
             done.exec_id, done.ref, done.session, done.qty, done.price, estimate if fee is None else fee,
-            final=fee is not None,
+            final=fee is not None, estimated=not done.price, side=done.side, cum=done.cum,
         )
+
+    def _estimate(self, side: str, qty: int, price: float, session: str) -> float:
+        return estimates.fee(side, qty, price, date.fromisoformat(session), self.costs)
 
     def _unlisted(self, statement: Statement, low: int, high: int) -> Execution:
         """A fill of an earlier day, of which IB tells the count, and the average price if at all."""
         qty, price = high - low, self._average(statement, high - low)
-        fee = float(rules.commission(qty, qty * price, self.costs))
         session = statement.ended or self.connection.session.clock().astimezone(NEW_YORK).date().isoformat()
         return Execution(
-            f"ibkr:{statement.perm_id}:{low}-{high}", statement.ref, session, qty, price, fee, final=False,
-            estimated=True,
+            f"ibkr:{statement.perm_id}:{low}-{high}", statement.ref, session, qty, price,
+            self._estimate(statement.side, qty, price, session), final=False, estimated=True, side=statement.side,
         )
 
     def _average(self, statement: Statement, qty: int) -> float:
@@ -310,5 +344,5 @@ class IbkrBroker:
         known = self.connection.session.register.done(statement)
         listed = sum(e.qty for e in known)
         if statement.avg_price and listed and listed + qty == statement.filled:
-            return round((statement.avg_price * statement.filled - sum(e.qty * e.price for e in known)) / qty, 6)
+            return price_of(round((statement.avg_price * statement.filled - sum(e.qty * e.price for e in known)) / qty, 6))
         return statement.avg_price

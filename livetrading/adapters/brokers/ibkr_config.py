@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass, field
 from datetime import time
+from typing import TYPE_CHECKING
 
 from ...core.errors import Refused, Unavailable
 from .ibkr_gates import AccountMode, Gate
+
+if TYPE_CHECKING:
+    from .ibkr_recorder import Recorder
 
 
 LINK_LOST, LINK_BACK = frozenset({1100, 2110}), frozenset({1101, 1102})
@@ -21,13 +25,23 @@ class Denied(Unavailable):
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds. Silence is noticed after ``probe_every + answer`` at the latest."""
+    """Seconds. Silence is noticed after ``probe_every + answer`` at the latest.
+
+    An attempt to connect ends within ``connecting``, whatever hangs. ``optional`` is waited for
+    the answer to a question without which the connection still serves; ``again`` are the pauses
+    before it is asked again.
+    """
 
     connect: float = 10.0
+    connecting: float = 45.0
     answer: float = 10.0
+    optional: float = 5.0
+    again: tuple[float, ...] = (10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
     probe_every: float = 20.0
     pauses: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 20.0)
     refused_pause: float = 60.0
+    refused_look: float = 1.0
+    cancel_again: float = 10.0
     link_patience: float = 60.0
     fresh: float = 30.0
     acknowledge: float = 10.0
@@ -44,6 +58,7 @@ class IbkrConfig:
     ``zone`` is that of TWS for times that come without one, empty for this
     computer's; ``restart`` is Gateway's daily restart in that zone, None if it
     has none. ``read_only``: bars are read and nothing is ordered or cancelled.
+    ``recorder`` hears every message of the connection.
     """
 
     host: str = "127.0.0.1"
@@ -56,6 +71,7 @@ class IbkrConfig:
     restart: time | None = time(23, 45)
     timing: Timing = field(default_factory=Timing)
     read_only: bool = False
+    recorder: "Recorder | None" = field(default=None, compare=False, repr=False)
 
     @property
     def gate(self) -> Gate:
@@ -72,7 +88,17 @@ class IbkrConfig:
         where = f"{self.host}:{self.port}"
         if isinstance(error, Unavailable):
             return str(error)
+        if isinstance(error, UnicodeError):
+            return f"{self.host} cannot be the name of a computer ({error}); correct ibkr_host."
         if isinstance(error, TimeoutError):
             return f"TWS at {where} accepts the connection but does not speak; confirm its dialog, or restart it."
-        return (f"TWS does not answer at {where} ({error}); start TWS or Gateway and log in, or correct ibkr_host and"
-                f" ibkr_port.")
+        if isinstance(error, OSError):
+            return (f"TWS does not answer at {where} ({error}); start TWS or Gateway and log in, or correct ibkr_host and"
+                    f" ibkr_port.")
+        return (f"The connection to TWS at {where} failed in a way that was not foreseen ({type(error).__name__}: {error});"
+                f" it is tried again. If that lasts, look at ibkr_host and ibkr_port, restart TWS, and send the log.")
+
+    def unreached(self) -> str:
+        """Nobody took the connection in time."""
+        return (f"Nothing answers at {self.host}:{self.port}, not even with a refusal; start TWS or Gateway, correct"
+                f" ibkr_host and ibkr_port, or look at the firewall between.")

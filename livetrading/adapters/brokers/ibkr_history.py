@@ -14,6 +14,7 @@ from ib_async import BarDataList
 from ib_async.wrapper import RequestError
 
 from ...core.errors import Unavailable
+from .ibkr_numbers import Unreadable
 from .ibkr_orders import Instrument
 from .ibkr_session import IbkrSession
 
@@ -22,8 +23,9 @@ SAME_SECONDS = 15.0
 CONTRACT_COUNT, CONTRACT_SECONDS = 5, 2.0
 TOTAL_COUNT, TOTAL_SECONDS = 60, 600.0
 LONGEST_WAIT = 60.0
-SILENT, PACED = 0, -1
-"""Codes of a question that was not answered at all, and of one that would have come too soon."""
+SILENT, PACED, UNREADABLE = 0, -1, -2
+"""Codes of a question that was not answered at all, of one that would have come too soon, and of an answer
+that cannot be read."""
 
 
 class RawBar(NamedTuple):
@@ -113,6 +115,9 @@ class HistoryDesk:
             found = await asyncio.wait_for(work, seconds + 1)
         except TimeoutError:
             found = BarDataList()
+        except Unreadable as error:
+            raise NoBars(UNREADABLE, f"The bars of {instrument.symbol} that Interactive Brokers sent cannot be read:"
+                                     f" {error}.") from error
         except OSError as error:
             raise NoBars(SILENT, f"The connection to TWS ended while it was asked for bars ({error}); they are asked"
                                  f" again.") from error

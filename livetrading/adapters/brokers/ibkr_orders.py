@@ -15,8 +15,8 @@ from ib_async import Contract, Order
 from ...core import rules
 from ...core.errors import BadInput, Refused, Unavailable
 from . import ibkr_gates as gates
-from .base import BrokerOrder, Ticket
-from .ibkr_register import Statement
+from .base import BrokerOrder, NotListed, Ticket
+from .ibkr_register import REJECTING, Statement
 from .ibkr_session import IbkrSession
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,9 @@ UNCANCELLABLE = frozenset({161, 10147, 10148})
 MISSING_PARENT = 10006
 """The entry's own message was lost: that says nothing about pairs."""
 QUIET = frozenset({399, 2100, 2109, 10349, 202}) | frozenset({2137, 2161, 2163})
-"""Words that accompany an order which was accepted, or that a cancel brings."""
+"""Errors that accompany an order which was accepted, or that a cancel brings."""
+PATIENT = frozenset({105, 165, 329, 404, 434, 492, 10167})
+"""Warnings about orders that are accepted a moment later: they do not end the wait for it."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ class OrderDesk:
     """Whether an entry may carry its stop; IB's refusal of a pair that it takes alone turns it off."""
     _missed: dict[str, float] = field(default_factory=dict)
     _denied: dict[str, float] = field(default_factory=dict)
+    _cancel_asked: dict[int, tuple[Any, float]] = field(default_factory=dict)
+    """By permId: over which connection a cancel was asked for last, and when."""
 
     # -- sending ----------------------------------------------------------
 
@@ -95,9 +99,7 @@ class OrderDesk:
         if child is not None:
             await self._not_idle(child.ref)
         if answer is None:
-            if code:
-                self._denied[parent.ref] = asyncio.get_running_loop().time()
-            raise Unavailable(self._nothing_known(parent, code, parent_id, child_id))
+            raise self._without_trace(parent, code, parent_id, child_id)
         return self.session.register.broker_order(answer, self._executed(answer))
 
     def _may_send(self, ref: str) -> None:
@@ -131,14 +133,18 @@ class OrderDesk:
         client_id, ids = session.config.client_id, [i for i in (parent_id, child_id) if i]
 
         def complaint() -> int:
-            words = [w for i in ids for w in register.words.get((client_id, i), [])]
-            return next((code for code, _ in words if code not in QUIET and not 2100 <= code < 2200), 0)
+            codes = [code for i in ids for code, _ in register.words.get((client_id, i), [])]
+            loud = [code for code in codes if code not in QUIET and not 2100 <= code < 2200]
+            return next((code for code in loud if code in REJECTING), loud[0] if loud else 0)
 
         def known() -> bool:
             return all(register.by_id(client_id, i) is not None for i in ids)
 
-        await self._until(lambda: known() or bool(complaint()), session.timing.acknowledge)
-        if complaint():
+        def refused() -> bool:
+            return complaint() not in (0, *PATIENT)
+
+        await self._until(lambda: known() or refused(), session.timing.acknowledge)
+        if refused():
             await self._until(known, session.timing.settle)
         return complaint()
 
@@ -207,12 +213,16 @@ class OrderDesk:
         if stop is not None and not stop.over and parent is not None and self._never_filled(parent):
             await self.cancel(stop.ref)
 
-    def _nothing_known(self, ticket: Ticket, code: int, *ids: int) -> str:
+    def _without_trace(self, ticket: Ticket, code: int, *ids: int) -> Unavailable:
+        """An order that IB does not list: with an error it was perhaps refused, without one perhaps lost."""
+        then = f"about {ticket.ref} and does not list it; it is looked up before anything is sent."
+        if not code:
+            return Unavailable(f"Interactive Brokers said nothing {then}")
         client_id, register = self.session.config.client_id, self.session.register
         words = [text for i in ids for c, text in register.words.get((client_id, i), []) if c == code]
-        said = f"said {code} ({words[0].rstrip('.')})" if words else "said nothing"
-        return (f"Interactive Brokers {said} about {ticket.ref} and does not list it; it is looked up before anything"
-                f" is sent.")
+        text = words[0].rstrip(".") if words else ""
+        self._denied[ticket.ref] = asyncio.get_running_loop().time()
+        return NotListed(f"Interactive Brokers said {code} ({text}) {then}", f"IB {code}: {text}")
 
     # -- cancelling -------------------------------------------------------
 
@@ -230,32 +240,46 @@ class OrderDesk:
         session.config.check_may_order()
         if any(s is None or register.lost(s) for s in map(register.by_ref, refs)):
             await session.look()
-        asked = [s for s in map(register.by_ref, refs) if s and not (s.over and register.confirmed(s))]
+        asked = [s for ref in refs for s in register.unended(ref)]
         for statement in asked:
             register.words.pop((statement.client_id, statement.order_id), None)
+        doubtful = [ref for ref in refs if ref in register.doubtful and register.by_ref(ref) is None]
         if not asked:
-            return []
+            return doubtful
         ours = [s for s in asked if self._ours(s)]
         for seconds in (session.timing.acknowledge / 8, session.timing.acknowledge / 4):
             for statement in self._silent(ours):
-                session.require().client.cancelOrder(statement.order_id, "")
+                self._ask_cancel(statement)
             await self._until(lambda: all(map(self._cancel_answered, ours)), seconds)
         await session.look()
-        after = [register.by_ref(s.ref) for s in asked]
-        return [s.ref for s in after if s is not None and not (s.over and register.confirmed(s))]
+        return sorted({s.ref for s in asked if register.unended(s.ref)}) + doubtful
+
+    def _ask_cancel(self, statement: Statement) -> None:
+        ib = self.session.require()
+        self._cancel_asked[statement.perm_id] = ib, asyncio.get_running_loop().time()
+        ib.client.cancelOrder(statement.order_id, "")
 
     def _ours(self, statement: Statement) -> bool:
         """IB lets only the client that placed an order cancel it."""
         return statement.client_id == self.session.config.client_id and statement.order_id > 0
 
     def _silent(self, asked: list[Statement]) -> list[Statement]:
-        """Those of which IB has said neither an end nor that it works on the cancel."""
-        now = {s.ref: self.session.register.by_ref(s.ref) for s in asked}
-        return [s for s in asked if not self._cancel_answered(s) and (r := now[s.ref]) and r.status != "PendingCancel"]
+        """Those of which IB has said neither an end nor, lately, that it works on the cancel."""
+        known = self.session.register.statements
+        return [
+            s for s in asked if not self._cancel_answered(s)
+            and not (known[s.perm_id].status == "PendingCancel" and self._asked_lately(s))
+        ]
+
+    def _asked_lately(self, statement: Statement) -> bool:
+        """Whether the cancel was asked for over this connection, not long ago: an older one may be lost."""
+        ib, at = self._cancel_asked.get(statement.perm_id, (None, 0.0))
+        age = asyncio.get_running_loop().time() - at
+        return ib is self.session.ib and age < self.session.timing.cancel_again
 
     def _cancel_answered(self, statement: Statement) -> bool:
         register = self.session.register
-        now = register.by_ref(statement.ref)
+        now = register.statements.get(statement.perm_id)
         codes = {code for code, _ in register.words.get((statement.client_id, statement.order_id), [])}
         return now is None or (now.over and now.status != "Inactive") or bool(codes & UNCANCELLABLE)
 
@@ -269,8 +293,9 @@ class OrderDesk:
     # -- looking ----------------------------------------------------------
 
     async def find(self, ref: str) -> Statement | None:
-        """The statement on a key. None only after a look of its own, and looks at the same
-        key that find nothing lie apart, so that two of them are two."""
+        """The statement on a key. None only after a look of its own in which open orders, positions and
+        completed orders or executions were answered, else Unavailable names what was not; looks at the
+        same key that find nothing lie apart, so that two of them are two."""
         session, register = self.session, self.session.register
         await session.fresh()
         found = register.by_ref(ref)
@@ -278,12 +303,14 @@ class OrderDesk:
             self._missed.pop(ref, None)
             return found
         loop = asyncio.get_running_loop()
-        pause = self._missed.get(ref, -1e9) + session.timing.between_looks - loop.time()
+        pause = max(self._missed.get(ref, -1e9) + session.timing.between_looks,
+                    self._denied.get(ref, -1e9) + session.timing.refused_look) - loop.time()
         if pause > 0:
             await asyncio.sleep(pause)
-        await session.look()
+        answered = await session.look()
         found = register.by_ref(ref)
         if found is None or register.lost(found):
+            session.assure_absent(ref, answered)
             self._missed[ref] = loop.time()
             return None
         self._missed.pop(ref, None)

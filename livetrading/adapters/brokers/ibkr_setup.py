@@ -4,6 +4,7 @@ from datetime import time
 
 from ..settings import Settings
 from .ibkr_config import IbkrConfig
+from .ibkr_recorder import from_environment
 
 
 def config_of(settings: Settings, confirmed: str = "", client_id: int | None = None) -> IbkrConfig:
@@ -21,4 +22,5 @@ def config_of(settings: Settings, confirmed: str = "", client_id: int | None = N
         confirmed=confirmed,
         zone=settings.ibkr_timezone,
         restart=time.fromisoformat(settings.ibkr_restart) if settings.ibkr_restart else None,
+        recorder=from_environment(),
     )

@@ -135,12 +135,19 @@ class PaperBroker:
     def executions(self) -> list[Execution]:
         return list(self._ledger.executions)
 
+    def reported(self) -> list[Execution]:
+        """Nothing is reported twice."""
+        return []
+
     def position(self) -> int:
         return self._ledger.position
 
     def traded(self) -> str:
         """The last session that was traded, an ISO date; empty before the first."""
         return self._ledger.session
+
+    def since(self) -> None:
+        """It is always there."""
 
     def fee(self, exec_id: str) -> float | None:
         """Fees are final at the fill."""

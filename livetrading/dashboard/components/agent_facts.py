@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from livetrading.dashboard import markup
+from livetrading.dashboard import kinds, markup
 from livetrading.dashboard.format import (
-    DASH, count, day_and_time, masked, money, new_york, percent, plural, price, signed_money, signed_percent, tone,
+    DASH, count, day_and_time, duration, masked, money, new_york, percent, plural, price, signed_money, signed_percent, tone,
 )
 from livetrading.dashboard.markup import Fact
 
@@ -13,11 +13,12 @@ ON_A_CARD = 9
 
 
 def heading(agent: Doc) -> str:
+    kind = kinds.kind_of(agent)
     gain = f"{signed_money(agent['total_pnl'])} ({signed_percent(agent['total_pnl_pct'])})"
     return (
         f'<div class="lt-head"><span class="name">{markup.escape(agent["agent_id"])}</span>'
         f'<span class="lt-muted">{markup.escape(agent["symbol"])} · {markup.escape(agent["agent_type"])}</span>'
-        f"{markup.status_tag(agent['status'])}{markup.tag(agent['mode'], 'lt-accent')}"
+        f"{markup.status_tag(agent['status'], agent.get('status_text') or '')}{markup.tag(kind, kinds.TONES[kind])}"
         f'<span class="pnl {tone(agent["total_pnl"])}">{gain}</span></div>'
     )
 
@@ -27,16 +28,17 @@ def facts(agent: Doc, history: Doc) -> list[Fact]:
     held = agent["current_position"]
     gain = agent["unrealized_pnl"] if held else None
     entry = f"entry {price(agent['entry_price'])}{' (provisional)' if provisional(history) else ''}"
+    sure = " (estimate)" if agent.get("estimates") else ""
     return [
-        Fact("Portfolio value", money(agent["portfolio_value"]), f"cash {money(agent['cash'])}"),
+        Fact("Portfolio value", money(agent["portfolio_value"]), f"cash {money(agent['cash'])}{sure}"),
         Fact("Position", plural(int(held), "share") if held else "Flat", entry if held else "no position"),
         Fact(
             "Price", price(agent["current_price"]),
             day_and_time(agent["price_time"]) if agent["price_time"] else "no price yet",
         ),
         Fact("Unrealised P&L", signed_money(gain), _gain_share(agent, gain), tone(gain), tone(gain)),
-        Fact("Protective stop", price(agent["stop_price"]) if held else DASH, _stop_distance(agent)),
-        Fact("Trades", count(agent["num_trades"]), f"realised {signed_money(agent['realized_pnl'])}"),
+        _protection(agent),
+        Fact("Trades", count(agent["num_trades"]), f"realised {signed_money(agent['realized_pnl'])}{sure}"),
         Fact("Last decision", *_decision(agent["last_decision"])),
         Fact("Next check", *_next_check(agent)),
         Fact("Capital", money(agent["capital"]), _limits(agent)),
@@ -113,6 +115,17 @@ def _stop_distance(agent: Doc) -> str:
     if not (agent["current_position"] and stop and now):
         return ""
     return f"{percent(100 * (now - stop) / now)} below the price" if now >= stop else "the price is below it"
+
+
+def _protection(agent: Doc) -> Fact:
+    """The stop, and how long this position had neither stop nor exit at the broker."""
+    if not agent["current_position"]:
+        return Fact("Protective stop", DASH, "")
+    if since := agent.get("unprotected_since"):
+        return Fact("Protective stop", "Not at work", f"since {new_york(since)}", "lt-down", "lt-down")
+    bare = agent.get("unprotected_seconds") or 0.0
+    notes = [_stop_distance(agent), f"{duration(bare)} without one" if bare >= 1 else ""]
+    return Fact("Protective stop", price(agent["stop_price"]), " · ".join(note for note in notes if note))
 
 
 def _limits(agent: Doc) -> str:

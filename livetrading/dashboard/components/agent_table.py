@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from livetrading.dashboard import reading
+from livetrading.dashboard import kinds, reading
 from livetrading.dashboard.format import DASH
 
 from . import agent as agents_panel
@@ -66,10 +66,10 @@ def frame_of(agents: list[Doc]) -> pd.DataFrame:
     """One row an agent; flat is zero shares and an empty entry."""
     return pd.DataFrame([
         {
-            "Agent": a["agent_id"], "Status": a["status"], "Shares": a["current_position"] or 0,
+            "Agent": a["agent_id"], "Status": a.get("status_text") or a["status"], "Shares": a["current_position"] or 0,
             "Entry": a["entry_price"] if a["current_position"] else None, "Price": a["current_price"],
             "P&L": a["total_pnl"], "P&L %": a["total_pnl_pct"], "Value": a["portfolio_value"],
-            "Trades": a["num_trades"], "Mode": a["mode"],
+            "Trades": a["num_trades"], "Money": kinds.kind_of(a),
         }
         for a in agents
     ])

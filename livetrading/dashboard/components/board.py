@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from livetrading.dashboard import markup, reading
+from livetrading.dashboard import kinds, markup, reading
 from livetrading.dashboard.format import count, money, plural, signed_money, signed_percent, tone
 from livetrading.dashboard.markup import Fact
 
@@ -20,17 +20,16 @@ EMPTY = "No active agents. Add an agent to start live trading."
 
 def render() -> None:
     with guarded():
-        agents = reading.agents()
-        _header(agents)
+        agents, lives = reading.agents(), reading.scheduler_lives()
+        _header(agents, lives)
         broker.render()
-        refresh.every(_seconds(agents), _strip, _roll(agents))
+        refresh.every(_seconds(agents), _strip, _roll(agents, lives))
         _agents(agents)
 
 
-def _header(agents: list[Doc]) -> None:
+def _header(agents: list[Doc], lives: bool) -> None:
     title, add = st.columns([4, 1], vertical_alignment="center", wrap=False)
-    running = sum(1 for a in agents if a["is_running"])
-    title.html(markup.title("Live Trading", f"{plural(len(agents), 'agent')} · {running:,} running"))
+    title.html(markup.title("Live Trading", f"{plural(len(agents), 'agent')} · {kinds.running_words(agents, lives)}"))
     add.button(
         "Add Agent", key="add_open", type="primary", width="stretch", wrap=False, on_click=dialogs.note,
         args=("add",),
@@ -60,26 +59,35 @@ def _seconds(agents: list[Doc]) -> int:
 
 
 @shown
-def _strip(drawn: tuple[tuple[str, bool], ...]) -> None:
-    """The sums. Draws the page anew when agents came, went, started or stopped elsewhere."""
-    agents = reading.agents()
-    if _roll(agents) != drawn:
+def _strip(drawn: tuple[Any, ...]) -> None:
+    """The sums of each kind. Draws the page anew when agents came, went, started or stopped elsewhere,
+    and when the scheduler did."""
+    agents, lives = reading.agents(), reading.scheduler_lives()
+    if _roll(agents, lives) != drawn:
         st.rerun()
     if agents:
-        st.html(markup.kpis(totals(agents)))
+        st.html("".join(strips(agents, lives)))
 
 
-def _roll(agents: list[Doc]) -> tuple[tuple[str, bool], ...]:
-    return tuple((a["agent_id"], a["is_running"]) for a in agents)
+def _roll(agents: list[Doc], lives: bool) -> tuple[Any, ...]:
+    return (lives, *((a["agent_id"], a["is_running"], a.get("no_bars_since")) for a in agents))
 
 
-def totals(agents: list[Doc]) -> list[Fact]:
-    """Sums over agents; every agent has an account of its own."""
+def strips(agents: list[Doc], scheduler_lives: bool) -> list[str]:
+    """One strip of figures for each kind of money: real, a paper account's, simulated and replayed are never summed."""
+    return [
+        markup.group(kind, plural(len(members), "agent"), kinds.TONES[kind], totals(members, scheduler_lives))
+        for kind, members in kinds.grouped(agents).items()
+    ]
+
+
+def totals(agents: list[Doc], scheduler_lives: bool) -> list[Fact]:
+    """Sums over agents of one kind; every agent has an account of its own."""
     value, capital = _sum(agents, "portfolio_value"), _sum(agents, "capital")
     gain, unrealised = _sum(agents, "total_pnl"), _sum(agents, "unrealized_pnl")
     share = signed_percent(100 * gain / capital) if capital and gain is not None else ""
     held = sum(1 for a in agents if a["current_position"])
-    running = sum(1 for a in agents if a["is_running"])
+    running = sum(1 for a in agents if a["is_running"] and not a.get("no_bars_since"))
     unread = sum(1 for a in agents if a["portfolio_value"] is None)
     without = f", without {plural(unread, 'unreadable agent')}" if unread else ""
     return [
@@ -87,7 +95,10 @@ def totals(agents: list[Doc]) -> list[Fact]:
         Fact("Total P&L", signed_money(gain), share, tone(gain), tone(gain)),
         Fact("Unrealised P&L", signed_money(unrealised), "", tone(unrealised)),
         Fact("Open positions", count(held), f"of {plural(len(agents), 'agent')}"),
-        Fact("Agents running", f"{running:,} / {len(agents):,}"),
+        Fact(
+            "Agents running" if scheduler_lives else "Waiting for the scheduler", f"{running:,} / {len(agents):,}",
+            tone="" if scheduler_lives else "lt-warn",
+        ),
         Fact("Closed trades", count(sum(a["num_trades"] for a in agents))),
     ]
 

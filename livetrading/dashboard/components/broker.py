@@ -14,7 +14,7 @@ Doc = dict[str, Any]
 EVERY = 10
 OLD_SECONDS = 180
 """The scheduler tells of its connection once a minute."""
-TONES = {"ready": "lt-up", "connecting": "lt-warn", "starting": "lt-warn", "link lost": "lt-warn"}
+TONES = {"ready": "lt-up", "connecting": "lt-warn", "starting": "lt-warn", "link lost": "lt-warn", "degraded": "lt-warn"}
 
 
 def render() -> None:
@@ -52,7 +52,9 @@ def pills(told: Doc, age: float | None) -> list[str]:
 
 def notes(told: Doc, scheduler_alive: bool) -> list[str]:
     """What a person should do about it."""
-    found = [] if told.get("ready") or not told.get("detail") else [str(told["detail"])]
+    well = told.get("ready") and not told.get("missing")
+    found = [] if well or not told.get("detail") else [str(told["detail"])]
+    found += [f"{text}; entries wait." for text in told.get("absent") or []]
     if not scheduler_alive:
         found.append("The scheduler does not run: this is what it last told of the broker.")
     return found

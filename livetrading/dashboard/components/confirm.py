@@ -67,6 +67,13 @@ def ignore(asked: Asked) -> None:
     _reconcile(asked, "ignore", "Ignore as mine", reconciliation.ignoring)
 
 
+def cash(asked: Asked) -> None:
+    with guarded():
+        agent = reading.agent(asked["agent_id"])
+        st.markdown(reconciliation.confirming(agent, asked["difference"]))
+        _buttons(asked, "confirm_cash", "It is mine", danger=True)
+
+
 def _reconcile(asked: Asked, kind: str, label: str, said: Callable[[Asked, Asked], str]) -> None:
     with guarded():
         agent = reading.agent(asked["agent_id"])
@@ -123,7 +130,8 @@ def _act(asked: Asked, kind: str, label: str) -> None:
             if kind == "rearm":
                 message = control.rearm(home, BY, request_id)
             else:
-                message = control.request(home, kind, asked["agent_id"], BY, request_id)["message"]
+                args = {"difference": asked["difference"]} if "difference" in asked else None
+                message = control.request(home, kind, asked["agent_id"], BY, request_id, args)["message"]
     except LivetradingError as error:
         st.error(str(error))
         return

@@ -4,15 +4,15 @@ from typing import Any
 
 import streamlit as st
 
-from livetrading.core import admission
+from livetrading.core import admission, drawdown_pause
 from livetrading.core.card import ModelCard
 from livetrading.core.errors import LivetradingError
 from livetrading.core.types import Limits, Mode, Terms
 from livetrading.dashboard import commands, control, markup, reading, sitemap
-from livetrading.dashboard.format import number, signed_percent, tone
+from livetrading.dashboard.format import markdown, number, signed_percent, tone
 from livetrading.dashboard.markup import Fact
 
-from . import agent, deploy_ibkr, dialogs
+from . import agent, deploy_bars, deploy_ibkr, dialogs
 
 MODES = {
     Mode.PAPER: "Paper: real days, simulated fills",
@@ -41,9 +41,13 @@ def form(card: ModelCard, key: str, label: str, *, named: bool = True) -> None:
             f"buy and hold {signed_percent(card.metrics['buy_and_hold'].get('total_return_pct'))}", tone(gain),
         ),
     ]))
+    if not named and (said := drawdown_pause.words(test.get("pause"))):  # elsewhere the test itself stands above
+        st.warning(markdown(said))
     options = _terms(card, key)
-    if _allowed(test, key, options) and st.button(label, type="primary", key=f"{key}_go"):
-        deploy(card, options, request)
+    # Both are asked: what a person has to tick or mend stands there at once.
+    fit = [deploy_bars.allowed(card, key, options), _allowed(test, key, options)]
+    if all(fit) and st.button(label, type="primary", key=f"{key}_go"):
+        deploy(card, options, key)
 
 
 def _sharpe(test: dict[str, Any]) -> str:
@@ -67,17 +71,18 @@ def _terms(card: ModelCard, key: str) -> dict[str, Any]:
         pace = second.number_input("Seconds a session", 0.0, 3600.0, 1.0, step=0.5, key=f"{key}_pace")
     if Mode.IBKR not in modes:
         st.caption("To trade through Interactive Brokers, set it up on the Settings page first.")
-    real = mode == Mode.IBKR
+    replay, real = mode == Mode.REPLAY, mode == Mode.IBKR
+    proposal = deploy_bars.proposed(card, mode)
     source = st.text_input(
-        "Bars", "ibkr" if real else card.source, key=f"{key}_source{'_ibkr' if real else ''}",
-        help="sample, yahoo, ibkr, or csv:PATH; by default where the model was trained, with an account at"
-        " Interactive Brokers its own.",
+        "Bars", proposal, key=f"{key}_source_{mode}", disabled=replay,
+        help="A replay trades the model's own bars." if replay else
+        "yahoo, ibkr, csv:PATH or sample. They must go on from the model's bars, and be kept up to date.",
     )
     terms = Terms(capital, Limits(round(position / 100, 6), round(risk / 100, 6)))
     return {
         "capital": terms.capital, "max-position": terms.limits.max_position,
         "risk-per-trade": terms.limits.risk_per_trade,
-        "time-frame": "daily", "mode": str(mode), "source": source.strip() or card.source, "pace": pace,
+        "time-frame": "daily", "mode": str(mode), "source": source.strip() or proposal, "pace": pace,
         **(deploy_ibkr.options(key) if real else {}),
     }
 
@@ -93,17 +98,22 @@ def _allowed(test: dict[str, Any], key: str, options: dict[str, Any]) -> bool:
     return st.checkbox("This is practice: no real money trades in paper and replay mode.", key=f"{key}_practice")
 
 
-def deploy(card: ModelCard, options: dict[str, Any], request: str) -> None:
+def deploy(card: ModelCard, options: dict[str, Any], key: str) -> None:
     """One agent for one showing of the form, then Live Trading on that agent."""
+    request = f"{key}_request"
     try:
         with st.spinner("Testing the model under these terms and creating the agent …"):
             answer = control.deploy(reading.home(), card.model_id, options, "dashboard", st.session_state[request])
+    except control.OldBars as error:
+        st.session_state[request] = commands.new_id()
+        deploy_bars.note_old(key, options["source"], str(error))
+        st.rerun()
     except LivetradingError as error:
         # What failed may be mended and tried again: that is another request.
         st.session_state[request] = commands.new_id()
         st.error(str(error))
         return
     del st.session_state[request]
-    st.session_state["notice"] = f"{answer['agent_id']} is deployed and running."
+    st.session_state["notice"] = control.deployed(answer)
     dialogs.close()
     st.switch_page(sitemap.live(), query_params={agent.SELECTED: answer["agent_id"]})

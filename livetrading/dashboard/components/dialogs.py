@@ -59,5 +59,6 @@ def _table() -> Mapping[str, tuple[str, str, Dialog]]:
         "remove": ("Remove agent", "small", confirm.remove),
         "adopt": ("Adopt the difference", "small", confirm.adopt),
         "ignore": ("Ignore the difference", "small", confirm.ignore),
+        "confirm_cash": ("Unexplained cash", "small", confirm.cash),
         "add": ("Add agent", "medium", add_agent.body),
     }

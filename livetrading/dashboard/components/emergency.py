@@ -6,25 +6,28 @@ from typing import Any
 import streamlit as st
 
 from livetrading.adapters import logs
-from livetrading.dashboard import control, markup, reading
-from livetrading.dashboard.format import DASH, count, markdown, masked, plural, signed_money
+from livetrading.core.stopping import StopState, cancelled
+from livetrading.dashboard import control, kinds, markup, reading
+from livetrading.dashboard.format import DASH, count, markdown, masked, plural, price, signed_money, tone
 
-from . import dialogs
+from . import dialogs, refresh
+from .guard import shown
 
 log = logging.getLogger(__name__)
+Doc = dict[str, Any]
 RESULT = "emergency_result"
+"""The answer to this session's stop; at first only that it was begun."""
+DISMISSED = "emergency_dismissed"
 WORD = "STOP"
 
 
-def body(asked: dict[str, Any]) -> None:
+def body(asked: Doc) -> None:
     st.error(_announced())
+    # One button in the form: Enter presses whichever was mounted first, and Cancel must not be it.
     with st.form("emergency_form", border=False):
         typed = st.text_input("Type STOP to confirm", key="emergency_word", autocomplete="off")
-        cancel, stop = st.columns(2)
-        confirmed = stop.form_submit_button("Stop everything", key="danger_stop", width="stretch")
-        cancelled = cancel.form_submit_button("Cancel", key="emergency_cancel", width="stretch")
-    if cancelled and not confirmed:
-        dialogs.finish()
+        confirmed = st.form_submit_button("Stop everything", key="danger_stop", width="stretch")
+    cancelled_ = st.button("Cancel", key="emergency_cancel", width="stretch")
     if confirmed:
         if typed.strip().upper() != WORD:
             st.warning("Nothing was stopped: type STOP in the field above, then press the button.")
@@ -32,9 +35,11 @@ def body(asked: dict[str, Any]) -> None:
             with st.spinner("Halting, cancelling orders, closing positions …"):
                 _stop(asked["request_id"])
             dialogs.finish()
+    elif cancelled_:
+        dialogs.finish()
 
 
-def announcement(agents: list[dict[str, Any]] | None) -> str:
+def announcement(agents: list[Doc] | None) -> str:
     """What the stop will do, in numbers. None: the state cannot be read."""
     if agents is None:
         return (
@@ -43,12 +48,20 @@ def announcement(agents: list[dict[str, Any]] | None) -> str:
         )
     running = sum(1 for a in agents if a["is_running"])
     held = [a for a in agents if a["current_position"] and a["status"] != "finished"]
-    unrealised = sum(a["unrealized_pnl"] or 0 for a in held)
-    profit = markdown(f" (unrealised P&L {signed_money(unrealised)})") if held else ""
+    profit = markdown(f" ({_profits(held)})") if held else ""
     return (
         f"Halts all trading, pauses **{plural(running, 'running agent')}**, cancels all open orders and closes "
         f"**{plural(len(held), 'position')}** at market{profit}."
     )
+
+
+def _profits(held: list[Doc]) -> str:
+    """What is won or lost so far, by whose money it is."""
+    parts = []
+    for kind, members in kinds.grouped(held).items():
+        unrealised = sum(a["unrealized_pnl"] or 0 for a in members)
+        parts.append(f"{kind}: {len(members):,}, unrealised P&L {signed_money(unrealised)}")
+    return "; ".join(parts)
 
 
 def _announced() -> str:
@@ -60,6 +73,8 @@ def _announced() -> str:
 
 
 def _stop(command_id: str) -> None:
+    # Noted before: a click beside the dialog ends this run of the page, and not the stop.
+    st.session_state[RESULT] = {"state": StopState.WAITING, "flat": False, "items": []}
     try:
         result = control.emergency_stop(reading.home(), "emergency stop on the dashboard", "dashboard", command_id)
     except Exception as error:
@@ -67,44 +82,77 @@ def _stop(command_id: str) -> None:
     st.session_state[RESULT] = result
 
 
-def render_result() -> None:
-    """Stays on the page until it is dismissed."""
-    result = st.session_state.get(RESULT)
-    if result is None:
+def render_result(every: int) -> None:
+    """How far the stop is, until it is dismissed; a stop that somebody else asked for too, unless it is done."""
+    refresh.every(every, _result)
+
+
+@shown
+def _result() -> None:
+    told = _latest()
+    if told is None:
         return
     with st.container(border=True, key="emergency_result_panel"):
-        _headline(result)
-        items = result.get("items") or []
-        if items:
-            st.html(_items(items))
+        _headline(told)
+        if told.get("items"):
+            st.html(_items(told["items"]))
         if st.button("Dismiss", key="emergency_dismiss"):
-            del st.session_state[RESULT]
+            st.session_state.pop(RESULT, None)
+            st.session_state[DISMISSED] = told.get("at")
             st.rerun()
 
 
-def _headline(result: dict[str, Any]) -> None:
+def _latest() -> Doc | None:
+    """What is on record of the stop that is set, else this session's answer. An error stays an error."""
+    mine = st.session_state.get(RESULT)
+    if mine is not None and "error" in mine:
+        return mine
+    system = reading.system()
+    known = system["stop"] if system["halt"] else None
+    if mine is not None and "at" not in mine and system["halt"] is None:
+        return None  # re-armed before this session heard the answer
+    if mine is not None:
+        same = known is not None and mine.get("at") in (None, known["at"])
+        return known if same else mine
+    if known is None or known["flat"] or st.session_state.get(DISMISSED) == known["at"]:
+        return None
+    return known
+
+
+def _headline(result: Doc) -> None:
     if "error" in result:
         st.error(
-            f"Trading is halted, but the emergency stop did not finish: {result['error']} "
+            f"Trading is halted, but the emergency stop did not finish: {markdown(result['error'])} "
             "Run `python -m livetrading emergency-stop` in a terminal and look at your broker's own screen."
         )
-    elif result.get("flat"):
+    elif result["state"] == StopState.DONE:
         st.success("Emergency stop done. **Flat**: no position and no open order of ours is left.")
+    elif result["state"] == StopState.WAITING:
+        # Not an item yet: not even the scheduler has answered.
+        whom = "Interactive Brokers" if result.get("items") else "the answer"
+        who = "the scheduler" if reading.system()["scheduler"]["alive"] else "the stop's own process"
+        st.warning(f"Trading is halted. **Waiting for {whom}**: {who} goes on with it.")
+    elif result["state"] == StopState.FAILED:
+        st.error("Trading is halted. **Not everything is closed**: the table says what a person must do.")
     else:
         st.warning("Emergency stop done. **Exit queued**: trading is halted; what is not closed yet is named below.")
 
 
-def _items(items: list[dict[str, Any]]) -> str:
-    """One line an agent: what it held and had open, and what came of it."""
+HEAD = ("Agent", "Symbol", "Shares held", "Cancelled", "Sold", "Price", "Realised P&L", "Exit", "Outcome")
+
+
+def _items(items: list[Doc]) -> str:
+    """One line an agent: what the stop found, what it has done so far, and how the agent stands."""
     failed = any(item.get("error") for item in items)
-    head = ("Agent", "Symbol", "Shares held", "Open orders", "Outcome", *(["Error"] if failed else []))
-    return markup.table(head, [_line(item, failed) for item in items])
+    return markup.table([*HEAD, *(["Error"] if failed else [])], [_line(item, failed) for item in items])
 
 
-def _line(item: dict[str, Any], failed: bool) -> list[tuple[str, str] | str]:
+def _line(item: Doc, failed: bool) -> list[tuple[str, str] | str]:
     outcome = (str(item.get("status") or DASH), "lt-up" if item.get("flat") else "lt-warn")
     error = [(str(item.get("error") or ""), "wide lt-down")] if failed else []
+    gain = item.get("pnl")
     return [
-        str(item.get("agent_id") or f"account {masked(item.get('account'))}"), str(item.get("symbol") or DASH), count(item.get("shares")),
-        count(item.get("orders")), outcome, *error,
+        str(item.get("agent_id") or f"account {masked(item.get('account'))}"), str(item.get("symbol") or DASH),
+        count(item.get("shares")), cancelled(item) or DASH, count(item.get("sold")), price(item.get("price")),
+        (signed_money(gain), tone(gain)), str(item.get("exit") or DASH), outcome, *error,
     ]

@@ -4,15 +4,19 @@ from typing import Any
 
 import streamlit as st
 
+from livetrading.core.liveness import Liveness
 from livetrading.dashboard import control, markup, reading
 from livetrading.dashboard.format import clock, duration, new_york, plural
+from livetrading.execution import heartbeat
 
 from . import dialogs, emergency, refresh
 from .guard import guarded, shown
 
 EVERY = 5
-HEARTBEAT_LATE = 30
-"""Seconds; the scheduler beats every ten."""
+PILLS = {
+    Liveness.ALIVE: ("Scheduler alive", "lt-up"), Liveness.LATE: ("Scheduler late", "lt-warn"),
+    Liveness.HUNG: ("Scheduler hung", "lt-down"), Liveness.DEAD: ("Scheduler not running", "lt-down"),
+}
 
 SCROLL_UP = "<script>document.querySelector('[data-testid=\"stMain\"]').scrollTo(0, 0)</script>"
 
@@ -35,7 +39,7 @@ def render() -> None:
     with guarded():
         refresh.every(EVERY, _state)
     with guarded():
-        emergency.render_result()
+        emergency.render_result(EVERY)
     notice = st.session_state.pop("notice", None)
     if notice:
         st.toast(notice, duration="long")
@@ -53,13 +57,10 @@ def _pulse() -> None:
 
 
 def _scheduler_pill(scheduler: dict[str, Any]) -> str:
-    age = scheduler.get("age_seconds")
-    if not scheduler["alive"]:
-        return markup.pill("Scheduler not running", "lt-down")
-    if age is None:
-        return markup.pill("Scheduler alive", "lt-up")
-    tone = "lt-warn" if age > HEARTBEAT_LATE else "lt-up"
-    return markup.pill(f"Scheduler alive · heartbeat {duration(age)} ago", tone)
+    state = Liveness(scheduler["liveness"])
+    text, tone = PILLS[state]
+    beat = "" if state == Liveness.DEAD else f" · heartbeat {duration(scheduler['age_seconds'])} ago"
+    return markup.pill(text + beat, tone)
 
 
 @shown
@@ -68,8 +69,11 @@ def _state() -> None:
     system = reading.system()
     if system["halt"]:
         _halt_banner(system["halt"])
-    if not system["scheduler"]["alive"]:
-        _no_scheduler()
+    state = Liveness(system["scheduler"]["liveness"])
+    if state == Liveness.HUNG:
+        st.error(f"{control.hung(heartbeat.look(reading.home()))} Until then nothing is checked or sent.")
+    elif state == Liveness.DEAD:
+        _no_scheduler(system["scheduler"]["command"])
     alarms = system["alarms"]
     if alarms:
         newest = list(reversed(alarms))
@@ -89,13 +93,15 @@ def _halt_banner(halt: dict[str, Any]) -> None:
             dialogs.ask("rearm")
 
 
-def _no_scheduler() -> None:
+def _no_scheduler(command: int | None) -> None:
+    if command is not None:
+        st.caption(f"A command (process {command}) works under the scheduler's lock at the moment.")
     st.warning(
         "The scheduler is not running: nothing is checked, no order is sent and no request is answered. "
         "Start it with `python -m livetrading scheduler`, or here."
     )
     if st.button("Start scheduler", key="scheduler_start"):
         with st.spinner("Starting the scheduler …"):
-            pid, _ = control.start_scheduler(reading.home())
-        st.session_state["notice"] = f"The scheduler runs (process {pid})."
+            pid, started = control.start_scheduler(reading.home())
+        st.session_state["notice"] = f"The scheduler {'is started' if started else 'runs'} (process {pid})."
         st.rerun()

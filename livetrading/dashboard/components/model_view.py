@@ -5,10 +5,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from livetrading.core import drawdown_pause
 from livetrading.core.bars import to_rows
 from livetrading.core.card import ModelCard
+from livetrading.core.types import Limits
 from livetrading.dashboard import figures, markup, prices, reading
-from livetrading.dashboard.format import DASH, count, money, number, percent, plural, signed_percent, tone
+from livetrading.dashboard.format import DASH, count, markdown, money, number, percent, plural, signed_percent, tone
 
 from . import records
 
@@ -33,14 +35,21 @@ def render(card: ModelCard) -> None:
         f"{plural(card.opened, 'time')} for {card.symbol}. Trained on {card.train.start} to {card.train.end}, "
         f"{count(card.timesteps)} steps, seed {card.seed}, bars from {card.source}. {card.source_note}"
     )
-    measures, charts = st.columns([1, 2.4], gap="medium")
+    paused = pause_of(test)
+    if said := drawdown_pause.words(paused):
+        st.warning(markdown(said))
+    without = (paused or {}).get("without")
+    measures, charts = st.columns([1.25, 2] if without else [1, 2.4], gap="medium")
     with measures:
-        rows = rows_of(test["metrics"], test["buy_and_hold_metrics"])
-        st.html(markup.table(("Measure", card.agent_type, "Buy & hold"), rows))
+        rows = rows_of(test["metrics"], test["buy_and_hold_metrics"], without)
+        st.html(markup.table(("Measure", card.agent_type, *(["No limit"] if without else []), "Buy & hold"), rows))
     with charts:
         equity, trades, listed = st.tabs(["Equity and drawdown", "Trades on candles", "Trade list"])
         with equity:
-            figure = figures.equity_figure(test["equity"], test["buy_and_hold"], name=str(card.agent_type))
+            figure = figures.equity_figure(
+                test["equity"], test["buy_and_hold"], name=str(card.agent_type),
+                paused=paused["session"] if paused else None, unpaused=test.get("unpaused") or (),
+            )
             st.plotly_chart(figure, key=f"equity_{card.model_id}", theme=None, config=figures.CONFIG)
         with trades:
             _candles(card, test)
@@ -48,15 +57,24 @@ def render(card: ModelCard) -> None:
             records.trades_table(card.model_id, test["trades"], "The model did not trade in its test.")
 
 
-def rows_of(metrics: dict[str, Any], hold: dict[str, Any]) -> list[list[tuple[str, str] | str]]:
-    """One row a measure: its name, the model's value, buy-and-hold's."""
-    rows = []
+def pause_of(test: dict[str, Any]) -> dict[str, Any] | None:
+    """Where the drawdown limit paused this test; read off the equity of one that an earlier version ran."""
+    if "pause" in test["metrics"]:
+        return test["metrics"]["pause"]
+    return drawdown_pause.from_equity(test["equity"], Limits().max_drawdown)
+
+
+def rows_of(
+    metrics: dict[str, Any], hold: dict[str, Any], without: dict[str, Any] | None = None
+) -> list[list[tuple[str, str] | str]]:
+    """One row a measure: its name, the model's value, that without the drawdown limit if it paused, buy-and-hold's."""
+    columns = [metrics, *([without] if without else []), hold]
+    rows: list[list[tuple[str, str] | str]] = []
     for label, key, kind in MEASURES:
-        held = (DASH, "lt-muted") if key in ONLY_TRADED else _cell(hold.get(key), kind)
-        rows.append([label, _cell(metrics.get(key), kind), held])
-    error = metrics.get("sharpe_se")
-    if error is not None:
-        rows.insert(1, ["± standard error", (number(error), "lt-muted"), (number(hold.get("sharpe_se")), "lt-muted")])
+        cells = [_cell(column.get(key), kind) for column in columns]
+        rows.append([label, *cells[:-1], (DASH, "lt-muted") if key in ONLY_TRADED else cells[-1]])
+    if metrics.get("sharpe_se") is not None:
+        rows.insert(1, ["± standard error", *((number(column.get("sharpe_se")), "lt-muted") for column in columns)])
     return rows
 
 

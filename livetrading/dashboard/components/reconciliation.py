@@ -1,11 +1,11 @@
-"""Book and broker differ: both sides, and a person's two ways to resolve it."""
+"""Book and broker differ, in shares or in cash: both sides, and a person's ways to resolve it."""
 
 from typing import Any
 
 import streamlit as st
 
 from livetrading.dashboard import markup
-from livetrading.dashboard.format import count, markdown, plural
+from livetrading.dashboard.format import count, markdown, money, plural, signed_money
 from livetrading.dashboard.markup import Fact
 
 from . import dialogs
@@ -19,6 +19,7 @@ CHOICES = (
 
 def box(agent: Doc) -> None:
     """On an agent's detail, as long as they differ."""
+    _cash_box(agent)
     found = agent.get("reconciliation")
     if not found:
         return
@@ -30,6 +31,41 @@ def box(agent: Doc) -> None:
             for kind, label, text in CHOICES:
                 if st.button(label, key=f"{kind}_{agent_id}", help=text):
                     dialogs.ask(kind, agent_id=agent_id)
+
+
+def _cash_box(agent: Doc) -> None:
+    """How the account's cash is made up; with a button while a part of it is unexplained."""
+    cash = agent.get("account_cash")
+    if not cash or not (cash["text"] or cash["due"]):
+        return
+    agent_id = agent["agent_id"]
+    with st.container(border=True, key=f"cash_{agent_id}"):
+        title = "The account's cash is not explained" if cash["text"] else "Dividends on their way"
+        said = f"{cash['text']}. It may be interest, a deposit, a trade by hand; or a fill that was booked by an estimate."
+        st.html(markup.heading(title) + (markup.notes([said]) if cash["text"] else "") + markup.facts(cash_facts(cash)))
+        if cash["text"] and st.button("It is mine …", key=f"confirm_cash_{agent_id}",
+                                      help="Counts the unexplained amount as your own: unmanaged cash."):
+            dialogs.ask("confirm_cash", agent_id=agent_id, difference=cash["unexplained"])
+
+
+def cash_facts(cash: Doc) -> list[Fact]:
+    """Both sides, and what is a person's."""
+    due = sum(item["amount"] for item in cash["due"])
+    return [
+        Fact("Cash of the account", money(cash["cash"]), f"after {cash['session']}"),
+        Fact("Explained", money(cash["explained"]), "by fills, fees, dividends and what is yours"),
+        Fact("Unexplained", signed_money(cash["unexplained"])),
+        Fact("Unmanaged", money(cash["unmanaged"]), "yours, never counted as an agent's"),
+        *([Fact("Dividends due", money(due), "booked on the ex-date, not in the cash yet")] if due else []),
+    ]
+
+
+def confirming(agent: Doc, difference: float) -> str:
+    """What confirming will do."""
+    return markdown(
+        f"**{signed_money(difference)}** of the account's cash is not explained by any agent's fills, fees or dividends."
+        " Confirming counts exactly this amount as yours: unmanaged cash. What changes later is asked about again."
+    )
 
 
 def notes(agent: Doc) -> list[str]:

@@ -53,7 +53,8 @@ def _models() -> None:
 
 def _label(card: ModelCard) -> str:
     sharpe = card.metrics["test"].get("sharpe_ratio")
-    return f"{card.model_id}  ·  Sharpe {number(sharpe)}"
+    paused = card.metrics["test"].get("pause")
+    return f"{card.model_id}  ·  Sharpe {number(sharpe)}" + (f"  ·  paused {paused['session']}" if paused else "")
 
 
 def _list(cards: list[ModelCard]) -> str:

@@ -22,10 +22,11 @@ from livetrading.adapters.brokers.ibkr_orders import Instrument
 from livetrading.adapters.calendar import calendar
 from livetrading.cli.main import main
 from livetrading.core.errors import BadBars, Refused, Unavailable
+from livetrading.execution import bar_check
 from livetrading.core.features import PRICE_SET, READS_VOLUME
 from livetrading.execution.fetching import Beside
 from livetrading.execution.series import Series
-from tests.doubles.ibkr import NOW, VERSIONS, await_that, config, connected, entry, exit_, stop
+from tests.doubles.ibkr import NOW, VERSIONS, any_account, await_that, config, connected, entry, exit_, stop
 from tests.doubles.ibkr_bars import Events, as_traded, ibs
 from tests.doubles.models import make_card
 from tests.doubles.tws import TwsDouble
@@ -77,6 +78,13 @@ def test_one_question_makes_a_connection_of_its_own_and_leaves_none(home, tws, y
     assert [fields[2] for fields in asked(tws, CONNECT)] == ["19"]  # the scheduler has 17, tests of the connection 18
     assert [fields[17] for fields in asked(tws, BARS)] == ["20 Y"]
     assert tws.order_bytes() == 0
+    nobody_left(tws)
+
+
+def test_a_deployment_asks_for_as_much_as_an_evening_does_and_leaves_no_connection(home, tws, yahoo):
+    reach, _ = bar_check.read("ibkr", home / "cache", "AAPL", EVENING)
+    assert reach.current and reach.source == "ibkr"
+    assert [fields[17] for fields in asked(tws, BARS)] == ["3 Y"]
     nobody_left(tws)
 
 
@@ -144,7 +152,7 @@ def test_a_process_that_leaves_the_line_open_ends_at_once_and_quietly(home, tws,
 
 
 def refused_everywhere(connection: IbkrConnection) -> None:
-    tna = IbkrBroker(connection, "PPO_TNA_001", Instrument("TNA", 38708990, "ARCA"))
+    tna = IbkrBroker(connection, "PPO_TNA_001", Instrument("TNA", 38708990, "ARCA"), gate=any_account)
     attempts: list[Callable[[], Any]] = [
         lambda: tna.submit(entry(), stop(), NOW), lambda: tna.submit(exit_(), None, NOW),
         lambda: tna.cancel(stop().ref, NOW), lambda: connection.cancel([entry().ref]), connection.cancel_everything,

@@ -1,5 +1,6 @@
 """The real yfinance against Yahoo's chart endpoint on a loopback socket."""
 
+import os
 import re
 from datetime import UTC, date, datetime
 
@@ -237,3 +238,15 @@ def test_what_is_no_ticker_asks_nobody(yahoo, source, symbol):
     with pytest.raises(BadInput):
         source.daily(symbol, now=LATER)
     assert yahoo.charts == []
+
+
+def test_what_yahoo_and_its_library_leave_on_disk_is_their_owners_alone(yahoo, tmp_path, apple):
+    before = os.umask(0o022)
+    try:
+        yahoo.serve("AAPL", apple)
+        open_source("yahoo", tmp_path / "cache").daily("AAPL", now=LATER.replace(year=2021, month=1, day=2))
+    finally:
+        os.umask(before)
+    left = [path for path in (tmp_path / "cache").rglob("*")]
+    assert {path.name for path in left} >= {"yahoo", "AAPL.json", "yfinance"}
+    assert [f"{path.stat().st_mode:o} {path}" for path in left if path.stat().st_mode & 0o077] == []

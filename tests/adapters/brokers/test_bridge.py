@@ -2,14 +2,17 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from livetrading.adapters.brokers.bridge import UNKNOWN, InterReactBridgeAdapter
-from livetrading.core.errors import Refused, Unavailable
+from livetrading.core.errors import BadInput, LivetradingError, Refused, Unavailable
 from tests.doubles.ibkr import NOW, entry, stop
 
 
@@ -51,7 +54,7 @@ def _handler(double: BridgeDouble) -> type[BaseHTTPRequestHandler]:
             return self.answer(double.status, double.answers[self.path])
 
         def answer(self, status: int, body: Any) -> None:
-            data = (json.dumps(body) if not isinstance(body, str) else body).encode()
+            data = body if isinstance(body, bytes) else (json.dumps(body) if not isinstance(body, str) else body).encode()
             self.send_response(status if body is not None else 404)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
@@ -151,3 +154,119 @@ def test_an_answer_that_is_no_json_is_unavailable(bridge, double):
     double.answers["/accounts"] = "<html>"
     with pytest.raises(Unavailable, match="no JSON"):
         bridge.accounts()
+
+
+@pytest.mark.parametrize("symbol", ["", "IN TC;", "../x", "ABCDEFGHIJKL", None, 5, "IN\nTC"])
+def test_a_symbol_that_is_no_ticker_is_not_posted(bridge, double, symbol):
+    answer = bridge.place_order(symbol, "BUY", 10, "MKT")
+    assert (answer["success"], "ticker symbol" in answer["error"], double.orders) == (False, True, [])
+    with pytest.raises(BadInput, match="ticker symbol"):
+        bridge.historical(symbol)
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize("quantity", [NAN, INF, -INF, "10", None, True, -1, 10**30, 1e300, 1.5])
+def test_a_quantity_that_is_no_whole_number_of_shares_is_not_posted(bridge, double, quantity):
+    answer = bridge.place_order("AAPL", "BUY", quantity, "MKT")
+    assert (answer["success"], "whole shares" in answer["error"], double.orders) == (False, True, [])
+
+
+@pytest.mark.parametrize("price", [NAN, INF, 0, -1.0, "90", True, 10**400])
+def test_a_price_that_is_no_number_above_zero_is_not_posted(bridge, double, price):
+    for kind in ({"limit_price": price}, {"stop_price": price}):
+        answer = bridge.place_order("AAPL", "BUY", 10, "MKT", **kind)
+        assert (answer["success"], "number above 0" in answer["error"], double.orders) == (False, True, [])
+
+
+@pytest.mark.parametrize(("action", "kind"), [(None, "MKT"), (1, "MKT"), ("BUY", None), ("BUY", 7)])
+def test_an_action_or_a_type_that_is_no_text_is_an_error_and_not_sent(bridge, double, action, kind):
+    assert bridge.place_order("AAPL", action, 10, kind)["success"] is False and not double.orders
+
+
+@pytest.mark.parametrize(("told", "kind", "words"), [
+    ("many", Unavailable, "no number"), ("", Unavailable, "no number"), (None, Unavailable, "no number"),
+    ("1e999", Unavailable, "no number"), (True, Unavailable, "no number"), (0.5, Refused, "whole shares"),
+    ("2.25", Refused, "whole shares")])
+def test_a_position_that_is_no_whole_number_is_refused_with_a_word_and_never_cut_off(bridge, double, told, kind, words):
+    double.answers["/portfolio"] = [{"symbol": "TSLA", "position": told}]
+    with pytest.raises(kind, match=words):
+        bridge.portfolio()
+    with pytest.raises(kind, match=words):
+        bridge.position("TSLA")
+
+
+@pytest.mark.parametrize("text", [
+    "null", "7", '"x"', '{"value": {}}', "NaN", "Infinity", '[{"symbol": "A", "position": NaN}]', b"\xff\xfe", "[" * 100_000,
+    "9" * 5_000, "[7]", "[null]", '[{"position": 1}]', '[{"symbol": ["A"], "position": 1}]'])
+def test_an_answer_of_another_shape_is_unavailable_and_never_an_empty_account(bridge, double, text):
+    double.answers["/portfolio"] = double.answers["/accounts"] = double.answers["/account"] = text
+    for ask in (bridge.portfolio, bridge.accounts, bridge.account):
+        if (ask, text) != (bridge.accounts, '[{"position": 1}]'):
+            with pytest.raises(Unavailable):
+                ask()
+    assert bridge.place_order("AAPL", "BUY", 1, "MKT")["success"] is False and not double.orders
+
+
+def test_bars_with_a_price_that_is_none_are_unavailable(bridge, double):
+    for price in (0, -1, "x", None, "Infinity"):
+        double.answers["/historical"] = {"bars": [{"Date": "20240603", "Close": price}]}
+        with pytest.raises(Unavailable, match="a bar's close"):
+            bridge.historical("INTC")
+
+
+def test_values_that_are_no_numbers_are_absent(bridge, double):
+    for value in ("NaN", "n/a", "", "inf", None):
+        double.answers["/account"] = {"NetLiquidation": value, "TotalCashValue": "1"}
+        with pytest.raises(Unavailable, match="as numbers"):
+            bridge.account()
+
+
+def test_an_answer_that_does_not_end_is_given_up_in_time(double):
+    """Each byte comes before the socket's own time-out, and the last one never."""
+
+    def drip(handler: Any, status: int, body: Any) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        for _ in range(100):
+            handler.wfile.write(b" ")
+            handler.wfile.flush()
+            time.sleep(0.05)
+
+    double._server.RequestHandlerClass.answer = drip
+    before = time.monotonic()
+    with pytest.raises(Unavailable, match="did not end"):
+        InterReactBridgeAdapter("127.0.0.1", double.port, timeout=0.3).portfolio()
+    assert time.monotonic() - before < 3
+
+
+@pytest.mark.parametrize("host", ["tws..local", "a b", "", "x" * 300])
+def test_an_address_that_cannot_be_one_is_unavailable(host):
+    with pytest.raises(Unavailable, match="does not answer"):
+        InterReactBridgeAdapter(host, 5080, timeout=1).portfolio()
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["DU1234567", "NaN", "1e999", "7"]),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.sampled_from(["value", "symbol", "position", "tag", "currency", "account", "bars", "close",
+                                       "NetLiquidation", "TotalCashValue", "success", "error", "status"]), inner, max_size=4),
+    max_leaves=12)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(answer=anything, raw=st.binary(max_size=20) | st.none(), status=st.sampled_from([200, 400, 500]))
+def test_whatever_it_answers_nothing_but_an_error_of_ours_comes_out(bridge, double, answer, raw, status):
+    for path in double.answers:
+        double.answers[path] = json.dumps(answer) if raw is None else raw
+    double.status = status
+    for ask in (bridge.health, bridge.connection_status, bridge.accounts, bridge.account, bridge.portfolio,
+                lambda: bridge.position("AAPL"), lambda: bridge.historical("AAPL")):
+        try:
+            ask()
+        except LivetradingError as error:
+            assert "\n" not in str(error)
+    assert set(bridge.place_order("AAPL", "BUY", 1)) == {"success", "error"}
+    double.answers["/accounts"] = ["DU1234567"]
+    assert set(bridge.place_order("AAPL", "BUY", 1)) == {"success", "error"}

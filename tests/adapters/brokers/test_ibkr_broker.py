@@ -251,9 +251,9 @@ def test_executions_are_given_until_the_book_holds_them(tws, connection, tna):
     tws.happen(lambda ledger: ledger.auction("TNA", 100.5, 4))
     tws.happen(lambda ledger: ledger.auction("TNA", 101.0))
     becomes(tna, entry().ref, OrderState.FILLED)
-    booked = IbkrBroker(connection, AGENT, tna.instrument, booked=lambda ref: 4 if ref == entry().ref else 0)
+    booked = broker(connection, booked=lambda ref: 4 if ref == entry().ref else 0)
     assert [(e.qty, e.price) for e in booked.executions()] == [(6, 101.0)]
-    other_agent = IbkrBroker(connection, "PPO_TNA_002", tna.instrument)
+    other_agent = broker(connection, "PPO_TNA_002")
     assert other_agent.executions() == []
 
 
@@ -263,7 +263,7 @@ def test_a_commission_that_never_comes_is_estimated_and_said_to_be(tws, connecti
     tws.happen(lambda ledger: ledger.market("TNA", 100.0))
     with impatient(connection, commission=0.1):
         (fill,) = await_that(tna.executions)
-    assert (fill.fee, fill.final) == (2.0, False)
+    assert (fill.fee, fill.final) == (pytest.approx(2.0 + 40_000 * 27.80 / 1e6 + 400 * 0.000166), False)  # a sale pays SEC and FINRA
 
 
 def test_an_agents_position_leaves_out_what_is_not_its_own(tws, connection):
@@ -295,3 +295,23 @@ def test_another_contract_under_the_same_symbol_is_refused(tws, connection):
 def test_the_account_is_valued_by_the_broker(connection):
     figures = connection.account()
     assert (figures.number, figures.net_liquidation, figures.currency, figures.cash_usd) == ("DU1234567", 100_000.0, "USD", 100_000.0)
+
+
+# -- the account -------------------------------------------------------------------
+
+
+def test_a_broker_without_a_gate_cannot_be_made(connection, tna):
+    with pytest.raises(TypeError, match="gate"):
+        IbkrBroker(connection, AGENT, tna.instrument)
+
+
+def test_a_gate_that_refuses_lets_no_byte_of_an_order_out(tws, connection, tna):
+    def closed(number: str) -> None:
+        raise Refused(f"TWS trades {number}.")
+
+    before = tws.order_bytes()
+    shut = IbkrBroker(connection, AGENT, tna.instrument, gate=closed)
+    for act in (lambda: shut.submit(entry(), stop(), NOW), lambda: shut.cancel(entry().ref, NOW), shut.position):
+        with pytest.raises(Refused, match="TWS trades DU"):
+            act()
+    assert tws.order_bytes() == before

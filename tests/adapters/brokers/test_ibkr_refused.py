@@ -5,7 +5,7 @@ import pytest
 from livetrading.adapters.brokers.ibkr import IbkrBroker, IbkrConnection
 from livetrading.adapters.brokers.ibkr_orders import Instrument
 from livetrading.core.errors import Unavailable
-from tests.doubles.ibkr import DEADLINE, NOW, VERSIONS, await_that, config, connected, entry, exit_, stop
+from tests.doubles.ibkr import DEADLINE, NOW, VERSIONS, any_account, await_that, config, connected, entry, exit_, stop
 from tests.doubles.tws import TwsDouble
 
 TNA = Instrument("TNA", 38708990, "ARCA")
@@ -17,7 +17,7 @@ def refused(tws: TwsDouble, **settings) -> str:
     with IbkrConnection(config(tws, **settings)) as connection:
         health = connection.wait_ready(DEADLINE)
         assert (health.ready, health.state) == (False, "refused")
-        tna = IbkrBroker(connection, "PPO_TNA_001", TNA)
+        tna = IbkrBroker(connection, "PPO_TNA_001", TNA, gate=any_account)
         for ticket, child in ((entry(), stop()), (exit_(), None)):
             with pytest.raises(Unavailable):
                 tna.submit(ticket, child, NOW)
@@ -84,7 +84,7 @@ def test_nothing_is_sent_near_the_gateways_restart():
         with IbkrConnection(settings, clock=lambda: NOW) as connection:
             assert connection.wait_ready(DEADLINE).ready
             with pytest.raises(Unavailable, match="Gateway restarts at 13:00"):
-                IbkrBroker(connection, "PPO_TNA_001", TNA).submit(entry(), stop(), NOW)
+                IbkrBroker(connection, "PPO_TNA_001", TNA, gate=any_account).submit(entry(), stop(), NOW)
             assert tws.order_bytes() == 0
 
 

@@ -1,5 +1,6 @@
 """States come from statements; every share of a fill is accounted for once."""
 
+import math
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from livetrading.adapters.brokers.ibkr_numbers import UNSET
 from livetrading.adapters.brokers.ibkr_register import Done, Register, missing
 from livetrading.core.orders import OrderState
 
@@ -29,7 +31,7 @@ CONTRACT = SimpleNamespace(conId=5)
 
 def execution(exec_id="e.1.01.01", shares=10.0, cum=10.0, price=100.0, perm=7, ref="A:b:entry:1"):
     return SimpleNamespace(execId=exec_id, permId=perm, orderRef=ref, acctNumber="DU1", shares=shares, cumQty=cum,
-                           price=price, time=AT)
+                           price=price, time=AT, side="BOT")
 
 
 def heard(status, filled=0.0, confirmed=True, **more):
@@ -116,13 +118,53 @@ def test_a_working_order_hides_an_ended_one_under_the_same_key():
     assert register.doubled() == ["A:b:entry:1"]
 
 
-def test_an_execution_counts_once_and_a_correction_is_not_a_second_fill():
+def test_an_execution_counts_once_and_its_highest_report_states_it():
+    """A correction carries a higher number behind the last dot; it can come first, twice and out of order."""
+    register = Register()
+    for number, price in ((2, 100.5), (1, 100.0), (2, 100.5), (4, 99.0), (3, 98.0)):
+        register.execution(execution(f"e.1.01.{number:02d}", price=price))
+    register.execution(execution("e.2.01.01", price=7.0))  # another fill
+    assert [(e.exec_id, e.price) for e in register.executions.values()] == [("e.1.01.04", 99.0), ("e.2.01.01", 7.0)]
+
+
+@pytest.mark.parametrize("unknown", [UNSET, -1.0, math.nan, math.inf, -math.inf])
+def test_a_fee_is_unknown_until_a_value_comes_and_then_the_last_value_counts(unknown):
     register = Register()
     register.execution(execution())
+    register.commission("e.1.01.01", unknown)
+    assert register.fee("e.1.01.01") is None and "e.1.01.01" in register.commissions
+    for stated in (1.0, 0.0, -0.35, 1.25):  # a rebate is a negative fee, nothing is one too
+        register.commission("e.1.01.01", stated)
+        register.commission("e.1.01.01", unknown)
+        assert register.fee("e.1.01.01") == stated
+
+
+def test_a_fee_that_none_can_be_or_in_another_currency_is_unknown():
+    register = Register()
+    register.execution(execution())  # worth 1,000 USD
+    for amount, currency in ((51.0, "USD"), (-51.0, "USD"), (1.0, "EUR"), (1e300, "USD")):
+        register.commission("e.1.01.01", amount, currency)
+        assert register.fee("e.1.01.01") is None
+    register.commission("e.1.01.01", 49.0)
+    assert register.fee("e.1.01.01") == 49.0
+
+
+def test_a_corrected_executions_own_commission_takes_the_place_of_the_first():
+    register = Register()
     register.execution(execution())
-    register.execution(execution("e.1.01.02", price=100.5))
-    assert [e.price for e in register.executions.values()] == [100.0]
-    assert "corrected" in register.corrections[0]
+    register.commission("e.1.01.01", 1.0)
+    register.execution(execution("e.1.01.02", price=101.0))
+    assert register.fee("e.1.01.02") == 1.0
+    register.commission("e.1.01.02", 1.5)
+    register.commission("e.1.01.01", 1.0)  # told again
+    assert register.fee("e.1.01.01") == register.fee("e.1.01.02") == 1.5
+
+
+@pytest.mark.parametrize("price", [math.nan, math.inf, 0.0, -3.0, UNSET])
+def test_a_price_that_is_none_is_a_price_that_is_not_told(price):
+    register = Register()
+    register.execution(execution(price=price))
+    assert [e.price for e in register.executions.values()] == [0.0]
 
 
 def test_a_completed_order_of_another_day_tells_count_and_session():
@@ -154,3 +196,10 @@ def test_book_executions_and_gaps_cover_every_share_exactly_once(parts, data):
     new = [(a, b) for a, b in listed if b > booked]
     covered = sorted([x for a, b in [(0, booked), *new, *gaps] for x in range(a, b)])
     assert covered == list(range(bounds[-1]))
+
+
+@pytest.mark.parametrize("average", [math.nan, UNSET, -1.0, math.inf])
+def test_an_average_price_that_is_none_does_not_take_the_place_of_one(average):
+    register, _ = heard("Submitted", 4.0)
+    register.status(7, "Filled", 10.0, average, "")
+    assert register.statements[7].avg_price == 100.0

@@ -15,6 +15,10 @@ class Fault:
     ``swallow`` (lost, the connection lives), ``mute`` (acted on, nothing said),
     and for orders ``reject``, ``reject_held``, ``reject_inactive``, ``vanish``
     and ``grumble`` (an error, and yet it works), for cancels ``refuse`` and ``stall`` (pending for ever). ``skip`` messages pass before it.
+
+    For questions, whose answer ends with a marker: ``no_end`` (everything but the marker),
+    ``end_first`` (the marker, then what it ends), ``twice`` (all of it again), ``end_twice`` (the
+    marker again, when the next question of the kind has come) and ``late`` (after ``seconds``).
     """
 
     kind: str
@@ -23,6 +27,21 @@ class Fault:
     times: int = 1
     text: str = "Order rejected - reason:the double says no"
     only: Callable[[list[str]], bool] = lambda fields: True
+    seconds: float = 0.0
+
+
+ANSWERS = frozenset({"no_end", "end_first", "twice", "end_twice", "late"})
+
+
+@dataclass
+class Spoil:
+    """A field of a message of TWS holds something else: '', 'n/a', NaN …, where ``only`` says so, ``times`` times."""
+
+    message: int
+    field: int
+    value: str
+    only: Callable[[list[str]], bool] = lambda fields: True
+    times: int = 1_000_000_000
 
 
 @dataclass
@@ -32,6 +51,7 @@ class Faults:
     waiting: list[Fault] = field(default_factory=list)
     silent: set[int] = field(default_factory=set)
     """Message ids that are never answered."""
+    spoils: list[Spoil] = field(default_factory=list)
 
     def add(self, *faults: Fault) -> None:
         self.waiting.extend(faults)
@@ -51,3 +71,12 @@ class Faults:
                 self.waiting.remove(fault)
             return fault
         return None
+
+    def spoiled(self, fields: list[str]) -> list[str]:
+        """A message of TWS as it leaves."""
+        changed = list(fields)
+        for spoil in self.spoils:
+            if changed[:1] == [str(spoil.message)] and spoil.only(fields) and spoil.times > 0:
+                spoil.times -= 1
+                changed[spoil.field] = spoil.value
+        return changed

@@ -7,7 +7,7 @@ of this project; here it is simply what the double does.
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -86,11 +86,16 @@ class Ledger:
     clock: Callable[[], datetime]
     account: str = "DU1234567"
     cash: float = 100_000.0
+    currency: str = "USD"
     listings: dict[str, Listing] = field(default_factory=dict)
     orders: list[Order] = field(default_factory=list)
     fills: list[Fill] = field(default_factory=list)
     positions: dict[int, tuple[float, float]] = field(default_factory=dict)
     keeps_untransmitted: bool = False
+    unlisted: set[str] = field(default_factory=set)
+    """Executions that are not told when the day's are asked for."""
+    commission_of: Callable[[Order, float, float], float] = lambda order, qty, price: max(1.0, 0.005 * qty)
+    """What is charged for a fill of so many shares at a price."""
     _perm: Any = field(default_factory=lambda: itertools.count(700_001))
     _exec: Any = field(default_factory=lambda: itertools.count(1))
 
@@ -225,7 +230,7 @@ class Ledger:
         if order.status == "Filled":
             order.done_at, order.why_held = self.clock(), ""
         exec_id = f"0000e0d5.{next(self._exec):08x}.01.01"
-        made = Fill(exec_id, order, self.clock(), qty, price, cum, order.avg, max(1.0, 0.005 * qty))
+        made = Fill(exec_id, order, self.clock(), qty, price, cum, order.avg, self.commission_of(order, qty, price))
         self.fills.append(made)
         signed = qty if order.action == "BUY" else -qty
         held, cost = self.positions.get(order.listing.con_id, (0.0, 0.0))
@@ -236,6 +241,22 @@ class Ledger:
         events: list[Event] = [("exec", made), ("open", order), ("status", order), ("commission", made),
                                ("position", order.listing)]
         return [*events, *self._wake(order)]
+
+    def correct(self, exec_id: str, price: float | None = None, qty: float | None = None, number: int = 0) -> list[Event]:
+        """The exchange corrects an execution: the same id with another number behind its last dot. Cash and
+        position follow; ``qty`` 0 takes it back."""
+        before = max((f for f in self.fills if f.exec_id.rpartition(".")[0] == exec_id.rpartition(".")[0]), key=lambda f: f.exec_id)
+        root, _, last = before.exec_id.rpartition(".")
+        after = replace(
+            before, exec_id=f"{root}.{number or int(last) + 1:02d}", price=before.price if price is None else price,
+            qty=before.qty if qty is None else qty, cum=before.cum + (0 if qty is None else qty - before.qty),
+        )
+        self.fills.append(after)
+        signed = 1 if before.order.action == "BUY" else -1
+        held, cost = self.positions[before.order.listing.con_id]
+        self.positions[before.order.listing.con_id] = (held + signed * (after.qty - before.qty), cost)
+        self.cash -= signed * (after.qty * after.price - before.qty * before.price)
+        return [("exec", after), ("commission", after), ("position", before.order.listing)]
 
     def _wake(self, parent: Order) -> list[Event]:
         events: list[Event] = []
@@ -256,7 +277,7 @@ class Ledger:
 
     def todays_fills(self) -> list[Fill]:
         today = self.clock().astimezone(NEW_YORK).date()
-        return [f for f in self.fills if f.at.astimezone(NEW_YORK).date() == today]
+        return [f for f in self.fills if f.at.astimezone(NEW_YORK).date() == today and f.exec_id not in self.unlisted]
 
     def holds(self, symbol: str) -> int:
         return int(self.positions.get(self.listings[symbol].con_id, (0.0, 0.0))[0])

@@ -118,17 +118,19 @@ def execution(version: int, request: int | str, fill: Fill, when: str) -> bytes:
     )
 
 
-def commission(fill: Fill) -> bytes:
-    return frame(59, 1, fill.exec_id, fill.commission, "USD", UNSET_DOUBLE, UNSET_DOUBLE, 0)
+def commission(fill: Fill, stated: Any = None) -> bytes:
+    """``stated`` in place of what is charged: a mark for unknown, nothing, or a wrong number."""
+    return frame(59, 1, fill.exec_id, fill.commission if stated is None else stated, "USD", UNSET_DOUBLE, UNSET_DOUBLE, 0)
 
 
 def account_values(ledger: Ledger) -> list[tuple[str, str, str]]:
     """(tag, value, currency)."""
     worth = sum(qty * cost for qty, cost in ledger.positions.values())
+    own = ledger.currency
     return [
-        ("NetLiquidation", f"{ledger.cash + worth:.2f}", "USD"), ("TotalCashValue", f"{ledger.cash:.2f}", "USD"),
-        ("CashBalance", f"{ledger.cash:.2f}", "USD"), ("CashBalance", f"{ledger.cash:.2f}", "BASE"),
-        ("BuyingPower", f"{4 * ledger.cash:.2f}", "USD"),
+        ("NetLiquidation", f"{ledger.cash + worth:.2f}", own), ("TotalCashValue", f"{ledger.cash:.2f}", own),
+        ("CashBalance", f"{ledger.cash:.2f}", own), ("CashBalance", f"{ledger.cash:.2f}", "BASE"),
+        ("BuyingPower", f"{4 * ledger.cash:.2f}", own),
     ]
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from .faults import CANCEL_ORDER, PLACE_ORDER, Fault, Faults
 from .ledger import Event, Ledger, Listing
+from .manners import Manners
 from .session import Session
 from .wire import frame, greeting, read_payload, split
 
@@ -52,7 +53,12 @@ class TwsDouble:
         self.naive_times, self.zone, self.commissions = False, "US/Eastern", True
         self.fills_at: float | None = None
         """The price at which day orders fill the moment they work."""
+        self.manners = Manners()
+        self.stated_fee: Callable[[Any], Any] = lambda fill: None
+        """What commission reports say of a fill, None for what is charged."""
         self.muted: Session | None = None
+        self.notices: list[tuple[int, str]] = []
+        """Said to every client at its start."""
         self.watchers: list[Callable[[Ledger], None]] = []
         """Called after everything that changed the account."""
         self.port = 0
@@ -132,6 +138,9 @@ class TwsDouble:
             for session in self.sessions:
                 if session is not self.muted and self.link:
                     session.tell(event)
+        for session in self.sessions:
+            if session is not self.muted and self.link:
+                session.tell_values()
 
     def happen(self, act: Callable[[Ledger], list[Event]]) -> None:
         """Something happens at the broker: an auction, a trade, an expiry."""

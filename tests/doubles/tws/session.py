@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import messages
-from .faults import CANCEL_ORDER, GLOBAL_CANCEL, PLACE_ORDER, Fault
+from .faults import ANSWERS, CANCEL_ORDER, GLOBAL_CANCEL, PLACE_ORDER, Fault
 from .ledger import Event, Order
-from .wire import frame
+from .wire import frame, split
 
 if TYPE_CHECKING:
     from .server import TwsDouble
@@ -22,7 +22,11 @@ class Session:
     def __init__(self, tws: "TwsDouble", writer: asyncio.StreamWriter, version: int) -> None:
         self.tws, self.writer, self.version = tws, writer, version
         self.client_id = -1
-        self.positions = False
+        self.positions, self.values = False, ""
+        """Whether positions are pushed, and the values that were told last."""
+        self._kept: list[bytes] | None = None
+        self._marker: dict[int, bytes] = {}
+        """Markers that are said again before the next answer of their kind."""
         self._handlers: dict[int, Callable[[list[str]], None]] = {
             3: self._place, 4: self._cancel, 5: self._open_orders, 6: self._account_updates, 7: self._executions,
             8: self._ids, 9: self._contract, 15: lambda f: None, 16: self._all_open_orders, 20: self._history,
@@ -32,8 +36,35 @@ class Session:
         }
 
     def send(self, *frames: bytes) -> None:
-        if not self.writer.is_closing():
-            self.writer.write(b"".join(frames))
+        if self.tws.faults.spoils:
+            frames = tuple(frame(*self.tws.faults.spoiled(split(f[4:]))) for f in frames)
+        if self._kept is not None:
+            self._kept += frames
+            return
+        for piece in self.tws.manners.pieces(b"".join(frames)):
+            if not self.writer.is_closing():
+                self.writer.write(piece)
+
+    def push(self, message: bytes, kind: str) -> None:
+        """What nobody asked for: it may come twice, late, or in another order."""
+        self.tws.manners.push(self, message, kind)
+
+    def _answer(self, fields: list[str], fault: Fault) -> None:
+        """The answer to a question, as the fault has it: its last message is the marker that ends it."""
+        self._kept = kept = []
+        try:
+            self._handlers[int(fields[0])](fields)
+        finally:
+            self._kept = None
+        items, end = kept[:-1], kept[-1]
+        order = {
+            "no_end": items, "end_first": [end, *items], "twice": [*kept, *kept], "end_twice": kept, "late": [],
+        }[fault.kind]
+        if fault.kind == "end_twice":
+            self._marker[int(fields[0])] = end
+        if fault.kind == "late":
+            asyncio.get_running_loop().call_later(fault.seconds, lambda: self.send(*kept))
+        self.send(*order)
 
     def say(self, *fields: Any) -> None:
         self.send(frame(*fields))
@@ -47,6 +78,8 @@ class Session:
     def receive(self, fields: list[str]) -> None:
         """Act on one message, with the fault that waits for it."""
         message = int(fields[0])
+        if message in self._marker:
+            self.send(self._marker.pop(message))
         fault = self.tws.faults.take(message, fields)
         kind = fault.kind if fault else ""
         if kind == "drop_before":
@@ -64,6 +97,8 @@ class Session:
             finally:
                 self.tws.muted = None
             return self.drop() if kind == "drop_after" else None
+        if kind in ANSWERS and fault is not None:
+            return self._answer(fields, fault)
         if kind == "grumble":
             self.error(int(fields[1]), 201, fault.text if fault else "")
             fault = None
@@ -83,7 +118,8 @@ class Session:
         self.say(15, 1, ",".join(self.tws.accounts))
         self._ids(fields)
         for code, text in ((2104, "Market data farm connection is OK:usfarm"),
-                           (2106, "HMDS data farm connection is OK:ushmds"), (2158, "Sec-def data farm connection is OK:secdefil")):
+                           (2106, "HMDS data farm connection is OK:ushmds"), (2158, "Sec-def data farm connection is OK:secdefil"),
+                           *self.tws.notices):
             self.error(-1, code, text)
         if not self.tws.link:
             self.error(-1, 2110, "Connectivity between TWS and server is broken. It will be restored automatically.")
@@ -99,20 +135,31 @@ class Session:
     def _positions(self, fields: list[str]) -> None:
         self.positions = True
         for listing in self.tws.ledger.listings.values():
-            self.position(listing.con_id)
+            self.position(listing.con_id, asked=True)
         self.say(62, 1)
 
     def _no_positions(self, fields: list[str]) -> None:
         self.positions = False
 
-    def position(self, con_id: int) -> None:
+    def position(self, con_id: int, asked: bool = False) -> None:
         ledger = self.tws.ledger
         listing = next(x for x in ledger.listings.values() if x.con_id == con_id)
         if self.positions and con_id in ledger.positions:
-            self.send(messages.position(ledger.account, listing, *ledger.positions[con_id]))
+            put = self.send if asked else lambda frame: self.push(frame, "position")
+            put(messages.position(ledger.account, listing, *ledger.positions[con_id]))
+
+    def tell_values(self) -> None:
+        """Account values are pushed when they have changed, to whoever asked for them."""
+        ledger = self.tws.ledger
+        now = str(messages.account_values(ledger))
+        if self.values not in ("", now):
+            self.values = now
+            for tag, value, currency in messages.account_values(ledger):
+                self.say(6, 2, tag, value, currency, ledger.account)
 
     def _account_updates(self, fields: list[str]) -> None:
         ledger = self.tws.ledger
+        self.values = str(messages.account_values(ledger))
         for tag, value, currency in messages.account_values(ledger):
             self.say(6, 2, tag, value, currency, ledger.account)
         for listing in ledger.listings.values():
@@ -193,7 +240,7 @@ class Session:
 
     def _executions(self, fields: list[str]) -> None:
         for fill in self.tws.ledger.todays_fills():
-            told = [messages.commission(fill)] if self.tws.commissions else []
+            told = [messages.commission(fill, self.tws.stated_fee(fill))] if self.tws.commissions else []
             self.send(self._execution(fields[2], fill), *told)
         self.say(55, 1, fields[2])
 
@@ -215,9 +262,9 @@ class Session:
         if owner.client_id != self.client_id:
             return None
         say = {
-            "open": lambda: self.send(messages.open_order(self.version, subject)),
-            "status": lambda: self.send(messages.order_status(subject)),
-            "exec": lambda: self.send(self._execution(-1, subject)),
-            "commission": lambda: self.send(messages.commission(subject)) if self.tws.commissions else None,
+            "open": lambda: self.push(messages.open_order(self.version, subject), kind),
+            "status": lambda: self.push(messages.order_status(subject), kind),
+            "exec": lambda: self.push(self._execution(-1, subject), kind),
+            "commission": lambda: self.push(messages.commission(subject, self.tws.stated_fee(subject)), kind) if self.tws.commissions else None,
         }
         return say[kind]()

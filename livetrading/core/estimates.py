@@ -1,0 +1,34 @@
+"""What a trade will have cost before its broker states it, and what no statement of a price or fee can be."""
+
+import math
+from datetime import date
+
+import numpy as np
+
+from . import fees, rules
+from .types import Costs
+
+HIGHEST_PRICE = 1e7
+"""USD a share: no US stock has come near it."""
+LEAST_DOUBTED, MOST_OF_VALUE = 25.0, 0.05
+"""A fee above so many USD and above this part of the trade's value is a wrong number: brokers charge 1 % at most."""
+
+
+def is_price(value: float) -> bool:
+    """Whether a share can have cost so many USD."""
+    return math.isfinite(value) and 0 < value < HIGHEST_PRICE
+
+
+def is_fee(value: float, qty: float, price: float) -> bool:
+    """Whether a trade can have cost so many USD; a rebate is negative."""
+    return math.isfinite(value) and abs(value) <= max(LEAST_DOUBTED, MOST_OF_VALUE * qty * price)
+
+
+def fee(side: str, qty: int, price: float, session: date, costs: Costs) -> float:
+    """USD, estimated: the commission, and for a sale the regulatory fees of its day."""
+    value = np.float64(qty * price)
+    if side != "SELL":
+        return float(rules.commission(qty, value, costs))
+    law = fees.regulatory(session)
+    quote = rules.Quote(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, law.sec_rate, law.taf_per_share, law.taf_cap)
+    return float(rules.sale_fee(qty, value, quote, costs))

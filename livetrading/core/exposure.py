@@ -1,0 +1,74 @@
+"""How long shares were held with neither a stop nor an exit at work, as a fold over the journal.
+
+A position is covered while the broker works a sale for it: the protective stop, or the
+exit that takes its place. Between the end of one and the acknowledgement of the next it
+is bare, and a fall of the price in that time is not limited by anything.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from .agent import AgentState
+from .events import Event, OrderMoved
+from .frozen import replace
+from .orders import DEAD, WORKING, OrderState
+from .types import AgentStatus, Leg
+
+ALARM_AFTER = timedelta(seconds=20)
+"""A position that is bare for so long is told to a person."""
+
+_AT_WORK = WORKING | {OrderState.PENDING_CANCEL}
+"""What was asked to end still works until the broker says that it has ended."""
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """``bare_since``: when the position lost its last sale, None while it is covered or flat.
+
+    ``seconds`` are those of this position before ``bare_since``, ``total`` those of all
+    positions. ``exit_refused``: when the broker last ended an exit that had sold nothing.
+    """
+
+    bare_since: datetime | None = None
+    seconds: float = 0.0
+    total: float = 0.0
+    exit_refused: datetime | None = None
+
+    def of_position(self, now: datetime) -> float:
+        """Seconds that the present position has been bare, until ``now``."""
+        return self.seconds + self.lasting(now).total_seconds()
+
+    def lasting(self, now: datetime) -> timedelta:
+        """How long it has been bare without a break; nothing while it is covered."""
+        return max(now - self.bare_since, timedelta(0)) if self.bare_since else timedelta(0)
+
+
+def bare(state: AgentState) -> bool:
+    """Whether shares are held and no sale of them is at work. What a replay that is over holds is not real."""
+    if state.flat or state.status in (AgentStatus.FINISHED, AgentStatus.REMOVED):
+        return False
+    return not any(o.side == "SELL" and o.state in _AT_WORK for o in state.orders)
+
+
+def apply(exposure: Exposure, event: Event, after: AgentState, at: datetime) -> Exposure:
+    """The exposure after one event, which left the agent in state ``after``."""
+    if isinstance(event, OrderMoved) and _refused_exit(event, after):
+        exposure = replace(exposure, exit_refused=at)
+    return exposure
+
+
+def settle(exposure: Exposure, after: AgentState, at: datetime) -> Exposure:
+    """The exposure after a whole transaction: within one, nothing happens at the broker."""
+    if bare(after):
+        return exposure if exposure.bare_since else replace(exposure, bare_since=at)
+    gone = exposure.lasting(at).total_seconds()
+    seconds = 0.0 if after.flat else exposure.seconds + gone
+    return replace(exposure, bare_since=None, seconds=seconds, total=exposure.total + gone)
+
+
+def _refused_exit(event: OrderMoved, after: AgentState) -> bool:
+    """Whether the broker, and not we, ended an exit unfilled. One that only missed the auction was not refused."""
+    order = after.order(event.key)
+    if order is None or order.leg != Leg.EXIT or order.state not in DEAD or order.withdrawn or order.filled:
+        return False
+    return order.state == OrderState.REJECTED or (order.tif == "DAY" and order.broker_id is not None)

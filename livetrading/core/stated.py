@@ -1,0 +1,62 @@
+"""An execution as an account's statement lists it."""
+
+import math
+from dataclasses import asdict, dataclass, fields
+from datetime import date
+from typing import Any
+
+from .errors import BadInput
+from .estimates import is_fee, is_price
+
+
+@dataclass(frozen=True)
+class Stated:
+    """``side`` BUY or SELL; ``qty`` shares, 0 if it was taken back; ``price`` USD a share; ``fee`` USD,
+    None if the statement does not hold it; ``at`` as written, to sort by; ``line`` where it stands."""
+
+    account: str
+    exec_id: str
+    order_id: str
+    ref: str
+    symbol: str
+    con_id: int
+    side: str
+    qty: float
+    price: float
+    fee: float | None
+    session: str
+    at: str = ""
+    line: str = ""
+
+    def __post_init__(self) -> None:
+        where = f"{self.line}: " if self.line else ""
+        if not is_price(self.price):
+            raise BadInput(f"{where}the price of {self.exec_id} is {self.price!r}, which is none; export the statement again.")
+        if not (math.isfinite(self.qty) and 0 <= self.qty < 1e9):
+            raise BadInput(f"{where}the quantity of {self.exec_id} is {self.qty!r}, which is none; export the statement again.")
+        if self.fee is not None and not is_fee(self.fee, self.qty, self.price):
+            raise BadInput(f"{where}the commission of {self.exec_id} is {self.fee!r}, which is none; export the statement again.")
+        if self.side not in ("BUY", "SELL") or not self.exec_id or not self.account:
+            raise BadInput(f"{where}{self.exec_id or 'a trade'} has no side, id or account; export the statement with all fields.")
+        _day(self.session, where)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> "Stated":
+        """BadInput for what is none."""
+        try:
+            values = {f.name: data[f.name] for f in fields(Stated)}
+            numbers = {name: float(values[name]) for name in ("qty", "price")}
+            fee = None if values["fee"] is None else float(values["fee"])
+            return Stated(**{**values, **numbers, "fee": fee, "con_id": int(values["con_id"])})
+        except (KeyError, TypeError, ValueError):
+            raise BadInput("An execution of the statement has not the fields of one; import the file again.") from None
+
+
+def _day(text: str, where: str) -> None:
+    try:
+        date.fromisoformat(text)
+    except (TypeError, ValueError):
+        raise BadInput(f"{where}{text!r} is not a date; export the statement with dates as yyyyMMdd.") from None

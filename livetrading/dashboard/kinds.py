@@ -1,0 +1,37 @@
+"""Whose money an agent trades. Figures of different kinds are never added up."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from livetrading.adapters.brokers import ibkr_gates
+from livetrading.core.types import Mode
+
+Doc = dict[str, Any]
+REAL, ACCOUNT, PAPER, REPLAY, UNKNOWN = "REAL MONEY", "IBKR paper account", "PAPER", "REPLAY", "UNREADABLE"
+ALL = (REAL, ACCOUNT, PAPER, REPLAY, UNKNOWN)
+"""In the order in which they are shown: what costs most comes first."""
+TONES = {REAL: "lt-down", ACCOUNT: "lt-accent", PAPER: "lt-accent", REPLAY: "lt-accent", UNKNOWN: "lt-muted"}
+
+
+def kind_of(agent: Doc) -> str:
+    """An agent at a broker trades real money unless its account is known to be a paper one."""
+    if agent["mode"] == Mode.IBKR:
+        return ACCOUNT if ibkr_gates.is_paper(agent.get("account") or "") else REAL
+    return {Mode.PAPER: PAPER, Mode.REPLAY: REPLAY}.get(agent["mode"], UNKNOWN)
+
+
+def grouped(agents: Iterable[Doc]) -> dict[str, list[Doc]]:
+    """The agents of each kind that there is, in the order of ``ALL``."""
+    found: dict[str, list[Doc]] = {kind: [] for kind in ALL}
+    for agent in agents:
+        found[kind_of(agent)].append(agent)
+    return {kind: members for kind, members in found.items() if members}
+
+
+def running_words(agents: list[Doc], scheduler_lives: bool) -> str:
+    """``3 running``, or what they do instead of it."""
+    running = [a for a in agents if a["is_running"]]
+    idle = [a for a in running if a.get("no_bars_since")]
+    waiting = not scheduler_lives and len(running) > len(idle)
+    parts = [f"{len(running) - len(idle):,} {'waiting for the scheduler' if waiting else 'running'}"]
+    return " · ".join(parts + ([f"{len(idle):,} without bars"] if idle else []))

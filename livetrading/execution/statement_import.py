@@ -1,0 +1,153 @@
+"""A statement's executions against the books: what was booked otherwise, or by an estimate, is corrected.
+
+An execution is found by its id; one that stands for an estimate by its order's
+reference or number; one without either by stock, side, day and quantity. It corrects
+the book through the same event as a correction of the broker, so that the same
+statement twice changes nothing.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from ..adapters.brokers.base import Execution
+from ..core import account
+from ..core import executions as ids
+from ..core.agent import AGENT_ID, AgentState
+from ..core.errors import BadInput, Refused
+from ..core.events import Event, FillCorrected, FillDisputed
+from ..core.stated import Stated
+from ..core.types import Mode
+from . import corrections
+from .desk import Desk
+from .dossier import Dossier
+
+SOURCE = "the statement"
+MOST = 5_000
+"""Executions of one import: requests are read whole."""
+Result = tuple[str, dict[str, Any]]
+
+
+def apply(desk: Desk, args: dict[str, Any], by: str, now: datetime) -> Result:
+    """Correct every book of the account that the statement shows to be wrong."""
+    number, rows = str(args.get("account", "")), args.get("executions")
+    if not isinstance(rows, list) or len(rows) > MOST:
+        raise BadInput(f"An import takes a list of at most {MOST} executions; export fewer days.")
+    stated = [row for row in map(Stated.from_dict, rows) if row.account == number]
+    dossiers = [d for _, d in sorted(desk.dossiers.items()) if d.state.agent.mode == Mode.IBKR and d.state.agent.account == number]
+    if not dossiers:
+        raise Refused(f"No agent trades account {number}; import the statement of an account that agents trade.")
+    listed = _newest(stated)
+    ours = [e for e in listed if any(_concerns(d.state, e) for d in dossiers)]
+    if not ours:
+        raise BadInput("The statement holds no trade of the agents' stocks; export the days of their fills.")
+    taken: set[str] = set()
+    found: dict[str, list[Event]] = {}
+    for dossier in dossiers:
+        events = news(dossier.state, ours, dossiers, taken)
+        if events:
+            found[dossier.agent_id] = events
+    for dossier in dossiers:
+        if dossier.agent_id in found:
+            dossier.commit(found[dossier.agent_id], now)
+    return _told(number, dossiers, ours, found)
+
+
+def news(state: AgentState, listed: list[Stated], dossiers: Iterable[Dossier], taken: set[str]) -> list[Event]:
+    """What the statement changes in one agent's book; ``taken`` are executions that another's estimate stood for."""
+    mine = [e for e in listed if _concerns(state, e)]
+    events: list[FillCorrected | FillDisputed] = []
+    for e in mine:
+        booked = corrections.holder(state, e.exec_id)
+        if booked is None or len(booked.parts) > 1:
+            continue
+        part = booked.parts[0]
+        if ids.root(part) == ids.root(e.exec_id) and ids.number(e.exec_id) < ids.number(part):
+            continue
+        event = corrections.judged(state, booked, _execution(e), SOURCE)
+        if event is not None:
+            events.append(event)
+    free = [e for e in mine if e.exec_id not in taken and not any(d.state.book.counted(e.exec_id) for d in dossiers)]
+    judged = {ids.root(event.exec_id) for event in events}
+    for root in state.book.estimated:
+        fill = state.book.fills[root].fill
+        parts = [] if root in judged else _stands_for(fill.exec_id, fill.key, fill.qty, mine, free) or _alike(state, root, free)
+        event = corrections.in_place_of(fill.exec_id, fill.qty, [_execution(e) for e in parts], SOURCE)
+        if event is not None:
+            events.append(event)
+            taken |= {e.exec_id for e in parts}
+            free = [e for e in free if e.exec_id not in taken]
+    return [*events, *corrections.blocked(state, events)]
+
+
+def _newest(stated: list[Stated]) -> list[Stated]:
+    """One report of each fill, the one with the highest number; in the order in which they filled."""
+    newest: dict[str, Stated] = {}
+    for e in stated:
+        before = newest.get(ids.root(e.exec_id))
+        if before is None or ids.number(e.exec_id) >= ids.number(before.exec_id):
+            newest[ids.root(e.exec_id)] = e
+    return sorted(newest.values(), key=lambda e: (e.session, e.at, e.exec_id))
+
+
+def _concerns(state: AgentState, e: Stated) -> bool:
+    """Whether an execution can be one of this agent's: of its stock, and of no other agent's order."""
+    config = state.agent
+    same = e.con_id == config.con_id if e.con_id and config.con_id else e.symbol.replace(" ", "-") == config.symbol
+    whose = account.owner(e.ref)
+    return same and e.qty == int(e.qty) and (not AGENT_ID.fullmatch(whose) or whose == config.agent_id)
+
+
+def _stands_for(exec_id: str, key: str, qty: int, mine: list[Stated], free: list[Stated]) -> list[Stated]:
+    """The executions of an estimate's order: those of its range of shares, or what is left if that is as many."""
+    perm = exec_id.split(":")[1] if ids.span(exec_id) else ""
+    of_order = [e for e in mine if e.ref == key or (perm and e.order_id == perm)]
+    unbooked = [e for e in of_order if e in free]
+    low, high = ids.span(exec_id) or (0, 0)
+    inside, filled = [], 0.0
+    for e in of_order:
+        filled += e.qty
+        if low < filled <= high and e in unbooked:
+            inside.append(e)
+    return next((some for some in (inside, unbooked) if sum(e.qty for e in some) == qty), [])
+
+
+def _alike(state: AgentState, root: str, free: list[Stated]) -> list[Stated]:
+    """Executions without a key of ours that are what the estimate says: the day's of that side, or one of them."""
+    fill = state.book.fills[root].fill
+    side = "BUY" if state.book.fills[root].bought else "SELL"
+    day = [e for e in free if not e.ref and e.side == side and e.session == fill.session]
+    one = [e for e in day if e.qty == fill.qty]
+    if len(one) == 1:
+        return one
+    return day if sum(e.qty for e in day) == fill.qty else []
+
+
+def _execution(e: Stated) -> Execution:
+    return Execution(
+        e.exec_id, e.ref, e.session, int(e.qty), e.price, e.fee or 0.0, final=e.fee is not None, side=e.side,
+    )
+
+
+def _told(number: str, dossiers: list[Dossier], ours: list[Stated], found: dict[str, list[Event]]) -> Result:
+    prices = sum(isinstance(event, FillCorrected) for events in found.values() for event in events)
+    disputes = sum(isinstance(event, FillDisputed) for events in found.values() for event in events)
+    left = sum(len(d.state.book.estimated) for d in dossiers)
+    strange = [e for e in ours if e.ref and not any(d.state.book.counted(e.exec_id) for d in dossiers)]
+    result = {
+        "account": number, "executions": len(ours), "corrected": prices, "disputed": disputes, "estimates_left": left,
+        "not_in_a_book": [e.exec_id for e in strange],
+    }
+    said = [f"Corrected {_many(prices, 'fill')} of {', '.join(found)}" if prices else "Nothing to correct"]
+    said.append(f"{_many(len(ours), 'execution')} compared")
+    if disputes:
+        said.append(f"{_many(disputes, 'fill')} of another quantity or side, which blocks its agent")
+    if strange:
+        said.append(f"{_many(len(strange), 'execution')} of agents' orders in no book")
+    if left:
+        said.append(f"{_many(left, 'fill')} still booked by an estimate")
+    return "; ".join(said) + ".", result
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

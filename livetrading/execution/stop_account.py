@@ -1,0 +1,119 @@
+"""The part of an emergency stop that concerns a whole broker account: every cancel in one go.
+
+Its scope is our agents' orders; what else works there goes only by the user's explicit word.
+"""
+
+import logging
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from ..adapters import logs
+from ..core import account
+from ..core.errors import Refused, Unavailable
+from ..core.events import OrderMoved
+from ..core.orders import OrderState
+from ..core.stopping import Outcome
+from ..core.types import AgentStatus, Leg
+from . import late
+from .desk import Desk
+from .position_tracker import difference
+from .stop_record import StopRecord
+
+if TYPE_CHECKING:
+    from ..adapters.brokers.ibkr import IbkrConnection
+
+log = logging.getLogger(__name__)
+RECONNECT_SECONDS = (0.0, 2.0)
+"""That a stop waits for the connection, each time that it is lost meanwhile."""
+
+
+def waiting(why: str) -> dict[str, Any]:
+    return {"status": str(Outcome.WAITING), "flat": False, "error": why}
+
+
+def failed(why: str) -> dict[str, Any]:
+    return {"status": str(Outcome.FAILED), "flat": False, "error": why}
+
+
+def withdraw(desk: Desk, record: StopRecord, now: datetime, wait: bool) -> tuple[list[dict[str, Any]], str]:
+    """Everything that works in a shared account for our agents is cancelled in one go: sale by sale
+    would take seconds each. What fails is tried again agent by agent; the second answer says why
+    nothing of the account can be asked now, empty if it can."""
+    agents = [s for s in desk.account.agents() if s.status != AgentStatus.FINISHED]
+    if not agents:
+        return [], ""
+    item = {"agent_id": "", "account": agents[0].agent.account, "error": ""}
+    try:
+        left = _withdraw_all(desk, record, now, wait)
+    except Exception as error:
+        told = str(logs.caught(log, "the emergency stop of the account", error))
+        log.error("emergency stop of the account: %s", told)
+        if isinstance(error, Unavailable):
+            return [{**item, **waiting(told)}], "" if desk.account.usable else told
+        return [{**item, **failed(told)}], ""
+    if left:
+        why = f"not confirmed as cancelled yet: {', '.join(left)}"
+        return [{**item, "status": str(Outcome.ASKED), "flat": False, "error": why}], ""
+    return [{**item, "status": str(Outcome.ALL_CANCELLED), "flat": True}] if record.doc["asked"] is not None else [], ""
+
+
+def _withdraw_all(desk: Desk, record: StopRecord, now: datetime, wait: bool) -> list[str]:
+    """The keys that the broker has not confirmed as ended. A connection that is lost meanwhile is
+    made again within a second or two: the stop waits for it, and asks anew."""
+    for patience in RECONNECT_SECONDS if wait else ():
+        try:
+            return _ask_all(desk, record, now, patience)
+        except Unavailable as error:
+            log.warning("emergency stop of the account: %s", error)
+    return _ask_all(desk, record, now, RECONNECT_SECONDS[-1] if wait else 0.0)
+
+
+def _ask_all(desk: Desk, record: StopRecord, now: datetime, patience: float) -> list[str]:
+    """One try: the keys that the broker has not confirmed as ended. Unavailable when it cannot be asked."""
+    agents = [s for s in desk.account.agents() if s.status != AgentStatus.FINISHED]
+    link = desk.account.ready("", patience)
+    number, theirs = link.health().account, {s.agent.account for s in agents}
+    if number not in theirs:
+        raise Refused(f"TWS is logged in to account {number}, and the agents trade {', '.join(theirs)}; log in to that.")
+    legs = {s.agent.agent_id: _withdrawn_legs(desk, s.agent.agent_id, now) for s in agents}
+    working = [o.ref for o in link.open_orders() if _leg(o.ref) in legs.get(account.owner(o.ref), ())]
+    left = link.cancel(working)
+    return _global_cancel(link, record, left)
+
+
+def _global_cancel(link: "IbkrConnection", record: StopRecord, left: list[str]) -> list[str]:
+    """Once for one wish: an order that a person places by hand after it stays. What it could not end
+    counts as left until the broker says that it has ended."""
+    if record.doc["all_orders"]:
+        link.cancel_everything()
+        record.doc |= {"all_orders": False, "asked": [o.broker_id for o in link.open_orders()]}
+    asked = record.doc["asked"]
+    still = [o.ref or o.broker_id for o in link.open_orders() if o.broker_id in asked] if asked else []
+    return sorted({*left, *still})
+
+
+def _withdrawn_legs(desk: Desk, agent_id: str, now: datetime) -> tuple[str, ...]:
+    """Which orders of an agent go, on record before the broker is asked. An exit that sells already
+    goes on; the stop stays where nothing is sold now: book and broker differ, or the broker refuses it."""
+    try:
+        dossier, executor = desk.dossier(agent_id), desk.executor(agent_id)
+        executor.sync(now)
+    except Unavailable:
+        raise
+    except Exception as error:  # told when its turn comes; the others and the user's wish do not wait for it
+        log.error("emergency stop of %s: %s", agent_id, logs.caught(log, f"the emergency stop of {agent_id}", error))
+        return ()
+    stays = difference(dossier, executor.broker) or late.refused(dossier, now)
+    legs = (Leg.ENTRY,) if stays else (Leg.ENTRY, Leg.STOP)
+    asked = [
+        OrderMoved(o.key, OrderState.PENDING_CANCEL, "emergency stop")
+        for o in dossier.state.open_orders()
+        if o.leg in legs and o.at_broker and o.state != OrderState.PENDING_CANCEL
+    ]
+    if asked:
+        dossier.commit([*asked], now)
+    return tuple(str(leg) for leg in legs)
+
+
+def _leg(key: str) -> str:
+    return key.split(":")[2] if key.count(":") == 3 else ""

@@ -1,0 +1,110 @@
+"""An emergency stop on disk: what it found, how far it is, and what a person has asked for besides.
+
+``stop.json`` belongs to one halt latch, by its reason, author and time; a record of another latch
+counts as none. The lock's holder writes it, everybody reads it. A stop goes on without it where the
+disk refuses: it only tells less.
+"""
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from ..adapters.halt import Halt
+from ..adapters.stamps import stamp
+from ..adapters.store import Store
+from ..core import stopping
+from ..core.agent import AgentState
+from ..core.errors import Damaged, LivetradingError
+from ..core.stopping import StopState
+from .projection import history_files
+
+log = logging.getLogger(__name__)
+Doc = dict[str, Any]
+FILE = "stop"
+KEYS = frozenset({"reason", "by", "at", "state", "flat", "items", "message", "updated", "all_orders", "asked", "found", "seq"})
+MONTHS = 2
+"""Of an agent's fills that are looked at: a sale fills within days."""
+
+
+def identity(halt: Halt) -> Doc:
+    """What every answer about one stop says alike."""
+    return {"reason": halt.reason, "by": halt.by, "at": stamp(halt.at) if halt.at else None}
+
+
+def read(store: Store, halt: Halt | None) -> Doc | None:
+    """The record of this latch; None if there is none, or none that can be read."""
+    if halt is None:
+        return None
+    try:
+        found = next(iter(store.read(FILE).get(FILE, {}).values()), None)
+    except LivetradingError as error:
+        log.warning("%s", error)
+        return None
+    if found is None or not KEYS <= found.keys():
+        return None
+    return found if all(found[key] == value for key, value in identity(halt).items()) else None
+
+
+def picture(store: Store, halt: Halt | None) -> Doc | None:
+    """What a person sees of it: ``state``, ``flat``, ``items``, ``message`` and whose stop it is."""
+    found = read(store, halt)
+    if found is None or found["state"] is None:
+        return None
+    return {key: found[key] for key in ("reason", "by", "at", "state", "flat", "items", "message", "updated")}
+
+
+class StopRecord:
+    """The record of the present stop, for the lock's holder."""
+
+    def __init__(self, store: Store, halt: Halt, now: datetime) -> None:
+        self._store, self._now = store, now
+        self.doc: Doc = read(store, halt) or {
+            **identity(halt), "state": None, "flat": False, "items": [], "message": "", "updated": None,
+            "all_orders": False, "asked": None, "found": {}, "seq": -1,
+        }
+
+    def begin(self, states: list[AgentState], fills: dict[str, list[Doc]], all_orders: bool) -> None:
+        """What is found is on record before anything is done, and so is the user's wish."""
+        new = {s.agent.agent_id: stopping.baseline(s, fills[s.agent.agent_id]) for s in states}
+        self.doc["found"] = {**new, **self.doc["found"]}
+        self.doc["all_orders"] = self.doc["all_orders"] or all_orders
+        self._write()
+
+    def found(self, state: AgentState, fills: list[Doc]) -> Doc:
+        """An agent as the stop found it."""
+        known = self.doc["found"].get(state.agent.agent_id)
+        return known if known is not None else stopping.baseline(state, fills)
+
+    def end(self, state: StopState, items: list[Doc], message: str, seq: int) -> None:
+        """How far one round of the stop came."""
+        flat = state == StopState.DONE
+        self.doc |= {"state": str(state), "flat": flat, "items": items, "message": message, "seq": seq,
+                     "updated": stamp(self._now)}
+        self._write()
+
+    def _write(self) -> None:
+        try:
+            try:
+                self._replace()
+            except Damaged:
+                self._store.repair(FILE, self._now)
+                self._replace()
+        except LivetradingError as error:
+            log.error("the emergency stop goes on, but its progress cannot be written: %s", error)
+
+    def _replace(self) -> None:
+        with self._store.transaction(FILE) as db:
+            table = db.table(FILE)
+            table.truncate()
+            table.insert(self.doc)
+
+
+def fills_of(store: Store, agent_id: str) -> list[Doc]:
+    """An agent's latest fills, oldest first; none where its files cannot be read."""
+    found: list[Doc] = []
+    for path in history_files(store.home.agent(agent_id))[-MONTHS:]:
+        try:
+            found += store.read_docs(path).get("fills", [])
+        except LivetradingError as error:
+            log.warning("%s", error)
+    return found
