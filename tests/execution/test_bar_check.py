@@ -1,13 +1,13 @@
 """The bars that an agent is to trade on: read before it is deployed, and watched for their end afterwards."""
 
 import os
-from datetime import UTC, date, datetime, timedelta
+import time
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from livetrading.adapters.locks import SchedulerLock
-from livetrading.adapters.stamps import stamp
 from livetrading.core.errors import BadBars, Refused
 from livetrading.execution import agent_status, bar_check, views
 from livetrading.execution.bar_check import Reach
@@ -126,10 +126,9 @@ def test_an_agent_of_the_version_before_is_judged_by_what_it_missed(tmp_path: Pa
 # -- and who looks after it -----------------------------------------------------------
 
 
-def beat(life: Life, at_time: datetime) -> None:
-    with life.store.transaction("system") as db:
-        db.table("scheduler").truncate()
-        db.table("scheduler").insert({"pid": os.getpid(), "started": stamp(at_time), "heartbeat": stamp(at_time), "doing": ""})
+def beat(life: Life, seconds_ago: float) -> None:
+    """The holder's last sign of life, so old."""
+    SchedulerLock(life.home).path.write_text(f"{os.getpid()} {time.monotonic() - seconds_ago:.3f}")
 
 
 def test_a_running_agent_waits_while_no_scheduler_lives_or_it_hangs(tmp_path: Path) -> None:
@@ -142,11 +141,11 @@ def test_a_running_agent_waits_while_no_scheduler_lives_or_it_hangs(tmp_path: Pa
 
     assert text() == agent_status.WAITING == "waiting for the scheduler"
     with SchedulerLock(life.home).acquire():
-        beat(life, now - timedelta(seconds=2))
+        beat(life, 2)
         assert text() == "running"
-        beat(life, now - timedelta(minutes=2))
+        beat(life, 120)
         assert text() == agent_status.WAITING
-        beat(life, now - timedelta(seconds=2))
+        beat(life, 2)
         life.ask("pause", at(life.sessions[FIRST], "08:00"))
         assert views.agent(life.store, AGENT, now)["status_text"] == "paused"
 

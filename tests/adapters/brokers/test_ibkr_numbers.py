@@ -241,4 +241,4 @@ def test_each_message_that_is_lost_is_counted_and_logged(tws, connection, caplog
     tws.ledger.positions[TNA] = (25.0, 90.0)
     tws.happen(lambda ledger: [("position", ledger.listings["TNA"])])
     await_that(lambda: connection.health().unreadable == before + 1)
-    assert any("position is 'n/a'" in r.getMessage() for r in caplog.records)
+    await_that(lambda: any("position is 'n/a'" in r.getMessage() for r in caplog.records), "the log")
