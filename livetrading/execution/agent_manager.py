@@ -237,6 +237,8 @@ class AgentManager:
             hand.dossier.commit([Noted(note)], hand.now)
         hand.executor.withdraw_entries(f"{CLOSING}{by}", hand.now)
         done = emergency.flatten(hand, f"{CLOSING}{by}", note)
+        if refused := emergency.cover(hand.executor, hand.now):
+            raise Conflict(f"{agent_id}: {refused}.")
         return f"{agent_id}: {done}.", {"agent_id": agent_id, "outcome": done, "flat": hand.dossier.state.flat}
 
     def remove(self, agent_id: str, by: str, now: datetime, note: str = "") -> Result:

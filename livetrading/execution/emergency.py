@@ -5,6 +5,7 @@ the scheduler's lock. Its scope is our agents' shares and our orders.
 """
 
 import logging
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ from ..adapters import logs
 from ..core import stopping
 from ..core.agent import AgentState
 from ..core.errors import Conflict, Unavailable
+from ..core.exposure import bare
 from ..core.events import Noted, OrderMoved, StatusChanged
 from ..core.orders import WORKING, OrderState
 from ..core.stopping import Outcome, StopState
@@ -26,6 +28,8 @@ from .position_tracker import difference
 from .stop_record import StopRecord
 
 log = logging.getLogger(__name__)
+LOOK_AGAIN_SECONDS = 1.0
+"""After which the broker is asked again for an exit that it answered with an error."""
 FLAT, QUEUED = Outcome.FLAT, Outcome.QUEUED
 OVER = {"status": str(Outcome.OVER), "flat": True}
 """A replay whose history is over holds nothing real, and there is no bar to sell at."""
@@ -78,6 +82,17 @@ def flatten(hand: Hand, reason: str, note: str = "") -> str:
     return FLAT if is_flat(executor) else QUEUED
 
 
+def cover(executor: OrderExecutor, now: datetime) -> str:
+    """If nothing protects the position, ask what became of its exit, and give the stop back if the broker
+    refused it. Why no exit is on its way; empty if one is, or nothing is held."""
+    if not bare(executor.dossier.state):
+        return ""
+    executor.recover(now)
+    executor.protect(now)
+    state = executor.dossier.state
+    return "" if state.flat or state.open_orders(Leg.EXIT) else late.refused(executor.dossier, now)
+
+
 def _replan_exit(executor: OrderExecutor, reason: str, now: datetime, note: str) -> None:
     """One exit, to go now: one that only waited for its window is replaced."""
     dossier = executor.dossier
@@ -119,7 +134,8 @@ def stop(
         if not (away and _in_account(desk, agent_id)):
             _withdraw_first(desk, agent_id, now)
         desk.pulse()
-    items = []
+    items: list[dict[str, Any]] = []
+    exposed: list[tuple[str, int, float]] = []
     for agent_id in desk.active():
         if away and _in_account(desk, agent_id):
             done = stop_account.waiting(away)
@@ -128,6 +144,13 @@ def stop(
             if done["status"] == Outcome.WAITING and not desk.account.usable:
                 away = done["error"]  # the others of the account are not each asked as long
         items.append(_told(desk, agent_id, record, done))
+        if desk.dossier(agent_id).exposure.bare_since and not done["flat"]:
+            exposed.append((agent_id, len(items) - 1, time.monotonic()))
+        while exposed and time.monotonic() - exposed[0][2] >= LOOK_AGAIN_SECONDS:
+            _cover(desk, record, items, exposed.pop(0), now)
+        desk.pulse()
+    for one in exposed:
+        _cover(desk, record, items, one, now)
         desk.pulse()
     items += [{"agent_id": agent_id, **stop_account.failed(why)} for agent_id, why in desk.damaged.items()]
     items += told
@@ -135,6 +158,18 @@ def stop(
     text = f"{_headline(state, away)}: {len(items) - len(told)} agents."
     record.end(state, items, text, _seq(desk))
     return text, {**stop_record.identity(halt), "state": str(state), "flat": state == StopState.DONE, "items": items}
+
+
+def _cover(desk: Desk, record: StopRecord, items: list[dict[str, Any]], exposed: tuple[str, int, float], now: datetime) -> None:
+    """An agent whose exit did not get to work: its stop comes back while the others are being sold."""
+    agent_id, at, _ = exposed
+    try:
+        refused = cover(desk.executor(agent_id), now) if desk.dossier(agent_id).state.agent.mode != Mode.REPLAY else ""
+    except Exception as error:  # the next pass looks after it
+        log.error("emergency stop of %s: %s", agent_id, logs.caught(log, f"the emergency stop of {agent_id}", error))
+        return
+    if refused:
+        items[at] = _told(desk, agent_id, record, stop_account.failed(f"{agent_id}: {refused}."))
 
 
 def _headline(state: StopState, away: str) -> str:

@@ -205,14 +205,21 @@ class OrderExecutor:
             return False
         moves: list[Event] = [statements.moved(order, statements.believed(order, answer, order.filled))]
         if child is not None:
-            reply = self.broker.find(child.key)
-            moves.append(
-                statements.moved(child, statements.believed(child, reply, child.filled))
-                if reply
-                else OrderMoved(child.key, _S.REJECTED, "the broker took the entry without its stop")
-            )
+            moves += self._child_moves(child)
         self.dossier.commit(moves, now)
         return answer.state not in (_S.REJECTED, _S.CANCELED)
+
+    def _child_moves(self, child: Order) -> list[Event]:
+        """What became of the stop that went with an accepted entry. Nothing while the broker cannot tell: the
+        entry is on record all the same, and its stop is looked up by its key."""
+        try:
+            reply = self.broker.find(child.key)
+        except Unavailable as error:
+            log.warning("%s: no answer about the stop: %s", child.key, error)
+            return []
+        if reply is None:
+            return [OrderMoved(child.key, _S.REJECTED, "the broker took the entry without its stop")]
+        return [statements.moved(child, statements.believed(child, reply, child.filled))]
 
     def for_sale(self) -> int:
         """Shares that this agent's orders may sell at most, by the broker's word."""

@@ -8,7 +8,7 @@ from livetrading.core.orders import OrderState
 from tests.doubles.account_days import holding
 from tests.doubles.account_life import AccountLife
 from tests.doubles.ibkr import await_that
-from tests.doubles.lives import at
+from tests.doubles.lives import FIRST, at
 from tests.doubles.tws import Bare, Fault
 
 PLACE = 3
@@ -125,7 +125,7 @@ def _appears(life: AccountLife, key: str, qty: int):
 
 def test_while_the_broker_does_not_answer_nothing_is_sent_and_the_seconds_count(life: AccountLife) -> None:
     t, bare = watched(life)
-    life.tws.fail(sells("drop_before"))
+    life.tws.fail(sells("drop_before", times=99))
     life.ask("close", at(life.sessions[t], "11:00"))
     heard = len(life.tws.orders_heard())
     life.tws.close_port()
@@ -135,6 +135,7 @@ def test_while_the_broker_does_not_answer_nothing_is_sent_and_the_seconds_count(
     assert bare.now and len(life.tws.orders_heard()) == heard
     since = life.dossier.exposure.bare_since
     assert since == at(life.sessions[t], "11:00") and life.dossier.exposure.of_position(now + timedelta(seconds=29)) == 30
+    life.tws.faults.waiting.clear()
     life.tws.open_port()
     await_that(lambda: life.desk.account.link().health().ready, "the connection is back")
     passes(life, t, "11:00:40", 3)
@@ -198,3 +199,43 @@ def _twin(life: AccountLife, stop) -> None:
         tif="GTC", ref=stop.ref, account=stop.account, parent_id=0, transmit=True,
     )
     life.tws.publish(life.tws.ledger.place(twin))
+
+
+def test_the_answer_to_a_refused_close_says_so_and_the_stop_is_back_by_then(life: AccountLife) -> None:
+    """Nobody may come by afterwards: a command that works without a scheduler ends with its answer."""
+    t, bare = watched(life)
+    life.tws.fail(sells())
+    answer = life.ask("close", at(life.sessions[t], "11:00"))
+    assert answer["status"] == "refused" and "IB 201" in answer["message"] and "tried again" in answer["message"]
+    assert resting(life) == [("STP", life.state.book.shares)] and not bare.now and bare.longest < 5
+
+
+def test_the_answer_to_a_refused_emergency_stop_says_so_and_the_stop_is_back_by_then(life: AccountLife) -> None:
+    t, bare = watched(life)
+    life.tws.fail(sells())
+    answer = life.ask("emergency_stop", at(life.sessions[t], "11:00"))
+    (item,) = answer["result"]["items"]
+    assert (answer["result"]["flat"], item["flat"], item["status"]) == (False, False, "failed") and "IB 201" in item["error"]
+    assert resting(life) == [("STP", life.state.book.shares)] and not bare.now and bare.longest < 5
+
+
+def test_an_entry_that_was_taken_stays_on_record_when_nobody_can_tell_of_its_stop(life: AccountLife, monkeypatch: pytest.MonkeyPatch) -> None:
+    from livetrading.adapters.brokers.ibkr import IbkrBroker
+    from livetrading.core.errors import Unavailable
+    from tests.doubles.account_days import deployed
+
+    find = IbkrBroker.find
+
+    def silent(broker: IbkrBroker, ref: str):
+        if ":stop:" in ref:
+            raise Unavailable("nobody can tell")
+        return find(broker, ref)
+
+    deployed(life)
+    life.check(at(life.sessions[FIRST], "16:40"))
+    monkeypatch.setattr(IbkrBroker, "find", silent)
+    life.tried(at(life.sessions[FIRST + 1], "08:00"))
+    assert [o.state for o in life.state.open_orders() if o.leg == "entry"] == [OrderState.NEW]
+    monkeypatch.setattr(IbkrBroker, "find", find)
+    life.check(at(life.sessions[FIRST + 1], "08:01"))
+    assert [o.state for o in life.state.open_orders()] == [OrderState.NEW] * 2

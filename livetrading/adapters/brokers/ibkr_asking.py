@@ -284,6 +284,8 @@ class Asking:
         age, young = asyncio.get_running_loop().time() - self._looked_at, self.timing.fresh
         if self._unread:
             young = min(young, self.timing.between_looks * 2.0**min(self._unread, 10))
+        if self.register.behind():  # an execution came, and what became of its order did not
+            young = min(young, self.timing.between_looks)
         if age > young:
             await self.look()
 

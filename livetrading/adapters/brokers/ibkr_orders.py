@@ -88,8 +88,9 @@ class OrderDesk:
         code = await self._word(parent_id, child_id)
         if code in TAKEN:
             self.session.ids.leap()
-            await self.session.look()
+            answered = await self.session.look()
             if self.session.register.by_ref(parent.ref) is None:
+                self.session.assure_absent(parent.ref, answered)
                 parent_id, child_id = await self._place(parent, child, instrument)
                 code = await self._word(parent_id, child_id)
         answer = await self._settled(parent)

@@ -315,6 +315,11 @@ class Register:
         """Every order behind a key whose end IB has not confirmed: more than one if somebody else used the key."""
         return [s for s in self.statements.values() if s.ref == ref and not (s.over and self.confirmed(s))]
 
+    def behind(self) -> bool:
+        """Whether an execution tells more of an order than its own last status."""
+        filled = {s.perm_id: s.filled for s in self.statements.values()}
+        return any(done.cum > filled.get(done.perm_id, done.cum) for done in self.executions.values())
+
     def doubled(self) -> list[str]:
         """Keys that more than one working order carries: never, unless somebody else uses them."""
         refs = [s.ref for s in self.statements.values() if s.ref and not s.over and not self.lost(s)]
