@@ -18,8 +18,9 @@ run: venv
 demo: venv
 	$(PY) -m livetrading --home var/demo up --demo
 
+# Three at a time on two cores: many tests wait for processes and pages. A file stays in one of them.
 test: venv
-	$(PY) -m pytest
+	$(PY) -m pytest -n 3 --dist loadfile
 
 # The figures of docs/RELIABILITY.md, two sweeps at a time; FAST=1: a slice of each, a minute in all.
 faults: venv
