@@ -60,6 +60,8 @@ def shake(host: str, port: int, client_id: int, answer_seconds: float = ANSWER_S
     """Greet whoever listens there. Never raises; takes at most about 2.5 times ``answer_seconds`` and 2 s."""
     try:
         line = socket.create_connection((host, port), CONNECT_SECONDS)
+    except (ConnectionResetError, ConnectionAbortedError) as error:  # it was taken, and cut at once
+        return Handshake(Answer.CLOSED, said=str(error))
     except (OSError, UnicodeError) as error:  # the second for a name that cannot be one
         return Handshake(Answer.NOTHING_LISTENS, said=str(error))
     own = ""
