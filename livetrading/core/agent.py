@@ -91,7 +91,8 @@ class AgentState:
     ``held_in_a_row`` counts the sessions missed for ``held_reason`` in a row.
     ``overnight`` are the shares held at the last mark, in today's shares, ``split_on``
     the session of the last split; ``taken`` sums the fills of each order that are in the book;
-    ``day_trades`` the sessions of the last round trips within one session.
+    ``day_trades`` the sessions of the last round trips within one session; ``numbered`` the highest
+    number given to an order of a decision's leg, by the key without it.
     """
 
     config: AgentConfig | None = None
@@ -115,6 +116,7 @@ class AgentState:
     split_on: str = ""
     taken: tuple[tuple[str, int], ...] = ()
     day_trades: tuple[str, ...] = ()
+    numbered: tuple[tuple[str, int], ...] = ()
 
     @property
     def agent(self) -> AgentConfig:
@@ -139,13 +141,8 @@ class AgentState:
 
     def next_key(self, bar: str, leg: Leg) -> str:
         """The key of the next order of this leg; refused while one is still open."""
-        prefix = f"{self.agent.agent_id}:{bar}:{leg}:"
-        numbers = [
-            int(o.key.removeprefix(prefix))
-            for o in (*self.orders, *self.recent)
-            if o.key.startswith(prefix)
-        ]
-        return order_key(self.agent.agent_id, bar, leg, max(numbers, default=0) + 1)
+        prefix = f"{self.agent.agent_id}:{bar}:{leg}"
+        return order_key(self.agent.agent_id, bar, leg, dict(self.numbered).get(prefix, 0) + 1)
 
     @property
     def flat(self) -> bool:
@@ -244,14 +241,18 @@ def _planned(state: AgentState, event: OrderPlanned) -> AgentState:
     order = Order.from_dict(event.order)
     if state.order(order.key) is not None:
         raise Damaged(f"Order {order.key} was planned twice; run 'python -m livetrading verify'.")
-    return replace(state, orders=(*state.orders, order))
+    prefix, _, number = order.key.rpartition(":")
+    given = dict(state.numbered)
+    rest = tuple((k, n) for k, n in state.numbered if k != prefix)[-RECENT_ORDERS:]
+    highest = max(int(number), given.get(prefix, 0)) if number.isdigit() else given.get(prefix, 0)
+    return replace(state, orders=(*state.orders, order), numbered=(*rest, (prefix, highest)))
 
 
 def _moved(state: AgentState, event: OrderMoved) -> AgentState:
     before = next((o for o in state.orders if o.key == event.key), None)
     if before is None:
         raise Damaged(f"Order {event.key} moved but is not open; run 'python -m livetrading verify'.")
-    named = {"broker_id", "filled", "qty", "stop_price", "tif"}
+    named = {"broker_id", "filled", "qty", "stop_price", "tif", "complaint"}
     changes = {name: getattr(event, name) for name in named if getattr(event, name) is not None}
     if event.reason:
         changes["reason"] = event.reason

@@ -173,6 +173,7 @@ class OrderMoved(Event):
     qty: int | None = None
     stop_price: float | None = None
     tif: str | None = None
+    complaint: str | None = None
 
 
 @dataclass(frozen=True)

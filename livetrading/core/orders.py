@@ -61,7 +61,8 @@ class Order:
     DAY or GTC; ``stop_price`` in USD for STP and, on an entry, the trigger of
     the protective stop that goes with it. ``bar`` is the session that decided
     it. ``filled`` shares so far. ``parent`` is the entry that activates a stop.
-    ``withdrawn``: its end was asked for by us.
+    ``withdrawn``: its end was asked for by us. ``complaint``: how the broker answered an order that it
+    then did not list; empty when it was listed, or was not answered at all.
     """
 
     key: str
@@ -77,6 +78,7 @@ class Order:
     broker_id: str | None = None
     reason: str = ""
     withdrawn: bool = False
+    complaint: str = ""
     created: str = ""
     updated: str = ""
 

@@ -60,6 +60,8 @@ class AccountDesk:
     connect: "Callable[[IbkrConfig], IbkrConnection]" = connection
     pulse: Callable[[], object] = lambda: None
     """Called while an answer is awaited: a sign of life."""
+    unheard: frozenset[str] = frozenset()
+    """Agents whose fills could not be taken over in this pass."""
     _link: "IbkrConnection | None" = None
     _journals: dict[str, AccountJournal] = field(default_factory=dict)
     _instruments: "dict[tuple[str, int], Instrument]" = field(default_factory=dict)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from ..adapters.stamps import stamp
 from ..core import account
 from ..core.events import StatusChanged
-from ..core.orders import TERMINAL
 from ..core.types import AgentStatus
 from .account_desk import AccountDesk
 from .dossier import Dossier
@@ -55,25 +54,13 @@ class AccountWatch:
 
     def strangers(self) -> list[str]:
         """Keys of this agent's orders that work at the broker and have ended, or never were, in the book."""
-        state = self.dossier.state
-        known = {o.key for o in state.orders}
-        ours = account.of_agent(state.agent.agent_id, self.broker.connection.open_orders())
-        return sorted({o.ref for o in ours if o.ref not in known and o.state not in TERMINAL})
+        return self.broker.unknown([o.key for o in self.dossier.state.orders])
 
     def doubled(self) -> list[str]:
         """Keys of this agent that more than one working order carries: somebody else used them."""
         agent_id = self.dossier.state.agent.agent_id
         ours = account.of_agent(agent_id, self.broker.connection.open_orders())
         return sorted(ref for ref, n in Counter(o.ref for o in ours).items() if n > 1)
-
-    def withdraw_ended(self, now: datetime) -> list[str]:
-        """Cancel what works at the broker and has ended in the book: the broker listed it too late, after
-        it had refused it. Its keys. Together with the stop it could sell more than is held."""
-        ended = {o.key for o in self.dossier.state.recent}
-        late = [key for key in self.strangers() if key in ended]
-        for key in late:
-            self.broker.cancel(key, now)
-        return late
 
     def judge(self, now: datetime) -> str | None:
         """The problem, if any; a running agent is blocked when it lasts."""

@@ -197,6 +197,7 @@ class Desk:
                     begun = begun and hear(agent_id, now)
                 except Exception as error:
                     failed[agent_id] = self.trouble(agent_id, error, now)
+        self.account.unheard = frozenset(failed)
         return failed
 
     def news(self) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..adapters.stamps import parse_stamp
 from ..core import windows
+from ..core.windows import NEW_YORK
 from ..core.orders import DEAD, Order, OrderState
 from ..core.types import AgentStatus, Leg
 from .dossier import Dossier
@@ -30,7 +31,7 @@ def replan(executor: "OrderExecutor", now: datetime) -> list[str]:
     dead = _dead(executor)
     if dead is None or state.open_orders(Leg.ENTRY) or state.open_orders(Leg.EXIT):
         return []
-    session = executor.calendar.next_session(date.fromisoformat(dead.bar))
+    session = _session(executor, dead)
     close = executor.calendar.close_at(session)
     number = int(dead.key.rpartition(":")[2])
     said = f"the {dead.leg} {dead.key} ended {dead.state}" + (f" ({dead.reason})" if dead.reason else "")
@@ -53,6 +54,16 @@ def replan(executor: "OrderExecutor", now: datetime) -> list[str]:
         events = executor.entry(dead.bar, dead.qty, dead.stop_price, now, "DAY")
     executor.dossier.commit(events, now)
     return [f"{said} and is sent again as a day order"]
+
+
+def _session(executor: "OrderExecutor", dead: Order) -> date:
+    """The session in which an order was to trade: after its decision's, or, for one that a person asked for, the one
+    that ran then or came next."""
+    after = executor.calendar.next_session(date.fromisoformat(dead.bar))
+    asked = parse_stamp(dead.created)
+    day = asked.astimezone(NEW_YORK).date()
+    runs = executor.calendar.is_session(day) and asked < executor.calendar.close_at(day)
+    return max(after, day if runs else executor.calendar.next_session(day)) if dead.tif == "DAY" else after
 
 
 def refused_just_now(dossier: Dossier, now: datetime) -> bool:

@@ -54,8 +54,8 @@ class OrderExecutor:
     patience: timedelta = timedelta(0)
     """So long shares may be missing before sales are taken back for it: they may be on their way."""
     short_since: datetime | None = None
-    _complaints: dict[str, str] = field(default_factory=dict)
-    """The broker's error about each order that it does not list: one more look tells whether it lives."""
+    stop_refused: datetime | None = None
+    """When the broker last refused a protective stop: it is not asked every second."""
     _cancel_asked: dict[str, datetime] = field(default_factory=dict)
 
     # -- planning ---------------------------------------------------------
@@ -165,6 +165,8 @@ class OrderExecutor:
         day = order.leg != Leg.STOP and order.tif == "OPG" and not self._at_open(order, now)
         tif = "DAY" if day else None
         if order.leg == Leg.EXIT:
+            if protection.withdraw_ended(self, now):
+                return False  # an earlier exit works after all: both could sell
             if not self._stops_cancelled(now):
                 if day:  # its hour has come: it waits for the stop's end, not for a window
                     self.dossier.commit([OrderMoved(order.key, _S.PLANNED, tif=tif)], now)
@@ -197,7 +199,9 @@ class OrderExecutor:
             answer = self.broker.submit(ticket_of(order), child and ticket_of(child), now)
         except NotListed as error:
             log.warning("%s: %s", key, error)
-            self._complaints[key] = error.reason
+            if error.refused or order.leg == Leg.EXIT:
+                # A position waits for its stop: it does not depend on whether the broker speaks.
+                self.dossier.commit([OrderMoved(key, _S.PENDING_NEW, complaint=error.reason)], now)
             return False
         except Unavailable as error:
             # Whether it arrived is unknown: it stays PENDING_NEW and is looked up.
@@ -207,7 +211,10 @@ class OrderExecutor:
         if child is not None:
             moves += self._child_moves(child)
         self.dossier.commit(moves, now)
-        return answer.state not in (_S.REJECTED, _S.CANCELED)
+        accepted = answer.state not in (_S.REJECTED, _S.CANCELED)
+        if order.leg == Leg.STOP:
+            self.stop_refused = None if accepted else now
+        return accepted
 
     def _child_moves(self, child: Order) -> list[Event]:
         """What became of the stop that went with an accepted entry. Nothing while the broker cannot tell: the
@@ -279,7 +286,7 @@ class OrderExecutor:
             parent = self.dossier.state.order(order.parent) if order.parent else None
             if parent is not None and parent.state == _S.PENDING_NEW:
                 continue  # it travels with its entry
-            if order.key in self._complaints:
+            if order.complaint:
                 self._after_complaint(order, now)
             elif self.known(order):
                 self._ask_again(order, now)
@@ -296,12 +303,16 @@ class OrderExecutor:
         """What the broker answered with an error and, asked twice by its key, lists nowhere was refused."""
         if self.broker.find(order.key) is None:
             children = [o for o in self.dossier.state.open_orders(Leg.STOP) if o.parent == order.key]
-            reason = self._complaints[order.key]
+            reason = order.complaint
             ended = [OrderMoved(order.key, _S.REJECTED, reason), *(OrderMoved(o.key, _S.CANCELED, reason) for o in children)]
             self.dossier.commit([*ended], now)
+            if order.leg == Leg.STOP:
+                self.stop_refused = now
         else:
             self.sync(now)
-        del self._complaints[order.key]
+            after = self.dossier.state.order(order.key)
+            if after is not None and after.open:
+                self.dossier.commit([OrderMoved(order.key, after.state, complaint="")], now)
 
     def _ask_again(self, order: Order, now: datetime) -> None:
         """A cancel may have been lost on its way, or its outcome with an earlier connection."""

@@ -1,6 +1,6 @@
 """A position has one protective stop of its size, and nothing more is on sale than is held."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ..adapters.brokers.base import can_sell
@@ -9,12 +9,17 @@ from ..core.events import OrderPlanned
 from ..core.orders import WORKING, Order, OrderState
 from ..core.types import Leg
 
+AGAIN_AFTER = timedelta(seconds=15)
+"""So long a stop that was refused is not sent again."""
+
 if TYPE_CHECKING:
     from .order_executor import OrderExecutor
 
 
 def protect(executor: "OrderExecutor", now: datetime) -> list[str]:
     """Exactly one stop of the position's size; what is or was wrong, in words."""
+    if late := withdraw_ended(executor, now):
+        return [f"the broker works {key}, which had ended by its own report: it is cancelled" for key in late]
     oversold = _withdraw_oversold(executor, now)
     if oversold is not None:
         return [oversold] if oversold else []
@@ -24,7 +29,7 @@ def protect(executor: "OrderExecutor", now: datetime) -> list[str]:
     held, theirs, stops = state.book.shares, executor.broker.position(), state.open_orders(Leg.STOP)
     exits = state.open_orders(Leg.EXIT)
     if any(o.at_broker for o in exits):
-        return []  # it sells, or the broker is asked whether it does
+        return _too_large(executor, exits, held, theirs, now)  # it sells, or the broker is asked whether it does
     if exits and any(o.state == OrderState.PENDING_CANCEL for o in stops):
         return [f"the exit waits: the broker has not confirmed the cancel of {o.key} yet; look at it in TWS"
                 for o in stops if o.state == OrderState.PENDING_CANCEL]
@@ -40,19 +45,41 @@ def protect(executor: "OrderExecutor", now: datetime) -> list[str]:
     stops = executor.dossier.state.open_orders(Leg.STOP)
     if any(o.at_broker for o in stops):
         return _resize(executor, stops, held, now)
+    if executor.stop_refused is not None and now - executor.stop_refused < AGAIN_AFTER:
+        return []
     stop = stops[0] if stops else _planned(executor, held, now)
-    executor.send(stop, now)
-    return [f"the protective stop was missing and was placed again at {stop.stop_price:.2f}"]
+    if executor.send(stop, now):
+        return [f"the protective stop was missing and was placed again at {stop.stop_price:.2f}"]
+    return [f"the protective stop is missing, and the broker has not taken another at {stop.stop_price:.2f} yet; it is tried"
+            f" again, and the position is unprotected meanwhile"]
+
+
+def withdraw_ended(executor: "OrderExecutor", now: datetime) -> list[str]:
+    """Cancel what works at the broker and has ended in the book: the broker lists it too late, after it had
+    refused it. Its keys. Together with the stop, or another exit, it could sell more than is held."""
+    state = executor.dossier.state
+    ended = {o.key for o in state.recent}
+    late = [key for key in executor.broker.unknown([o.key for o in state.orders]) if key in ended]
+    for key in late:
+        executor.broker.cancel(key, now)
+    return late
 
 
 def _withdraw_orphans(executor: "OrderExecutor", now: datetime) -> list[str]:
-    """Nothing is held and nothing is being bought: a stop that still works could only sell short."""
+    """Nothing is held and nothing is being bought: a sale that still works could only sell what is another's."""
     state = executor.dossier.state
     if state.open_orders(Leg.ENTRY):
         return []
-    orphans = [o.key for o in state.open_orders(Leg.STOP) if o.at_broker]
-    _cancel(executor, orphans, "nothing is held any more", now)
-    return [f"nothing is held any more: the stop {key} is withdrawn" for key in orphans]
+    orphans = [o for o in state.orders if o.side == "SELL" and o.at_broker and o.state != OrderState.PENDING_CANCEL]
+    _cancel(executor, [o.key for o in orphans], "nothing is held any more", now)
+    return [f"nothing is held any more: the {o.leg} {o.key} is withdrawn" for o in orphans]
+
+
+def _too_large(executor: "OrderExecutor", exits: list[Order], held: int, theirs: int, now: datetime) -> list[str]:
+    """An exit of more than the book holds, since a person has sold a part of it, would sell what is another's."""
+    large = [o for o in exits if o.at_broker and o.state != OrderState.PENDING_CANCEL and o.qty - o.filled > held == theirs]
+    _cancel(executor, [o.key for o in large], f"the book holds {held}", now)
+    return [f"the exit {o.key} would sell {o.qty - o.filled} shares and {held} are held: it is withdrawn; close again" for o in large]
 
 
 def _idle(executor: "OrderExecutor", stop: Order) -> bool:

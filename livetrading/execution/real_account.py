@@ -83,9 +83,8 @@ class RealAccount:
         """The difference between book and account, if any. Not before today's splits are known."""
         if not self.morning.known(now):
             return None
-        self.notices += [
-            f"the broker works {key}, which had ended by its own report: it is cancelled" for key in self.watch.withdraw_ended(now)
-        ]
+        if self.desk.unheard & {s.agent.agent_id for s in self.desk.siblings(self.dossier.state)} - {self.dossier.agent_id}:
+            return None  # what another agent of the stock has traded is not in its book yet: nothing can be compared
         problem = self.watch.judge(now)
         self.shown = self.watch.document(problem, now)
         self.cash.look(now)

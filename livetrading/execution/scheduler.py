@@ -92,7 +92,6 @@ class Scheduler:
                 self.jobs.every(seconds).seconds.do(self._try, work)
             log.info("scheduler started with %d agents", len(self.desk.active()))
             while not self.stopping:
-                self._pulse()
                 self._try(self._look)
                 self.jobs.run_pending()
                 self._try(self._replays)
@@ -121,8 +120,8 @@ class Scheduler:
 
     def _try(self, work: Callable[..., object], *args: object) -> None:
         """A full disk, a damaged shared file or an error that nobody foresaw ends a turn, not the process."""
-        self._pulse()
         try:
+            self._pulse()
             work(*args)
         except Damaged as error:
             self.alarm("", str(error))

@@ -36,7 +36,8 @@ def news(state: AgentState, broker: Broker, price_of: PriceOf = as_told) -> list
         booked[fill.ref] += fill.qty
     found: list[Event] = []
     for order, answer in answers:
-        heard = answer and believed(order, answer, order.filled + booked[order.key])
+        # A fill may have been booked while the broker told nothing of its order.
+        heard = answer and believed(order, answer, max(order.filled, state.booked_of(order.key)) + booked[order.key])
         if heard and _changed(order, heard):
             found.append(moved(order, heard))
     return [*found, *(_filled(state, broker, fill) for fill in fills), *corrections.news(state, broker)]

@@ -129,6 +129,10 @@ class ScriptedBroker:
     def traded(self) -> str:
         return ""
 
+    def unknown(self, keys: Any) -> list[str]:
+        """Trades by hand carry no keys of ours."""
+        return []
+
     def since(self) -> None:
         """It can always be asked."""
 

@@ -23,7 +23,7 @@ from tests.doubles.lives import AGENT, FIRST, at, crash_bar
 from tests.doubles.series import generated
 from tests.doubles.tws.ledger import Order
 
-BRISK = replace(QUICK, acknowledge=1.6, commission=1.0)
+BRISK = replace(QUICK, acknowledge=1.6, cancel=(0.2, 0.4), commission=1.0)
 DAYS = 12
 PASSES, BETWEEN = 15, timedelta(seconds=20)
 DOUBT = (OrderState.PENDING_NEW, OrderState.PENDING_CANCEL)
@@ -86,9 +86,9 @@ class Played(AccountLife):
     def asked(self, kind: str, now: datetime, name: str, **args: Any) -> None:
         """A person's request, asked again while Interactive Brokers is away."""
         for number in range(5):
-            self.now = now
+            self.now = now + number * BETWEEN  # what was refused keeps its stop for a moment before the next try
             self.caught_up()
-            answer = self.ask(kind, now, f"{name}-{number}", **args)
+            answer = self.ask(kind, self.now, f"{name}-{number}", **args)
             if answer["status"] == "done" or "nothing to close" in answer["message"]:
                 return
         raise AssertionError(answer)

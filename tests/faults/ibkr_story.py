@@ -34,7 +34,7 @@ DAY = datetime(2024, 6, 4, 14, 30, tzinfo=UTC)
 QTY = 10
 PASSES, LATE = 60, 5.0
 """After so many passes, and seconds where TWS may tell things late, a life must have come to rest."""
-SWIFT = replace(QUICK, connect=2.0, acknowledge=0.12, answer=1.0, optional=0.3, again=(0.1, 0.2), settle=0.02,
+SWIFT = replace(QUICK, connect=2.0, acknowledge=0.12, cancel=(0.015, 0.03), answer=1.0, optional=0.3, again=(0.1, 0.2), settle=0.02,
                 between_looks=0.01, commission=0.2, pauses=(0.01, 0.02), refused_pause=0.1, refused_look=0.02)
 
 

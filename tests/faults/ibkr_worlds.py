@@ -169,7 +169,7 @@ def standing(world: World) -> dict[str, Any]:
     return {
         **told, "rest": life.desk.account.rest(state), "status": (str(state.status), state.status_reason),
         "orders": sorted({(_alike(o.key), o.qty, o.tif, round(o.stop_price, 6), str(o.state), o.filled)
-                          for o in (*state.orders, *state.recent) if o.leg != "stop" or o.state != "REJECTED"}),
+                          for o in (*state.orders, *state.recent) if o.leg == "entry" or o.state != "REJECTED"}),
         "fills": [(_alike(e.key), e.session, e.qty, e.price, e.fee, round(e.stop, 6)) for e in events if isinstance(e, Filled)],
         "book": (state.book.shares, round(state.book.cash, 6), state.booked, state.settled, state.split_on),
         "ledger": agent_ledger.rows(events),
@@ -177,5 +177,6 @@ def standing(world: World) -> dict[str, Any]:
 
 
 def _alike(key: str) -> str:
-    """A stop that could not go with its entry follows on the fill, under the next number."""
-    return key.rpartition(":")[0] if ":stop:" in key else key
+    """A stop that could not go with its entry follows on the fill, and an exit that got lost after the stop
+    came back, under the next number."""
+    return key if ":entry:" in key else key.rpartition(":")[0]

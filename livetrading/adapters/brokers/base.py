@@ -4,6 +4,7 @@ A broker that cannot say what became of a call raises ``Unavailable``: the order
 stays PENDING_NEW and is looked up by its key before anything is sent again.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -14,14 +15,15 @@ from ...core.rules import Quote
 
 
 class NotListed(Unavailable):
-    """The broker answered an order with an error and lists it nowhere; ``reason`` is its error.
+    """The broker was sent an order, answers, and lists it nowhere. ``reason`` is its error, or that it said nothing;
+    ``refused`` whether there was an error.
 
-    The error alone proves nothing: the order is looked up once more before it counts as refused.
+    Neither proves anything: the order is looked up once more before it counts as refused, or is sent again.
     """
 
-    def __init__(self, sentence: str, reason: str) -> None:
+    def __init__(self, sentence: str, reason: str, refused: bool) -> None:
         super().__init__(sentence)
-        self.reason = reason
+        self.reason, self.refused = reason, refused
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,9 @@ class Broker(Protocol):
 
     def advance(self, session: str, opened: datetime, quote: Quote) -> None:
         """A completed session's bar, for a broker that trades from bars."""
+
+    def unknown(self, keys: Collection[str]) -> list[str]:
+        """Keys of this agent's orders that work and are none of these."""
 
     def since(self) -> datetime | None:
         """From when on it could be asked without a break; None if it always can."""

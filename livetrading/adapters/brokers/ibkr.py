@@ -6,7 +6,7 @@ raises Unavailable when TWS does not answer. Only the scheduler owns one.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from ib_async.contract import ContractDetails
 from ...core import account as accounts
 from ...core import estimates, rules
 from ...core.errors import NotFound, Refused, Unavailable
+from ...core.orders import TERMINAL
 from ...core.types import Costs
 from ...core.windows import NEW_YORK
 from . import ibkr_evidence
@@ -276,6 +277,11 @@ class IbkrBroker:
 
     def advance(self, session: str, opened: datetime, quote: rules.Quote) -> None:
         """IB has traded the session already."""
+
+    def unknown(self, keys: Collection[str]) -> list[str]:
+        """Keys of this agent's orders that IB works, by any client, and that are none of these."""
+        working = {o.ref for o in self.connection.open_orders() if accounts.owner(o.ref) == self.agent_id and o.state not in TERMINAL}
+        return sorted(working - set(keys))
 
     def since(self) -> datetime | None:
         """When the connection that there is became ready."""

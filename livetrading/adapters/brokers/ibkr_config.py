@@ -44,7 +44,8 @@ class Timing:
     cancel_again: float = 10.0
     link_patience: float = 60.0
     fresh: float = 30.0
-    acknowledge: float = 10.0
+    acknowledge: float = 4.0
+    cancel: tuple[float, ...] = (1.25, 2.5)
     settle: float = 0.3
     between_looks: float = 1.0
     commission: float = 2.0

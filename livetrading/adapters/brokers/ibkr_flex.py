@@ -111,17 +111,27 @@ def _stated(row: Row, where: str) -> Stated:
     at = row.get("at", "")
     return Stated(
         row.get("account", ""), row["exec_id"], row.get("order_id", ""), row.get("ref", ""), row.get("symbol", ""),
-        int(row["con_id"]) if row.get("con_id", "").isdigit() else 0, side.split()[0] if side else "",
+        int(row["con_id"]) if _CONTRACT.fullmatch(row.get("con_id", "")) else 0, side.split()[0] if side else "",
         0.0 if taken_back else qty, _number(row, "price", where), fee, _day(row.get("day") or at), at, where,
     )
+
+
+_NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}(,\d{3})+)(\.\d*)?([eE][+-]?\d{1,3})?|[+-]?\.\d+", re.ASCII)
+"""With a decimal point, thousands apart by commas: a decimal comma would make a price a hundred times as high."""
+_CONTRACT = re.compile(r"\d{1,12}", re.ASCII)
+
+
+WORDS = {"qty": "quantity", "fee": "commission"}
 
 
 def _number(row: Row, name: str, where: str) -> float:
     text = row.get(name, "")
     try:
+        if not _NUMBER.fullmatch(text.strip()):
+            raise ValueError(text)
         return float(text.replace(",", ""))
     except ValueError:
-        raise BadInput(f"{where}: the {'quantity' if name == 'qty' else name} is {text!r}, which is no number; export the"
+        raise BadInput(f"{where}: the {WORDS.get(name, name)} is {text!r}, which is no number; export the"
                        f" statement again.") from None
 
 

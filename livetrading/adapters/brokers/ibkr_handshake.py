@@ -61,7 +61,7 @@ def shake(host: str, port: int, client_id: int, answer_seconds: float = ANSWER_S
     try:
         line = socket.create_connection((host, port), CONNECT_SECONDS)
     except (ConnectionResetError, ConnectionAbortedError) as error:  # it was taken, and cut at once
-        return Handshake(Answer.CLOSED, said=str(error))
+        return Handshake(Answer.CLOSED, said=str(error), own_address=_own(host, port))
     except (OSError, UnicodeError) as error:  # the second for a name that cannot be one
         return Handshake(Answer.NOTHING_LISTENS, said=str(error))
     own = ""
@@ -74,6 +74,16 @@ def shake(host: str, port: int, client_id: int, answer_seconds: float = ANSWER_S
     if found.answer in (Answer.CLOSED, Answer.SILENT) and _speaks_tls(host, port):
         found = Handshake(Answer.TLS)
     return Handshake(found.answer, found.version, found.said, own, found.accounts)
+
+
+def _own(host: str, port: int) -> str:
+    """The address under which this computer would be seen there; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((host, port))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return ""
 
 
 class _Closed(OSError):

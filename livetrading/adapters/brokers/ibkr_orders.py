@@ -217,13 +217,13 @@ class OrderDesk:
     def _without_trace(self, ticket: Ticket, code: int, *ids: int) -> Unavailable:
         """An order that IB does not list: with an error it was perhaps refused, without one perhaps lost."""
         then = f"about {ticket.ref} and does not list it; it is looked up before anything is sent."
-        if not code:
-            return Unavailable(f"Interactive Brokers said nothing {then}")
+        if code in (0, MISSING_PARENT):  # what is said of its stop tells nothing of the entry
+            return NotListed(f"Interactive Brokers said nothing {then}", "IB said nothing and lists it nowhere", False)
         client_id, register = self.session.config.client_id, self.session.register
         words = [text for i in ids for c, text in register.words.get((client_id, i), []) if c == code]
         text = words[0].rstrip(".") if words else ""
         self._denied[ticket.ref] = asyncio.get_running_loop().time()
-        return NotListed(f"Interactive Brokers said {code} ({text}) {then}", f"IB {code}: {text}")
+        return NotListed(f"Interactive Brokers said {code} ({text}) {then}", f"IB {code}: {text}", True)
 
     # -- cancelling -------------------------------------------------------
 
@@ -248,7 +248,7 @@ class OrderDesk:
         if not asked:
             return doubtful
         ours = [s for s in asked if self._ours(s)]
-        for seconds in (session.timing.acknowledge / 8, session.timing.acknowledge / 4):
+        for seconds in session.timing.cancel:
             for statement in self._silent(ours):
                 self._ask_cancel(statement)
             await self._until(lambda: all(map(self._cancel_answered, ours)), seconds)

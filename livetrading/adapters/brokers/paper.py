@@ -8,6 +8,7 @@ answered when that bar is: until then it may have crossed a fill. Prices and fee
 are those of ``core.rules``.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -145,6 +146,10 @@ class PaperBroker:
     def traded(self) -> str:
         """The last session that was traded, an ISO date; empty before the first."""
         return self._ledger.session
+
+    def unknown(self, keys: Collection[str]) -> list[str]:
+        """It works what it was sent."""
+        return []
 
     def since(self) -> None:
         """It is always there."""
