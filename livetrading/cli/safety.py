@@ -25,6 +25,8 @@ DYING_SECONDS = 5.0
 TENURE_SECONDS, ROOM_SECONDS = 20.0, 2.0
 """A command that waits for a broker makes room for a scheduler so often, and so long."""
 AGAIN_SECONDS = 2.0
+SETTLE_SECONDS = 10.0
+"""That a command without a scheduler looks after exits which a broker works."""
 INTERRUPTED = 130
 
 
@@ -137,13 +139,16 @@ def _done_here(home: Home, options: argparse.Namespace, halt: Halt) -> dict[str,
 def _rounds(desk: Any, options: argparse.Namespace, halt: Halt) -> dict[str, Any] | None:
     """Round after round until nothing waits, or until it is time to make room. Requests are answered meanwhile."""
     said, end, wished = "", time.monotonic() + TENURE_SECONDS, options.all_orders
+    settled = time.monotonic() + SETTLE_SECONDS
     while True:
         AgentManager(desk).apply_pending(utc_now())
         if desk.latch.status() is None:
             return {**stop_record.identity(halt), "state": str(StopState.FAILED), "flat": False, "items": [],
                     "message": "Trading was re-armed while the stop waited; agents stay stopped."}
         text, result = emergency.stop(desk, options.reason, options.by, utc_now(), wished)
-        if result["state"] != StopState.WAITING:
+        # Nobody comes after this command: an exit at a broker may still be refused, and needs its stop back then.
+        settles = result["state"] == StopState.QUEUED and desk.account.wanted and time.monotonic() < settled
+        if result["state"] != StopState.WAITING and not settles:
             return {**result, "message": text}
         wished = False
         if text != said:

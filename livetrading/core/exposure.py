@@ -12,13 +12,12 @@ from .agent import AgentState
 from .events import Event, OrderMoved
 from .frozen import replace
 from .orders import DEAD, WORKING, OrderState
-from .types import AgentStatus, Leg
+from .types import AgentStatus, Leg, Mode
 
 ALARM_AFTER = timedelta(seconds=20)
 """A position that is bare for so long is told to a person."""
 
 _AT_WORK = WORKING | {OrderState.PENDING_CANCEL}
-"""What was asked to end still works until the broker says that it has ended."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,13 @@ def bare(state: AgentState) -> bool:
     """Whether shares are held and no sale of them is at work. What a replay that is over holds is not real."""
     if state.flat or state.status in (AgentStatus.FINISHED, AgentStatus.REMOVED):
         return False
-    return not any(o.side == "SELL" and o.state in _AT_WORK for o in state.orders)
+    return not any(o.side == "SELL" and o.state in _at_work(state) for o in state.orders)
+
+
+def _at_work(state: AgentState) -> frozenset[OrderState]:
+    """At a simulated broker a cancelled stop works until its bar has told; at a real one nobody knows."""
+    simulated = state.config is None or state.config.mode in (Mode.PAPER, Mode.REPLAY)
+    return _AT_WORK if simulated else WORKING
 
 
 def apply(exposure: Exposure, event: Event, after: AgentState, at: datetime) -> Exposure:

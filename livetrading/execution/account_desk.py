@@ -131,6 +131,13 @@ class AccountDesk:
         link = self._link
         return link is not None and link.health().ready and self._told(link) != self._read
 
+    def version(self) -> tuple[object, ...]:
+        """Changes with everything that the broker says of orders, fills, fees and positions: then it is time for a pass."""
+        link = self._link
+        if link is None or not link.health().ready:
+            return ()
+        return (*self._told(link), *link.session.register.version())
+
     def was_read(self) -> None:
         """The account was compared over the connection that there is."""
         if self._link is not None:

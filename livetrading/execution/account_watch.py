@@ -33,6 +33,8 @@ class AccountWatch:
     dossier: Dossier
     broker: "IbkrBroker"
     desk: AccountDesk
+    lasting: str = ""
+    """The problem, once it is none of a fill on its way."""
     _since: tuple[str, datetime] | None = None
 
     def sides(self) -> dict[str, int]:
@@ -66,12 +68,13 @@ class AccountWatch:
         """The problem, if any; a running agent is blocked when it lasts."""
         problem = self.problem()
         if problem is None:
-            self._since = None
+            self._since, self.lasting = None, ""
             return None
         if self._since is None or self._since[0] != problem or self.broker.health().missing:
             # What the broker has not told yet may be the very fill that explains it.
             self._since = (problem, now)
         lasts = now - self._since[1] >= SURE_AFTER
+        self.lasting = f"{problem}; {CURE}" if lasts else ""
         if lasts and self.dossier.state.status in (AgentStatus.RUNNING, AgentStatus.PAUSED):
             self.dossier.commit([StatusChanged(AgentStatus.BLOCKED, f"{problem}; {CURE}", "account watch")], now)
         return problem

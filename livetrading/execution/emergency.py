@@ -88,9 +88,11 @@ def cover(executor: OrderExecutor, now: datetime) -> str:
     if not bare(executor.dossier.state):
         return ""
     executor.recover(now)
-    executor.protect(now)
+    executor.dossier.notices += executor.protect(now)
     state = executor.dossier.state
-    return "" if state.flat or state.open_orders(Leg.EXIT) else late.refused(executor.dossier, now)
+    refused = "" if state.flat or state.open_orders(Leg.EXIT) else late.refused(executor.dossier, now)
+    executor.dossier.notices += [refused] if refused else []
+    return refused
 
 
 def _replan_exit(executor: OrderExecutor, reason: str, now: datetime, note: str) -> None:

@@ -12,7 +12,7 @@ from ..core.errors import LivetradingError
 from ..core.exposure import bare
 from ..core.events import Event, Filled, SplitApplied
 from ..core.orders import Order
-from ..core.types import Leg
+from ..core.types import AgentStatus, Leg
 from . import morning, statements
 from .account_cash import CashWatch
 from .account_desk import AccountDesk
@@ -86,6 +86,8 @@ class RealAccount:
         if self.desk.unheard & {s.agent.agent_id for s in self.desk.siblings(self.dossier.state)} - {self.dossier.agent_id}:
             return None  # what another agent of the stock has traded is not in its book yet: nothing can be compared
         problem = self.watch.judge(now)
+        if self.watch.lasting and self.dossier.state.status == AgentStatus.STOPPED:
+            self.notices.append(self.watch.lasting)  # an agent that was stopped cannot be blocked, and its shares are there
         self.shown = self.watch.document(problem, now)
         self.cash.look(now)
         return problem

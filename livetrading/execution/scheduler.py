@@ -24,6 +24,7 @@ from ..core.errors import Conflict, Damaged
 from ..core.exposure import ALARM_AFTER
 from ..core.stopping import Outcome
 from ..core.types import AgentStatus, Mode
+from ..core.windows import NEW_YORK
 from . import account_view, alarms, checks, emergency, replay
 from .agent_manager import AgentManager
 from .account_desk import AWAY
@@ -69,6 +70,8 @@ class Scheduler:
     _seen: tuple[object, ...] = ()
     _warned: dict[tuple[str, str], float] = field(default_factory=dict)
     _doing: str = ""
+    _told: tuple[object, ...] = ()
+    _alarming: bool = False
     _beaten: float = 0.0
 
     def __post_init__(self) -> None:
@@ -202,9 +205,12 @@ class Scheduler:
         """Agents of real days: what the calendar says is due."""
         now = self.clock()
         urgent = any(d.exposure.lasting(now) < URGENT for d in checks.exposed(self.desk))
+        told = self.desk.account.version()
+        news = bool(told) and told != self._told  # an order that ended, or a fee that was corrected, waits for no round
         waits = time.monotonic() < self._next_pass and not urgent
-        if waits or not checks.wanted(self.desk, now):
+        if not news and (waits or not checks.wanted(self.desk, now)):
             return
+        self._told = told
         self._say("checking agents")
         done, failed = checks.run(self.desk, now, self._between, self.clock)
         for agent_id, why in failed.items():
@@ -220,14 +226,15 @@ class Scheduler:
         self._say("")
 
     def _exposed(self) -> None:
-        """Shares that have had neither a stop nor an exit at work for too long."""
+        """Shares that have had neither a stop nor an exit at work for too long. Also from within long work."""
         now = self.clock()
         for dossier in checks.exposed(self.desk):
             since, state = dossier.exposure.bare_since, dossier.state
             if since is not None and now - since >= ALARM_AFTER:
                 self.alarm(dossier.agent_id,
-                           f"{state.book.shares} {state.agent.symbol} have had neither a stop nor an exit at the broker since"
-                           f" {stamp(since)}; look at the position in TWS, and sell it there if need be")
+                           f"{state.book.shares} {state.agent.symbol} have had neither a stop nor an exit at work at the"
+                           f" broker since {since.astimezone(NEW_YORK):%H:%M:%S} New York; look at the position there, and sell"
+                           f" it by hand if need be")
 
     def _broker(self) -> None:
         """A shared account's health, every minute and when it changes."""
@@ -311,6 +318,14 @@ class Scheduler:
         if now - self._beaten >= liveness.BEAT_SECONDS and threading.get_ident() == self._loop:
             self._beaten = now
             self.lock.beat()
+            if not self._alarming:
+                self._alarming = True
+                try:
+                    self._exposed()
+                except Exception as error:  # an alarm that cannot be given must not end what it interrupts
+                    logs.caught(log, "the alarm of unprotected shares", error)
+                finally:
+                    self._alarming = False
 
     def _warn(self, agent_id: str, text: str) -> bool:
         """Into the log, and the same again only after an hour."""

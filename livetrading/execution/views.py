@@ -42,13 +42,13 @@ def agents(store: Store, now: datetime | None = None) -> list[Doc]:
     """
     lives = _lives(store, now)
     names = sorted(path.name for path in store.home.agents.iterdir() if is_agent_id(path.name) and path.is_dir())
-    shown = [_status(store, name, lives) for name in names]
+    shown = [_status(store, name, lives, now) for name in names]
     return [doc for doc in shown if doc is not None and doc["status"] != "removed"]
 
 
 def agent(store: Store, agent_id: str, now: datetime | None = None) -> Doc:
     """One agent's status; NotFound if there is none, or no more."""
-    found = _status(store, check_agent_id(agent_id), _lives(store, now))
+    found = _status(store, check_agent_id(agent_id), _lives(store, now), now)
     if found is None or found["status"] == "removed":
         raise NotFound(f"There is no agent {agent_id}: list them with `python -m livetrading agents`.")
     return found
@@ -61,14 +61,14 @@ def _lives(store: Store, now: datetime | None) -> bool:
         return False
 
 
-def _status(store: Store, agent_id: str, lives: bool) -> Doc | None:
+def _status(store: Store, agent_id: str, lives: bool, now: datetime | None) -> Doc | None:
     try:
-        return _read_status(store, agent_id, lives)
+        return _read_status(store, agent_id, lives, now)
     except Exception as error:  # one agent's files are no reason to show none
         return _unreadable(agent_id, str(logs.caught(log, f"the files of {agent_id}", error)))
 
 
-def _read_status(store: Store, agent_id: str, lives: bool) -> Doc | None:
+def _read_status(store: Store, agent_id: str, lives: bool, now: datetime | None) -> Doc | None:
     directory = store.home.agent(agent_id)
     tables = store.read_docs(directory / "state.json")
     documents = tables.get("agent")
@@ -80,8 +80,16 @@ def _read_status(store: Store, agent_id: str, lives: bool) -> Doc | None:
     for name in NUMBERS:
         if not isinstance(doc[name], int | float | None):
             raise Damaged(f"{directory / 'state.json'} holds {doc[name]!r} as {name}.")
-    doc |= _besides(store, doc)
+    doc |= _besides(store, doc) | _unprotected(doc, now)
     return {**doc, **agent_status.words(doc, lives), "orders": tables.get("orders", [])}
+
+
+def _unprotected(doc: Doc, now: datetime | None) -> Doc:
+    """Seconds without stop or exit, those that are running included."""
+    since, seconds = doc.get("unprotected_since"), doc.get("unprotected_seconds") or 0.0
+    if since and doc["mode"] != "replay":
+        seconds += max(((now or datetime.now(UTC)) - parse_stamp(since)).total_seconds(), 0.0)
+    return {"unprotected_since": since, "unprotected_seconds": seconds}
 
 
 def _besides(store: Store, doc: Doc) -> Doc:

@@ -108,3 +108,14 @@ def test_the_ledger_of_an_agent_has_one_final_row_a_settled_session():
     assert (first["action"], first["qty"], first["fills"], first["equity"]) == (2, 10, [], 10_000.0)
     assert (second["action"], second["obs"], second["fills"]) == (None, None, [["entry", 10, 101.0, 1.0]])
     assert second["equity"] == 10_000.0 - 1_010 - 1 + 1_020 and third["fills"] == [] and third["shares"] == 10
+
+
+def test_a_number_is_never_given_twice_however_many_orders_came_between():
+    """The broker finds an order by its key: two orders under one could not be told apart."""
+    events: list[Event] = [*BIRTH, planned(leg=Leg.EXIT), moved("CANCELED", f"{ID}:2024-06-03:exit:1")]
+    for n in range(1, 41):
+        key = f"{ID}:2024-06-03:stop:{n}"
+        events += [planned(leg=Leg.STOP, n=n), moved("PENDING_NEW", key), moved("REJECTED", key)]
+    state = agents.fold(events)
+    assert state.next_key("2024-06-03", Leg.EXIT) == f"{ID}:2024-06-03:exit:2"
+    assert state.next_key("2024-06-03", Leg.STOP) == f"{ID}:2024-06-03:stop:41"

@@ -7,7 +7,7 @@ import pytest
 from livetrading.core.orders import OrderState
 from tests.doubles.account_days import holding
 from tests.doubles.account_life import AccountLife
-from tests.doubles.ibkr import await_that
+from tests.doubles.ibkr import await_that, impatient
 from tests.doubles.lives import FIRST, at
 from tests.doubles.tws import Bare, Fault
 
@@ -239,3 +239,52 @@ def test_an_entry_that_was_taken_stays_on_record_when_nobody_can_tell_of_its_sto
     monkeypatch.setattr(IbkrBroker, "find", find)
     life.check(at(life.sessions[FIRST + 1], "08:01"))
     assert [o.state for o in life.state.open_orders()] == [OrderState.NEW] * 2
+
+
+def test_an_exit_that_is_answered_by_silence_and_listed_nowhere_gives_the_stop_back(life: AccountLife) -> None:
+    t, bare = watched(life)
+    life.tws.fail(sells("swallow", times=99))
+    with impatient(life.link, acknowledge=0.2):
+        life.ask("close", at(life.sessions[t], "11:00"))
+        passes(life, t, "11:00", 4)
+    assert resting(life) == [("STP", life.state.book.shares)] and not bare.now and bare.longest < 5
+
+
+def test_a_restart_between_the_refusal_and_the_next_look_does_not_send_the_exit_again(life: AccountLife) -> None:
+    t, _ = watched(life)
+    life.tws.fail(sells(times=99))
+    now = at(life.sessions[t], "11:00")
+    trader = life.desk.trader(life.dossier.agent_id)
+    life.now = now
+    life.dossier.commit(trader.executor.exit(life.state.booked, now, "DAY", "closed by test"), now)
+    trader.executor.send_due(now)
+    sent = len(life.tws.orders_heard())
+    assert [o.complaint[:6] for o in life.state.open_orders() if o.leg == "exit"] == ["IB 201"]
+    life.restart()
+    passes(life, t, "11:00:01", 3)
+    assert resting(life) == [("STP", life.state.book.shares)]
+    assert len(life.tws.orders_heard()) == sent + 1  # the stop alone
+
+
+def test_an_exit_of_shares_that_a_person_has_sold_is_withdrawn(tmp_path, calm, tws) -> None:
+    """What he holds of his own is not the agent's to sell."""
+    from tests.doubles.account_life import TEST, in_account
+    from tests.doubles.lives import Cycler
+
+    tws.ledger.positions[TEST.con_id] = (500.0, 9.0)
+    life = in_account(tmp_path, calm, Cycler(), tws)
+    try:
+        t = holding(life, rest=500)
+        held = life.state.book.shares
+        life.check(at(life.sessions[t], "16:40"))
+        life.ask("close", at(life.sessions[t], "20:00"))
+        tws.ledger.positions[TEST.con_id] = (500.0, 9.0)  # he sells the agent's shares by hand
+        tws.happen(lambda ledger: [("position", TEST)])
+        life.heard()
+        for clock in ("20:01", "20:01:11", "20:01:22"):
+            life.tried(at(life.sessions[t], clock))
+        assert life.ask("adopt", at(life.sessions[t], "20:02"))["result"]["adopted"] == -held
+        life.tried(at(life.sessions[t], "20:03"))
+        assert life.state.flat and tws.ledger.on_sale("TEST") == 0 and tws.ledger.holds("TEST") == 500
+    finally:
+        life.desk.close()

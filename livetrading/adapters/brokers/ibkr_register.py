@@ -315,6 +315,10 @@ class Register:
         """Every order behind a key whose end IB has not confirmed: more than one if somebody else used the key."""
         return [s for s in self.statements.values() if s.ref == ref and not (s.over and self.confirmed(s))]
 
+    def version(self) -> tuple[object, ...]:
+        """Changes with everything that was said of orders, fills and fees."""
+        return self._heard, tuple(self.executions), tuple(self._fees.items())
+
     def behind(self) -> bool:
         """Whether an execution tells more of an order than its own last status."""
         filled = {s.perm_id: s.filled for s in self.statements.values()}
