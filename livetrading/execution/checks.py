@@ -35,8 +35,8 @@ def run(
     # Shares without a stop come first: a pass over many agents takes its time.
     for agent_id in sorted(desk.active(), key=lambda a: a not in desk.dossiers or not desk.dossiers[a].exposure.bare_since):
         at = now
-        desk.pulse()
         try:
+            desk.pulse()
             if not _takes_part(desk, agent_id, total):
                 continue
             at = clock() if clock else now

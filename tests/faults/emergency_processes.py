@@ -53,8 +53,9 @@ class Stage:
     def hang(self, since: float) -> None:
         """The scheduler stands still, and has done so for a while."""
         assert self.scheduler is not None
-        self.scheduler.send_signal(signal.SIGSTOP)
         path = self.life.home.root / "scheduler.lock"
+        awaited(lambda: len(path.read_text().split()) == 2, "its first beat")
+        self.scheduler.send_signal(signal.SIGSTOP)
         pid, at = path.read_text().split()
         path.write_text(f"{pid} {float(at) - since:.3f}")
 
