@@ -49,7 +49,7 @@ def emergency_stop(home: Home, options: argparse.Namespace) -> dict[str, Any]:
 
 def _stopped(home: Home, options: argparse.Namespace, halt: Halt) -> dict[str, Any]:
     """Ask whoever holds the lock, or do it here, until there is an answer."""
-    options.request_id = options.request_id or requests.new_id()
+    options.request_id, options.settled = options.request_id or requests.new_id(), None
     while True:
         if SchedulerLock(home).holder() is not None:
             answer = _asked(home, options, halt)
@@ -139,7 +139,6 @@ def _done_here(home: Home, options: argparse.Namespace, halt: Halt) -> dict[str,
 def _rounds(desk: Any, options: argparse.Namespace, halt: Halt) -> dict[str, Any] | None:
     """Round after round until nothing waits, or until it is time to make room. Requests are answered meanwhile."""
     said, end, wished = "", time.monotonic() + TENURE_SECONDS, options.all_orders
-    settled = time.monotonic() + SETTLE_SECONDS
     while True:
         AgentManager(desk).apply_pending(utc_now())
         if desk.latch.status() is None:
@@ -147,7 +146,10 @@ def _rounds(desk: Any, options: argparse.Namespace, halt: Halt) -> dict[str, Any
                     "message": "Trading was re-armed while the stop waited; agents stay stopped."}
         text, result = emergency.stop(desk, options.reason, options.by, utc_now(), wished)
         # Nobody comes after this command: an exit at a broker may still be refused, and needs its stop back then.
-        settles = result["state"] == StopState.QUEUED and desk.account.wanted and time.monotonic() < settled
+        queued = result["state"] == StopState.QUEUED and desk.account.wanted
+        if queued and options.settled is None:
+            options.settled = time.monotonic() + SETTLE_SECONDS
+        settles = queued and time.monotonic() < options.settled
         if result["state"] != StopState.WAITING and not settles:
             return {**result, "message": text}
         wished = False

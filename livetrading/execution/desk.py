@@ -19,7 +19,7 @@ from ..adapters.halt import HaltLatch
 from ..adapters.home import Home, is_agent_id
 from ..adapters.registry import Registry
 from ..adapters.store import Store
-from ..core.agent import AgentConfig
+from ..core.agent import AgentConfig, AgentState
 from ..core.errors import Conflict, Damaged, LivetradingError, NotFound, Unavailable, in_a_line
 from ..core.events import StatusChanged
 from ..core.types import AgentStatus, Mode
@@ -221,7 +221,15 @@ class Desk:
     def _unheard(self, number: str) -> bool:
         """Whether the broker has told fills of an account's agents that wait for a price."""
         mine = [s for s in self.account.agents() if s.agent.account == number and s.agent.agent_id in self._executors]
-        return any(statements.unpriced(s, self._executors[s.agent.agent_id].broker) for s in mine)
+        return any(self._unpriced(state) for state in mine)
+
+    def _unpriced(self, state: AgentState) -> bool:
+        """Of one agent; what it cannot be asked for it may have."""
+        try:
+            return bool(statements.unpriced(state, self._executors[state.agent.agent_id].broker))
+        except Exception as error:  # its own pass says what is wrong; the others' go on
+            logs.caught(log, f"the fills of {state.agent.agent_id}", error)
+            return True
 
     def sides(self) -> list[dict[str, Any]]:
         """Book and account of every agent of a shared account, as last compared."""

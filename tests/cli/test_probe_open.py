@@ -297,7 +297,7 @@ def test_the_emergency_stop_set_after_the_fill_does_not_keep_the_share(home: Hom
 
 
 def test_a_fill_that_crosses_the_cancel_is_sold(home: Home, morning: Morning, tws: TwsDouble) -> None:
-    tws.fail(Fault("stall", CANCEL_ORDER))
+    tws.fail(Fault("stall", CANCEL_ORDER, times=99))
     morning.to_come = {"09:36": lambda x: x.auction("INTC", 30.0), "09:36:30": lambda x: x.market("INTC", 30.1)}
     done = probe(home, morning, acknowledge=0.2)
     assert done["paper_open"] == "day" and tws.ledger.holds("INTC") == 0
