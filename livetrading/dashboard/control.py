@@ -140,7 +140,7 @@ def hung(sign: heartbeat.Sign) -> str:
     pid, role = (sign.holder.pid, sign.holder.role) if sign.holder else (None, "process")
     return (
         f"The {role} (process {pid or 'unknown'}) hangs: its heartbeat has stood still for {duration(sign.still)}. "
-        f"`python -m livetrading up` starts a scheduler that hangs again by itself; without `up`, end process "
+        f"`python -m livetrading up` restarts a hung scheduler by itself; without `up`, end process "
         f"{pid or 'that holds scheduler.lock'} and start the scheduler again."
     )
 
