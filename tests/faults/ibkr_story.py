@@ -168,8 +168,11 @@ def legs(process: Process) -> list[tuple[str, str]]:
 def enter(process: Process) -> None:
     plan(process, Leg.ENTRY)
     if process.dossier.state.flat and process.world.tws.ledger.holds("TNA") == 0:
-        process.passes(MORNING, lambda: process.dossier.state.order(f"{AGENT}:{BAR}:entry:1").state == "NEW"
-                       and all(s in ("NEW", "REJECTED") for _, s in legs(process)))
+        def works() -> bool:
+            plan(process, Leg.ENTRY)  # what IB refused is decided anew
+            return ("entry", "NEW") in legs(process) and all(s in ("NEW", "REJECTED") for _, s in legs(process))
+
+        process.passes(MORNING, works)
         process.world.tws.happen(lambda ledger: ledger.auction("TNA", 100.0))
     hold(process)
 
