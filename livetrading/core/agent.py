@@ -10,7 +10,7 @@ from . import rules
 from .book import Book
 from .errors import BadInput, Damaged
 from .events import (
-    BarsAppended, Created, Decided, Deployed, Event, FillCorrected, Filled, Held, Marked, Missed,
+    BarsAppended, Created, Decided, Deployed, Event, FeeAdjusted, FillCorrected, Filled, Held, Marked, Missed,
     OrderMoved, OrderPlanned, SplitApplied, StatusChanged,
 )
 from .frozen import replace
@@ -196,6 +196,14 @@ def _corrected(state: AgentState, event: FillCorrected) -> AgentState:
     return replace(state, fills=fills)
 
 
+def _fee(state: AgentState, event: FeeAdjusted) -> AgentState:
+    """As a correction of the price; an earlier version showed the fee that was booked first."""
+    if not event.peaks:
+        return state
+    fills = tuple(replace(f, fee=f.fee + event.amount) if f.exec_id == event.exec_id else f for f in state.fills)
+    return replace(state, fills=fills)
+
+
 def _split(state: AgentState, event: SplitApplied) -> AgentState:
     return replace(state, split_on=event.session, overnight=int(rules.whole(state.overnight, event.ratio)))
 
@@ -276,6 +284,7 @@ _APPLY: dict[str, Callable[[AgentState, Any], AgentState]] = {
     "BarsAppended": _appended,
     "Filled": _filled,
     "FillCorrected": _corrected,
+    "FeeAdjusted": _fee,
     "SplitApplied": _split,
     "Marked": _marked,
     "Decided": _decided,

@@ -3,6 +3,11 @@
 ``apply(book, event) -> book`` is the only place where the live book changes. It
 calls the same rules that training and backtest run; a fill counts once, by its
 execution id.
+
+A correction makes the book that the right figures would have made from the beginning:
+cash, entry, round trips, equity and both peaks. What was decided before it stands, with
+the equity and peak of its time: the journal is folded up to a decision to repeat it. So
+does a pause of entries that a wrong price caused, until a person resumes them.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import executions as ids
-from . import rules, trades
+from . import peaks, rules, trades
 from .booked import Booked, known, peak_after
 from .events import (
     Deposited, DividendPaid, EntriesPaused, Event, FeeAdjusted, FillCorrected, FillDisputed, Filled,
@@ -33,8 +38,8 @@ class Book:
     ``capital`` is what was deposited; ``equity`` the value at the last mark;
     ``limit_peak`` the peak since a person last resumed entries. ``fractions`` is what splits
     paid for fractions of a share. ``executions`` holds every id that has counted, and its root;
-    ``fills`` what is booked, by root; ``estimated`` the roots of those whose price or fee the
-    broker has not stated.
+    ``fills`` what is booked, by root, in the order of booking; ``estimated`` the roots of those whose
+    price or fee the broker has not stated; ``highs`` what both peaks are the highest of.
     """
 
     account: Account = field(default_factory=lambda: rules.open_account(0.0))
@@ -54,6 +59,7 @@ class Book:
     executions: frozenset[str] = frozenset()
     fills: Mapping[str, Booked] = field(default_factory=dict)
     estimated: tuple[str, ...] = ()
+    highs: peaks.Highs = ()
 
     @property
     def shares(self) -> int:
@@ -113,6 +119,7 @@ def _deposited(book: Book, event: Deposited) -> Book:
         capital=book.capital + event.amount,
         equity=book.equity + event.amount,
         limit_peak=book.limit_peak + event.amount,
+        highs=peaks.deposited(book.highs, event.amount),
     )
 
 
@@ -182,6 +189,7 @@ def _fee(book: Book, event: FeeAdjusted) -> Book:
     booked = book.booked(event.exec_id)
     if booked is None:
         return replace(book, realized=book.realized - event.amount)
+    book = _heights(book, ids.root(event.exec_id), -event.amount, follow=event.peaks)
     fill = replace(booked.fill, fee=booked.fill.fee + event.amount, estimated=False)
     return _restated(book, replace(booked, fill=fill), 0.0, event.amount)
 
@@ -195,16 +203,36 @@ def _corrected(book: Book, event: FillCorrected) -> Book:
     moved = booked.fill.qty * by_price
     amount = (-moved if booked.bought else moved) - by_fee
     weight = trades.weight_of(book.open_trade, ids.root(event.exec_id)) if book.open_trade is not None else 0.0
-    marked = book.marked != booked.marked
-    equity = book.equity + amount if marked else book.equity
+    if not event.peaks:
+        book = _guessed(book, booked, amount)
     account = book.account._replace(cash=book.account.cash + amount, entry=book.account.entry + weight * by_price)
-    if marked:
-        account = account._replace(peak=np.float64(peak_after(float(account.peak), booked.peak, amount, equity)))
-        book = replace(book, equity=equity, limit_peak=peak_after(book.limit_peak, booked.limit_peak, amount, equity))
     stated = {*event.parts, *(ids.root(part) for part in event.parts)}
     fill = replace(booked.fill, price=event.price, fee=event.fee, estimated=event.estimated)
     book = replace(book, account=account, executions=book.executions | stated)
+    book = _heights(book, ids.root(event.exec_id), amount, follow=event.peaks)
     return _restated(book, replace(booked, fill=fill, parts=tuple(event.parts)), by_price, by_fee)
+
+
+def _heights(book: Book, root: str, amount: float, *, follow: bool) -> Book:
+    """The closes since a fill had it brought in ``amount`` more; ``follow``: equity and peaks with them."""
+    place = list(book.fills).index(root) + 1
+    book = replace(book, highs=peaks.corrected(book.highs, place, amount))
+    if not follow or not book.highs or book.highs[-1].fills < place:
+        return book  # no close has seen the fill yet
+    peak, limit = peaks.highest(book.highs)
+    return replace(
+        book, account=book.account._replace(peak=np.float64(peak)), equity=book.equity + amount, limit_peak=limit,
+    )
+
+
+def _guessed(book: Book, booked: Booked, amount: float) -> Book:
+    """Equity and peaks after a correction as an earlier version took them to be."""
+    if book.marked == booked.marked:
+        return book
+    equity = book.equity + amount
+    peak = np.float64(peak_after(float(book.account.peak), booked.peak, amount, equity))
+    limit = peak_after(book.limit_peak, booked.limit_peak, amount, equity)
+    return replace(book, equity=equity, account=book.account._replace(peak=peak), limit_peak=limit)
 
 
 def _restated(book: Book, booked: Booked, by_price: float, by_fee: float) -> Book:
@@ -244,6 +272,7 @@ def _marked(book: Book, event: Marked) -> Book:
         close=event.close,
         marked=event.session,
         limit_peak=max(book.limit_peak, equity),
+        highs=peaks.marked(book.highs, len(book.fills), equity),
     )
 
 
@@ -255,7 +284,8 @@ def _status(book: Book, event: StatusChanged) -> Book:
     """A person who starts an agent resumes its entries: drawdown counts from here."""
     if event.status != AgentStatus.RUNNING or not book.entries_paused:
         return book
-    return replace(book, entries_paused=False, limit_peak=book.equity)
+    highs = peaks.resumed(book.highs, book.equity)
+    return replace(book, entries_paused=False, limit_peak=book.equity, highs=highs)
 
 
 _APPLY: dict[type, Callable[[Book, Event], Book]] = {

@@ -15,7 +15,8 @@ class Booked:
     """A fill as the book holds it now, and what a correction has to know of the time it was booked.
 
     ``trade`` is the number of its round trip, ``parts`` the ids of the broker's executions that
-    state it, ``marked``, ``peak`` and ``limit_peak`` those of the book before it.
+    state it, ``marked``, ``peak`` and ``limit_peak`` those of the book before it, for corrections of an
+    earlier version's journal.
     """
 
     fill: Filled
@@ -39,7 +40,11 @@ def known(event: Filled) -> Filled:
 
 
 def peak_after(now: float, then: float, amount: float, equity: float) -> float:
-    """The highest equity had ``amount`` been there since the fill, of which ``then`` was the peak before it."""
+    """The highest equity had ``amount`` been there since the fill, of which ``then`` was the peak before it.
+
+    What an earlier version took it to be, wrong after a second correction: kept for its journals, whose
+    decisions were made on it.
+    """
     if now == then:
         moved = now  # no new high since
     elif now < then:

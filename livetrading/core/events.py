@@ -84,18 +84,23 @@ class Filled(Event):
 
 @dataclass(frozen=True)
 class FeeAdjusted(Event):
-    """The broker's own fee of an execution is ``amount`` USD more than was booked."""
+    """The broker's own fee of an execution is ``amount`` USD more than was booked. ``peaks``: the equity of
+    the closes since and their peaks follow it; False where an earlier version wrote it, whose decisions
+    were made without."""
 
     exec_id: str
     session: str
     amount: float
+    peaks: bool = False
 
 
 @dataclass(frozen=True)
 class FillCorrected(Event):
     """The price (USD a share) and fee (USD) of the execution that was booked as ``exec_id``, as its
     broker states them now. ``parts`` are the broker's ids that state it, in place of the one that was
-    booked; ``estimated``: the fee is still an estimate; ``source``: where it was stated, in words."""
+    booked; ``estimated``: the fee is still an estimate; ``source``: where it was stated, in words;
+    ``peaks``: equity and peaks become those that the right figures would have made; False where an
+    earlier version wrote it, whose decisions were made on its own guess of them."""
 
     exec_id: str
     price: float
@@ -103,6 +108,7 @@ class FillCorrected(Event):
     parts: list[str]
     source: str = "the broker"
     estimated: bool = False
+    peaks: bool = False
 
 
 @dataclass(frozen=True)

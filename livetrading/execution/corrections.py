@@ -78,7 +78,7 @@ def judged(state: AgentState, booked: Booked, report: Execution, source: str = "
     same = abs(price - fill.price) <= SMALLEST and abs(fee - fill.fee) <= SMALLEST
     if same and not (fill.estimated and report.final):
         return None
-    return FillCorrected(fill.exec_id, price, fee, [report.exec_id], source, fill.estimated and not report.final)
+    return FillCorrected(fill.exec_id, price, fee, [report.exec_id], source, fill.estimated and not report.final, peaks=True)
 
 
 def _replaced(state: AgentState, told: list[Execution]) -> list[FillCorrected]:
@@ -102,7 +102,7 @@ def in_place_of(exec_id: str, qty: int, parts: list[Execution], source: str = "t
         return None
     price = parts[0].price if len(parts) == 1 else sum(e.qty * e.price for e in parts) / qty
     fee, final = sum(e.fee for e in parts), all(e.final for e in parts)
-    return FillCorrected(exec_id, price, fee, [e.exec_id for e in parts], source, not final)
+    return FillCorrected(exec_id, price, fee, [e.exec_id for e in parts], source, not final, peaks=True)
 
 
 def _fees(state: AgentState, broker: Broker, told: list[Execution], done: set[str]) -> list[Event]:
@@ -116,5 +116,5 @@ def _fees(state: AgentState, broker: Broker, told: list[Execution], done: set[st
             continue
         more = sum(fee for fee in fees if fee is not None) - booked.fill.fee
         if booked.fill.estimated or abs(more) > SMALLEST:
-            found.append(FeeAdjusted(booked.fill.exec_id, state.booked or "", more))
+            found.append(FeeAdjusted(booked.fill.exec_id, state.booked or "", more, peaks=True))
     return found

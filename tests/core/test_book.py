@@ -202,3 +202,55 @@ def test_a_split_while_holding_changes_shares_entry_and_stop_and_no_cent_of_equi
 def test_costs_of_a_book_are_the_brokers_word_and_not_computed_again():
     book = fold([Deposited(1_000.0), Filled("a", "k", "entry", "s1", 10, 50.0, 7.77, 45.0)])
     assert book.cash == 1_000.0 - 500.0 - 7.77 and Costs().minimum == 1.0
+
+
+# -- several corrections ----------------------------------------------------------
+
+
+@settings(max_examples=200, deadline=None)
+@given(worlds(), st.data())
+def test_however_often_fills_are_corrected_the_book_is_the_one_that_the_right_figures_had_made(world: World, data: st.DataObject):
+    right = [event for batch in told(world) for event in batch]
+    for place in sorted(data.draw(st.lists(st.integers(1, len(right)), max_size=2)), reverse=True):
+        right[place:place] = [EntriesPaused("s", "drawdown"), StatusChanged("running", "", "a person")]
+    lived: list[list[Event]] = [[event] for event in right]
+    for place, event in enumerate(right):
+        if isinstance(event, Filled) and data.draw(st.booleans()):
+            _wrong_at_first(lived, place, event, data)
+    book, expected, scale = fold([e for some in lived for e in some]), fold(right), 1e-6 * max(1.0, world.capital / 1e4)
+    for name in ("cash", "shares", "realized", "equity", "worth", "unrealized", "limit_peak", "num_trades", "traded"):
+        assert getattr(book, name) == pytest.approx(getattr(expected, name), rel=1e-9, abs=scale), name
+    for name in ("entry", "peak"):
+        assert float(getattr(book.account, name)) == pytest.approx(float(getattr(expected.account, name)), rel=1e-9, abs=scale), name
+    assert [c.trade.pnl for c in book.closed] == pytest.approx([c.trade.pnl for c in expected.closed], abs=scale)
+
+
+def _wrong_at_first(lived: list[list[Event]], place: int, fill: Filled, data: st.DataObject) -> None:
+    """The fill is booked otherwise, and corrected by up to three reports, the last of which is right."""
+    price, fee = fill.price * data.draw(st.floats(0.8, 1.25)), fill.fee + data.draw(st.sampled_from([0.0, 0.5, -0.3]))
+    lived[place][0] = replace(fill, price=price, fee=fee, estimated=True)
+    for later in sorted(data.draw(st.lists(st.integers(place, len(lived) - 1), max_size=2))):
+        price = fill.price * data.draw(st.floats(0.8, 1.25))
+        lived[later].append(FillCorrected(fill.exec_id, price, fee, [fill.exec_id], estimated=True, peaks=True))
+        place = later
+    last = data.draw(st.integers(place, len(lived) - 1))
+    lived[last].append(FillCorrected(fill.exec_id, fill.price, fee, [fill.exec_id], peaks=True))
+    end = data.draw(st.integers(last, len(lived) - 1))
+    lived[end].append(FeeAdjusted(fill.exec_id, "s", fill.fee - fee, peaks=True))
+
+
+def test_a_fee_that_is_corrected_moves_the_equity_and_the_peak_of_the_closes_since():
+    entry = Filled("a", "k", "entry", "s1", 100, 50.0, 1.0, 40.0)
+    book = fold([Deposited(10_000.0), Marked("s0", 50.0), entry, Marked("s1", 60.0), FeeAdjusted("a", "s1", 2.0, peaks=True)])
+    assert (book.equity, float(book.account.peak), book.limit_peak) == (10_997.0, 10_997.0, 10_997.0)
+
+
+def test_corrections_of_an_earlier_versions_journal_leave_the_peaks_on_which_it_decided():
+    """Its decisions are repeated by ``verify``: a fee moved neither equity nor peak, a price guessed the peak."""
+    entry, later = Filled("a", "k", "entry", "s1", 100, 50.0, 1.0, 40.0), Filled("b", "k2", "entry", "s2", 10, 50.0, 1.0, 40.0)
+    lived = fold([Deposited(10_000.0), Marked("s0", 50.0), entry, Marked("s1", 60.0), later, Marked("s2", 55.0)])
+    book = fold([decode({"kind": "FeeAdjusted", "exec_id": "a", "session": "s2", "amount": 2.0})], lived)
+    assert (book.cash, book.equity, float(book.account.peak)) == (lived.cash - 2.0, lived.equity, float(lived.account.peak))
+    correction = {"kind": "FillCorrected", "exec_id": "a", "price": 49.0, "fee": 1.0, "parts": ["a"]}
+    book = fold([decode(correction), decode({**correction, "exec_id": "b", "price": 45.0, "parts": ["b"]})], lived)
+    assert (float(book.account.peak), book.equity) == (11_149.0, lived.equity + 150.0)  # right were 11 099

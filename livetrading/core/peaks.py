@@ -1,0 +1,55 @@
+"""The highest equity at a close, kept so that a fill that is corrected later can still move it.
+
+A correction moves the equity of every close since its fill, and of no close before.
+So one height is kept for each number of fills that were in the book at a close: the
+highest equity of those closes, once since the beginning and once since a person last
+resumed entries. USD.
+"""
+
+import math
+from typing import NamedTuple
+
+
+class High(NamedTuple):
+    """The highest equity of the closes at which ``fills`` fills were booked; ``limit`` is minus infinity
+    where all of those closes were before the last resumption of entries."""
+
+    fills: int
+    peak: float
+    limit: float
+
+
+Highs = tuple[High, ...]
+"""By the number of fills, rising."""
+
+
+def deposited(highs: Highs, amount: float) -> Highs:
+    """A deposit raises every height; the first one is the first height."""
+    if not highs:
+        return (High(0, amount, amount),)
+    return tuple(High(h.fills, h.peak + amount, h.limit + amount) for h in highs)
+
+
+def marked(highs: Highs, fills: int, equity: float) -> Highs:
+    """A close at which so many fills were booked."""
+    if not highs or highs[-1].fills != fills:
+        return (*highs, High(fills, equity, equity))
+    last = highs[-1]
+    return (*highs[:-1], High(fills, max(last.peak, equity), max(last.limit, equity)))
+
+
+def resumed(highs: Highs, equity: float) -> Highs:
+    """From the last close on the limit counts anew."""
+    if not highs:
+        return highs
+    return (*(h._replace(limit=-math.inf) for h in highs[:-1]), highs[-1]._replace(limit=equity))
+
+
+def corrected(highs: Highs, place: int, amount: float) -> Highs:
+    """The fill that was booked as number ``place`` (from 1) brought in ``amount`` USD more."""
+    return tuple(High(h.fills, h.peak + amount, h.limit + amount) if h.fills >= place else h for h in highs)
+
+
+def highest(highs: Highs) -> tuple[float, float]:
+    """The peak, and the peak since entries were last resumed."""
+    return max(h.peak for h in highs), max(h.limit for h in highs)
