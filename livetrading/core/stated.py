@@ -36,6 +36,8 @@ class Stated:
             raise BadInput(f"{where}the quantity of {self.exec_id} is {self.qty!r}, which is none; export the statement again.")
         if self.fee is not None and not is_fee(self.fee, self.qty, self.price):
             raise BadInput(f"{where}the commission of {self.exec_id} is {self.fee!r}, which is none; export the statement again.")
+        if not 0 <= self.con_id < 1e12:
+            raise BadInput(f"{where}the contract of {self.exec_id} is {self.con_id!r}, which is none; export the statement again.")
         if self.side not in ("BUY", "SELL") or not self.exec_id or not self.account:
             raise BadInput(f"{where}{self.exec_id or 'a trade'} has no side, id or account; export the statement with all fields.")
         _day(self.session, where)
@@ -48,11 +50,17 @@ class Stated:
         """BadInput for what is none."""
         try:
             values = {f.name: data[f.name] for f in fields(Stated)}
+            if any(isinstance(value, bool) or not isinstance(value, _KIND.get(name, str)) for name, value in values.items()):
+                raise TypeError
             numbers = {name: float(values[name]) for name in ("qty", "price")}
             fee = None if values["fee"] is None else float(values["fee"])
-            return Stated(**{**values, **numbers, "fee": fee, "con_id": int(values["con_id"])})
-        except (KeyError, TypeError, ValueError):
+            return Stated(**{**values, **numbers, "fee": fee})
+        except (KeyError, TypeError, OverflowError):
             raise BadInput("An execution of the statement has not the fields of one; import the file again.") from None
+
+
+_KIND: dict[str, Any] = {"qty": (int, float), "price": (int, float), "fee": (int, float, type(None)), "con_id": int}
+"""What a field is in JSON; the others are text."""
 
 
 def _day(text: str, where: str) -> None:

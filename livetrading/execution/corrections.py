@@ -5,17 +5,21 @@ taken as final. A corrected price is booked; another quantity or side blocks the
 agent, for then its shares are in question and a person has to compare.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ..adapters.brokers.base import Broker, Execution
 from ..core import executions as ids
 from ..core.agent import AgentState
 from ..core.book import Booked
+from ..core.estimates import is_fee, is_price
 from ..core.events import Event, FeeAdjusted, FillCorrected, FillDisputed, StatusChanged
 from ..core.types import AgentStatus
 
 SMALLEST = 1e-6
 """USD, or USD a share: what differs by less is the same figure, written with fewer digits."""
+FARTHEST, FROM_ESTIMATE = 2.0, 5.0
+"""A price is at most so many times, and at least such a part of, the one that it corrects, or the estimate whose
+place it takes: exchanges correct by tens of percent, and a wrong column, point or currency is off by more."""
 
 
 def news(state: AgentState, broker: Broker) -> list[Event]:
@@ -37,18 +41,18 @@ def blocked(state: AgentState, events: Iterable[Event]) -> list[Event]:
 
 def _corrected(state: AgentState, told: list[Execution]) -> list[FillCorrected | FillDisputed]:
     """Reports that take the place of the one that was booked."""
-    newest = {ids.root(e.exec_id): e for e in told}
-    found: dict[str, FillCorrected | FillDisputed | None] = {}
-    for root, report in newest.items():
-        booked = holder(state, report.exec_id)
-        before = [part for part in booked.parts if ids.root(part) == root] if booked is not None else []
-        if booked is None or not before or ids.number(report.exec_id) <= ids.number(before[0]):
-            continue
-        if len(booked.parts) == 1:
-            found[booked.fill.exec_id] = judged(state, booked, report)
-        elif parts := [newest[ids.root(part)] for part in booked.parts if ids.root(part) in newest]:
-            found[booked.fill.exec_id] = in_place_of(booked.fill.exec_id, booked.fill.qty, parts)
-    return [event for event in found.values() if event is not None]
+    newest: dict[str, Execution] = {}
+    for e in told:
+        before = newest.get(ids.root(e.exec_id))
+        if before is None or ids.number(e.exec_id) >= ids.number(before.exec_id):
+            newest[ids.root(e.exec_id)] = e
+    changed = {
+        b.fill.exec_id: b for root, report in newest.items()
+        if (b := holder(state, report.exec_id)) is not None and any(
+            ids.root(part) == root and ids.number(report.exec_id) > ids.number(part) for part in b.parts)
+    }
+    found = (restated(state, booked, newest) for booked in changed.values())
+    return [event for event in found if event is not None]
 
 
 def holder(state: AgentState, exec_id: str) -> Booked | None:
@@ -60,28 +64,74 @@ def holder(state: AgentState, exec_id: str) -> Booked | None:
     return next((b for b in state.book.fills.values() if any(ids.root(p) == root for p in b.parts)), None)
 
 
+def restated(state: AgentState, booked: Booked, told: Mapping[str, Execution], source: str = "the broker") -> FillCorrected | FillDisputed | None:
+    """What the newest reports, by root, say now of a fill that executions stand for; None for nothing new."""
+    was = {ids.root(part): ids.number(part) for part in booked.parts}
+    reports = [told[root] for root, number in was.items() if root in told and ids.number(told[root].exec_id) >= number]
+    newer = [r for r in reports if ids.number(r.exec_id) > was[ids.root(r.exec_id)]]
+    if not reports:
+        return None
+    if len(booked.parts) == 1:
+        return judged(state, booked, reports[0], source)
+    if len(reports) < len(booked.parts):
+        return _disputed(state, booked, newer[0], source, "only a part of its executions is listed") if newer else None
+    event = in_place_of(state, booked, reports, source)
+    if event is None:
+        gone = next((r for r in reports if r.qty <= 0), (newer or reports)[0])
+        return _disputed(state, booked, gone, source, "its executions are other shares now")
+    same = isinstance(event, FillCorrected) and _same(booked, event.price, event.fee)
+    return None if same and not newer and not (booked.fill.estimated and not event.estimated) else event
+
+
 def judged(state: AgentState, booked: Booked, report: Execution, source: str = "the broker") -> FillCorrected | FillDisputed | None:
     """What a report of a fill changes: its money, or more than a book can follow; None for nothing new."""
     fill = booked.fill
     side = "BUY" if booked.bought else "SELL"
     if report.qty != fill.qty or report.side not in ("", side):
-        by = f"{report.exec_id} {report.side or side} {report.qty}"
-        if by in state.book.executions:
-            return None  # a person has been told
-        did = "bought" if booked.bought else "sold"
-        now = f"{report.side or side} {report.qty} at {report.price:g}" if report.qty > 0 else "nothing: it was taken back"
-        return FillDisputed(fill.exec_id, by, (
-            f"{source} changed the execution {fill.exec_id} of {fill.session} ({did} {fill.qty} at {fill.price:g}) to {now};"
-            " compare with the account's statement, then adopt or ignore the difference and start the agent"))
-    price = report.price or fill.price
+        return _disputed(state, booked, report, source)
+    corrects = ids.number(report.exec_id) > ids.number(booked.parts[0])
+    price = fill.price if report.price == 0 and not corrects else report.price
     fee = report.fee if report.final else fill.fee
-    same = abs(price - fill.price) <= SMALLEST and abs(fee - fill.fee) <= SMALLEST
-    if same and not (fill.estimated and report.final):
+    if _same(booked, price, fee) and not (fill.estimated and report.final):
         return None
-    return FillCorrected(fill.exec_id, price, fee, [report.exec_id], source, fill.estimated and not report.final, peaks=True)
+    return _believed(state, booked, price, fee, [report], source, estimated=fill.estimated and not report.final)
 
 
-def _replaced(state: AgentState, told: list[Execution]) -> list[FillCorrected]:
+def _same(booked: Booked, price: float, fee: float) -> bool:
+    return abs(price - booked.fill.price) <= SMALLEST and abs(fee - booked.fill.fee) <= SMALLEST
+
+
+def _believed(
+    state: AgentState, booked: Booked, price: float, fee: float, reports: list[Execution], source: str, *, estimated: bool,
+) -> FillCorrected | FillDisputed | None:
+    """A correction, if its figures can be those of the fill."""
+    times = FROM_ESTIMATE if booked.fill.estimated else FARTHEST
+    if not is_price(price):
+        return _disputed(state, booked, reports[0], source, f"{price:g} is no price")
+    if not 1 / times <= price / booked.fill.price <= times:
+        return _disputed(state, booked, reports[0], source, f"{price:g} is too far from the book's {booked.fill.price:g} to be its correction")
+    if not is_fee(fee, booked.fill.qty, price):
+        return _disputed(state, booked, reports[0], source, f"{fee:g} is no fee of such a trade")
+    return FillCorrected(booked.fill.exec_id, price, fee, [r.exec_id for r in reports], source, estimated, peaks=True)
+
+
+def _disputed(state: AgentState, booked: Booked, report: Execution, source: str, why: str = "") -> FillDisputed | None:
+    """What a person has to compare; None if he was told."""
+    fill, side = booked.fill, "BUY" if booked.bought else "SELL"
+    by = f"{report.exec_id} {report.side or side} {report.qty}" + (f" at {report.price:g}, fee {report.fee:g}" if why else "")
+    if by in state.book.executions:
+        return None
+    did = "bought" if booked.bought else "sold"
+    now = f"{report.side or side} {report.qty} at {report.price:g}" if report.qty > 0 else "nothing: it was taken back"
+    cure = "compare with the account's statement, then adopt or ignore the difference and start the agent"
+    if why:
+        cure = f"{why}, so the book keeps its figure: compare with the account's statement, import it and start the agent"
+    return FillDisputed(
+        fill.exec_id, by,
+        f"{source} changed the execution {fill.exec_id} of {fill.session} ({did} {fill.qty} at {fill.price:g}) to {now}; {cure}")
+
+
+def _replaced(state: AgentState, told: list[Execution]) -> list[FillCorrected | FillDisputed]:
     """Executions that came after all for shares that were booked by their order's count."""
     found = []
     for root in state.book.estimated:
@@ -90,19 +140,24 @@ def _replaced(state: AgentState, told: list[Execution]) -> list[FillCorrected]:
             continue
         low, high = shares
         parts = [e for e in told if e.ref == fill.key and low < e.cum <= high and not state.book.counted(e.exec_id)]
-        event = in_place_of(fill.exec_id, fill.qty, parts)
+        event = in_place_of(state, state.book.fills[root], parts)
         if event is not None:
             found.append(event)
     return found
 
 
-def in_place_of(exec_id: str, qty: int, parts: list[Execution], source: str = "the broker") -> FillCorrected | None:
-    """The executions that an estimate stood for, if they are all there and have prices."""
-    if sum(e.qty for e in parts) != qty or any(e.price <= 0 or e.qty <= 0 for e in parts) or not parts:
+def in_place_of(
+    state: AgentState, booked: Booked, parts: list[Execution], source: str = "the broker",
+) -> FillCorrected | FillDisputed | None:
+    """The executions that a fill was booked for, if they are all there and have prices."""
+    qty, side = booked.fill.qty, "BUY" if booked.bought else "SELL"
+    if not parts or sum(e.qty for e in parts) != qty or any(e.price <= 0 or e.qty <= 0 for e in parts):
+        return None
+    if any(e.side not in ("", side) for e in parts):
         return None
     price = parts[0].price if len(parts) == 1 else sum(e.qty * e.price for e in parts) / qty
     fee, final = sum(e.fee for e in parts), all(e.final for e in parts)
-    return FillCorrected(exec_id, price, fee, [e.exec_id for e in parts], source, not final, peaks=True)
+    return _believed(state, booked, price, fee, parts, source, estimated=not final)
 
 
 def _fees(state: AgentState, broker: Broker, told: list[Execution], done: set[str]) -> list[Event]:

@@ -7,6 +7,7 @@ statement twice changes nothing.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -37,8 +38,7 @@ def apply(desk: Desk, args: dict[str, Any], by: str, now: datetime) -> Result:
     dossiers = [d for _, d in sorted(desk.dossiers.items()) if d.state.agent.mode == Mode.IBKR and d.state.agent.account == number]
     if not dossiers:
         raise Refused(f"No agent trades account {number}; import the statement of an account that agents trade.")
-    listed = _newest(stated)
-    ours = [e for e in listed if any(_concerns(d.state, e) for d in dossiers)]
+    ours = _newest([e for e in stated if any(_concerns(d.state, e) for d in dossiers)])
     if not ours:
         raise BadInput("The statement holds no trade of the agents' stocks; export the days of their fills.")
     taken: set[str] = set()
@@ -57,22 +57,17 @@ def news(state: AgentState, listed: list[Stated], dossiers: Iterable[Dossier], t
     """What the statement changes in one agent's book; ``taken`` are executions that another's estimate stood for."""
     mine = [e for e in listed if _concerns(state, e)]
     events: list[FillCorrected | FillDisputed] = []
-    for e in mine:
-        booked = corrections.holder(state, e.exec_id)
-        if booked is None or len(booked.parts) > 1:
-            continue
-        part = booked.parts[0]
-        if ids.root(part) == ids.root(e.exec_id) and ids.number(e.exec_id) < ids.number(part):
-            continue
-        event = corrections.judged(state, booked, _execution(e), SOURCE)
+    told = {ids.root(e.exec_id): _execution(e) for e in mine}
+    for booked in state.book.fills.values():
+        event = corrections.restated(state, booked, told, SOURCE)
         if event is not None:
             events.append(event)
-    free = [e for e in mine if e.exec_id not in taken and not any(d.state.book.counted(e.exec_id) for d in dossiers)]
+    free = [e for e in mine if e.qty > 0 and e.exec_id not in taken and not any(d.state.book.counted(e.exec_id) for d in dossiers)]
     judged = {ids.root(event.exec_id) for event in events}
     for root in state.book.estimated:
         fill = state.book.fills[root].fill
         parts = [] if root in judged else _stands_for(fill.exec_id, fill.key, fill.qty, mine, free) or _alike(state, root, free)
-        event = corrections.in_place_of(fill.exec_id, fill.qty, [_execution(e) for e in parts], SOURCE)
+        event = corrections.in_place_of(state, state.book.fills[root], [_execution(e) for e in parts], SOURCE)
         if event is not None:
             events.append(event)
             taken |= {e.exec_id for e in parts}
@@ -81,13 +76,30 @@ def news(state: AgentState, listed: list[Stated], dossiers: Iterable[Dossier], t
 
 
 def _newest(stated: list[Stated]) -> list[Stated]:
-    """One report of each fill, the one with the highest number; in the order in which they filled."""
-    newest: dict[str, Stated] = {}
+    """What counts of each fill, whatever the order of the rows; sorted by when it filled. BadInput where rows of one
+    execution say different things."""
+    by_root: dict[str, list[Stated]] = {}
     for e in stated:
-        before = newest.get(ids.root(e.exec_id))
-        if before is None or ids.number(e.exec_id) >= ids.number(before.exec_id):
-            newest[ids.root(e.exec_id)] = e
-    return sorted(newest.values(), key=lambda e: (e.session, e.at, e.exec_id))
+        by_root.setdefault(ids.root(e.exec_id), []).append(e)
+    return sorted(map(_counts, by_root.values()), key=lambda e: (e.session, e.at, e.exec_id))
+
+
+def _counts(rows: list[Stated]) -> Stated:
+    """The row with the highest number that was not taken back. A cancellation takes back the row with its number
+    and price, else one with its price and a lower number, else the fill. It filled when its first report says."""
+    first = min(rows, key=lambda e: (ids.number(e.exec_id), e.session, e.at))
+    highest = max(ids.number(e.exec_id) for e in rows)
+    newest = [e for e in rows if ids.number(e.exec_id) == highest]
+    gone = {(e.side, e.price): e for e in newest if e.qty == 0}
+    left = [e for e in newest if e.qty > 0 and (e.side, e.price) not in gone]
+    strange = [e for what, e in gone.items() if what not in {(r.side, r.price) for r in rows if r.qty > 0}]
+    if strange or not left:
+        return replace(min(strange or gone.values(), key=repr), session=first.session, at=first.at)
+    if len({(e.side, e.qty, e.price) for e in left}) > 1 or len({e.fee for e in left} - {None}) > 1:
+        lines = " and ".join(e.line or f"{e.side} {e.qty:g} at {e.price:g}" for e in left[:2])
+        raise BadInput(f"The statement says different things of execution {left[0].exec_id} ({lines}); export it again.")
+    known = next((e for e in left if e.fee is not None), left[0])
+    return replace(known, ref=known.ref or first.ref, session=first.session, at=first.at)
 
 
 def _concerns(state: AgentState, e: Stated) -> bool:

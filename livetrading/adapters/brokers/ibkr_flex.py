@@ -24,8 +24,12 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "fee": ("ibcommission", "commission"), "fee_currency": ("ibcommissioncurrency", "commissioncurrency"),
     "taxes": ("taxes", "tax"), "day": ("tradedate",), "at": ("datetime", "datetimeofexecution"),
     "kind": ("assetcategory", "assetclass"), "currency": ("currency", "currencyprimary"), "level": ("levelofdetail",),
+    "transaction": ("transactiontype",), "notes": ("notes", "notescodes", "code"),
 }
 """What is read of a row, under the names that statements give it, in lower case without anything else."""
+COLUMNS = frozenset(alias for aliases in NAMES.values() for alias in aliases) | {"accountalias", "model", "description"}
+RECORDS = frozenset({"BOF", "BOA", "BOS", "EOS", "EOA", "EOF", "MSG", "TRAILER"})
+"""First fields of lines that frame a CSV statement and hold no row of it."""
 CURE = "export it from IB's Client Portal as a Flex query with the section Trades, its option Execution and all fields"
 Row = dict[str, str]
 
@@ -71,17 +75,28 @@ def _of_xml(text: str, name: str) -> Iterator[tuple[str, Row]]:
 def _of_csv(text: str, name: str) -> Iterator[tuple[str, Row]]:
     header: list[str] = []
     headers = 0
+    rows = csv.reader(io.StringIO(text))
     try:
-        for number, fields in enumerate(csv.reader(io.StringIO(text)), 1):
+        for fields in rows:
             plain = [_plain(field) for field in fields]
-            if "symbol" in plain and ("buysell" in plain or "quantity" in plain):
-                header, headers = plain, headers + 1
-            elif header and len(fields) == len(header):
-                yield f"{name}, line {number}", _named(dict(zip(header, fields, strict=True)))
+            if len(COLUMNS.intersection(plain)) > 1:
+                trades = "symbol" in plain and ("buysell" in plain or "quantity" in plain)
+                header, headers = (plain, headers + 1) if trades else ([], headers)
+            elif header and any(plain) and fields[0].strip().upper() not in RECORDS:
+                yield f"{name}, line {rows.line_num}", _named(_by_column(header, fields, f"{name}, line {rows.line_num}"))
     except csv.Error as error:
         raise BadInput(f"{name} is no Flex statement ({error}); {CURE}.") from None
     if not headers:
         raise BadInput(f"{name} is no Flex statement (no line names the columns of trades); {CURE}.")
+
+
+def _by_column(header: list[str], fields: list[str], where: str) -> Row:
+    """A row under its columns. One of another length is cut, or its values stand under the wrong names."""
+    more = fields[len(header):]
+    if len(fields) < len(header) or any(field.strip() for field in more):
+        raise BadInput(f"{where} has {len(fields)} fields, and the columns are {len(header)}; nothing was imported: export the"
+                       " statement again.")
+    return dict(zip(header, fields, strict=False))
 
 
 def _plain(name: str) -> str:
@@ -101,9 +116,14 @@ def _is_execution(row: Row) -> bool:
     )
 
 
+def _taken_back(row: Row) -> bool:
+    """Whether a row cancels its execution: by its side, its kind of transaction or its notes."""
+    notes = re.split(r"[;,\s]+", row.get("notes", "").upper())
+    return "(CA" in row.get("side", "").upper() or row.get("transaction", "").upper() == "TRADECANCEL" or "CA" in notes
+
+
 def _stated(row: Row, where: str) -> Stated:
     side = row.get("side", "").upper()
-    taken_back = "(CA" in side
     qty = abs(_number(row, "qty", where))
     fee = None
     if row.get("fee") and row.get("fee_currency", "USD") == "USD":
@@ -112,7 +132,7 @@ def _stated(row: Row, where: str) -> Stated:
     return Stated(
         row.get("account", ""), row["exec_id"], row.get("order_id", ""), row.get("ref", ""), row.get("symbol", ""),
         int(row["con_id"]) if _CONTRACT.fullmatch(row.get("con_id", "")) else 0, side.split()[0] if side else "",
-        0.0 if taken_back else qty, _number(row, "price", where), fee, _day(row.get("day") or at), at, where,
+        0.0 if _taken_back(row) else qty, _number(row, "price", where), fee, _day(row.get("day") or at), at, where,
     )
 
 

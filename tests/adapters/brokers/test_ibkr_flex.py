@@ -109,3 +109,47 @@ def test_no_text_is_anything_but_read_or_refused(tmp_path_factory: pytest.TempPa
     path.write_text(text, errors="surrogatepass", encoding="utf-8")
     with pytest.raises(BadInput):
         ibkr_flex.read(path)
+
+
+# -- rows of a CSV that cannot be read as they stand -----------------------------------
+
+
+def csv_lines(tmp_path: Path) -> list[str]:
+    return flex.csv(tmp_path / "f.csv", [flex.row(fill(n)) for n in (1, 2, 3)]).read_text().splitlines()
+
+
+@pytest.mark.parametrize("broken", [
+    lambda line: line.rpartition(",")[0], lambda line: line[:40], lambda line: line.split(",")[0],
+    lambda line: line.replace('"30.5"', "30,5"), lambda line: line + ',"x"',
+], ids=["one short", "cut", "one field", "a decimal comma", "one more"])
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_a_row_of_another_length_refuses_the_file_and_names_its_line(tmp_path: Path, broken, at: int) -> None:
+    lines = csv_lines(tmp_path)
+    lines[at] = broken(lines[at])
+    (tmp_path / "f.csv").write_text("\n".join(lines))
+    with pytest.raises(BadInput, match=f"f.csv, line {at + 1} has .* fields.*export the statement again"):
+        ibkr_flex.read(tmp_path / "f.csv")
+
+
+def test_lines_that_frame_a_statement_and_other_sections_are_no_trades(tmp_path: Path) -> None:
+    head, *trades = csv_lines(tmp_path)
+    other = '"ClientAccountID","CurrencyPrimary","Amount"'
+    lines = ['"BOF","DU1"', other, '"DU1","USD","5"', head, *trades, "", '"EOS","1"', other, '"DU1","USD","7"', head + ",", trades[0] + ",",
+             '"EOF"']
+    (tmp_path / "f.csv").write_text("\n".join(lines))
+    assert len(ibkr_flex.read(tmp_path / "f.csv")) == 4
+
+
+def test_a_section_with_as_many_columns_as_the_trades_is_not_read_under_their_names(tmp_path: Path) -> None:
+    head, *trades = csv_lines(tmp_path)
+    other = ",".join(["ClientAccountID", "CurrencyPrimary", *(f"c{n}" for n in range(head.count(",") - 1))])
+    (tmp_path / "f.csv").write_text("\n".join([head, trades[0], other, trades[1].replace('"30.5"', '"1"')]))
+    assert [e.price for e in ibkr_flex.read(tmp_path / "f.csv")] == [30.5]
+
+
+@pytest.mark.parametrize("marks", [
+    {"buySell": "BUY (Ca.)"}, {"transactionType": "TradeCancel"}, {"notes": "P;Ca"}, {"notes": "Ca"},
+], ids=str)
+def test_a_cancellation_is_known_by_any_of_its_marks(tmp_path: Path, marks: dict[str, str]) -> None:
+    (found,) = ibkr_flex.read(flex.xml(tmp_path / "f.xml", [flex.row(fill(), **marks)]))
+    assert (found.qty, found.side) == (0.0, "BUY")
