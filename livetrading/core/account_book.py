@@ -6,7 +6,7 @@ is recorded once a session, with what explains its change.
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Any
 
 from .cash import BookCash, Cash, Due, Explanation, confirmed
@@ -48,7 +48,8 @@ class CashSeen:
     """The account's cash after a session, how it is made up and why it changed. USD.
 
     ``books``: by agent, what it traded, what it was credited with, and its open estimates;
-    ``due``: dividends not seen yet as [agent, session, amount]; ``lines``: the change by name.
+    ``due``: dividends not seen yet as [agent, session, amount]; ``lines``: the change by name; ``masked`` as
+    in Cash, False where an earlier version wrote it.
     """
 
     session: str
@@ -60,6 +61,7 @@ class CashSeen:
     due: list[list[Any]]
     suspects: list[str]
     lines: dict[str, float]
+    masked: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def seen(cash: Cash, found: Explanation | None = None) -> CashSeen:
     due = [[d.agent_id, d.session, d.amount] for d in cash.due]
     return CashSeen(
         cash.session, cash.cash, cash.unmanaged, cash.received, cash.unexplained, books, due, list(cash.suspects),
-        found.lines() if found else {},
+        found.lines() if found else {}, cash.masked,
     )
 
 
@@ -116,7 +118,7 @@ def _cash(event: CashSeen) -> Cash:
     books = {a: BookCash(traded, credited, tuple(ids)) for a, (traded, credited, ids) in event.books.items()}
     return Cash(
         event.session, event.cash, event.unmanaged, event.received, event.unexplained, books,
-        tuple(Due(*due) for due in event.due), tuple(event.suspects),
+        tuple(Due(*due) for due in event.due), tuple(event.suspects), event.masked,
     )
 
 
@@ -136,7 +138,8 @@ def decode(data: dict[str, Any]) -> AccountEvent:
     """The event that ``encode`` wrote; Damaged when it is none."""
     cls = KINDS.get(data.get("kind", ""))
     body = {name: value for name, value in data.items() if name != "kind"}
-    if cls is None or body.keys() != {f.name for f in fields(cls)}:
+    known = fields(cls) if cls is not None else ()
+    if cls is None or not {f.name for f in known if f.default is MISSING} <= body.keys() <= {f.name for f in known}:
         raise Damaged(f"The account's journal holds an unknown event {data.get('kind')!r}: another version wrote it.")
     event: AccountEvent = cls(**body)
     return event

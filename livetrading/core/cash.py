@@ -10,6 +10,20 @@ cash shows weeks later: until then they are due. ``traded`` is what fills and fe
 book brought in. What is left is ``unexplained``; as long as it is more than
 ``TOLERANCE``, estimates that were booked while it arose are suspect, and their agents
 buy nothing.
+
+The cash is one number, and tells causes apart by their time and their amount alone:
+
+- Money that arrives between two looks in which a fill was booked by an estimate can be
+  that estimate's error, also if it equals a dividend that is due: it is unexplained, and
+  the estimate suspect, until it is corrected. What is left then is compared with the
+  dividends that were due.
+- A difference that a later estimate's error makes up for is not explained by that:
+  both stay suspect (``masked``). If a correction opens a difference, the estimates that
+  are left are suspect, for one of them may have hidden it.
+- Not told apart are errors of estimates of one span that add up to nothing, an error
+  and something else that a person did in the same span, and money of his that equals a
+  due dividend. So the sums never turn an estimate into a fact: it stays marked until
+  the broker states it, whether it is suspect or not.
 """
 
 from collections.abc import Iterable, Mapping
@@ -57,6 +71,8 @@ class Cash:
     books: Mapping[str, BookCash] = field(default_factory=dict)
     due: tuple[Due, ...] = ()
     suspects: tuple[str, ...] = ()
+    masked: bool = False
+    """Whether differences made up for each other while estimates that may be the reason of both are open."""
 
     @property
     def explained(self) -> float:
@@ -65,7 +81,7 @@ class Cash:
     @property
     def open(self) -> bool:
         """Whether something is unexplained that a person has to look at."""
-        return abs(self.unexplained) > TOLERANCE
+        return self.masked or abs(self.unexplained) > TOLERANCE
 
     def doubts(self, estimates: Iterable[str]) -> bool:
         """Whether one of an agent's open estimates may be why the cash is not what the books say."""
@@ -102,7 +118,7 @@ def first(session: str, cash: float, books: Mapping[str, BookCash]) -> Cash:
 
 def confirmed(cash: Cash) -> Cash:
     """A person has said that what is unexplained is his own: exactly that amount, and nothing later."""
-    return replace(cash, unmanaged=cash.unmanaged + cash.unexplained, unexplained=0.0, suspects=())
+    return replace(cash, unmanaged=cash.unmanaged + cash.unexplained, unexplained=0.0, suspects=(), masked=False)
 
 
 def explain(before: Cash, session: str, cash: float, books: Mapping[str, BookCash]) -> Explanation:
@@ -115,26 +131,58 @@ def explain(before: Cash, session: str, cash: float, books: Mapping[str, BookCas
     due = tuple(d for d in (*before.due, *new) if _days(d.session, session) <= DUE_DAYS)[-MOST_DUE:]
     change = cash - before.cash
     rest = change - sum(traded.values())
-    settles = before.open and abs(before.unexplained + rest) <= TOLERANCE
-    paid = () if settles else _paid(due, rest)
-    received, arisen = (rest, 0.0) if paid else (0.0, rest)
+    fresh = [e for agent_id, book in books.items() for e in book.estimates if e not in known[agent_id].estimates]
+    left = [e for book in books.values() for e in book.estimates]
+    corrected = any(e not in left for book in known.values() for e in book.estimates)
+    suspects = tuple(e for e in before.suspects if e in left)
+    cleared = bool(before.suspects) and not suspects
+    paid, received = _received(before, due, rest, cleared=cleared, doubtful=bool(fresh), rest_doubtful=corrected and bool(left))
+    arisen = rest - received
     total = before.unexplained + arisen
-    estimates = {e for book in books.values() for e in book.estimates}
-    suspects = tuple(e for e in before.suspects if e in estimates)
-    ordinary = 0.0
+    masked, ordinary = False, 0.0
+    if abs(arisen) > TOLERANCE:
+        more = tuple(dict.fromkeys((*suspects, *(left if corrected else fresh))))
+    else:  # a fresh estimate may have made up for a correction
+        more = tuple(dict.fromkeys((*suspects, *fresh))) if suspects != before.suspects else suspects
     if abs(total) <= TOLERANCE:
-        ordinary, arisen, unexplained, suspects = total, arisen - total, 0.0, ()
+        masked = bool(suspects) and (before.masked or (before.open and bool(fresh)))
+        suspects, ordinary, arisen, unexplained = more if masked else (), total, arisen - total, 0.0
     elif abs(arisen) <= TOLERANCE:
-        ordinary, arisen, unexplained = arisen, 0.0, before.unexplained
+        suspects, ordinary, arisen, unexplained = more, arisen, 0.0, before.unexplained
     else:
-        unexplained = total
-        fresh = [e for agent_id, book in books.items() for e in book.estimates if e not in known[agent_id].estimates]
-        suspects = tuple(dict.fromkeys((*suspects, *fresh)))
+        unexplained, suspects = total, more
     after = Cash(
         session, cash, before.unmanaged + ordinary, before.received + received, unexplained, dict(books),
-        tuple(d for d in due if d not in paid), suspects,
+        _without(due, paid), suspects, masked,
     )
     return Explanation(change, traded, paid, received, ordinary, arisen, after)
+
+
+def _received(
+    before: Cash, due: tuple[Due, ...], rest: float, *, cleared: bool, doubtful: bool, rest_doubtful: bool,
+) -> tuple[tuple[Due, ...], float]:
+    """The dividends that have arrived, and the USD of them.
+
+    None while the money is ``doubtful``: an estimate of this span can be the reason. When the last suspect was
+    ``cleared``, what is left of its difference can be dividends that arrived with it. ``rest_doubtful``: an estimate
+    was corrected, and another one's error may have hidden that until now.
+    """
+    total = before.unexplained + rest
+    if doubtful or (before.open and abs(total) <= TOLERANCE):
+        return (), 0.0
+    if cleared and (paid := _paid(tuple(d for d in due if d in before.due), total)):
+        return paid, total
+    if not rest_doubtful and (paid := _paid(due, rest)):
+        return paid, rest
+    return (), 0.0
+
+
+def _without(due: tuple[Due, ...], paid: tuple[Due, ...]) -> tuple[Due, ...]:
+    """What is still due: of two that are alike, one payment takes one."""
+    left = list(due)
+    for d in paid:
+        left.remove(d)
+    return tuple(left)
 
 
 def _paid(due: tuple[Due, ...], amount: float) -> tuple[Due, ...]:

@@ -138,7 +138,7 @@ class CashWatch:
         known = journal.book.cash
         if known is None or not known.open:
             raise Conflict(f"The cash of account {number} is explained to the dollar; there is nothing to confirm.")
-        if seen is not None and abs(seen - known.unexplained) > 0.01:
+        if seen is not None and not abs(seen - known.unexplained) <= 0.01:
             raise Conflict(f"What is unexplained is {known.unexplained:+,.2f} USD by now, not {seen:+,.2f}; look at it and confirm again.")
         journal.record(CashConfirmed(known.unexplained, by, request_id), now)
         self._young.pop(number, None)
@@ -165,6 +165,9 @@ def _says_more(known: Cash, after: Cash) -> bool:
 
 def _difference(cash: Cash) -> str:
     """Both sides; without the account's number, for pages hide it."""
+    if cash.masked:
+        return (f"the account has {cash.cash:,.2f} USD in cash, which agrees with the books only because a later difference"
+                " made up for an earlier one")
     return (f"the account has {cash.cash:,.2f} USD in cash and {cash.explained:,.2f} are explained:"
             f" {cash.unexplained:+,.2f} are not")
 
