@@ -8,7 +8,7 @@ from ..core import account, rules
 from ..core.account_book import RestSet
 from ..core.agent import AgentState
 from ..core.atr import atr14
-from ..core.errors import Conflict, Refused
+from ..core.errors import BadInput, Conflict, Refused
 from ..core.events import Event, Filled, Noted
 from ..core.orders import order_key
 from ..core.types import Leg, Mode, Terms
@@ -92,7 +92,9 @@ def confirm_cash(desk: Desk, agent_id: str, args: dict[str, Any], request_id: st
     if state.agent.mode != Mode.IBKR:
         raise Conflict(f"{agent_id} trades no shared account; there is no cash to confirm.")
     seen = args.get("difference")
-    return desk.cash.confirm(state, None if seen is None else float(seen), request_id, by, now)
+    if seen is not None and (isinstance(seen, bool) or not isinstance(seen, int | float)):
+        raise BadInput(f"The difference that was seen is {seen!r}; give it as a number of USD.")
+    return desk.cash.confirm(state, seen, request_id, by, now)
 
 
 def _ignore(desk: Desk, dossier: Dossier, positions: dict[int, int], by: str, now: datetime) -> Result:

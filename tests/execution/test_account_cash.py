@@ -8,6 +8,10 @@ import pandas as pd
 import pytest
 
 from livetrading.adapters.brokers import ibkr_flex
+from livetrading.core import account_book
+from livetrading.core.cash import first
+from livetrading.core.errors import BadInput, Conflict, Damaged
+from livetrading.core.events import DividendPaid
 from livetrading.core.types import Action
 from livetrading.execution import account_agents, account_view, requests, views
 from livetrading.execution.agent_manager import AgentManager
@@ -224,6 +228,62 @@ def test_executions_that_are_listed_after_all_correct_the_book_and_lift_the_bloc
 
 def _today(fill: Any, now: Any) -> Any:
     return replace(fill, at=now)
+
+
+def test_an_error_that_equals_a_due_dividend_is_not_taken_for_it(life: AccountLife, tmp_path: Path) -> None:
+    entered(life)
+    (order, _), opened = life.tws.ledger.open_orders(), float(life.quote(DAY)["open"])
+    price, qty = round(0.9 * opened, 2), order.remaining
+    error = qty * (opened - price)
+    life.desk.dossier(AGENT).commit([DividendPaid(life.sessions[FIRST].isoformat(), error, 1)], life.now)
+    looked(life, DAY, "08:05")
+    assert [d.amount for d in cash(life).due] == [error] and not cash(life).open
+    life.desk.close()
+    life.now = at(life.sessions[DAY], "09:30")
+    life.tws.happen(lambda book: book.fill(order, qty, price))
+    life.restart()
+    looked(life, DAY + 2, "08:00", "08:01", "08:10")
+    assert life.state.unsure and "buys nothing" in life.desk.cash.doubt(life.state) and len(cash(life).due) == 1
+    done = imported(life, flex.xml(tmp_path / "f.xml", flex.of(life.tws.ledger)))
+    assert done["result"]["corrected"] == 1
+    looked(life, DAY + 2, "08:15", "08:20")
+    assert life.desk.cash.doubt(life.state) == "" and not cash(life).open and len(cash(life).due) == 1
+    moved(life, error)  # and now the dividend
+    looked(life, DAY + 2, "08:25", "08:30")
+    assert not cash(life).open and cash(life).due == () and cash(life).received == pytest.approx(error)
+
+
+@pytest.mark.parametrize("seen", [float("nan"), float("inf"), "5000", True])
+def test_a_confirmation_of_what_is_no_amount_confirms_nothing(life: AccountLife, seen: Any) -> None:
+    deployed(life)
+    life.live(FIRST)
+    moved(life, 5_000.0)
+    looked(life, FIRST, "17:00", "17:05")
+    with pytest.raises((BadInput, Conflict), match=r"seen|by now"):
+        account_agents.confirm_cash(life.desk, AGENT, {"difference": seen}, "one", "test", life.now)
+    assert cash(life).unexplained == pytest.approx(5_000.0)
+
+
+def test_differences_that_made_up_for_each_other_are_told_and_can_be_confirmed(life: AccountLife) -> None:
+    t = slept(life)
+    looked(life, t, "08:10")
+    known = cash(life)
+    life.desk.account.journal("DU1234567").record(account_book.seen(replace(known, unexplained=0.0, masked=True)), life.now)
+    life.restart()
+    looked(life, t, "08:15")
+    assert "made up for an earlier one" in life.desk.cash.doubt(life.state) and "buys nothing" in life.desk.cash.doubt(life.state)
+    assert life.ask("confirm_cash", life.now, difference=0.0)["status"] == "done"
+    assert life.desk.cash.doubt(life.state) == "" and life.state.unsure
+
+
+def test_a_record_of_the_cash_by_an_earlier_version_is_read() -> None:
+    written = account_book.encode(account_book.seen(first("2024-06-03", 5.0, {})))
+    del written["masked"]
+    assert account_book.fold([account_book.decode(written)]).cash == first("2024-06-03", 5.0, {})
+    for wrong in ({"cash": None}, {"more": 1}):
+        damaged = {k: v for k, v in (written | wrong).items() if v is not None}
+        with pytest.raises(Damaged):
+            account_book.decode(damaged)
 
 
 # -- statements --------------------------------------------------------------------------------

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from livetrading.execution import audit, replay
+from livetrading.adapters.calendar import calendar
+from livetrading.adapters.store import Store
+from livetrading.core.events import FeeAdjusted, FillCorrected
+from livetrading.execution import audit, replay, requests
 from livetrading.execution.agent_manager import AgentManager
+from livetrading.execution.desk import Desk
 from tests.doubles.lives import AGENT, FIRST, at, real_model
 from tests.doubles.series import generated
 
@@ -18,11 +22,6 @@ def traded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home in which a real model has lived through forty sessions. Do not change it."""
     frame = generated(3, FIRST + 60)
     home, model_id = real_model(tmp_path_factory.mktemp("audit"), frame)
-    from livetrading.adapters.calendar import calendar
-    from livetrading.adapters.store import Store
-    from livetrading.execution import requests
-    from livetrading.execution.desk import Desk
-
     desk, now = Desk(home, calendar()), at(frame.index[-1].date(), "20:00")
     args = {"model_id": model_id, "mode": "replay", "job_id": "tested"}
     requests.submit(Store(home), "create", args=args, by="test", now=now)
@@ -124,3 +123,26 @@ def test_a_model_whose_file_changed_is_a_problem(root: Path) -> None:
 def test_a_spoilt_shared_file_is_a_problem(root: Path) -> None:
     (root / "requests.json").write_text("[")
     assert "requests.json" in _texts(_audit(root)["problems"])
+
+
+def test_decisions_made_between_corrections_come_out_again_as_they_were_made(tmp_path: Path) -> None:
+    """The peak that an agent decides on is the one that was known then, also by the rule of an earlier version."""
+    home, model_id = real_model(tmp_path, generated(3, FIRST + 60))
+    desk, now = Desk(home, calendar()), at(generated(3, FIRST + 60).index[-1].date(), "20:00")
+    requests.submit(Store(home), "create", args={"model_id": model_id, "mode": "replay", "job_id": "tested"}, by="test", now=now)
+    AgentManager(desk).apply_pending(now)
+    corrected = 0
+    for n in range(40):
+        replay.advance(desk.trader(AGENT))
+        dossier = desk.trader(AGENT).dossier
+        fills = list(dossier.state.book.fills.values())
+        if fills and n % 4 == 3:
+            fill, latest = fills[0].fill, fills[-1].fill
+            dossier.commit([
+                FillCorrected(fill.exec_id, fill.price * 1.01, fill.fee, [fill.exec_id], peaks=n % 8 == 3),
+                FillCorrected(latest.exec_id, latest.price * 0.98, latest.fee, [latest.exec_id], peaks=n % 8 == 3),
+                FeeAdjusted(fill.exec_id, "", 0.25, peaks=n % 8 == 3),
+            ], now)
+            corrected += 1
+    found = _audit(home.root)
+    assert corrected > 4 and found["problems"] == [] and found["decisions_repeated"] == 40
