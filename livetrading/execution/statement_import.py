@@ -38,7 +38,7 @@ def apply(desk: Desk, args: dict[str, Any], by: str, now: datetime) -> Result:
     dossiers = [d for _, d in sorted(desk.dossiers.items()) if d.state.agent.mode == Mode.IBKR and d.state.agent.account == number]
     if not dossiers:
         raise Refused(f"No agent trades account {number}; import the statement of an account that agents trade.")
-    ours = _newest([e for e in stated if any(_concerns(d.state, e) for d in dossiers)])
+    ours = newest([e for e in stated if any(concerns(d.state, e) for d in dossiers)])
     if not ours:
         raise BadInput("The statement holds no trade of the agents' stocks; export the days of their fills.")
     taken: set[str] = set()
@@ -55,7 +55,7 @@ def apply(desk: Desk, args: dict[str, Any], by: str, now: datetime) -> Result:
 
 def news(state: AgentState, listed: list[Stated], dossiers: Iterable[Dossier], taken: set[str]) -> list[Event]:
     """What the statement changes in one agent's book; ``taken`` are executions that another's estimate stood for."""
-    mine = [e for e in listed if _concerns(state, e)]
+    mine = [e for e in listed if concerns(state, e)]
     events: list[FillCorrected | FillDisputed] = []
     told = {ids.root(e.exec_id): _execution(e) for e in mine}
     for booked in state.book.fills.values():
@@ -75,7 +75,7 @@ def news(state: AgentState, listed: list[Stated], dossiers: Iterable[Dossier], t
     return [*events, *corrections.blocked(state, events)]
 
 
-def _newest(stated: list[Stated]) -> list[Stated]:
+def newest(stated: list[Stated]) -> list[Stated]:
     """What counts of each fill, whatever the order of the rows; sorted by when it filled. BadInput where rows of one
     execution say different things."""
     by_root: dict[str, list[Stated]] = {}
@@ -102,7 +102,7 @@ def _counts(rows: list[Stated]) -> Stated:
     return replace(known, ref=known.ref or first.ref, session=first.session, at=first.at)
 
 
-def _concerns(state: AgentState, e: Stated) -> bool:
+def concerns(state: AgentState, e: Stated) -> bool:
     """Whether an execution can be one of this agent's: of its stock, and of no other agent's order."""
     config = state.agent
     same = e.con_id == config.con_id if e.con_id and config.con_id else e.symbol.replace(" ", "-") == config.symbol

@@ -211,6 +211,34 @@ def test_a_correction_of_the_quantity_blocks_with_both_sides_and_the_stop_stays(
     assert life.state.status == "running" and life.state.book.shares == left
 
 
+def test_a_corrected_price_that_cannot_be_blocks_and_is_not_booked(life: AccountLife) -> None:
+    bought(life)
+    (fill,), before = life.named("Filled"), life.state.book.cash
+    corrected(life, price=100 * fill.price)
+    life.heard()
+    life.tried(at(life.sessions[DAY], "10:00"))
+    (event,) = life.named("FillDisputed")
+    assert "too far" in event.text and life.state.status == "blocked" and life.state.book.cash == before
+    assert [o.type for o in life.tws.ledger.open_orders()] == ["STP"]
+    life.restart()
+    life.tried(at(life.sessions[DAY], "10:01"))
+    assert len(life.named("FillDisputed")) == 1 and life.named("FillCorrected") == []
+
+
+def test_corrections_and_fees_leave_the_equity_and_peak_of_the_right_figures(life: AccountLife) -> None:
+    t = holding(life)
+    (fill,) = life.named("Filled")
+    life.check(at(life.sessions[t], "16:40"))
+    for n, (price, fee) in enumerate(((fill.price + 0.5, 1.5), (fill.price - 0.25, 0.75))):
+        corrected(life, price=price)
+        states(life, fee)
+        life.check(at(life.sessions[t], f"17:1{n}"))
+    book, (marked,) = life.state.book, [e for e in life.named("Marked") if e.session == life.sessions[t].isoformat()]
+    equity = book.cash + book.shares * marked.close
+    assert book.equity == pytest.approx(equity) and float(book.account.peak) == pytest.approx(max(10_000.0, equity))
+    assert book.limit_peak == pytest.approx(float(book.account.peak))
+
+
 # -- estimates ----------------------------------------------------------------------------
 
 

@@ -41,7 +41,7 @@ def cancelled(number: int = 1, **changes: Any) -> Stated:
 
 def said(state: AgentState, rows: list[Stated]) -> list[Event]:
     """What ``apply`` would write for one agent."""
-    listed = statement_import._newest([e for e in rows if statement_import._concerns(state, e)])
+    listed = statement_import.newest([e for e in rows if statement_import.concerns(state, e)])
     return statement_import.news(state, listed, [], set())
 
 
