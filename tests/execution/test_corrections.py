@@ -233,6 +233,9 @@ def test_corrections_and_fees_leave_the_equity_and_peak_of_the_right_figures(lif
         corrected(life, price=price)
         states(life, fee)
         life.check(at(life.sessions[t], f"17:1{n}"))
+    states(life, 3.25)  # and at last the fee alone
+    life.check(at(life.sessions[t], "17:20"))
+    assert life.named("FeeAdjusted") and life.state.book.cash == pytest.approx(cash_with(life, 3.25, fill.price - 0.25))
     book, (marked,) = life.state.book, [e for e in life.named("Marked") if e.session == life.sessions[t].isoformat()]
     equity = book.cash + book.shares * marked.close
     assert book.equity == pytest.approx(equity) and float(book.account.peak) == pytest.approx(max(10_000.0, equity))
