@@ -14,12 +14,13 @@ IMPOSSIBLE_FEE, NOT_KNOWN = 1e12, -1.0
 class Booked:
     """A fill as the book holds it now, and what a correction has to know of the time it was booked.
 
-    ``trade`` is the number of its round trip, ``parts`` the ids of the broker's executions that
+    ``place`` is its number among all fills, from 1, ``trade`` the number of its round trip, ``parts`` the ids of the broker's executions that
     state it, ``marked``, ``peak`` and ``limit_peak`` those of the book before it, for corrections of an
     earlier version's journal.
     """
 
     fill: Filled
+    place: int
     trade: int
     parts: tuple[str, ...]
     marked: str | None

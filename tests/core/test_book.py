@@ -2,14 +2,16 @@
 
 import json
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from livetrading.core import book as book_module
 from livetrading.core import rules
-from livetrading.core.book import Book, apply
+from livetrading.core.book import KEPT_FILLS, Book, apply
 from livetrading.core.events import (
     Deposited, DividendPaid, EntriesPaused, Event, FeeAdjusted, FillCorrected, Filled, Marked, Noted, SplitApplied,
     StatusChanged,
@@ -130,10 +132,42 @@ def test_a_mark_for_unknown_that_was_booked_as_a_fee_is_an_estimate_until_the_fe
 
 def test_a_fill_of_long_ago_can_still_be_corrected():
     events: list[Event] = [Deposited(5_000.0)]
-    for n in range(200):
+    for n in range(149):
         events += [Filled(f"b{n}", "k", "entry", f"s{n}", 1, 50.0, 1.0, 40.0), Filled(f"s{n}", "k", "exit", f"s{n}", 1, 50.0, 1.0, 0.0)]
     book = apply(fold(events), FillCorrected("b3", 49.0, 1.0, ["b3"]))
-    assert book.cash == pytest.approx(5_000.0 - 400.0 + 1.0) and book.realized == pytest.approx(-399.0)
+    assert book.cash == pytest.approx(5_000.0 - 298.0 + 1.0) and book.realized == pytest.approx(-297.0)
+
+
+def test_a_book_keeps_as_many_fills_after_ten_years_as_after_one_and_every_estimate():
+    events: list[Event] = [Deposited(50_000.0)]
+    for n in range(1_000):
+        entry = Filled(f"b{n}", "k", "entry", f"s{n}", 1, 50.0, 1.0, 40.0, estimated=n == 7)
+        events += [entry, Marked(f"s{n}", 49.0 + n % 3), Filled(f"s{n}", "k", "exit", f"s{n}", 1, 50.0, 1.0, 0.0)]
+    book = fold(events)
+    assert len(book.fills) == KEPT_FILLS + 1 and book.estimated == ("b7",) and book.num_fills == 2_000
+    assert fold([Filled("b3", "k", "entry", "s3", 1, 50.0, 1.0, 40.0)], book) == book, "a fill of long ago counts once"
+    lived = fold([FillCorrected("b7", 49.0, 1.0, ["b7"], peaks=True)], book)
+    right = fold([replace(e, price=49.0) if isinstance(e, Filled) and e.exec_id == "b7" else e for e in events])
+    assert (lived.cash, lived.realized, float(lived.account.peak)) == pytest.approx((right.cash, right.realized, float(right.account.peak)))
+
+
+@settings(max_examples=200, deadline=None)
+@given(worlds(), st.integers(1, 4), st.data())
+def test_which_fills_a_book_still_keeps_changes_none_of_its_figures(world: World, kept: int, data: st.DataObject):
+    """Estimates among them are corrected later, whatever was let go meanwhile."""
+    right = [event for batch in told(world) for event in batch]
+    lived: list[list[Event]] = [[event] for event in right]
+    for place, event in enumerate(right):
+        if isinstance(event, Filled) and data.draw(st.booleans()):
+            lived[place][0] = replace(event, price=event.price * data.draw(st.floats(0.8, 1.25)), estimated=True)
+            last = data.draw(st.integers(place, len(lived) - 1))
+            lived[last].append(FillCorrected(event.exec_id, event.price, event.fee, [event.exec_id], peaks=True))
+    with mock.patch.object(book_module, "KEPT_FILLS", kept):
+        book = fold([e for some in lived for e in some])
+    expected, scale = fold(right), 1e-6 * max(1.0, world.capital / 1e4)
+    for name in ("cash", "shares", "realized", "equity", "worth", "unrealized", "limit_peak", "num_trades", "num_fills"):
+        assert getattr(book, name) == pytest.approx(getattr(expected, name), rel=1e-9, abs=scale), name
+    assert float(book.account.peak) == pytest.approx(float(expected.account.peak), rel=1e-9, abs=scale)
 
 
 @settings(max_examples=100, deadline=None)
