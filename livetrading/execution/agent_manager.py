@@ -18,7 +18,7 @@ from ..core.errors import (
 )
 from ..core.events import Created, Deployed, Deposited, Noted, StatusChanged
 from ..core.types import AgentStatus, Costs, Leg, Limits, Mode, Terms
-from . import account_agents, emergency, requests, statement_import
+from . import account_agents, emergency, no_bars, requests, statement_import
 from .desk import Desk
 from .dossier import Dossier, events_of
 from .live_trader import CLOSING
@@ -127,7 +127,7 @@ class AgentManager:
     def _done_before(self, agent_id: str, note: str) -> bool:
         """Whether the journal holds this request already: its answer was lost in a crash."""
         dossier = self.desk.dossiers.get(agent_id)
-        if dossier is None or not dossier.state.idle:
+        if dossier is None or not (dossier.state.idle or dossier.state.status == AgentStatus.REMOVED):
             return False  # what is still open is simply gone on with
         return any(
             isinstance(event, Noted) and event.text == note
@@ -239,22 +239,29 @@ class AgentManager:
         done = emergency.flatten(hand, f"{CLOSING}{by}", note)
         if refused := emergency.cover(hand.executor, hand.now):
             raise Conflict(f"{agent_id}: {refused}.")
-        return f"{agent_id}: {done}.", {"agent_id": agent_id, "outcome": done, "flat": hand.dossier.state.flat}
+        until = no_bars.ended(hand.dossier.state)
+        waits = f"; {no_bars.exit_waits(hand.dossier.state, until)}" if until and not hand.dossier.state.flat else ""
+        return f"{agent_id}: {done}{waits}.", {"agent_id": agent_id, "outcome": done, "flat": hand.dossier.state.flat}
 
     def remove(self, agent_id: str, by: str, now: datetime, note: str = "") -> Result:
-        """Put an agent away; its journal stays. Refused while it holds shares."""
+        """Put an agent away; its journal stays. Refused while it holds shares that can be sold."""
         hand = self._at(agent_id, now)
         dossier = hand.dossier
         over = dossier.state.status == AgentStatus.FINISHED
-        if not dossier.state.flat and not over:
-            raise Conflict(f"{agent_id} holds {dossier.state.book.shares} {dossier.state.agent.symbol}; close the position first.")
+        until = no_bars.ended(dossier.state)
+        if not dossier.state.flat and not over and not until:
+            held = f"{dossier.state.book.shares} {dossier.state.agent.symbol}"
+            raise Conflict(f"{agent_id} holds {held}; close the position first.{no_bars.or_look(dossier.state, hand.now)}")
         hand.executor.withdraw_entries("the agent was removed", hand.now)
-        if dossier.state.orders:
+        if dossier.state.orders and not until:
             raise Conflict(f"{agent_id} still has an order at the broker; try again when it has ended.")
-        said = [Noted(note)] if note else []
-        dossier.commit([*said, StatusChanged(AgentStatus.REMOVED, "", by)], hand.now)
+        left = no_bars.written_off(dossier.state, until) if until and not dossier.state.flat else ""
+        said = [Noted(text) for text in (note, left) if text]
+        ended = no_bars.ended_orders(dossier.state)
+        dossier.commit([*ended, *said, StatusChanged(AgentStatus.REMOVED, "", by)], hand.now)
         self.desk.forget(agent_id)
-        return f"{agent_id} was removed; its journal stays in the home.", {"agent_id": agent_id}
+        kept = f" {left[:1].upper()}{left[1:]}." if left else ""
+        return f"{agent_id} was removed; its journal stays in the home.{kept}", {"agent_id": agent_id}
 
     def _at(self, agent_id: str, now: datetime) -> emergency.Hand:
         """An agent's orders, brought up to what its broker says."""

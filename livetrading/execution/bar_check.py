@@ -29,6 +29,9 @@ CURE = "choose a source that is kept up to date, or look at what it says of the 
 DAILY_LAG = 2
 """Sessions; a file that is brought up to date each evening is one behind until then."""
 
+NO_BARS_AFTER = 3
+"""Sessions in a row without a bar after which a paper position counts as one that nothing can sell."""
+
 
 @dataclass(frozen=True)
 class Reach:
@@ -109,3 +112,13 @@ def no_bars_since(doc: Doc) -> str | None:
         return None
     reach = Reach(doc["symbol"], doc["source"], date.fromisoformat(until), deployed)
     return until if reach.age >= DAILY_LAG else None
+
+
+def ended(doc: Doc) -> str | None:
+    """The last bar (ISO date) of a paper agent whose source seems to have no further ones: the last
+    ``NO_BARS_AFTER`` sessions or more were settled without a bar, so that no exit can fill. None for every other."""
+    booked, settled = doc["booked"] or "", doc["settled"] or ""
+    if doc["mode"] != "paper" or not booked or settled <= booked:
+        return None
+    without = len(calendar().sessions(date.fromisoformat(booked), date.fromisoformat(settled))) - 1
+    return booked if without >= NO_BARS_AFTER else None
