@@ -52,11 +52,11 @@ def _refusal(request: dict[str, Any], error: Exception) -> Answer:
         return "refused", str(error), {"error_type": kind_of(error)}
     if request["kind"] == "create" and isinstance(error, TypeError | ValueError | KeyError | AttributeError):
         # A value of another type than any form sends.
-        text = f"The request to create cannot be understood ({in_a_line(error)}); correct it and ask again."
+        text = f"The request to create an agent cannot be understood ({in_a_line(error)}); correct it and ask again."
         return "refused", text, {"error_type": BadInput.__name__}
     logs.caught(log, f"request {request['id']}", error)
     text = (f"The request to {request['kind']} failed by an error of the program: {in_a_line(error)}. The log holds"
-            f" its traceback; look at what became of it before you ask again.")
+            f" its traceback; look at what it has changed before you ask again.")
     return "refused", text, {"error_type": Unforeseen.__name__}
 
 
@@ -101,7 +101,7 @@ class AgentManager:
         """Do what a request asks. Raises what refuses it."""
         kind, by, args = request["kind"], request["by"], request["args"]
         if kind not in requests.KINDS:
-            raise BadInput(f"{kind!r} is not a kind of request that this version knows; ask for another.")
+            raise BadInput(f"This version does not know a request of the kind {kind!r}; use another kind.")
         if kind == "create":
             return self.create(args, request["id"], by, now)
         if kind == "emergency_stop":
@@ -121,7 +121,7 @@ class AgentManager:
             return account_agents.confirm_cash(self.desk, agent_id, args, request["id"], by, now)
         note = f"{kind} asked by {by}, request {request['id']}"
         if self._done_before(agent_id, note):
-            return f"{agent_id}: {kind} was done before the last interruption.", {"agent_id": agent_id}
+            return f"{agent_id}: {kind} was already done before the last interruption.", {"agent_id": agent_id}
         return self.close(agent_id, by, now, note) if kind == "close" else self.remove(agent_id, by, now, note)
 
     def _done_before(self, agent_id: str, note: str) -> bool:
@@ -181,7 +181,7 @@ class AgentManager:
         job = next((j for j in jobs if j.get("id") == wanted and j.get("state") == "done"), None)
         result = job["result"] if job else {}
         if result.get("model_id") != card.model_id or result.get("terms") != terms_document(terms):
-            raise Conflict("The model's test was not run with these terms; deploy it again, so that it is.")
+            raise Conflict("The model's test was not run with this capital and these limits; deploy it again, so that it is.")
         return dict(result["test"])
 
     def _next_id(self, card: ModelCard) -> str:

@@ -18,6 +18,7 @@ from ..adapters.calendar import calendar
 from ..core import gate
 from ..core.card import ModelCard
 from ..core.errors import BadBars
+from ..core.wording import counted
 from .series import Series
 
 Doc = dict[str, Any]
@@ -25,7 +26,7 @@ CURES = {
     "sample": "the bundled sample is history and does not go on; choose a source that does, such as yahoo",
     "csv": "add the later bars to that file, or choose a source that is kept up to date, such as yahoo",
 }
-CURE = "choose a source that is kept up to date, or look at what it says of the symbol"
+CURE = "choose a source that is kept up to date, or check whether it knows the symbol"
 DAILY_LAG = 2
 """Sessions; a file that is brought up to date each evening is one behind until then."""
 
@@ -52,8 +53,7 @@ class Reach:
         return max(0, len(calendar().sessions(self.end, self.expected)) - 1)
 
     def __str__(self) -> str:
-        sessions = "session" if self.age == 1 else "sessions"
-        behind = "" if self.current else f", {self.age:,} {sessions} before the last complete one"
+        behind = "" if self.current else f", {counted(self.age, 'session')} before the last complete one"
         return f"end at {self.end}{behind} ({self.expected})"
 
     def warning(self) -> str | None:
@@ -61,7 +61,7 @@ class Reach:
         if self.current:
             return None
         advice = cure(self.source)
-        return (f"The bars of {self.symbol} from {self.source} {self}: nothing can be traded before later ones come."
+        return (f"The bars of {self.symbol} from {self.source} {self}: this agent cannot trade until later bars arrive."
                 f" {advice[:1].upper()}{advice[1:]}.")
 
 
