@@ -57,7 +57,7 @@ def _record_rest(desk: Desk, number: str, con_id: int, symbol: str, position: in
         return
     if books:
         raise Conflict(f"Account {number} holds {position} {symbol}; {rest} of these belong to no agent, but {known} are"
-                       f" known as unmanaged; resolve that difference on its agents first.")
+                       f" on record as your own; adopt or ignore the difference on the stock's agents first.")
     journal.record(RestSet(con_id, symbol, rest, "deployment", "held before an agent traded it"), now)
 
 

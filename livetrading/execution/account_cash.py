@@ -165,8 +165,8 @@ def _says_more(known: Cash, after: Cash) -> bool:
 
 def _difference(cash: Cash) -> str:
     """Both sides; without the account's number, for pages hide it."""
-    return (f"the account has {cash.cash:,.2f} USD in cash and {cash.explained:,.2f} are explained:"
-            f" {cash.unexplained:+,.2f} are not")
+    return (f"the account has {cash.cash:,.2f} USD in cash, but {cash.explained:,.2f} USD are explained:"
+            f" {cash.unexplained:+,.2f} USD are not")
 
 
 def _text(cash: Cash) -> str:

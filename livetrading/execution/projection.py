@@ -200,7 +200,7 @@ def _warnings(state: AgentState) -> list[str]:
     if state.book.cash < 0:
         found.append(f"cash is overdrawn by {-state.book.cash:.2f} USD after a gap; buying waits")
     if bare(state):
-        found.append("the position has neither a protective stop nor an exit at work at the broker")
+        found.append("the position has neither an active protective stop nor an active exit at the broker")
     waits = "it is booked when the broker reports its fill" if state.agent.mode == Mode.IBKR else \
         "provisional until the completed daily bar books it at its open"
     return found + [

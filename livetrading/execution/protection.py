@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def protect(executor: "OrderExecutor", now: datetime) -> list[str]:
     """Exactly one stop of the position's size; what is or was wrong, in words."""
     if late := withdraw_ended(executor, now):
-        return [f"the broker works {key}, which had ended by its own report: it is cancelled" for key in late]
+        return [f"the broker still has order {key} open, which it had reported as ended: it is cancelled" for key in late]
     oversold = _withdraw_oversold(executor, now)
     if oversold is not None:
         return [oversold] if oversold else []
@@ -42,7 +42,7 @@ def protect(executor: "OrderExecutor", now: datetime) -> list[str]:
             executor.give_up(stop, "the broker does not know it", now)
     if idle := [o.key for o in executor.dossier.state.open_orders(Leg.STOP) if _idle(executor, o)]:
         _cancel(executor, idle, "the broker keeps it without working it", now)
-        return ["the broker keeps the protective stop without working it: it protects nothing and is replaced"]
+        return ["the broker keeps the protective stop inactive, so it protects nothing: it is replaced"]
     stops = executor.dossier.state.open_orders(Leg.STOP)
     if any(o.at_broker for o in stops):
         return _resize(executor, stops, held, now)

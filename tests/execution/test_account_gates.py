@@ -71,7 +71,7 @@ def test_a_purchase_beyond_the_cash_in_dollars_is_not_sent(life: AccountLife) ->
     life.restart()
     life.check(at(life.sessions[FIRST + 1], "08:00"))
     assert life.tws.ledger.orders == []
-    assert "a currency loan is not taken" in life.state.recent[0].reason
+    assert "an agent never borrows currency" in life.state.recent[0].reason
 
 
 # -- the emergency stop ----------------------------------------------------------------
