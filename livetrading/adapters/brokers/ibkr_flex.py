@@ -35,7 +35,7 @@ def read(path: Path) -> list[Stated]:
     try:
         data = path.read_bytes()[: LARGEST + 1]
     except FileNotFoundError:
-        raise NotFound(f"There is no file {path}.") from None
+        raise NotFound(f"There is no file {path}; check its path.") from None
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}.") from None
     if len(data) > LARGEST:
