@@ -27,7 +27,8 @@ def import_statement(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     mine = [e for e in rows if e.account == number and (
         e.symbol.replace(" ", "-") in traded[number] or AGENT_ID.fullmatch(owner(e.ref)))]
     if not mine:
-        raise BadInput(f"{path.name} holds no trade of the agents of account {number}; export a statement for the days of their fills.")
+        raise BadInput(f"{path.name} holds no trade of the agents of account {number}; export a statement for the"
+                       " days of their fills.")
     args = {"account": number, "executions": [e.to_dict() for e in mine]}
     return act(home, "import_statement", args=args, timeout=IMPORT_SECONDS)
 

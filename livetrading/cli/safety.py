@@ -104,13 +104,15 @@ def _waiting(home: Home, halt: Halt, text: str) -> dict[str, Any]:
 def _kill(home: Home, holder: Holder) -> None:
     """End a process that holds the lock and hangs; the lock goes with it."""
     if holder.pid is None:
-        raise Conflict("The process that holds the scheduler's lock is not known; end the process that does not respond, then run the emergency stop again.")
+        raise Conflict("The process that holds the scheduler's lock is not known; end the process that does not"
+                       " respond, then run the emergency stop again.")
     try:
         os.kill(holder.pid, signal.SIGKILL)
     except ProcessLookupError:
         return
     except PermissionError:
-        raise Conflict(f"Process {holder.pid} does not respond and belongs to another user; end it, then run the emergency stop again.") from None
+        raise Conflict(f"Process {holder.pid} does not respond and belongs to another user; end it, then run the"
+                       " emergency stop again.") from None
     deadline = time.monotonic() + DYING_SECONDS
     while SchedulerLock(home).holder() is not None and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -113,11 +113,13 @@ def _adopt(trader: LiveTrader, request_id: str, by: str, now: datetime) -> Resul
     sides = watch.sides()
     more = sides["broker"] - sides["book"]
     if strange := watch.strangers():
-        raise Conflict(f"{', '.join(strange)} is an open order at the broker that the agent's book does not know; cancel it in TWS first.")
+        raise Conflict(f"{', '.join(strange)} is an open order at the broker that the agent's book does not know;"
+                       " cancel it in TWS first.")
     if not more:
         raise Conflict(f"{state.agent.agent_id}: book and broker agree; there is nothing to adopt.")
     if sides["broker"] < 0:
-        raise Conflict(f"The broker has a short position of {-sides['broker']} {state.agent.symbol}; buy them back in TWS, because agents never sell short.")
+        raise Conflict(f"The broker has a short position of {-sides['broker']} {state.agent.symbol}; buy them"
+                       " back in TWS, because agents never sell short.")
     session, price = _last_close(trader)
     leg = Leg.ENTRY if more > 0 else Leg.EXIT
     key = order_key(state.agent.agent_id, session, leg, 0)

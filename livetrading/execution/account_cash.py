@@ -114,7 +114,8 @@ class CashWatch:
         self.notices += [(agent_id, _text(cash)) for agent_id in doubted]
         if not doubted:
             self.notices.append(("", f"{_difference(cash)}. No agent's estimate can be the reason: if it is interest, a deposit"
-                                     " or a trade by hand, confirm it on the page of one of the account's agents, or with `confirm-cash ACCOUNT`"))
+                                     " or a trade by hand, confirm it on the page of one of the account's agents, or with"
+                                     " `confirm-cash ACCOUNT`"))
 
     def _doubted(self, number: str, cash: Cash) -> list[str]:
         return [agent_id for agent_id, book in self.books(number).items() if cash.doubts(book.estimates)]
@@ -139,7 +140,8 @@ class CashWatch:
         if known is None or not known.open:
             raise Conflict(f"The cash of account {number} is fully explained; there is nothing to confirm.")
         if seen is not None and abs(seen - known.unexplained) > 0.01:
-            raise Conflict(f"The unexplained amount has changed to {known.unexplained:+,.2f} USD (you confirmed {seen:+,.2f}); look at it and confirm again.")
+            raise Conflict(f"The unexplained amount has changed to {known.unexplained:+,.2f} USD (you confirmed"
+                           f" {seen:+,.2f}); look at it and confirm again.")
         journal.record(CashConfirmed(known.unexplained, by, request_id), now)
         self._young.pop(number, None)
         return (f"{known.unexplained:+,.2f} USD of account {number} are unmanaged from now on.",

@@ -97,7 +97,8 @@ class IbkrSource:
             raise BadBars(f"Interactive Brokers has a bar of {ticker} for {missing[0]:%Y-%m-%d} and {known.source} none;"
                           f" use another source.")
         if len(missing):
-            raise Unavailable(f"{known.source} has no list of splits and dividends of {ticker} for {missing[0]:%Y-%m-%d} yet, and"
+            raise Unavailable(f"{known.source} has no list of splits and dividends of {ticker} for"
+                              f" {missing[0]:%Y-%m-%d} yet, and"
                               f" Interactive Brokers never sends one; try again later.")
         return _as_traded(ticker, adjusted, known)
 
