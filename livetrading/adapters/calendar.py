@@ -91,8 +91,8 @@ class Calendar:
 
     def _unknown(self, day: date) -> Refused:
         return Refused(f"The {self.name} calendar is known from {self.first} to {self.last}, which"
-                       f" does not answer for {day}; upgrade exchange-calendars or choose a day"
-                       f" inside.")
+                       f" does not include {day}; upgrade exchange-calendars or choose a day"
+                       f" in that range.")
 
 
 def _microseconds(times) -> list[int]:

@@ -26,11 +26,11 @@ def close_root(root: Path) -> str | None:
         return None
     cure = f"other users of this computer can read what lies there; choose a directory of your own, or run chmod 700 {root}"
     if found.st_uid != os.geteuid() or found.st_mode & stat.S_ISVTX or root in (Path("/"), Path.home()):
-        return f"The home {root} is not this program's alone to close: {cure}."
+        return f"The home {root} cannot be made private: {cure}."
     try:
         os.chmod(root, DIRECTORY)
     except OSError as error:
-        return f"The home {root} cannot be closed ({(error.strerror or str(error)).lower()}): {cure}."
+        return f"The home {root} cannot be made private ({(error.strerror or str(error)).lower()}): {cure}."
     return None
 
 

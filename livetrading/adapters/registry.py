@@ -204,7 +204,7 @@ class Registry:
         try:
             values = plain(json.loads(content))
         except (ValueError, RecursionError, BadInput) as error:
-            raise Damaged(f"{name} of {model_id} is not JSON ({error}): train it again.") from error
+            raise Damaged(f"{name} of {model_id} is not valid JSON ({error}): train it again.") from error
         if not isinstance(values, dict):
             raise Damaged(f"{name} of {model_id} is not a JSON object: train it again.")
         return values

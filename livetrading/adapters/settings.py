@@ -170,7 +170,7 @@ def _from_file(home: Home) -> dict[str, Any]:
     try:
         values = tomllib.loads(data.decode())
     except ValueError as error:  # not UTF-8, or not TOML
-        raise BadInput(f"{path} is not TOML ({error}); mend it or delete it.") from None
+        raise BadInput(f"{path} is not valid TOML ({error}); correct it or delete it.") from None
     for key in values:
         _require_known(key)
     return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}

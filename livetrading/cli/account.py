@@ -27,7 +27,8 @@ def import_statement(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     mine = [e for e in rows if e.account == number and (
         e.symbol.replace(" ", "-") in traded[number] or AGENT_ID.fullmatch(owner(e.ref)))]
     if not mine:
-        raise BadInput(f"{path.name} holds no trade of the agents of account {number}; export the days of their fills.")
+        raise BadInput(f"{path.name} holds no trade of the agents of account {number}; export a statement for the"
+                       " days of their fills.")
     args = {"account": number, "executions": [e.to_dict() for e in mine]}
     return act(home, "import_statement", args=args, timeout=IMPORT_SECONDS)
 
@@ -40,9 +41,9 @@ def _account(name: str, rows: list[Stated], traded: dict[str, set[str]], wanted:
     """The one account that both the statement and agents name."""
     stated = sorted({e.account for e in rows})
     if not traded:
-        raise Conflict("No agent trades an account at Interactive Brokers; there is no book that a statement could correct.")
+        raise Conflict("No agent trades an account at Interactive Brokers, so there is nothing that a statement could correct.")
     if not stated:
-        raise BadInput(f"{name} holds no execution of a stock in USD; export the days of the agents' fills.")
+        raise BadInput(f"{name} holds no execution of a stock in USD; export a statement for the days of the agents' fills.")
     both = [number for number in stated if number in traded and wanted in (None, number)]
     if not both:
         theirs = f"{wanted} was asked for" if wanted else f"the agents trade {', '.join(sorted(traded))}"
@@ -58,7 +59,7 @@ def confirm_cash(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     found = [a["agent_id"] for a in agents if options.target in (a["agent_id"], a["account"])]
     if not found and AGENT_ID.fullmatch(options.target):
         views.agent(Store(home), options.target)  # NotFound, if there is none
-        raise Conflict(f"{options.target} trades no shared account; there is no cash to confirm.")
+        raise Conflict(f"{options.target} does not trade an account at Interactive Brokers; there is no cash to confirm.")
     if not found:
         raise NotFound(f"No agent trades account {options.target}; list them with `python -m livetrading agents`.")
     args = {} if options.amount is None else {"difference": options.amount}

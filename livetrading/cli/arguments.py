@@ -30,28 +30,28 @@ def day(text: str) -> date:
 
 def _processes(add: Any) -> None:
     up = add("up", "up", "up", "scheduler and dashboard together, each restarted if it dies or hangs")
-    up.add_argument("--port", type=int, default=None, help="of the dashboard (8501)")
-    up.add_argument("--demo", action="store_true", help="train, deploy in replay mode and watch")
+    up.add_argument("--port", type=int, default=None, help="port of the dashboard (default 8501)")
+    up.add_argument("--demo", action="store_true", help="also train an agent on bundled bars and let it trade history")
     add("scheduler", "processes", "scheduler", "the trading process alone")
 
 
 def _models(add: Any) -> None:
-    train = add("train", "models", "train", "train a model and open its test once")
+    train = add("train", "models", "train", "train a model and test it once on bars that it has not seen")
     train.add_argument("symbol")
     train.add_argument("--agent", required=True, choices=["PPO", "SAC"])
     train.add_argument("--source", default=None, help="sample, yahoo, ibkr or csv:PATH")
     train.add_argument("--features", default=None, choices=["all", "price"],
-                       help="what the model sees; price, without volume, for ibkr: so that Yahoo's bars may stand in")
+                       help="what the model sees; price leaves the volume out, so that Yahoo's bars can replace IB's (default for ibkr)")
     train.add_argument("--timesteps", type=int, default=50_000)
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--start", type=day, default=None, help="first decided session")
     train.add_argument("--end", type=day, default=None, help="last decided session")
     train.add_argument("--job", default=None, help=argparse.SUPPRESS)
     add("models", "models", "models", "list the models")
-    add("model", "models", "model", "a model's card").add_argument("model_id")
+    add("model", "models", "model", "show a model's card").add_argument("model_id")
     for name, text in (
-        ("backtest", "run a model over a range with the rules alone"),
-        ("replay", "run a model over a range through the whole live shell, and compare"),
+        ("backtest", "run a model over a range of history, by the trading rules alone"),
+        ("replay", "run a model over a range of history through the whole live system, and compare with backtest"),
     ):
         made = add(name, "runs", name, text)
         made.add_argument("model_id")
@@ -88,21 +88,21 @@ def _trading(add: Any) -> None:
     add("agents", "trading", "agents", "list the agents")
     for name, text in (
         ("start", "start an agent, or resume it"), ("pause", "pause an agent; its stop stays"),
-        ("close", "sell an agent's position"), ("remove", "put an agent away"),
+        ("close", "sell an agent's position"), ("remove", "remove an agent from the list; its journal stays"),
         ("adopt", "book the difference to the broker's account as the agent's own"),
-        ("ignore", "leave the difference to the broker's account to yourself: it is never touched"),
+        ("ignore", "count the difference to the broker's account as your own; no agent ever touches it"),
     ):
         add(name, "trading", name, text).add_argument("agent_id")
     confirm = add("confirm-cash", "account", "confirm_cash",
-                  "what is unexplained of an account's cash is yours: interest, a deposit, a trade by hand")
+                  "count the unexplained part of an account's cash as your own: interest, a deposit, a trade by hand")
     confirm.add_argument("target", metavar="ACCOUNT|AGENT")
     confirm.add_argument("--amount", type=float, default=None, metavar="USD",
-                         help="what you saw as unexplained; refused if it is another amount by now")
+                         help="the unexplained amount that you saw; refused if it has changed since")
     imported = add("import-statement", "account", "import_statement",
                    "correct the books by an IB Flex statement (XML or CSV)")
     imported.add_argument("file", metavar="FILE")
     imported.add_argument("--account", default=None, metavar="ACCOUNT", help="if the statement holds several")
-    ledger = add("ledger", "trading", "show_ledger", "what an agent really did")
+    ledger = add("ledger", "trading", "show_ledger", "show what an agent really did, session by session")
     ledger.add_argument("agent_id")
     ledger.add_argument("--ledger", default=None, metavar="FILE", help="write the ledger here")
     check = add("check", "trading", "check", "one pass over all paper agents")
@@ -117,7 +117,7 @@ def _safety(add: Any) -> None:
     stop.add_argument("--request-id", default=None, help=argparse.SUPPRESS)
     add("rearm", "safety", "rearm", "clear the emergency stop; agents stay stopped")
     verify = add("verify", "safety", "verify", "check journals, files, books, and make every decision again")
-    verify.add_argument("--lookahead", default=None, metavar="MODEL", help="look for look-ahead in a model instead")
+    verify.add_argument("--lookahead", default=None, metavar="MODEL", help="check instead whether a model sees the future")
     verify.add_argument("--sessions", type=int, default=40, metavar="N", help="with --lookahead: how many to look at")
     verify.add_argument("--all", action="store_true", help="with --lookahead: at every session")
     doctor = add("doctor", "doctor", "doctor", "check versions, calendar, bars, broker, clock and disk")

@@ -22,6 +22,7 @@ from ..adapters.stamps import stamp
 from ..adapters.store import Store
 from ..core.liveness import Liveness
 from ..core.types import Mode
+from ..core.wording import counted
 from ..execution import bar_check, views
 from . import doctor_evidence, doctor_ibkr
 from .acting import utc_now
@@ -61,7 +62,7 @@ def doctor(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     answer = {"checks": checks, "text": "\n".join(lines)}
     failed = [c for c in checks if not c["ok"]]
     if failed:
-        answer |= {"error": f"{len(failed)} checks failed: {', '.join(c['name'] for c in failed)}.", "exit_code": 1}
+        answer |= {"error": f"{counted(len(failed), 'check')} failed: {', '.join(c['name'] for c in failed)}.", "exit_code": 1}
     return answer
 
 
@@ -70,7 +71,7 @@ def _guarded(step: Callable[[Home], list[Check]], home: Home) -> list[Check]:
         return step(home)
     except Exception as error:
         name = step.__name__.strip("_")
-        return [check(name, False, str(logs.caught(log, f"the check of {name}", error)), "mend what the sentence names")]
+        return [check(name, False, str(logs.caught(log, f"the check of {name}", error)), "correct what the sentence names")]
 
 
 def _versions(home: Home) -> list[Check]:
@@ -104,7 +105,7 @@ def _clock(home: Home) -> list[Check]:
     beat = views.system(Store(home), now)["scheduler"]["heartbeat"]
     ok = stamp(now) > EARLIEST_CLOCK and (beat is None or stamp(now + timedelta(minutes=1)) > beat)
     detail = f"{stamp(now)}" + ("" if ok else f", but the scheduler's last heartbeat is {beat}")
-    return [check("clock", ok, detail, "" if ok else "set the clock; let it be kept by NTP")]
+    return [check("clock", ok, detail, "" if ok else "set the computer's clock, best by NTP")]
 
 
 def _disk(home: Home) -> list[Check]:
@@ -137,7 +138,7 @@ def _sources(home: Home) -> list[Check]:
             reach, _ = bar_check.read(source, home.cache, symbol, utc_now())
         except Exception as error:
             told = logs.caught(log, name, error)
-            found.append(check(name, False, str(told), "mend the source, or deploy with another one"))
+            found.append(check(name, False, str(told), "repair the source, or deploy with another one"))
             continue
         found.append(check(name, reach.current, str(reach), "" if reach.current else bar_check.cure(source)))
     return found
@@ -145,7 +146,7 @@ def _sources(home: Home) -> list[Check]:
 
 def _models(home: Home) -> list[Check]:
     damaged = Registry(home).damaged()
-    detail = "; ".join(damaged.values()) or f"{len(Registry(home).ids())} models readable"
+    detail = "; ".join(damaged.values()) or f"{counted(len(Registry(home).ids()), 'model')} readable"
     return [check("models", not damaged, detail, "train again or restore from a backup" if damaged else "")]
 
 

@@ -48,7 +48,7 @@ def check(name: str, ok: bool, detail: str, cure: str = "") -> Check:
 def failed(name: str, sentence: str) -> Check:
     """A check from an error's sentence: what is wrong; what to do."""
     what, _, cure = sentence.partition("; ")
-    return check(name, False, what, cure or "mend what the sentence names")
+    return check(name, False, what, cure or "correct what the sentence names")
 
 
 def checks(
@@ -147,7 +147,7 @@ def _scheduler(store: Store, now: datetime) -> list[Check]:
         return []
     age = (now - parse_stamp(told["at"])).total_seconds() if told.get("at") else None
     if age is None or age > OLD_SECONDS:
-        text = "the scheduler has not told of its connection lately"
+        text = "the scheduler has not reported on its connection for a while"
         return [check("broker scheduler", False, text, "look at its log, or start it again")]
     if not told["ready"]:
         return [failed("broker scheduler", str(told["detail"]))]
@@ -219,7 +219,7 @@ def _farms(connection: "IbkrConnection") -> Check:
     down = connection.farms_down()
     if not down:
         return check("broker data farms", True, "none is reported as broken")
-    cure = "wait some minutes, IB mends them by itself; else restart TWS, or look at IB's page on the state of its systems"
+    cure = "wait some minutes, because IB repairs them by itself; else restart TWS, or look at IB's page on the state of its systems"
     return check("broker data farms", False, "; ".join(down), cure)
 
 
@@ -242,7 +242,7 @@ def _clock(connection: "IbkrConnection", clock: Callable[[], datetime]) -> Check
     ok = abs(off) <= CLOCK_SECONDS
     where = "within a second of" if abs(off) < 1.5 else f"{abs(off):.0f} s {'ahead of' if off > 0 else 'behind'}"
     text = f"this computer is {where} Interactive Brokers"
-    return check("broker clock", ok, text, "" if ok else "set the clock; let it be kept by NTP")
+    return check("broker clock", ok, text, "" if ok else "set the computer's clock, best by NTP")
 
 
 def _bars(connection: "IbkrConnection", symbol: str) -> Check:

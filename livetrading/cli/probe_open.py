@@ -101,7 +101,7 @@ def _from_first_to_last(today: date, close: datetime, now: datetime) -> bool:
 
 def _agreed(account: str, confirm: str) -> None:
     if not gates.is_paper(account):
-        raise Refused(f"Account {account} is no paper account; log in to one before the opening auction is probed.")
+        raise Refused(f"Account {account} is not a paper account; log in to one before the opening auction is probed.")
     if confirm != account:
         raise BadInput(f"Probing buys one share in paper account {account} and sells it again; agree with --confirm"
                        f" {account}.")

@@ -12,6 +12,7 @@ from ..core.agent import AgentConfig
 from ..core.errors import BadInput
 from ..core.events import Created
 from ..core.types import Terms
+from ..core.wording import counted
 from ..execution import views
 from ..execution.dossier import events_of
 from ..research import lookahead as checker
@@ -38,9 +39,9 @@ def lookahead(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         "decisions": found.decisions, "fills": found.fills, "seconds": round(time.monotonic() - began, 1),
     }
     if not found.problems:
-        text = f"Nothing looks ahead in {found.sessions} of {len(bars)} sessions of {made.card.model_id}."
+        text = f"Nothing in {made.card.model_id} sees the future: {found.sessions} of its {len(bars)} sessions were looked at."
         return {**answer, "text": text}
-    error = f"{len(found.problems)} things look ahead; the first: {found.problems[0]['text']}"
+    error = f"The model sees the future in {counted(len(found.problems), 'place')}; the first: {found.problems[0]['text']}"
     text = "\n".join(problem["text"] for problem in found.problems)
     return {**answer, "text": text, "error": error, "exit_code": 1}
 

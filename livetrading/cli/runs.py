@@ -22,6 +22,7 @@ from ..core.card import ModelCard
 from ..core.errors import BadBars, BadInput
 from ..core.market import Market
 from ..core.types import Terms
+from ..core.wording import counted
 from ..execution import rehearsal
 from ..research.evaluation import Evaluation, evaluate
 from .acting import tell_pause
@@ -51,7 +52,7 @@ def scene(home: Home, options: argparse.Namespace) -> Scene:
     bars = view.decidable(start, end)
     if len(bars) < 2:
         raise BadInput(
-            f"{card.model_id} has {len(bars)} sessions to decide from {start} to {end or frame.index[-1].date()}; "
+            f"{card.model_id} has {counted(len(bars), 'session')} to decide from {start} to {end or frame.index[-1].date()}; "
             f"its bars can be decided from {view.sessions[min(500, len(view) - 1)]} to {view.sessions[-1]}."
         )
     return Scene(card, policy, frame, view, bars)
@@ -122,7 +123,7 @@ def _verdict(found: list[dict[str, Any]]) -> dict[str, Any]:
     if not found:
         return {}
     first = f"{found[0]['field']} of {found[0]['bar']}"
-    return {"error": f"Replay and backtest differ in {len(found)} places, first in {first}.", "exit_code": 1}
+    return {"error": f"Replay and backtest differ in {counted(len(found), 'place')}, first in {first}.", "exit_code": 1}
 
 
 def _progress(done: int, total: int) -> None:

@@ -14,6 +14,7 @@ from ..adapters.store import Store
 from ..core.errors import Conflict, Damaged, NotFound, Unavailable
 from ..core.liveness import Liveness
 from ..core.stopping import StopState, cancelled
+from ..core.wording import counted
 from ..dashboard.format import DASH, count, price, signed_money
 from ..execution import audit, emergency, heartbeat, requests, stop_record
 from ..execution.agent_manager import AgentManager
@@ -103,13 +104,15 @@ def _waiting(home: Home, halt: Halt, text: str) -> dict[str, Any]:
 def _kill(home: Home, holder: Holder) -> None:
     """End a process that holds the lock and hangs; the lock goes with it."""
     if holder.pid is None:
-        raise Conflict("The lock's holder is not known; end the process that hangs, then stop again.")
+        raise Conflict("The process that holds the scheduler's lock is not known; end the process that does not"
+                       " respond, then run the emergency stop again.")
     try:
         os.kill(holder.pid, signal.SIGKILL)
     except ProcessLookupError:
         return
     except PermissionError:
-        raise Conflict(f"Process {holder.pid} hangs and belongs to another user; end it, then stop again.") from None
+        raise Conflict(f"Process {holder.pid} does not respond and belongs to another user; end it, then run the"
+                       " emergency stop again.") from None
     deadline = time.monotonic() + DYING_SECONDS
     while SchedulerLock(home).holder() is not None and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -154,7 +157,7 @@ def _rounds(desk: Any, options: argparse.Namespace, halt: Halt) -> dict[str, Any
             return {**result, "message": text}
         wished = False
         if text != said:
-            print(f"{text} Ctrl-C leaves it to the next command or scheduler.", file=sys.stderr, flush=True)
+            print(f"{text} Ctrl-C ends this command; the next command or scheduler then goes on with the stop.", file=sys.stderr, flush=True)
         said = text
         if time.monotonic() > end:
             return None
@@ -204,6 +207,6 @@ def verify(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     text = "No problems." if not found["problems"] else "\n".join(p["text"] for p in found["problems"])
     if not found["problems"]:
         return {**found, "text": text}
-    error = f"{len(found['problems'])} problems were found; the first: {found['problems'][0]['text']}"
+    error = f"verify found {counted(len(found['problems']), 'problem')}; the first: {found['problems'][0]['text']}"
     return {**found, "text": text, "error": error, "exit_code": 1}
 

@@ -155,7 +155,8 @@ def check(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     now = parse_stamp(options.now) if options.now else utc_now()
     holder = SchedulerLock(home).holder()
     if holder is not None:
-        raise Conflict(f"a {holder.role} with pid {holder.pid} is trading here; it checks by itself.")
+        raise Conflict(f"a {holder.role} with pid {holder.pid} is trading in this home and runs the checks by"
+                       " itself; there is nothing to do.")
     with desk_in_hand(home) as desk:
         AgentManager(desk).apply_pending(now)
         done, failed = checks.check_as_of(desk, now) if options.now else checks.run(desk, now)

@@ -240,7 +240,7 @@ def _how(code: int) -> str:
 
 def _must_be_free(address: str, port: int) -> None:
     if not 1 <= port <= 65_535:
-        raise BadInput(f"port {port} is not one from 1 to 65535; choose another with --port.")
+        raise BadInput(f"port {port} is not a number from 1 to 65535; choose another with --port.")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -8,11 +8,11 @@ import math
 from dataclasses import dataclass
 from datetime import date
 
-from . import rules
+from . import rules, wording
 from .orders import Order
 from .types import Terms
 
-UNKNOWN = "the broker does not tell {} as a number now; the account's limits cannot be checked"
+UNKNOWN = "the broker does not report {} as a number now; the account's limits cannot be checked"
 
 DAY_TRADES = 3
 DAY_TRADER_EQUITY = 25_000.0
@@ -56,14 +56,14 @@ def finite(*values: float | None) -> bool:
 def over_allocated(allocated: float, now: Standing, limits: AccountLimits) -> str | None:
     """Whether agents with ``allocated`` USD of capital in all are more than the account carries."""
     if not finite(allocated, limits.max_capital):
-        return "the agents' capital or max_capital is no number; correct the deployment or the setting"
+        return "the agents' capital or max_capital is not a number; correct the deployment or the setting"
     if limits.max_capital and allocated > limits.max_capital:
         return (f"the agents' capital would be {allocated:,.0f} USD and max_capital is {limits.max_capital:,.0f};"
                 " deploy less, or raise the limit")
     if limits.max_capital:
         return None
     if now.currency != "USD":
-        return (f"the account is valued in {now.currency}, so its worth does not bound capital in USD;"
+        return (f"the account is valued in {now.currency}, so its value cannot limit capital in USD;"
                 " set max_capital")
     if now.net_liquidation is None or not finite(now.net_liquidation):
         return UNKNOWN.format("its net liquidation")
@@ -87,7 +87,7 @@ def entry_refused(order: Order, close: float, terms: Terms, now: Standing, limit
     """Why this purchase may not be sent."""
     notional, cost = order.qty * close, cost_of(order, close, terms)
     if not finite(order.stop_price, notional, cost, limits.max_order_notional, limits.max_day_loss):
-        return "what the order may cost is no number; it is not sent"
+        return "the possible cost of the order is not a number, so it is not sent; look at its price and the settings of limits"
     if now.net_liquidation is None or not finite(now.net_liquidation):
         return UNKNOWN.format("its net liquidation")
     if now.cash_usd is None or not finite(now.cash_usd, now.reserved):
@@ -97,12 +97,12 @@ def entry_refused(order: Order, close: float, terms: Terms, now: Standing, limit
     if limits.max_order_notional and notional > limits.max_order_notional:
         return f"the order is worth {notional:,.0f} USD and max_order_notional is {limits.max_order_notional:,.0f}"
     if now.orders_today >= limits.max_orders_a_day:
-        return f"{now.orders_today} orders were sent today and max_orders_a_day is {limits.max_orders_a_day}"
+        return f"{wording.counted(now.orders_today, 'order')} sent today, and max_orders_a_day is {limits.max_orders_a_day}"
     if now.before > 0 and (loss := 1.0 - now.net_liquidation / now.before) >= limits.max_day_loss:
         return f"the account has lost {100 * loss:.1f} % since the last session and {100 * limits.max_day_loss:g} % pauses entries"
     if cost > now.cash_usd - now.reserved:
         return (f"the order may take {cost:,.0f} USD and the account has {now.cash_usd - now.reserved:,.0f} USD in cash"
-                " for it; a currency loan is not taken")
+                " for it; an agent never borrows currency")
     return None
 
 
@@ -119,7 +119,7 @@ def pattern_day_trader(day_trades: int, now: Standing, today: date) -> str:
     few = day_trades < DAY_TRADES or now.net_liquidation >= DAY_TRADER_EQUITY
     if few or today > PHASED_IN_UNTIL:
         return ""
-    counted = f"{day_trades} day trades in five sessions with {now.net_liquidation:,.0f} {now.currency} in the account"
+    counted = f"{wording.counted(day_trades, 'day trade')} in five sessions with {now.net_liquidation:,.0f} {now.currency} in the account"
     if today < INTRADAY_MARGIN_FROM:
         return f"{counted}: below 25,000 USD a margin account may be held to closing trades after a fourth"
     return (f"{counted}: FINRA's rule on pattern day traders was replaced on {INTRADAY_MARGIN_FROM} by limits on intraday"

@@ -53,7 +53,7 @@ def admit(mode: Mode, test: dict[str, Any]) -> str | None:
     """The warning that practice goes on with. Refused where a broker's account would trade."""
     needed = TEST_KEYS if mode == Mode.IBKR else TEST_KEYS[:1]
     if not test.keys() >= set(needed):
-        raise BadInput("The deployment carries no test result; deploy again, so that the test is run.")
+        raise BadInput("The deployment has no test result; deploy again, so that the test is run.")
     if mode == Mode.IBKR:
         refused = refusal(test)
         if refused:

@@ -55,11 +55,11 @@ class AgentConfig:
 
     def __post_init__(self) -> None:
         if not AGENT_ID.fullmatch(self.agent_id) or len(self.agent_id) > 24:
-            raise BadInput(f"{self.agent_id!r} is no agent id such as PPO_INTC_001 of at most 24 characters.")
+            raise BadInput(f"{self.agent_id!r} is not an agent id; use one such as PPO_INTC_001, with at most 24 characters.")
         if self.time_frame != "daily":
             raise BadInput(f"time frame {self.time_frame!r} is not offered; use daily.")
         if not 0 <= self.pace <= 86_400:
-            raise BadInput(f"pace is {self.pace!r}; it must lie in [0, 86400] seconds a session.")
+            raise BadInput(f"pace is {self.pace!r}; it must be from 0 to 86400 seconds for each session.")
         if self.late_entry not in ("skip", "day"):
             raise BadInput(f"late entry is {self.late_entry!r}; choose skip or day.")
 

@@ -91,7 +91,7 @@ def doubt(ours: pd.DataFrame, fresh: pd.DataFrame, session: date, expected: Sequ
     if new.empty:
         return None
     if end not in fresh.index:
-        return f"the source does not hold the bar of {symbol} for {end:%Y-%m-%d}, so it cannot be told that its bars go on from ours"
+        return f"the source does not hold the bar of {symbol} for {end:%Y-%m-%d}, so it is not known whether its bars continue ours"
     days = tuple(s for s in expected if end.date() < s <= session)
     before, after = ours.iloc[-ANCESTRY:], fresh[fresh.index > last].iloc[:1]
     key = (*map(fingerprint, (before, new, after)), days, symbol)
@@ -160,7 +160,7 @@ def _volume(day: _Day, follower: pd.DataFrame) -> str | None:
 
 def _flat(day: _Day) -> str | None:
     if day.bar.high == day.bar.low:
-        return f"holds the one price {day.bar.high:g}: it is not a whole session's"
+        return f"has the single price {day.bar.high:g} all day: it does not cover a whole session"
     return None
 
 

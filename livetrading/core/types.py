@@ -66,8 +66,8 @@ class Bar:
 def _check(name: str, value: float, low: float, high: float, *, open_low: bool = True) -> None:
     inside = (value > low if open_low else value >= low) and value <= high
     if not (isinstance(value, int | float) and math.isfinite(value) and inside):
-        bounds = f"{'(' if open_low else '['}{low:g}, {high:g}]"
-        raise BadInput(f"{name} is {value!r}; it must lie in {bounds}.")
+        raise BadInput(f"{name} is {value!r}; it must be {'above' if open_low else 'at least'} {low:g} and at"
+                       f" most {high:,.12g}.")
 
 
 @dataclass(frozen=True)

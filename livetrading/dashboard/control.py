@@ -30,7 +30,7 @@ STOP_WORDS = {
     StopState.WAITING: "Halted; the broker has not answered yet, and the stop goes on by itself.",
     StopState.FAILED: "Halted; not everything could be closed: the items say what a person must do.",
 }
-NO_SCHEDULER = "No scheduler is running, so nothing would act on this; start it with `python -m livetrading scheduler`."
+NO_SCHEDULER = "No scheduler is running, so nothing would carry this out; start it with `python -m livetrading scheduler`."
 
 
 def request(
@@ -104,7 +104,7 @@ def deploy(home: Home, model_id: str, options: dict[str, Any], by: str, request_
 def deployed(answer: dict[str, Any]) -> str:
     """What a deployment came to, in a sentence."""
     if answer.get("bars_current") is False:
-        return f"{answer.get('agent_id')} is deployed; it trades nothing until bars after {answer['bars_until']} come."
+        return f"{answer.get('agent_id')} is deployed; it cannot trade until bars after {answer['bars_until']} arrive."
     return f"{answer.get('agent_id')} is deployed and running."
 
 
@@ -118,7 +118,7 @@ def start_scheduler(home: Home, check_time: str | None = None) -> tuple[int | No
         with FileLock(home.root / "scheduler.start.lock", timeout=START_SECONDS, mode=private.FILE):
             return _start_scheduler(home, check_time)
     except Timeout:
-        raise Unavailable("Another start of the scheduler is on its way and takes long; look again in a minute.") from None
+        raise Unavailable("The scheduler is already being started, and that takes long; look again in a minute.") from None
 
 
 def _start_scheduler(home: Home, check_time: str | None) -> tuple[int | None, bool]:

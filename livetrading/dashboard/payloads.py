@@ -109,14 +109,14 @@ def request_id(body: Body) -> str:
 def _known(body: Body, names: tuple[str, ...]) -> None:
     unknown = sorted(set(body) - set(names))
     if unknown:
-        raise BadInput(f"The field {unknown[0]} is not known here; known are {', '.join(names)}.")
+        raise BadInput(f"The field {unknown[0]} is not known here; use only {', '.join(names)}.")
 
 
 def _text(body: Body, name: str) -> str | None:
     value = body.get(name)
     if value is None or (isinstance(value, str) and value):
         return value
-    raise BadInput(f"{name} is {value!r}; it must be a text that is not empty.")
+    raise BadInput(f"{name} is {value!r}; it must be text and must not be empty.")
 
 
 def _number(body: Body, name: str, default: float) -> float:

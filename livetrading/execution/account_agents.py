@@ -56,8 +56,8 @@ def _record_rest(desk: Desk, number: str, con_id: int, symbol: str, position: in
     if known == rest:
         return
     if books:
-        raise Conflict(f"Account {number} holds {position} {symbol}, of which the agents' books leave {rest} and {known} are"
-                       f" known as unmanaged; resolve that difference on its agents first.")
+        raise Conflict(f"Account {number} holds {position} {symbol}; {rest} of these belong to no agent, but {known} are"
+                       f" on record as your own; adopt or ignore the difference on the stock's agents first.")
     journal.record(RestSet(con_id, symbol, rest, "deployment", "held before an agent traded it"), now)
 
 
@@ -75,9 +75,9 @@ def resolve(desk: Desk, agent_id: str, kind: str, request_id: str, by: str, now:
     """A person's word on a difference: the book takes it over, or it is the person's own."""
     dossier = desk.dossier(agent_id)
     if dossier.state.agent.mode != Mode.IBKR:
-        raise Conflict(f"{agent_id} trades no shared account; there is nothing to {kind}.")
+        raise Conflict(f"{agent_id} does not trade an account at Interactive Brokers; there is nothing to {kind}.")
     if f"adopt:{request_id}" in dossier.state.book.executions:
-        return f"{agent_id}: that was adopted before the last interruption.", {"agent_id": agent_id}
+        return f"{agent_id}: the difference was already adopted before the last interruption.", {"agent_id": agent_id}
     link = desk.account.ready("", ANSWER_SECONDS)
     if kind == "ignore":
         return _ignore(desk, dossier, link.positions(), by, now)
@@ -90,7 +90,7 @@ def confirm_cash(desk: Desk, agent_id: str, args: dict[str, Any], request_id: st
     """A person's word that the unexplained cash of an agent's account is his own."""
     state = desk.dossier(agent_id).state
     if state.agent.mode != Mode.IBKR:
-        raise Conflict(f"{agent_id} trades no shared account; there is no cash to confirm.")
+        raise Conflict(f"{agent_id} does not trade an account at Interactive Brokers; there is no cash to confirm.")
     seen = args.get("difference")
     if seen is not None and (isinstance(seen, bool) or not isinstance(seen, int | float)):
         raise BadInput(f"The difference that was seen is {seen!r}; give it as a number of USD.")
@@ -115,11 +115,13 @@ def _adopt(trader: LiveTrader, request_id: str, by: str, now: datetime) -> Resul
     sides = watch.sides()
     more = sides["broker"] - sides["book"]
     if strange := watch.strangers():
-        raise Conflict(f"{', '.join(strange)} works at the broker and is unknown to the book; cancel it in TWS first.")
+        raise Conflict(f"{', '.join(strange)} is an open order at the broker that the agent's book does not know;"
+                       " cancel it in TWS first.")
     if not more:
         raise Conflict(f"{state.agent.agent_id}: book and broker agree; there is nothing to adopt.")
     if sides["broker"] < 0:
-        raise Conflict(f"The broker is short {-sides['broker']} {state.agent.symbol}; cover them in TWS, this agent is long only.")
+        raise Conflict(f"The broker has a short position of {-sides['broker']} {state.agent.symbol}; buy them"
+                       " back in TWS, because agents never sell short.")
     session, price = _last_close(trader)
     leg = Leg.ENTRY if more > 0 else Leg.EXIT
     key = order_key(state.agent.agent_id, session, leg, 0)

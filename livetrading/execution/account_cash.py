@@ -114,7 +114,8 @@ class CashWatch:
         self.notices += [(agent_id, _text(cash)) for agent_id in doubted]
         if not doubted:
             self.notices.append(("", f"{_difference(cash)}. No agent's estimate can be the reason: if it is interest, a deposit"
-                                     " or a trade by hand, say so on an agent's detail or by `confirm-cash ACCOUNT`"))
+                                     " or a trade by hand, confirm it on the page of one of the account's agents, or with"
+                                     " `confirm-cash ACCOUNT`"))
 
     def _doubted(self, number: str, cash: Cash) -> list[str]:
         return [agent_id for agent_id, book in self.books(number).items() if cash.doubts(book.estimates)]
@@ -134,12 +135,13 @@ class CashWatch:
         number, journal = state.agent.account, self.desk.journal(state.agent.account)
         answer = {"account": number, "agent_id": state.agent.agent_id}
         if request_id and journal.book.confirmed == request_id:
-            return f"The cash of account {number} was confirmed before the last interruption.", answer
+            return f"The cash of account {number} was already confirmed before the last interruption.", answer
         known = journal.book.cash
         if known is None or not known.open:
-            raise Conflict(f"The cash of account {number} is explained to the dollar; there is nothing to confirm.")
+            raise Conflict(f"The cash of account {number} is fully explained; there is nothing to confirm.")
         if seen is not None and not abs(seen - known.unexplained) <= 0.01:
-            raise Conflict(f"What is unexplained is {known.unexplained:+,.2f} USD by now, not {seen:+,.2f}; look at it and confirm again.")
+            raise Conflict(f"The unexplained amount has changed to {known.unexplained:+,.2f} USD (you confirmed"
+                           f" {seen:+,.2f}); look at it and confirm again.")
         journal.record(CashConfirmed(known.unexplained, by, request_id), now)
         self._young.pop(number, None)
         return (f"{known.unexplained:+,.2f} USD of account {number} are unmanaged from now on.",
@@ -168,8 +170,8 @@ def _difference(cash: Cash) -> str:
     if cash.masked:
         return (f"the account has {cash.cash:,.2f} USD in cash, which agrees with the books only because a later difference"
                 " made up for an earlier one")
-    return (f"the account has {cash.cash:,.2f} USD in cash and {cash.explained:,.2f} are explained:"
-            f" {cash.unexplained:+,.2f} are not")
+    return (f"the account has {cash.cash:,.2f} USD in cash, but {cash.explained:,.2f} USD are explained:"
+            f" {cash.unexplained:+,.2f} USD are not")
 
 
 def _text(cash: Cash) -> str:

@@ -50,9 +50,9 @@ class AccountWatch:
         if differs := difference(self.dossier, self.broker):
             return f"{differs} (beside {self.desk.rest(self.dossier.state)} unmanaged)"
         if strange := self.strangers():
-            return f"the broker works {', '.join(strange)}, which the book does not know as open"
+            return f"the broker has an open order {', '.join(strange)} that the agent's book does not have as open"
         doubled = self.doubled()
-        return f"the broker works more than one order under {', '.join(doubled)}" if doubled else None
+        return f"the broker has more than one open order with the key {', '.join(doubled)}" if doubled else None
 
     def strangers(self) -> list[str]:
         """Keys of this agent's orders that work at the broker and have ended, or never were, in the book."""

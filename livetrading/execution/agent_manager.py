@@ -18,7 +18,7 @@ from ..core.errors import (
 )
 from ..core.events import Created, Deployed, Deposited, Noted, StatusChanged
 from ..core.types import AgentStatus, Costs, Leg, Limits, Mode, Terms
-from . import account_agents, emergency, requests, statement_import
+from . import account_agents, emergency, no_bars, requests, statement_import
 from .desk import Desk
 from .dossier import Dossier, events_of
 from .live_trader import CLOSING
@@ -52,11 +52,11 @@ def _refusal(request: dict[str, Any], error: Exception) -> Answer:
         return "refused", str(error), {"error_type": kind_of(error)}
     if request["kind"] == "create" and isinstance(error, TypeError | ValueError | KeyError | AttributeError):
         # A value of another type than any form sends.
-        text = f"The request to create cannot be understood ({in_a_line(error)}); correct it and ask again."
+        text = f"The request to create an agent cannot be understood ({in_a_line(error)}); correct it and ask again."
         return "refused", text, {"error_type": BadInput.__name__}
     logs.caught(log, f"request {request['id']}", error)
     text = (f"The request to {request['kind']} failed by an error of the program: {in_a_line(error)}. The log holds"
-            f" its traceback; look at what became of it before you ask again.")
+            f" its traceback; look at what it has changed before you ask again.")
     return "refused", text, {"error_type": Unforeseen.__name__}
 
 
@@ -101,7 +101,7 @@ class AgentManager:
         """Do what a request asks. Raises what refuses it."""
         kind, by, args = request["kind"], request["by"], request["args"]
         if kind not in requests.KINDS:
-            raise BadInput(f"{kind!r} is not a kind of request that this version knows; ask for another.")
+            raise BadInput(f"This version does not know a request of the kind {kind!r}; use another kind.")
         if kind == "create":
             return self.create(args, request["id"], by, now)
         if kind == "emergency_stop":
@@ -121,13 +121,13 @@ class AgentManager:
             return account_agents.confirm_cash(self.desk, agent_id, args, request["id"], by, now)
         note = f"{kind} asked by {by}, request {request['id']}"
         if self._done_before(agent_id, note):
-            return f"{agent_id}: {kind} was done before the last interruption.", {"agent_id": agent_id}
+            return f"{agent_id}: {kind} was already done before the last interruption.", {"agent_id": agent_id}
         return self.close(agent_id, by, now, note) if kind == "close" else self.remove(agent_id, by, now, note)
 
     def _done_before(self, agent_id: str, note: str) -> bool:
         """Whether the journal holds this request already: its answer was lost in a crash."""
         dossier = self.desk.dossiers.get(agent_id)
-        if dossier is None or not dossier.state.idle:
+        if dossier is None or not (dossier.state.idle or dossier.state.status == AgentStatus.REMOVED):
             return False  # what is still open is simply gone on with
         return any(
             isinstance(event, Noted) and event.text == note
@@ -181,7 +181,7 @@ class AgentManager:
         job = next((j for j in jobs if j.get("id") == wanted and j.get("state") == "done"), None)
         result = job["result"] if job else {}
         if result.get("model_id") != card.model_id or result.get("terms") != terms_document(terms):
-            raise Conflict("The model's test was not run with these terms; deploy it again, so that it is.")
+            raise Conflict("The model's test was not run with this capital and these limits; deploy it again, so that it is.")
         return dict(result["test"])
 
     def _next_id(self, card: ModelCard) -> str:
@@ -239,22 +239,29 @@ class AgentManager:
         done = emergency.flatten(hand, f"{CLOSING}{by}", note)
         if refused := emergency.cover(hand.executor, hand.now):
             raise Conflict(f"{agent_id}: {refused}.")
-        return f"{agent_id}: {done}.", {"agent_id": agent_id, "outcome": done, "flat": hand.dossier.state.flat}
+        until = no_bars.ended(hand.dossier.state)
+        waits = f"; {no_bars.exit_waits(hand.dossier.state, until)}" if until and not hand.dossier.state.flat else ""
+        return f"{agent_id}: {done}{waits}.", {"agent_id": agent_id, "outcome": done, "flat": hand.dossier.state.flat}
 
     def remove(self, agent_id: str, by: str, now: datetime, note: str = "") -> Result:
-        """Put an agent away; its journal stays. Refused while it holds shares."""
+        """Put an agent away; its journal stays. Refused while it holds shares that can be sold."""
         hand = self._at(agent_id, now)
         dossier = hand.dossier
         over = dossier.state.status == AgentStatus.FINISHED
-        if not dossier.state.flat and not over:
-            raise Conflict(f"{agent_id} holds {dossier.state.book.shares} {dossier.state.agent.symbol}; close the position first.")
+        until = no_bars.ended(dossier.state)
+        if not dossier.state.flat and not over and not until:
+            held = f"{dossier.state.book.shares} {dossier.state.agent.symbol}"
+            raise Conflict(f"{agent_id} holds {held}; close the position first.{no_bars.or_look(dossier.state, hand.now)}")
         hand.executor.withdraw_entries("the agent was removed", hand.now)
-        if dossier.state.orders:
+        if dossier.state.orders and not until:
             raise Conflict(f"{agent_id} still has an order at the broker; try again when it has ended.")
-        said = [Noted(note)] if note else []
-        dossier.commit([*said, StatusChanged(AgentStatus.REMOVED, "", by)], hand.now)
+        left = no_bars.written_off(dossier.state, until) if until and not dossier.state.flat else ""
+        said = [Noted(text) for text in (note, left) if text]
+        ended = no_bars.ended_orders(dossier.state)
+        dossier.commit([*ended, *said, StatusChanged(AgentStatus.REMOVED, "", by)], hand.now)
         self.desk.forget(agent_id)
-        return f"{agent_id} was removed; its journal stays in the home.", {"agent_id": agent_id}
+        kept = f" {left[:1].upper()}{left[1:]}." if left else ""
+        return f"{agent_id} was removed; its journal stays in the home.{kept}", {"agent_id": agent_id}
 
     def _at(self, agent_id: str, now: datetime) -> emergency.Hand:
         """An agent's orders, brought up to what its broker says."""

@@ -29,7 +29,7 @@ def words(doc: Doc, scheduler_lives: bool) -> Doc:
     if since:
         text = f"no bars since {since}"
         warnings.append(
-            f"No bar of {doc['symbol']} from {doc['source']} after {since} could be used, so the agent trades nothing:"
+            f"No bar of {doc['symbol']} from {doc['source']} after {since} could be used, so the agent cannot trade:"
             f" {bar_check.cure(str(doc['source']))}."
         )
     elif doc["is_running"] and not scheduler_lives:

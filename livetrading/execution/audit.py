@@ -29,6 +29,7 @@ from ..core.market import Market
 from ..core.observe import observe
 from ..core.orders import WORKING, OrderState
 from ..core.types import AgentStatus, Mode
+from ..core.wording import counted
 from . import account_journal
 from .desk import agent_ids
 from .dossier import events_of
@@ -76,7 +77,7 @@ def _agent(home: Home, agent_id: str) -> tuple[list[str], list[str], int]:
     open_ends = [f"order {o.key} is {o.state}" for o in state.orders if o.state in _UNRESOLVED]
     journal = Journal.open(directory / "journal.jsonl")
     if journal.torn:
-        open_ends.append(f"{journal.torn} bytes of an unfinished last line will be dropped")
+        open_ends.append(f"an unfinished last line of {counted(journal.torn, 'byte')} will be dropped")
     lost, behind = _files(directory, journal.seq)
     open_ends += behind
     wrong = [*lost]
@@ -121,13 +122,13 @@ def _broker(home: Home, directory: Path, state: AgentState) -> Iterator[str]:
     broker = PaperBroker(Store(home), directory / "paper.json", state.agent.terms.costs)
     unbooked = [e for e in broker.executions() if e.exec_id not in state.book.executions]
     if broker.position() != state.book.shares and not unbooked:
-        yield f"the book holds {state.book.shares} shares, the broker {broker.position()}"
+        yield f"the book holds {counted(state.book.shares, 'share')}, the broker {broker.position()}"
     for order in state.orders:
         if order.state in WORKING and broker.find(order.key) is None:
             yield f"the broker does not know order {order.key}, which is {order.state}"
     on_sale = sum(o.qty for o in state.orders if o.side == "SELL" and o.at_broker)
     if on_sale > max(state.book.shares, 0) and not any(o.leg == "entry" for o in state.orders):
-        yield f"{on_sale} shares are on sale, {state.book.shares} are held"
+        yield f"orders to sell {counted(on_sale, 'share')} are open, but the agent holds only {state.book.shares}"
 
 
 def _decisions(

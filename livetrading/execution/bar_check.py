@@ -18,6 +18,7 @@ from ..adapters.calendar import calendar
 from ..core import gate
 from ..core.card import ModelCard
 from ..core.errors import BadBars
+from ..core.wording import counted
 from .series import Series
 
 Doc = dict[str, Any]
@@ -25,9 +26,12 @@ CURES = {
     "sample": "the bundled sample is history and does not go on; choose a source that does, such as yahoo",
     "csv": "add the later bars to that file, or choose a source that is kept up to date, such as yahoo",
 }
-CURE = "choose a source that is kept up to date, or look at what it says of the symbol"
+CURE = "choose a source that is kept up to date, or check whether it knows the symbol"
 DAILY_LAG = 2
 """Sessions; a file that is brought up to date each evening is one behind until then."""
+
+NO_BARS_AFTER = 3
+"""Sessions in a row without a bar after which a paper position counts as one that nothing can sell."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,7 @@ class Reach:
         return max(0, len(calendar().sessions(self.end, self.expected)) - 1)
 
     def __str__(self) -> str:
-        sessions = "session" if self.age == 1 else "sessions"
-        behind = "" if self.current else f", {self.age:,} {sessions} before the last complete one"
+        behind = "" if self.current else f", {counted(self.age, 'session')} before the last complete one"
         return f"end at {self.end}{behind} ({self.expected})"
 
     def warning(self) -> str | None:
@@ -58,7 +61,7 @@ class Reach:
         if self.current:
             return None
         advice = cure(self.source)
-        return (f"The bars of {self.symbol} from {self.source} {self}: nothing can be traded before later ones come."
+        return (f"The bars of {self.symbol} from {self.source} {self}: this agent cannot trade until later bars arrive."
                 f" {advice[:1].upper()}{advice[1:]}.")
 
 
@@ -109,3 +112,13 @@ def no_bars_since(doc: Doc) -> str | None:
         return None
     reach = Reach(doc["symbol"], doc["source"], date.fromisoformat(until), deployed)
     return until if reach.age >= DAILY_LAG else None
+
+
+def ended(doc: Doc) -> str | None:
+    """The last bar (ISO date) of a paper agent whose source seems to have no further ones: the last
+    ``NO_BARS_AFTER`` sessions or more were settled without a bar, so that no exit can fill. None for every other."""
+    booked, settled = doc["booked"] or "", doc["settled"] or ""
+    if doc["mode"] != "paper" or not booked or settled <= booked:
+        return None
+    without = len(calendar().sessions(date.fromisoformat(booked), date.fromisoformat(settled))) - 1
+    return booked if without >= NO_BARS_AFTER else None

@@ -31,8 +31,8 @@ def overnight(state: AgentState, session: str, quote: rules.Quote) -> list[Event
 def unlike_morning(state: AgentState, session: str, quote: rules.Quote) -> str | None:
     """Why the bar's split does not fit what was booked before the bar was known."""
     if state.split_on == session and quote.split == 1.0:
-        return f"a split of {session} was booked in the morning and its bar tells none"
+        return f"a split of {session} was booked in the morning and its bar has none"
     early = any(fill.session == session for fill in state.fills)
     if quote.split != 1.0 and state.split_on != session and early and state.overnight:
-        return f"the bar tells a split of {session} that was not known when the day's fills were booked"
+        return f"the bar contains a split of {session} that was not known when the day's fills were booked"
     return None

@@ -43,7 +43,7 @@ GIVE_WAY_SECONDS = 0.5
 """Of booking, after which a scheduler's pass looks at requests."""
 
 
-LOOK = "its stop stays. Look at the log, then start it again"
+LOOK = "its protective stop stays. Look at the log, then start the agent again"
 """What a person does about an error of the program."""
 
 

@@ -19,6 +19,7 @@ from ..core.errors import Unavailable
 from ..core.events import Event, OrderMoved, OrderPlanned
 from ..core.orders import WORKING, Order, OrderState
 from ..core.types import AgentStatus, Leg
+from ..core.wording import counted
 from . import protection, statements
 from .dossier import Dossier
 from .second_look import Look
@@ -193,7 +194,7 @@ class OrderExecutor:
             self.give_up(order, barred, now)
             return False
         if order.side == "SELL" and (theirs := self.for_sale()) < order.qty:
-            self.give_up(order, f"the broker holds {theirs} shares", now)
+            self.give_up(order, f"the broker holds {counted(theirs, 'share')}", now)
             return False
         try:
             answer = self.broker.submit(ticket_of(order), child and ticket_of(child), now)

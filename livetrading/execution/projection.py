@@ -23,6 +23,7 @@ from ..core.events import (
 from ..core.exposure import Exposure, bare
 from ..core.trades import Trade
 from ..core.types import Action, Mode
+from ..core.wording import counted
 
 Doc = dict[str, Any]
 TABLES = ("equity", "decisions", "fills", "trades", "orders", "bars", "log")
@@ -131,7 +132,7 @@ def _log(event: Event, after: AgentState) -> str:
         case SplitApplied():
             return f"{event.session}: split {event.ratio:g} for 1"
         case DividendPaid():
-            return f"{event.session}: dividend {event.amount:g} on {event.shares} shares"
+            return f"{event.session}: dividend {event.amount:g} on {counted(event.shares, 'share')}"
         case EntriesPaused():
             return f"{event.session}: entries paused: {event.reason}"
         case OrderMoved():
@@ -199,8 +200,8 @@ def _warnings(state: AgentState) -> list[str]:
     if state.book.cash < 0:
         found.append(f"cash is overdrawn by {-state.book.cash:.2f} USD after a gap; buying waits")
     if bare(state):
-        found.append("the position has neither a protective stop nor an exit at work at the broker")
-    waits = "it is booked as the broker tells its fill" if state.agent.mode == Mode.IBKR else \
+        found.append("the position has neither an active protective stop nor an active exit at the broker")
+    waits = "it is booked when the broker reports its fill" if state.agent.mode == Mode.IBKR else \
         "provisional until the completed daily bar books it at its open"
     return found + [
         f"{order.side} {order.qty} is at the broker: {waits}"
@@ -214,7 +215,7 @@ def _estimates(state: AgentState) -> str:
     fills = state.unsure
     shown = "; ".join(f"{f.session} {f.leg} {f.qty} at {f.price:g}" for f in fills[-ESTIMATES_SHOWN:])
     more = f" and {len(fills) - ESTIMATES_SHOWN} earlier" if len(fills) > ESTIMATES_SHOWN else ""
-    return (f"cash, value and P&L are estimates: the broker has not stated price or fee of {shown}{more};"
+    return (f"cash, value and P&L are estimates: the broker has not sent the price or fee of {shown}{more};"
             " import the account's statement if it does not")
 
 

@@ -8,8 +8,9 @@ from ..adapters.stamps import stamp
 from ..core.events import OrderPlanned
 from ..core.orders import WORKING, Order, OrderState
 from ..core.types import Leg
+from ..core.wording import counted
 
-AGAIN_AFTER = timedelta(seconds=15)
+REFUSED_STOP_PAUSE = timedelta(seconds=15)
 """So long a stop that was refused is not sent again."""
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def protect(executor: "OrderExecutor", now: datetime) -> list[str]:
     """Exactly one stop of the position's size; what is or was wrong, in words."""
     if late := withdraw_ended(executor, now):
-        return [f"the broker works {key}, which had ended by its own report: it is cancelled" for key in late]
+        return [f"the broker still has order {key} open, which it had reported as ended: it is cancelled" for key in late]
     oversold = _withdraw_oversold(executor, now)
     if oversold is not None:
         return [oversold] if oversold else []
@@ -35,17 +36,17 @@ def protect(executor: "OrderExecutor", now: datetime) -> list[str]:
                 for o in stops if o.state == OrderState.PENDING_CANCEL]
     if theirs != held:
         bare = not any(o.at_broker and executor.broker.find(o.key) is not None for o in stops)
-        return [f"no stop is placed while the book holds {held} shares and the broker {theirs}"] if bare else []
+        return [f"no stop is placed while the book holds {counted(held, 'share')} and the broker {theirs}"] if bare else []
     for stop in state.open_orders(Leg.STOP):
         if stop.state in WORKING and not executor.known(stop):
             executor.give_up(stop, "the broker does not know it", now)
     if idle := [o.key for o in executor.dossier.state.open_orders(Leg.STOP) if _idle(executor, o)]:
         _cancel(executor, idle, "the broker keeps it without working it", now)
-        return ["the broker keeps the protective stop without working it: it protects nothing and is replaced"]
+        return ["the broker keeps the protective stop inactive, so it protects nothing: it is replaced"]
     stops = executor.dossier.state.open_orders(Leg.STOP)
     if any(o.at_broker for o in stops):
         return _resize(executor, stops, held, now)
-    if executor.stop_refused is not None and now - executor.stop_refused < AGAIN_AFTER:
+    if executor.stop_refused is not None and now - executor.stop_refused < REFUSED_STOP_PAUSE:
         return []
     stop = stops[0] if stops else _planned(executor, held, now)
     if executor.send(stop, now):
@@ -72,14 +73,15 @@ def _withdraw_orphans(executor: "OrderExecutor", now: datetime) -> list[str]:
         return []
     orphans = [o for o in state.orders if o.side == "SELL" and o.at_broker and o.state != OrderState.PENDING_CANCEL]
     _cancel(executor, [o.key for o in orphans], "nothing is held any more", now)
-    return [f"nothing is held any more: the {o.leg} {o.key} is withdrawn" for o in orphans]
+    return [f"nothing is held any more: the {o.leg} order {o.key} is cancelled" for o in orphans]
 
 
 def _too_large(executor: "OrderExecutor", exits: list[Order], held: int, theirs: int, now: datetime) -> list[str]:
     """An exit of more than the book holds, since a person has sold a part of it, would sell what is another's."""
     large = [o for o in exits if o.at_broker and o.state != OrderState.PENDING_CANCEL and o.qty - o.filled > held == theirs]
     _cancel(executor, [o.key for o in large], f"the book holds {held}", now)
-    return [f"the exit {o.key} would sell {o.qty - o.filled} shares and {held} are held: it is withdrawn; close again" for o in large]
+    return [f"the exit {o.key} would sell {counted(o.qty - o.filled, 'share')}, but the agent holds only {held}: the exit is"
+            f" cancelled; close the position again" for o in large]
 
 
 def _idle(executor: "OrderExecutor", stop: Order) -> bool:
@@ -100,8 +102,8 @@ def _resize(executor: "OrderExecutor", stops: list[Order], held: int, now: datet
     covered = sum(o.qty for o in stops if o.at_broker)
     if covered == held or any(_entry_of(executor, o) for o in stops):
         return []
-    _cancel(executor, [o.key for o in stops if o.at_broker], f"it covers {covered} of {held} shares", now)
-    return [f"the protective stop covers {covered} of {held} shares and is replaced"]
+    _cancel(executor, [o.key for o in stops if o.at_broker], f"it covers {covered} of {counted(held, 'share')}", now)
+    return [f"the protective stop covers {covered} of {counted(held, 'share')} and is replaced"]
 
 
 def _entry_of(executor: "OrderExecutor", stop: Order) -> Order | None:
@@ -129,8 +131,8 @@ def _withdraw_oversold(executor: "OrderExecutor", now: datetime) -> str | None:
     executor.short_since = executor.short_since or now
     if now - executor.short_since < executor.patience:
         return ""
-    _cancel(executor, list(working), f"the broker holds {theirs} shares", now)
-    return f"{on_sale} shares were on sale and the broker holds {theirs}: {', '.join(working)} withdrawn"
+    _cancel(executor, list(working), f"the broker holds {counted(theirs, 'share')}", now)
+    return f"orders to sell {counted(on_sale, 'share')} were open, but the broker holds {theirs}: {', '.join(working)} cancelled"
 
 
 def _working(executor: "OrderExecutor", order: Order) -> int:

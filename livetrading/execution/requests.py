@@ -133,7 +133,7 @@ def _checked_agent(kind: str, agent_id: str | None) -> str | None:
     if kind in OF_AN_AGENT:
         return check_agent_id(agent_id)
     if agent_id is not None:
-        raise BadInput(f"a request to {kind} concerns no single agent; leave {agent_id!r} out.")
+        raise BadInput(f"a request to {kind} is not for a single agent; leave {agent_id!r} out.")
     return None
 
 

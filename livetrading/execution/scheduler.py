@@ -232,7 +232,7 @@ class Scheduler:
             since, state = dossier.exposure.bare_since, dossier.state
             if since is not None and now - since >= ALARM_AFTER:
                 self.alarm(dossier.agent_id,
-                           f"{state.book.shares} {state.agent.symbol} have had neither a stop nor an exit at work at the"
+                           f"{state.book.shares} {state.agent.symbol} have had neither an active stop nor an active exit at the"
                            f" broker since {since.astimezone(NEW_YORK):%H:%M:%S} New York; look at the position there, and sell"
                            f" it by hand if need be")
 

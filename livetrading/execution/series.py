@@ -51,7 +51,7 @@ class Series:
             self._frame, fresh, tolerance
         )
         if problem:
-            raise BadBars(f"the source disagrees with the bars the model was trained on: {problem}")
+            raise BadBars(f"the source disagrees with the bars that the model was trained on: {problem}")
 
     def rows_for(self, fresh: pd.DataFrame, session: date, after: str | None) -> list[list[Any]]:
         """The rows to append so that the series reaches ``session``.

@@ -40,7 +40,7 @@ def apply(desk: Desk, args: dict[str, Any], by: str, now: datetime) -> Result:
         raise Refused(f"No agent trades account {number}; import the statement of an account that agents trade.")
     ours = newest([e for e in stated if any(concerns(d.state, e) for d in dossiers)])
     if not ours:
-        raise BadInput("The statement holds no trade of the agents' stocks; export the days of their fills.")
+        raise BadInput("The statement holds no trade of the agents' stocks; export a statement for the days of their fills.")
     taken: set[str] = set()
     found: dict[str, list[Event]] = {}
     for dossier in dossiers:

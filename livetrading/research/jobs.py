@@ -180,7 +180,7 @@ def _known(record: Any) -> bool:
 def _as_seen(record: dict[str, Any]) -> dict[str, Any]:
     if record["state"] != RUNNING or _alive(record):
         return dict(record)
-    message = f"the process {record['pid']} that did it has ended without a word; start it again"
+    message = f"the process {record['pid']} that did it has ended without a result; start it again"
     return {**record, "state": FAILED, "seconds_left": None, "message": message}
 
 

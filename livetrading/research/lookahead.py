@@ -215,9 +215,9 @@ def _other_units(what: Subject, base: _World, report: Report) -> None:
     start = base.frame.index[0].date().isoformat()
     middle = len(base.frame) - min(len(base.frame) // 4, 250)
     for cause, changed in (
-        ("prices and dividends are told in another unit", perturb.in_other_units(base.frame, 3.7, 1.0)),
-        ("volume is told in another unit", perturb.in_other_units(base.frame, 1.0, 0.13)),
-        ("a split is told in new shares", perturb.later_split(base.frame, middle)),
+        ("prices and dividends are given in another unit", perturb.in_other_units(base.frame, 3.7, 1.0)),
+        ("volume is given in another unit", perturb.in_other_units(base.frame, 1.0, 0.13)),
+        ("a split is given in new shares", perturb.later_split(base.frame, middle)),
     ):
         other = np.asarray(what.features(changed), dtype=np.float64)
         for i, name in enumerate(what.names):

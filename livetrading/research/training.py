@@ -52,11 +52,11 @@ class TrainRequest:
         if self.feature_set not in SETS:
             raise BadInput(f"There is no feature set {self.feature_set!r}; choose {' or '.join(SETS)}.")
         if not 1 <= self.timesteps <= MAX_TIMESTEPS:
-            raise BadInput(f"timesteps is {self.timesteps}; it must lie in [1, {MAX_TIMESTEPS}].")
+            raise BadInput(f"timesteps is {self.timesteps}; it must be from 1 to {MAX_TIMESTEPS}.")
         if not 0 <= self.seed < 2**32:
-            raise BadInput(f"seed is {self.seed}; it must lie in [0, {2**32 - 1}].")
+            raise BadInput(f"seed is {self.seed}; it must be from 0 to {2**32 - 1}.")
         if self.start and self.end and self.start > self.end:
-            raise BadInput(f"start {self.start} lies after end {self.end}: exchange them.")
+            raise BadInput(f"start {self.start} is after end {self.end}; give an earlier start or a later end.")
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def test_a_bad_variable_is_named(home: Home) -> None:
 
 def test_a_file_that_is_not_text_is_named(home: Home) -> None:
     (home.root / "settings.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(BadInput, match="is not TOML"):
+    with pytest.raises(BadInput, match="is not valid TOML"):
         load(home, {})
 
 

@@ -63,7 +63,7 @@ def files(life: AccountLife) -> dict[str, tuple[list[str], str]]:
     (root / "bars.csv").write_text("date,open\n2024-01-01,1\n")
     ours = str(flex.xml(root / "ours.xml", rows))
     return {
-        "no statement": ([str(root / "bars.csv")], "no Flex statement"),
+        "no statement": ([str(root / "bars.csv")], "not a Flex statement"),
         "no file": ([str(root / "none.xml")], "no file"),
         "another account": ([str(flex.xml(root / "other.xml", flex.of(life.tws.ledger, accountId="U999")))], "U999"),
         "another wanted": ([ours, "--account", "U999"], "U999"),

@@ -98,10 +98,10 @@ def test_what_does_not_exist_or_fit_is_refused_with_the_way_out(tmp_path: Path, 
 @pytest.mark.parametrize(
     ("option", "value", "bounds"),
     [
-        ("--capital", "0", "(0,"), ("--capital", "-5", "(0,"), ("--capital", "nan", "(0,"),
-        ("--max-position", "0", "(0, 1]"), ("--max-position", "1.01", "(0, 1]"),
-        ("--risk-per-trade", "0", "(0, 0.2]"), ("--risk-per-trade", "0.21", "(0, 0.2]"),
-        ("--max-drawdown", "0", "(0, 1]"), ("--stop-atr", "-1", "(0, 20]"),
+        ("--capital", "0", "above 0 and at most"), ("--capital", "-5", "above 0 and at most"), ("--capital", "nan", "above 0 and at most"),
+        ("--max-position", "0", "above 0 and at most 1"), ("--max-position", "1.01", "above 0 and at most 1"),
+        ("--risk-per-trade", "0", "above 0 and at most 0.2"), ("--risk-per-trade", "0.21", "above 0 and at most 0.2"),
+        ("--max-drawdown", "0", "above 0 and at most 1"), ("--stop-atr", "-1", "above 0 and at most 20"),
     ],
 )
 def test_terms_out_of_bounds_are_refused_with_their_bounds(tmp_path: Path, option: str, value: str, bounds: str) -> None:

@@ -26,7 +26,7 @@ def refused(root: Path, capsys: pytest.CaptureFixture[str], *words: str) -> str:
         ({"ibkr_mode": "live", "ibkr_port": 7496, "ibkr_account": "U7654321"}, [], "--confirm U7654321"),
         ({"ibkr_mode": "live", "ibkr_port": 7496, "ibkr_account": "U7654321"}, ["--confirm", "U1"], "U1 was typed"),
         ({"ibkr_port": 4001}, [], "live port"),
-        ({"ibkr_account": "U7654321"}, [], "no paper account"),
+        ({"ibkr_account": "U7654321"}, [], "not a paper account"),
         ({}, [], "no model"),
     ],
 )

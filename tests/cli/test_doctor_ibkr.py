@@ -112,7 +112,7 @@ def test_beside_a_scheduler_its_client_id_is_left_to_it(tws: TwsDouble, home: Ho
     [
         ({"ibkr_account": "DU7654321"}, f"logged in to {ACCOUNT}"),
         ({"ibkr_mode": "live", "ibkr_account": "U1234567"}, "no known live port"),
-        ({"ibkr_account": "U1234567"}, "no paper account"),
+        ({"ibkr_account": "U1234567"}, "not a paper account"),
     ],
 )
 def test_settings_that_disagree_are_refused_with_a_cure(ask: Ask, chosen: dict[str, Any], words: str) -> None:
@@ -150,7 +150,7 @@ def test_without_bars_it_says_what_then_happens_and_goes_on(tws: TwsDouble, ask:
 
 
 def test_a_stock_that_ib_does_not_know_is_named(ask: Ask) -> None:
-    assert "no stock ZZZZ" in ask("ZZZZ")["broker bars"]["detail"]
+    assert "not know a stock ZZZZ" in ask("ZZZZ")["broker bars"]["detail"]
 
 
 def test_a_schedulers_own_connection_in_trouble_is_told(home: Home, ask: Ask) -> None:

@@ -115,3 +115,27 @@ def test_a_removed_agent_is_gone_and_its_number_is_not_used_again(call: Call, tr
     assert first not in [a["agent_id"] for a in call("agents")["agents"]]
     assert call("deploy", trained[1])["agent_id"] > first
     assert "error" in call("start", first, code=1)
+
+
+def test_an_agent_that_holds_shares_when_its_bars_end_is_removed_with_them(call: Call, trained: tuple[Path, str]) -> None:
+    agent, known = call("deploy", trained[1], "--mode", "paper", "--source", "sample")["agent_id"], calendar()
+
+    def held() -> int:
+        return next(int(a["current_position"]) for a in call("agents")["agents"] if a["agent_id"] == agent)
+
+    for day in reversed(known.sessions(date(2023, 8, 1), date(2023, 9, 20))):  # the last that ends in a position
+        if held():
+            break
+        call("remove", agent)
+        agent = call("deploy", trained[1], "--mode", "paper", "--source", "sample")["agent_id"]
+        for now in (known.close_at(day) + timedelta(minutes=40), windows.at(known.next_session(day), MORNING)):
+            call("check", "--now", stamp(now))
+        call("check", "--now", stamp(known.close_at(known.next_session(day)) + timedelta(minutes=40)))
+    shares = held()
+    assert shares > 0 and "close the position first" in call("remove", agent, code=1)["error"]
+    call("check", "--now", "2023-10-02T21:00:00Z")
+    assert held() == shares
+    said = call("remove", agent)["message"]
+    assert f"{shares} NVDA" in said and "2023-09-21" in said and "not sold" in said
+    assert agent not in [a["agent_id"] for a in call("agents")["agents"]]
+    assert call("verify")["problems"] == []

@@ -24,7 +24,7 @@ __all__ = ["open_page"]
 Call = Callable[..., dict[str, Any]]
 NVDA = ROOT / "livetrading" / "samples" / "NVDA.csv"
 END = "2023-09-21"
-TICK = "I know: this agent trades nothing until later bars come."
+TICK = "I understand: this agent cannot trade until later bars arrive."
 GO = "Deploy to Live Trading"
 
 
@@ -51,7 +51,7 @@ def test_the_command_line_warns_of_old_bars_and_the_agent_says_since_when(call: 
     shown = next(a for a in call("agents")["agents"] if a["agent_id"] == made["agent_id"])
     assert (shown["status"], shown["is_running"]) == ("running", True)
     assert (shown["status_text"], shown["no_bars_since"]) == (f"no bars since {END}", END)
-    assert any("trades nothing" in text for text in shown["warnings"])
+    assert any("cannot trade" in text for text in shown["warnings"])
 
 
 def test_a_replay_trades_its_models_own_bars_and_is_not_warned_about(call: Call, own: Path) -> None:
@@ -75,7 +75,7 @@ def test_bars_that_disagree_with_the_models_are_refused(call: Call, own: Path, t
     other, before = tmp_path / "bars.csv", agents(own)
     shutil.copy(ROOT / "livetrading" / "samples" / "GOOG.csv", other)
     said = call("deploy", model_of(own), "--source", f"csv:{other}", code=1)["error"]
-    assert "disagrees with the bars the model was trained on" in said and agents(own) == before
+    assert "disagrees with the bars that the model was trained on" in said and agents(own) == before
 
 
 def test_a_source_that_is_away_refuses_and_says_try_again(
@@ -97,7 +97,7 @@ def test_rest_warns_in_its_answer_and_refuses_what_cannot_be_read(traded: Path, 
     with serving(copy_of(traded, tmp_path / "home")) as server:
         made = _posted(server, "sample")
         assert made.status == 200 and any(f"end at {END}" in text for text in made.body["warnings"])
-        assert "trades nothing until bars after" in made.body["message"] and "running" not in made.body["message"]
+        assert "cannot trade until bars after" in made.body["message"] and "running" not in made.body["message"]
         shown = server.live("GET", "/agents").body["agents"]
         assert [a["status_text"] for a in shown if a["agent_id"] == made.body["agent_id"]] == [f"no bars since {END}"]
         (tmp_path / "bars.csv").write_text("nothing of use")

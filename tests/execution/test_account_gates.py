@@ -60,7 +60,7 @@ def test_a_symbol_that_became_another_contract_blocks_its_agent(life: AccountLif
     life.tws.listed.append(type(TEST)(9999, "TEST"))
     life.restart()
     failed = tried_for(life, FIRST, "16:40")
-    assert "another security" in str(failed) or "no stock" in str(failed)
+    assert "another security" in str(failed) or "not know a stock" in str(failed)
     assert life.state.status == "blocked" and life.tws.order_bytes() == 0
 
 
@@ -71,7 +71,7 @@ def test_a_purchase_beyond_the_cash_in_dollars_is_not_sent(life: AccountLife) ->
     life.restart()
     life.check(at(life.sessions[FIRST + 1], "08:00"))
     assert life.tws.ledger.orders == []
-    assert "a currency loan is not taken" in life.state.recent[0].reason
+    assert "an agent never borrows currency" in life.state.recent[0].reason
 
 
 # -- the emergency stop ----------------------------------------------------------------

@@ -60,7 +60,7 @@ def test_a_file_that_is_no_csv_of_bars_is_refused(life: Life, content: str) -> N
 def test_bars_of_another_stock_and_bars_with_a_hole_are_refused(life: Life) -> None:
     now = at(life.sessions[-1], "16:40")
     write_csv(life.csv, generated(2, FIRST + 30))
-    with pytest.raises(BadBars, match="disagrees with the bars the model was trained on"):
+    with pytest.raises(BadBars, match="disagrees with the bars that the model was trained on"):
         look(life, now)
     write_csv(life.csv, FRAME.iloc[FIRST + 5 :])
     with pytest.raises(BadBars, match=f"the bar of TEST for {life.sessions[FIRST]}.* is missing"):
@@ -78,7 +78,7 @@ def test_an_unknown_year_is_refused_and_not_taken_for_current(life: Life) -> Non
 def shown(life: Life) -> tuple[str, str | None]:
     doc = views.agent(life.store, AGENT)
     assert (doc["status"], doc["is_running"]) == ("running", True)
-    assert bool(doc["no_bars_since"]) == any("trades nothing" in text for text in doc["warnings"])
+    assert bool(doc["no_bars_since"]) == any("cannot trade" in text for text in doc["warnings"])
     return doc["status_text"], doc["no_bars_since"]
 
 

@@ -80,8 +80,8 @@ def test_a_policy_that_raises_blocks_its_agent_and_every_other_one_decides(
     three.desk.trader(SECOND).policy = lambda: Raising()
     done, failed = checks.run(three.desk, _on(three, 0, "16:40"))
     assert [d["agent_id"] for d in done.decided] == [AGENT, THIRD]
-    reason = ("an error of the program in its pass: RuntimeError: the network has no answer; its stop stays. Look at"
-              " the log, then start it again")
+    reason = ("an error of the program in its pass: RuntimeError: the network has no answer; its protective stop stays. Look at"
+              " the log, then start the agent again")
     assert failed == {SECOND: reason}
     assert (_status(three, SECOND), three.desk.dossier(SECOND).state.status_reason) == (AgentStatus.BLOCKED, reason)
     (told,) = [r for r in caplog.records if r.exc_info]

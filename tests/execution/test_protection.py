@@ -98,7 +98,7 @@ def test_an_exit_sells_only_what_a_crossed_stop_has_left_even_if_its_fill_is_tol
 def test_a_stop_for_more_than_the_account_still_holds_is_withdrawn(holding: Schedule) -> None:
     holding.broker.by_hand = -7
     done = holding.trader.run(clock(holding, "11:00"))
-    assert "withdrawn" in done.alarms[0]["text"] and holding.broker.on_sale(set()) == 0
+    assert "cancelled" in done.alarms[0]["text"] and holding.broker.on_sale(set()) == 0
     holding.trader.run(clock(holding, "16:40"))
     assert holding.dossier.state.status == AgentStatus.BLOCKED and "the broker" in holding.dossier.state.status_reason
 

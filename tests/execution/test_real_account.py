@@ -179,7 +179,7 @@ def test_a_stop_that_ib_keeps_without_working_it_is_replaced(life: AccountLife) 
     life.tws.happen(lambda ledger: [("status", stop)])
     await_that(lambda: life.link.session.register.by_ref(stop.ref).status == "Inactive")
     done = life.check(at(life.sessions[t], "10:00"))
-    assert any("without working it" in alarm["text"] for alarm in done.alarms)
+    assert any("inactive, so it protects nothing" in alarm["text"] for alarm in done.alarms)
     life.check(at(life.sessions[t], "10:01"))
     assert [(o.type, o.status, o.qty) for o in life.tws.ledger.open_orders()] == [("STP", "PreSubmitted", stop.qty)]
 

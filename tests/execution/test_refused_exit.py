@@ -108,7 +108,7 @@ def test_a_refused_order_that_the_broker_lists_later_is_cancelled_beside_the_sto
     ghost = life.tws.do(lambda: _appears(life, key, held))
     await_that(lambda: life.link.session.register.by_ref(key) is not None, "the order is listed")
     alarms = passes(life, t, "11:00:05", 2)
-    assert any("had ended by its own report" in text for text in alarms)
+    assert any("which it had reported as ended" in text for text in alarms)
     assert not ghost.live and life.tws.ledger.on_sale("TEST") == held
 
 
@@ -188,7 +188,7 @@ def test_two_working_orders_under_one_key_are_both_cancelled_and_said(life: Acco
     await_that(lambda: len(life.link.session.register.unended(stop.ref)) == 2, "the twin is known")
     life.tried(at(life.sessions[t], "11:00"))
     life.tried(at(life.sessions[t], "11:00:11"))
-    assert life.state.status == "blocked" and "more than one order" in life.state.status_reason
+    assert life.state.status == "blocked" and "more than one open order" in life.state.status_reason
     assert life.link.cancel([stop.ref]) == []
     assert life.tws.ledger.on_sale("TEST") == 0
 

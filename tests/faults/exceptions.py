@@ -199,7 +199,7 @@ def disturbed(base: Baseline, place: Place, work: Path) -> tuple[bool, list[str]
     wrongs = _wrongs(base, world, blocked)
     if struck and not heard.heard:
         wrongs.append("no traceback in the log")
-    if blocked and not ("RuntimeError: " + WORD in reason and "start it again" in reason):
+    if blocked and not ("RuntimeError: " + WORD in reason and "start the agent again" in reason):
         wrongs.append(f"blocked for {reason!r}")
     return bool(struck), wrongs
 

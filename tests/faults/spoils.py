@@ -119,7 +119,7 @@ CASES = [
     Case("stale by a session", lambda f: f.iloc[:-1], "end at 2019-06-04, 2019-06-05 is expected"),
     Case("stale by a month", lambda f: f.iloc[:-21], "out of date"),
     Case("the bar before is missing", lambda f: f.drop(f.index[-2]), "does not hold the bar of TEST for 2019-06-04"),
-    Case("only the new bar", lambda f: f.iloc[-1:], "cannot be told that its bars go on from ours"),
+    Case("only the new bar", lambda f: f.iloc[-1:], "not known whether its bars continue ours"),
     # -- an old bar under a new date
     Case("yesterday's bar twice", _again(1), "the bar of 2019-06-04 served again"),
     Case("yesterday's prices with a new volume", _again(1, volume=False), "the bar of 2019-06-04 served again"),
@@ -151,7 +151,7 @@ CASES = [
     Case("volume in lots", times(1.0, volume=0.01), "it is not finished"),
     Case("volume times a hundred", times(1.0, volume=100.0), "another unit"),
     Case("volume in dollars", times(1.0, volume=180.0), "another unit"),
-    Case("one price", lambda f: _set(f, -1, dict.fromkeys(PRICES, float(f["close"].iloc[-1]))), "the one price"),
+    Case("one price", lambda f: _set(f, -1, dict.fromkeys(PRICES, float(f["close"].iloc[-1]))), "the single price"),
     # -- another unit, currency or share
     Case("prices in cents", times(100.0), "opens"),
     Case("prices in hundreds", times(0.01), "opens"),

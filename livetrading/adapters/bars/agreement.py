@@ -6,6 +6,7 @@ import pandas as pd
 from livetrading.core.bars import PRICES
 from livetrading.core.card import ModelCard
 from livetrading.core.features import READS_VOLUME
+from livetrading.core.wording import counted
 
 from .base import BarSet, vendor_of
 
@@ -21,7 +22,7 @@ def disagreement(ours: pd.DataFrame, theirs: pd.DataFrame, bars: int = OVERLAP_B
     """One clause if the last common bars differ in a price by more than 0.1 %, or are fewer than ``bars``."""
     common = ours.index.intersection(theirs.index)[-bars:]
     if len(common) < bars:
-        return f"they share {len(common)} bars and {bars} are needed"
+        return f"they share {counted(len(common), 'bar')}, and at least {bars} are needed to compare them"
     for name in PRICES:
         mine, yours = ours.loc[common, name].to_numpy(), theirs.loc[common, name].to_numpy()
         differs = ~(np.abs(mine - yours) <= TOLERANCE * np.abs(mine))

@@ -70,7 +70,7 @@ def check_symbol(symbol: str) -> str:
     """`symbol` in capitals; BadInput if it cannot be a US ticker."""
     ticker = symbol.strip().upper()
     if not SYMBOL.fullmatch(ticker):
-        raise BadInput(f"{symbol!r} is not a ticker symbol; give one such as AAPL or BRK-B.")
+        raise BadInput(f"{symbol!r} is not a ticker symbol; use one such as AAPL or BRK-B.")
     return ticker
 
 

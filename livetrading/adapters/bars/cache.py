@@ -44,7 +44,7 @@ class BarCache:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise Unavailable(f"{path} cannot be read ({error.strerror}); mend its permissions.") from error
+            raise Unavailable(f"{path} cannot be read ({error.strerror}); correct its permissions.") from error
         try:
             return _decode(orjson.loads(data))
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, BadBars) as error:
@@ -58,7 +58,7 @@ class BarCache:
             make_directory(self.folder)
             _replace(path, orjson.dumps(_encode(symbol, stored)))
         except OSError as error:
-            raise Unavailable(f"{path} cannot be written ({error.strerror}); make room or mend its"
+            raise Unavailable(f"{path} cannot be written ({error.strerror}); make room or correct its"
                               f" permissions.") from error
 
 

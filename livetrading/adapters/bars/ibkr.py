@@ -75,7 +75,7 @@ class IbkrSource:
         try:
             return self._events.daily(ticker, now=now)
         except LivetradingError as error:
-            raise Unavailable(f"Interactive Brokers tells the prices of {ticker} but no table of splits and"
+            raise Unavailable(f"Interactive Brokers gives the prices of {ticker} but no table of splits and"
                               f" dividends, and {self._events.name} does not either now: {error}") from error
 
     def _fallback(self, ticker: str, now: datetime, why: NoBars) -> BarSet:
@@ -97,8 +97,9 @@ class IbkrSource:
             raise BadBars(f"Interactive Brokers has a bar of {ticker} for {missing[0]:%Y-%m-%d} and {known.source} none;"
                           f" use another source.")
         if len(missing):
-            raise Unavailable(f"{known.source} tells no events of {ticker} for {missing[0]:%Y-%m-%d} yet, and"
-                              f" Interactive Brokers none at all; try again later.")
+            raise Unavailable(f"{known.source} has no list of splits and dividends of {ticker} for"
+                              f" {missing[0]:%Y-%m-%d} yet, and"
+                              f" Interactive Brokers never sends one; try again later.")
         return _as_traded(ticker, adjusted, known)
 
 

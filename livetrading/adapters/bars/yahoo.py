@@ -79,7 +79,7 @@ class YahooSource:
         firm = _firm(stored)
         problem = overlap_problem(firm, fresh)
         if problem:
-            raise BadBars(f"Yahoo now contradicts its own {symbol} of"
+            raise BadBars(f"Yahoo's bars have changed: they contradict its own {symbol} of"
                           f" {stored.fetched_at:%Y-%m-%dT%H:%M:%SZ}: {problem}; compare with another"
                           f" source, and remove {self._cache.path(symbol)} to accept the new bars.")
         revised = overlap_problem(stored.frame.iloc[len(firm):], fresh)
@@ -124,6 +124,6 @@ def _complete(frame: pd.DataFrame, at: datetime) -> tuple[pd.DataFrame, Splits]:
 
 
 def _note(answer: Answer) -> str:
-    word = "Yahoo through yfinance, turned back to as traded with its split table"
+    word = "Yahoo through yfinance, converted to prices as traded with its split table"
     gains = answer.capital_gains
     return word + (f"; {gains} capital gains distributions are not counted" if gains else "")

@@ -103,9 +103,9 @@ def _answer(symbol: str, frame: pd.DataFrame) -> Answer:
 
 def _missing(symbol: str, reason: str | None) -> NotFound | Unavailable:
     if reason and _NO_SUCH.search(reason):
-        return NotFound(f"Yahoo knows no {symbol} ({reason.rstrip('.')}); check the symbol or use"
+        return NotFound(f"Yahoo does not know the symbol {symbol} ({reason.rstrip('.')}); check the symbol or use"
                         f" csv:PATH.")
-    return Unavailable(f"Yahoo gives no bars of {symbol} now ({(reason or 'no reason').rstrip('.')});"
+    return Unavailable(f"Yahoo sends no bars of {symbol} now ({(reason or 'no reason').rstrip('.')});"
                        f" try again later or use csv:PATH.")
 
 

@@ -76,7 +76,7 @@ class InterReactBridgeAdapter:
         worth = values.get("netliquidation")
         cash = values.get("totalcashvalue", values.get("cashbalance"))
         if worth is None or cash is None:
-            raise Unavailable("The bridge does not tell NetLiquidation and TotalCashValue as numbers; connect it to TWS"
+            raise Unavailable("The bridge does not give NetLiquidation and TotalCashValue as numbers; connect it to TWS"
                               " first.")
         number = next(iter(self.accounts()), "")
         return AccountFigures(number, worth[0], worth[1], cash[0], datetime.now(UTC))
@@ -122,7 +122,7 @@ class InterReactBridgeAdapter:
         real = [a for a in numbers if not is_paper(a)]
         if real or not numbers:
             what = f"account {real[0]}" if real else "an account that the bridge does not name"
-            raise Refused(f"The bridge is offered for paper accounts ({PAPER_PREFIX}…) alone and is connected to {what}:"
+            raise Refused(f"The bridge may be used with paper accounts only ({PAPER_PREFIX}…) alone and is connected to {what}:"
                           f" its orders carry no reference and no stop; trade real money in mode ibkr, through TWS"
                           f" itself.")
 
@@ -190,7 +190,7 @@ def _order(
 
 def _symbol(symbol: Any) -> str:
     if not isinstance(symbol, str):
-        raise BadInput(f"{answers.short(symbol)} is not a ticker symbol; give one such as AAPL or BRK-B.")
+        raise BadInput(f"{answers.short(symbol)} is not a ticker symbol; use one such as AAPL or BRK-B.")
     return check_symbol(symbol)
 
 

@@ -23,11 +23,11 @@ def decoded(text: bytes, path: str, url: str) -> Any:
         return json.loads(text or b"{}", parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else short(error)
-        raise Unavailable(f"The bridge's answer to {path} is no JSON ({why}); check that {url} is the bridge.") from None
+        raise Unavailable(f"The bridge's answer to {path} is not JSON ({why}); check that {url} is the bridge.") from None
 
 
 def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def short(value: Any) -> str:
@@ -59,7 +59,7 @@ def lower(answer: Any) -> dict[str, Any]:
 
 def mapping(answer: Any, path: str) -> dict[str, Any]:
     if not isinstance(answer, Mapping):
-        raise Unavailable(f"The bridge's answer to {path} is {short(answer)} and no object; check its version.")
+        raise Unavailable(f"The bridge's answer to {path} is {short(answer)} and not a JSON object; check its version.")
     return lower(answer)
 
 
@@ -81,7 +81,7 @@ def accounts(answer: Any) -> list[str]:
         named = lower(row)
         number = named.get("account") or named.get("id") if named else row
         if not isinstance(number, str) or not _ACCOUNT.fullmatch(number):
-            raise Unavailable(f"The bridge names {short(number)} as an account, which is no account number; check that"
+            raise Unavailable(f"The bridge names {short(number)} as an account, which is not an account number; check that"
                               f" it is connected to TWS.")
         found.append(number)
     return found
@@ -93,10 +93,10 @@ def positions(answer: Any) -> dict[str, int]:
     for row in map(lower, rows(answer, "/portfolio")):
         symbol, told = row.get("symbol"), row.get("position", row.get("quantity"))
         if not isinstance(symbol, str) or not symbol.strip():
-            raise Unavailable(f"The bridge tells a position without its symbol ({short(symbol)}); look in TWS.")
+            raise Unavailable(f"The bridge reports a position without its symbol ({short(symbol)}); look in TWS.")
         shares = finite(told)
         if shares is None:
-            raise Unavailable(f"The bridge tells {short(told)} as the position in {short(symbol)}, which is no number;"
+            raise Unavailable(f"The bridge reports {short(told)} as the position in {short(symbol)}, which is not a number;"
                               f" look in TWS.")
         if shares != int(shares):
             raise Refused(f"The account holds {shares} shares of {short(symbol)}; only whole shares are traded: sell the"
@@ -115,7 +115,7 @@ def bars(answer: Any) -> list[dict[str, Any]]:
         for name in _PRICES:
             price = finite(bar[name]) if name in bar else 1.0
             if price is None or price <= 0:
-                raise Unavailable(f"The bridge tells {short(bar[name])} as a bar's {name}; a price is a number above 0.")
+                raise Unavailable(f"The bridge reports {short(bar[name])} as a bar's {name}; a price is a number above 0.")
     return found
 
 

@@ -191,7 +191,7 @@ class IbkrConnection:
 def _chosen(symbol: str, con_id: int, primary: str, found: list[ContractDetails]) -> Instrument:
     stocks = [d for d in found if d.contract is not None and d.contract.secType == "STK"]
     if not stocks:
-        raise NotFound(f"Interactive Brokers knows no stock {symbol} in USD; check the symbol.")
+        raise NotFound(f"Interactive Brokers does not know a stock {symbol} in USD; check the symbol.")
     ids = sorted({d.contract.conId for d in stocks})
     if con_id and con_id not in ids:
         raise Refused(f"{symbol} was contract {con_id} and is {ids[0]} now: another security trades under its symbol;"
@@ -204,7 +204,7 @@ def _chosen(symbol: str, con_id: int, primary: str, found: list[ContractDetails]
     try:
         tick = number(details.minTick, "tick", 0.0, MOST_TICK) or 0.01
     except Unreadable as error:
-        raise Unavailable(f"Interactive Brokers tells {symbol}, but its {error}; it is asked again.") from error
+        raise Unavailable(f"Interactive Brokers sent details of {symbol}, but its {error}; it is asked again.") from error
     return Instrument(symbol, details.contract.conId, details.contract.primaryExchange or primary, tick)
 
 

@@ -24,7 +24,7 @@ class Held(dict[int, int]):
 
     def get(self, con_id: int, default: int = 0) -> int:  # type: ignore[override]
         if why := self._odd.get(con_id):
-            raise Unavailable(f"What the account holds of {why}; compare with TWS. Until it tells whole shares, nothing"
+            raise Unavailable(f"What the account holds of {why}; compare with TWS. Until it reports whole shares, nothing"
                               f" is decided or sold there.")
         return super().get(con_id, default)
 
@@ -56,7 +56,7 @@ def figures(account: str, values: Sequence[AccountValue], at: datetime) -> Accou
 
     def read(name: str, told: str | None) -> float | None:
         if told is None:
-            absent.append(f"TWS has not told {name} of account {account} yet")
+            absent.append(f"TWS has not sent {name} of account {account} yet")
             return None
         try:
             return number(told, f"{name} of {account}", LEAST, MOST)

@@ -292,7 +292,7 @@ class Asking:
     def assure_absent(self, ref: str, answered: frozenset[str]) -> None:
         """Unavailable unless a look that had these answers and showed no order ``ref`` proves that there is none."""
         if why := self.register.doubtful.get(ref):
-            raise Unavailable(f"Interactive Brokers told something about {ref} that cannot be read ({why}); whether it"
+            raise Unavailable(f"Interactive Brokers sent something about {ref} that cannot be read ({why}); whether it"
                               f" works is not known, and nothing is sent.")
         if not answered:
             raise Unavailable(f"Interactive Brokers shows no open order {ref}, but did not answer the questions for"

@@ -124,7 +124,7 @@ def _check_bars(fields: list[str]) -> None:
 def _bars(fields: list[str]) -> Iterator[tuple[int, list[str]]]:
     count = int(number(fields[4], "number of bars", 0, 1e7))
     if len(fields) < FIRST_BAR + 8 * count:
-        raise Unreadable(f"{count} bars are announced and {(len(fields) - FIRST_BAR) // 8} told")
+        raise Unreadable(f"{count} bars are announced and {(len(fields) - FIRST_BAR) // 8} were sent")
     for n in range(count):
         start = FIRST_BAR + 8 * n
         yield start, fields[start:start + 8]

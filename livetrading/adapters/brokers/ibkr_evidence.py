@@ -37,7 +37,7 @@ class Proof:
 def record(store: Store, proof: Proof) -> None:
     """Keep it in place of the last one with the same outcome. Raises BadInput for an unknown key."""
     if proof.key not in KEYS:
-        raise BadInput(f"{proof.key!r} is no assumption; choose one of {', '.join(KEYS)}.")
+        raise BadInput(f"{proof.key!r} is not the name of an assumption; choose one of {', '.join(KEYS)}.")
     parse_stamp(proof.at)
     same = (where("key") == proof.key) & (where("account_kind") == proof.account_kind) & (where("holds") == proof.holds)
     with store.transaction(NAME) as db:
@@ -125,7 +125,7 @@ def _new(store: Store, seen: Iterable[str], server_version: int, kind: str) -> I
 def by_hand(store: Store, key: str, note_: str, holds: bool, now: datetime, server_version: int, kind: str) -> Proof:
     """A person's word for it."""
     if len(note_) > MOST_NOTE:
-        raise BadInput(f"The note has {len(note_)} characters; {MOST_NOTE} are enough.")
+        raise BadInput(f"The note has {len(note_)} characters; write at most {MOST_NOTE}.")
     made = Proof(key, holds, stamp(now), server_version, kind, " ".join(note_.split()) or "noted by hand")
     record(store, made)
     return made

@@ -39,7 +39,7 @@ def read(path: Path) -> list[Stated]:
     try:
         data = path.read_bytes()[: LARGEST + 1]
     except FileNotFoundError:
-        raise NotFound(f"There is no file {path}.") from None
+        raise NotFound(f"There is no file {path}; check its path.") from None
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}.") from None
     if len(data) > LARGEST:
@@ -47,7 +47,7 @@ def read(path: Path) -> list[Stated]:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise BadInput(f"{path.name} is no Flex statement (it is not text); {CURE}.") from None
+        raise BadInput(f"{path.name} is not a Flex statement (it is not text); {CURE}.") from None
     rows = list(_of_xml(text, path.name) if text.lstrip().startswith("<") else _of_csv(text, path.name))
     found = [_stated(row, where) for where, row in rows if _is_execution(row)]
     if not found and rows and not any(row.get("exec_id") for _, row in rows):
@@ -57,13 +57,13 @@ def read(path: Path) -> list[Stated]:
 
 def _of_xml(text: str, name: str) -> Iterator[tuple[str, Row]]:
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise BadInput(f"{name} is no Flex statement (it declares a document type); {CURE}.")
+        raise BadInput(f"{name} is not a Flex statement (it declares a document type); {CURE}.")
     try:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
-        raise BadInput(f"{name} is no Flex statement ({error}); {CURE}.") from None
+        raise BadInput(f"{name} is not a Flex statement ({error}); {CURE}.") from None
     if root.tag != "FlexQueryResponse":
-        raise BadInput(f"{name} is no Flex statement (it begins with {root.tag[:40]!r}); {CURE}.")
+        raise BadInput(f"{name} is not a Flex statement (it begins with {root.tag[:40]!r}); {CURE}.")
     for statement in root.iter("FlexStatement"):
         account = statement.get("accountId", "")
         rows = (e for e in statement.iter() if e.tag in ELEMENTS)
@@ -85,9 +85,9 @@ def _of_csv(text: str, name: str) -> Iterator[tuple[str, Row]]:
             elif header and any(plain) and fields[0].strip().upper() not in RECORDS:
                 yield f"{name}, line {rows.line_num}", _named(_by_column(header, fields, f"{name}, line {rows.line_num}"))
     except csv.Error as error:
-        raise BadInput(f"{name} is no Flex statement ({error}); {CURE}.") from None
+        raise BadInput(f"{name} is not a Flex statement ({error}); {CURE}.") from None
     if not headers:
-        raise BadInput(f"{name} is no Flex statement (no line names the columns of trades); {CURE}.")
+        raise BadInput(f"{name} is not a Flex statement (no line names the columns of trades); {CURE}.")
 
 
 def _by_column(header: list[str], fields: list[str], where: str) -> Row:
@@ -151,7 +151,7 @@ def _number(row: Row, name: str, where: str) -> float:
             raise ValueError(text)
         return float(text.replace(",", ""))
     except ValueError:
-        raise BadInput(f"{where}: the {WORDS.get(name, name)} is {text!r}, which is no number; export the"
+        raise BadInput(f"{where}: the {WORDS.get(name, name)} is {text!r}, which is not a number; export the"
                        f" statement again.") from None
 
 

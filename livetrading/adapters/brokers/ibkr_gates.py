@@ -50,7 +50,7 @@ def check_settings(gate: Gate) -> None:
     _check_port(gate)
     if gate.mode == "paper":
         if gate.account and not is_paper(gate.account):
-            raise Refused(f"Account {gate.account} is no paper account ({PAPER_PREFIX}…), but the mode is paper;"
+            raise Refused(f"Account {gate.account} is not a paper account ({PAPER_PREFIX}…), but the mode is paper;"
                           f" correct ibkr_account, or set ibkr_mode to live and confirm the account.")
         return
     if not gate.account:
@@ -87,7 +87,7 @@ def check_account(gate: Gate, managed: Sequence[str]) -> str:
     if len(managed) == 1 and paper:
         return paper[0]
     if not paper:
-        raise Refused(f"TWS is logged in to {names}, which is no paper account ({PAPER_PREFIX}…), but the mode is"
+        raise Refused(f"TWS is logged in to {names}, which is not a paper account ({PAPER_PREFIX}…), but the mode is"
                       f" paper; log in to the paper account.")
     raise Refused(f"TWS is logged in to several accounts ({names}); set ibkr_account to the one to trade.")
 

@@ -41,7 +41,7 @@ def shares(value: Any, name: str, least: int = 0) -> int:
     """Whole shares; fractions cannot be traded here. Raises Unreadable with ``name``."""
     found = number(value, name, least, MOST_SHARES)
     if found != int(found):
-        raise Unreadable(f"{name} is {value!r}, which is no whole number of shares")
+        raise Unreadable(f"{name} is {value!r}, which is not a whole number of shares")
     return int(found)
 
 

@@ -289,7 +289,7 @@ class IbkrSession(Asking):
         elif code in LINK_LOST:
             self._link = False
             if self._health.ready:
-                self._say("link lost", "TWS lost its link to Interactive Brokers; it mends that by itself, or log in"
+                self._say("link lost", "TWS lost its link to Interactive Brokers; usually it finds it again by itself; if not, log in"
                                        " again.")
         elif code in LINK_BACK:
             # Even with data kept, what happened meanwhile is asked anew.

@@ -34,7 +34,7 @@ def big(agent: Doc, history: Doc) -> None:
         if agent["mode"] == "replay" and agent["is_running"]:
             follow = st.toggle(
                 "Follow", value=True, key=f"follow_{agent_id}",
-                help="Off: the chart stands still, so that a zoom lasts.",
+                help="Off: the chart does not refresh, so that your zoom stays.",
             )
     figure = _figure(
         agent, history, span=span or "6M", indicators=tuple(indicators or ()), height=460, zoomable=True,

@@ -56,7 +56,7 @@ def notes(told: Doc, scheduler_alive: bool) -> list[str]:
     found = [] if well or not told.get("detail") else [str(told["detail"])]
     found += [f"{text}; entries wait." for text in told.get("absent") or []]
     if not scheduler_alive:
-        found.append("The scheduler does not run: this is what it last told of the broker.")
+        found.append("The scheduler does not run: this is the last that it reported about the broker.")
     return found
 
 

@@ -7,7 +7,8 @@ import streamlit as st
 
 from livetrading.core.errors import LivetradingError
 from livetrading.dashboard import commands, control, reading
-from livetrading.dashboard.format import count, markdown, new_york, signed_money
+from livetrading.dashboard.format import markdown, new_york, plural, signed_money
+from livetrading.execution import bar_check
 
 from . import dialogs, reconciliation
 from .agent_facts import holding
@@ -37,6 +38,11 @@ def close_position(asked: Asked) -> None:
             st.info(f"**{agent['agent_id']}** holds no position: there is nothing to close.")
             return
         when = WHEN.get(agent["mode"], "at the next session's open")
+        if until := bar_check.ended(agent):
+            st.warning(
+                f"{markdown(agent['source'])} has had no bar of {agent['symbol']} after {until}. The sale fills only when"
+                " the next bar comes. If no more bars will come, remove the agent instead."
+            )
         st.markdown(
             f"Sells all of **{agent['agent_id']}**'s position, {held}, at market {when}. "
             "The protective stop is cancelled."
@@ -48,12 +54,18 @@ def remove(asked: Asked) -> None:
     with guarded():
         agent = reading.agent(asked["agent_id"])
         held = markdown(holding(agent))
-        if held and agent["status"] != "finished":
+        until = bar_check.ended(agent)
+        if held and agent["status"] != "finished" and not until:
             st.error(f"**{agent['agent_id']}** still holds {held}. Close the position first, then remove the agent.")
             return
+        if held and until:
+            st.warning(
+                f"It still holds {held}. {markdown(agent['source'])} has had no bar of {agent['symbol']} after {until}, so the"
+                " shares cannot be sold. They are simulated; the journal records them at that day's close."
+            )
         st.markdown(
             f"Takes **{agent['agent_id']}** off this page for good. Total P&L "
-            f"{markdown(signed_money(agent['total_pnl']))} after {count(agent['num_trades'])} trades. "
+            f"{markdown(signed_money(agent['total_pnl']))} after {plural(agent['num_trades'], 'trade')}. "
             "Its journal stays in the home; it cannot be started again."
         )
         _buttons(asked, "remove", "Remove agent", danger=True)

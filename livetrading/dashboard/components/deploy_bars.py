@@ -56,7 +56,7 @@ def allowed(card: ModelCard, key: str, options: dict[str, Any]) -> bool:
     if not warning:
         return True
     st.warning(markdown(warning))
-    known = st.checkbox("I know: this agent trades nothing until later bars come.", key=f"{key}_old_{source}")
+    known = st.checkbox("I understand: this agent cannot trade until later bars arrive.", key=f"{key}_old_{source}")
     options["old-bars"] = "warn" if known else "refuse"
     return known
 

@@ -41,7 +41,7 @@ def options(key: str) -> dict[str, Any]:
     if chosen.ibkr_mode != "live":
         opening = (
             "Its entries go in the opening auction." if chosen.ibkr_paper_open == "auction" else
-            "Its entries go as DAY orders after 09:30 New York: that this account simulates the auction was not seen."
+            "Its entries go as DAY orders after 09:30 New York: it has not been seen that this account simulates the auction."
         )
         st.caption(f"Trades the paper account that TWS is logged in to. {opening}")
         return {"late-entry": late, "confirm": None}

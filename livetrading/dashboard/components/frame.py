@@ -95,7 +95,7 @@ def _halt_banner(halt: dict[str, Any]) -> None:
 
 def _no_scheduler(command: int | None) -> None:
     if command is not None:
-        st.caption(f"A command (process {command}) works under the scheduler's lock at the moment.")
+        st.caption(f"A command (process {command}) is doing the scheduler's work at the moment.")
     st.warning(
         "The scheduler is not running: nothing is checked, no order is sent and no request is answered. "
         "Start it with `python -m livetrading scheduler`, or here."

@@ -92,7 +92,7 @@ def _running(watched: Doc) -> None:
         ]))
         if st.button("Cancel training", key="train_cancel"):
             commands.interrupt(record["pid"], watched["id"])
-            st.session_state["notice"] = "The training is asked to stop; no model is kept."
+            st.session_state["notice"] = "The training will stop in a moment; no model is kept."
 
 
 def _ended(watched: Doc, record: Doc, on_done: Callable[[str], None]) -> None:

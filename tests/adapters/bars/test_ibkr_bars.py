@@ -76,7 +76,7 @@ def test_without_bars_from_ib_yahoo_prices_and_the_bar_set_says_so(feed, tws, tr
 
 
 def test_an_unknown_symbol_is_not_hidden_by_the_fallback(feed):
-    with pytest.raises(NotFound, match="no stock NOSUCH"):
+    with pytest.raises(NotFound, match="not know a stock NOSUCH"):
         source(feed).daily("NOSUCH", now=EVENING)
 
 
@@ -108,7 +108,7 @@ def test_prices_without_a_table_of_events_are_no_bars(feed):
     events.down = True
     with pytest.raises(Unavailable, match="no table of splits and dividends"):
         source(feed, events).daily("AAPL", now=EVENING)
-    with pytest.raises(Unavailable, match="tells no events"):
+    with pytest.raises(Unavailable, match="no list of splits and dividends"):
         source(feed, Events(as_traded().iloc[:-1])).daily("AAPL", now=EVENING)
     holed = as_traded().drop(as_traded().index[100])
     with pytest.raises(BadBars, match="and yahoo none; use another source"):

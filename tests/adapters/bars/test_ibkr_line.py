@@ -231,7 +231,7 @@ def test_a_model_that_reads_the_volume_is_not_decided_on_another_vendors_bars():
     assert "come from yahoo and the model's from ibkr" in found and "volume (cmf_20, volume_20)" in found
     assert "bars of yahoo" in found  # the note tells why they are asked
     fewer = BarSet("AAPL", as_traded().iloc[-499:], "yahoo", "")
-    assert "share 499 bars and 500 are needed" in undecidable(card("ibkr"), "ibkr", as_traded(), fewer)
+    assert "share 499 bars, and at least 500 are needed" in undecidable(card("ibkr"), "ibkr", as_traded(), fewer)
 
 
 def test_only_interactive_brokers_own_restatements_are_tolerated():
@@ -241,7 +241,7 @@ def test_only_interactive_brokers_own_restatements_are_tolerated():
     series.check(moved.frame, tolerance(card("ibkr"), moved))
     same = bars_of("yahoo", 1.0005)
     for model in ("yahoo", "sample", "csv:/a.csv"):
-        with pytest.raises(BadBars, match="disagrees with the bars the model was trained on: high of"):
+        with pytest.raises(BadBars, match="disagrees with the bars that the model was trained on: high of"):
             series.check(same.frame, tolerance(card(model), same))
     with pytest.raises(BadBars):
         series.check(bars_of("ibkr", 1.002).frame, TOLERANCE)

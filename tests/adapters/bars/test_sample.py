@@ -48,7 +48,7 @@ def test_unknown_symbol_lists_what_is_there():
 
 
 def test_what_is_no_symbol_is_bad_input():
-    with pytest.raises(BadInput, match="not a ticker symbol; give one such as AAPL"):
+    with pytest.raises(BadInput, match="not a ticker symbol; use one such as AAPL"):
         SampleSource().daily("../AAPL", now=LATE)
 
 

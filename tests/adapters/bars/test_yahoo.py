@@ -150,7 +150,7 @@ def test_revision_overnight_is_taken_with_a_word_and_only_once(yahoo, source, ap
     assert morning.frame["close"].iloc[-1] == pytest.approx(evening.frame["close"].iloc[-1] + 0.25, abs=1e-3)
     assert morning.frame.iloc[:-1].equals(evening.frame.iloc[:-1])
     yahoo.serve("AAPL", apple.loc[:"2020-10-01"])
-    with pytest.raises(BadBars, match="Yahoo now contradicts.*close of 2020-09-30"):
+    with pytest.raises(BadBars, match="bars have changed: they contradict.*close of 2020-09-30"):
         source.daily("AAPL", now=at("2020-10-01T21:00:00Z"))
 
 

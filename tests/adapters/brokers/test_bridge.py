@@ -152,7 +152,7 @@ def test_a_bridge_that_is_not_there_is_unavailable(double):
 
 def test_an_answer_that_is_no_json_is_unavailable(bridge, double):
     double.answers["/accounts"] = "<html>"
-    with pytest.raises(Unavailable, match="no JSON"):
+    with pytest.raises(Unavailable, match="not JSON"):
         bridge.accounts()
 
 
@@ -186,8 +186,8 @@ def test_an_action_or_a_type_that_is_no_text_is_an_error_and_not_sent(bridge, do
 
 
 @pytest.mark.parametrize(("told", "kind", "words"), [
-    ("many", Unavailable, "no number"), ("", Unavailable, "no number"), (None, Unavailable, "no number"),
-    ("1e999", Unavailable, "no number"), (True, Unavailable, "no number"), (0.5, Refused, "whole shares"),
+    ("many", Unavailable, "not a number"), ("", Unavailable, "not a number"), (None, Unavailable, "not a number"),
+    ("1e999", Unavailable, "not a number"), (True, Unavailable, "not a number"), (0.5, Refused, "whole shares"),
     ("2.25", Refused, "whole shares")])
 def test_a_position_that_is_no_whole_number_is_refused_with_a_word_and_never_cut_off(bridge, double, told, kind, words):
     double.answers["/portfolio"] = [{"symbol": "TSLA", "position": told}]

@@ -277,7 +277,7 @@ def test_an_agents_position_leaves_out_what_is_not_its_own(tws, connection):
 def test_a_symbol_is_found_on_its_primary_exchange(connection):
     tna = connection.instrument("TNA")
     assert (tna.con_id, tna.primary, tna.min_tick) == (38708990, "ARCA", 0.01)
-    with pytest.raises(NotFound, match="no stock NOSUCH"):
+    with pytest.raises(NotFound, match="not know a stock NOSUCH"):
         connection.instrument("NOSUCH")
 
 

@@ -87,7 +87,7 @@ def test_a_value_that_cannot_be_is_named_with_its_place(tmp_path: Path, change: 
 def test_what_is_no_statement_is_refused_with_what_to_export(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "f"
     path.write_bytes(content)
-    with pytest.raises(BadInput, match="is no Flex statement .*Flex query"):
+    with pytest.raises(BadInput, match="is not a Flex statement .*Flex query"):
         ibkr_flex.read(path)
 
 

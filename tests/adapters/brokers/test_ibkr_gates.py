@@ -25,7 +25,7 @@ def test_real_money_passes_when_all_four_agree(port):
 @pytest.mark.parametrize(("gate", "managed", "words"), [
     (Gate("paper", 7496, 17, PAPER), [PAPER], "live port"),
     (Gate("paper", 4001, 17), [PAPER], "4002"),
-    (Gate("paper", 7497, 17, REAL), [REAL], "no paper account"),
+    (Gate("paper", 7497, 17, REAL), [REAL], "not a paper account"),
     (Gate("paper", 7497, 17), [REAL], "log in to the paper account"),
     (Gate("paper", 7497, 17), [PAPER, "DU2"], "several accounts"),
     (Gate("paper", 7497, 17, PAPER), ["DU2"], "logged in to DU2"),

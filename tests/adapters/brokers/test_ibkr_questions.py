@@ -134,7 +134,7 @@ def test_without_the_accounts_figures_it_stops_and_sells_and_names_them(tws):
         assert connection.health().missing == ("account figures",)
         found = connection.account()
         assert found.net_liquidation is None and found.cash_usd is None
-        assert "has not told NetLiquidation of account DU1234567" in found.absent[0]
+        assert "has not sent NetLiquidation of account DU1234567" in found.absent[0]
         assert broker(connection).submit(stop(), None, NOW).state == OrderState.NEW
         answered(tws)
         await_that(lambda: not connection.health().missing)

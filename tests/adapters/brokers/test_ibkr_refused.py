@@ -30,7 +30,7 @@ def refused(tws: TwsDouble, **settings) -> str:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(("accounts", "settings", "words"), [
-    ((REAL,), {}, "no paper account"),
+    ((REAL,), {}, "not a paper account"),
     ((PAPER, "DU2"), {}, "several accounts"),
     ((PAPER,), {"account": "DU2"}, "not to account DU2"),
     ((PAPER,), {"account": REAL}, "mode is paper"),
