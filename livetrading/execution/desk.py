@@ -199,7 +199,7 @@ class Desk:
                     begun = begun and hear(agent_id, now)
                 except Exception as error:
                     failed[agent_id] = self.trouble(agent_id, error, now)
-        self.account.unheard = frozenset(failed)
+        self.account.waits.heard(failed, now)
         return failed
 
     def news(self) -> list[tuple[str, str]]:
