@@ -144,7 +144,7 @@ def _log(event: Event, after: AgentState) -> str:
 
 def notice(event: Event, after: AgentState) -> str:
     """What a person should hear of an event at once; empty for almost all."""
-    if isinstance(event, FillDisputed):
+    if isinstance(event, FillDisputed) or (isinstance(event, Noted) and event.told):
         return event.text
     booked = after.book.booked(event.exec_id) if isinstance(event, FillCorrected) else None
     if booked is None or not isinstance(event, FillCorrected):
