@@ -46,6 +46,8 @@ STOP_AGAIN_SECONDS = 10
 """An emergency stop that left something undone is gone on with after this long."""
 SAY_AGAIN_SECONDS = 3600.0
 TURN_SECONDS = 0.05
+NEWS_SECONDS = 0.25
+"""So soon after a pass the next one follows what a broker has said."""
 REPLAYS_A_TURN = 0.25
 """Seconds that replays may take before requests are looked at again."""
 
@@ -62,6 +64,7 @@ class Scheduler:
     clock: Callable[[], datetime] = utc_now
     stopping: bool = False
     _next_pass: float = 0.0
+    _next_news: float = 0.0
     _next_stop: float = 0.0
     _next_account: float = 0.0
     _account: object = None
@@ -175,10 +178,17 @@ class Scheduler:
     def _look(self) -> None:
         """Requests and latch as soon as their files change: cheaper than reading them."""
         self._notices()
+        if self._news():
+            self._pass()
         looks = tuple(_signature(path) for path in (self.desk.store.path("requests"), self.desk.latch.path))
         if looks != self._seen:
             self._seen = looks
             self._requests()
+
+    def _news(self) -> bool:
+        """Whether a broker has said something since the last pass: an order that ended, or a fee, waits for no round."""
+        told = self.desk.account.version()
+        return bool(told) and told != self._told and time.monotonic() >= self._next_news
 
     def _requests(self) -> None:
         """Requests, then the latch: it may have been set without one, or a stop been cut short."""
@@ -223,6 +233,7 @@ class Scheduler:
         for entry in done.alarms:
             self.alarm(entry["agent_id"], entry["text"])
         self._next_pass = time.monotonic() + (0.0 if done.more else PASS_SECONDS)
+        self._next_news = time.monotonic() + NEWS_SECONDS
         self._say("")
 
     def _exposed(self) -> None:
