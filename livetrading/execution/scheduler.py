@@ -35,7 +35,8 @@ TELL_SECONDS = 5
 """So often what it does is told anew. Its heartbeat is another thing, see ``_pulse``."""
 WARM_SECONDS = 120.0
 """A library that takes longer to load hangs."""
-BROKER_SECONDS = 60
+BROKER_SECONDS, AWAY_SECONDS = 60, 10
+"""So often a shared account is told of anew: while it can be used, and while it cannot."""
 PASS_SECONDS = 15
 READ_SECONDS = 60
 URGENT = timedelta(minutes=5)
@@ -256,7 +257,8 @@ class Scheduler:
         now, seen = time.monotonic(), (self.desk.account.link().health().state, sides)
         if seen == self._account and now < self._next_account:
             return
-        self._account, self._next_account = seen, now + BROKER_SECONDS
+        ready = self.desk.account.link().health().ready
+        self._account, self._next_account = seen, now + (BROKER_SECONDS if ready else AWAY_SECONDS)
         for text in account_view.publish(self.desk, self.clock()):
             self.alarm("", text)
         if self.desk.account.link().health().ready:
