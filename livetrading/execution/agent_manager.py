@@ -17,7 +17,7 @@ from ..core.errors import (
     BadInput, Conflict, Damaged, LivetradingError, Unavailable, Unforeseen, in_a_line, kind_of,
 )
 from ..core.events import Created, Deployed, Deposited, Noted, StatusChanged
-from ..core.types import AgentStatus, Costs, Leg, Limits, Mode, Terms
+from ..core.types import AgentStatus, Costs, Limits, Mode, Terms
 from . import account_agents, closing, emergency, requests, statement_import
 from .desk import Desk
 from .dossier import Dossier, events_of
