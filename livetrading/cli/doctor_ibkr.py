@@ -75,7 +75,8 @@ def checks(
         account = chosen.ibkr_account or "no account configured"
         what, cure = ("; ".join(dict.fromkeys(c[key] for c in wrong)) for key in ("detail", "cure"))
         last = [*_scheduler(stored, clock()), doctor_evidence.check(stored)]
-        return [check("broker", False, f"not connected, {account}: {what}", cure), *found, *last]
+        # What is wrong is said once, with the account that it is about.
+        return [check("broker", False, f"not connected, {account}: {what}", cure), *(c for c in found if c not in wrong), *last]
     holder = SchedulerLock(home).holder()
     # Beside a scheduler with a client id of its own; alone with the scheduler's, to see that it is free.
     client_id = chosen.ibkr_client_id + (holder is not None)

@@ -20,8 +20,10 @@ from ..execution import audit, emergency, heartbeat, requests, stop_record
 from ..execution.agent_manager import AgentManager
 from .acting import act, answered, desk_in_hand, utc_now
 
-ANSWER_SECONDS = 25.0
-"""That a scheduler which works may take for its answer; then the stop waits for it."""
+ANSWER_SECONDS = 22.0
+"""After which this command says how far the stop is, if a scheduler is there to go on with it."""
+GRACE_SECONDS = 2.0
+"""That a scheduler which took over late has at least for its answer."""
 DYING_SECONDS = 5.0
 TENURE_SECONDS, ROOM_SECONDS = 20.0, 2.0
 """A command that waits for a broker makes room for a scheduler so often, and so long."""
@@ -51,8 +53,10 @@ def emergency_stop(home: Home, options: argparse.Namespace) -> dict[str, Any]:
 def _stopped(home: Home, options: argparse.Namespace, halt: Halt) -> dict[str, Any]:
     """Ask whoever holds the lock, or do it here, until there is an answer."""
     options.request_id, options.settled = options.request_id or requests.new_id(), None
+    options.answer_by, options.scheduler = time.monotonic() + ANSWER_SECONDS, False
     while True:
-        if SchedulerLock(home).holder() is not None:
+        if (holder := SchedulerLock(home).holder()) is not None:
+            options.scheduler = options.scheduler or holder.role == heartbeat.SCHEDULER
             answer = _asked(home, options, halt)
         else:
             answer = _done_here(home, options, halt)
@@ -64,7 +68,7 @@ def _stopped(home: Home, options: argparse.Namespace, halt: Halt) -> dict[str, A
 
 def _asked(home: Home, options: argparse.Namespace, halt: Halt) -> dict[str, Any] | None:
     """The holder's answer, or that it waits. None once nobody holds the lock: one that hangs is killed."""
-    made, end = False, time.monotonic() + ANSWER_SECONDS
+    made, end = False, max(options.answer_by, time.monotonic() + GRACE_SECONDS)
     while True:
         try:
             made = made or bool(_submitted(home, options))
@@ -141,7 +145,13 @@ def _done_here(home: Home, options: argparse.Namespace, halt: Halt) -> dict[str,
 
 def _rounds(desk: Any, options: argparse.Namespace, halt: Halt) -> dict[str, Any] | None:
     """Round after round until nothing waits, or until it is time to make room. Requests are answered meanwhile."""
-    said, end, wished = "", time.monotonic() + TENURE_SECONDS, options.all_orders
+    begun, said, wished = time.monotonic(), "", options.all_orders
+    end = begun + TENURE_SECONDS
+    if options.scheduler and options.answer_by > begun:
+        # Whoever ended the scheduler starts it again: it finds room before this command has to answer.
+        end = min(end, options.answer_by - ROOM_SECONDS)
+        desk.until = end
+        desk.account.patience = max(min(desk.account.patience, end - begun), 0.0)
     while True:
         AgentManager(desk).apply_pending(utc_now())
         if desk.latch.status() is None:

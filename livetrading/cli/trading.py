@@ -96,8 +96,11 @@ def _test_job(home: Home, store: Store, options: argparse.Namespace, terms: Term
 def agents(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     shown = views.agents(Store(home))
     lines = [
-        f"{a['agent_id']:<20} {kinds.kind_of(a):<18} {a['status_text']:<25} {a['current_position']:>7} sh  "
-        f"{_money(a['portfolio_value']):>14}  P&L {_money(a['total_pnl']):>12}"
+        "\n".join([
+            f"{a['agent_id']:<20} {kinds.kind_of(a):<18} {a['status_text']:<25} {a['current_position']:>7} sh  "
+            f"{_money(a['portfolio_value']):>14}  P&L {_money(a['total_pnl']):>12}",
+            *(f"    {text}" for text in dict.fromkeys([a["status_reason"], *a["warnings"]]) if text),
+        ])
         for a in shown
     ]
     text = "\n".join(lines) or "No active agents. Add an agent to start live trading."

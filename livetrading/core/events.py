@@ -184,9 +184,10 @@ class OrderMoved(Event):
 
 @dataclass(frozen=True)
 class Noted(Event):
-    """A line for the agent's own log that changes nothing."""
+    """A line for the agent's own log that changes nothing. ``told``: a person hears of it at once."""
 
     text: str
+    told: bool = False
 
 
 KINDS: dict[str, type[Event]] = {

@@ -7,11 +7,12 @@ is bare, and a fall of the price in that time is not limited by anything.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from .agent import AgentState
 from .events import Event, OrderMoved
 from .frozen import replace
-from .orders import DEAD, WORKING, OrderState
+from .orders import DEAD, WORKING, Order, OrderState
 from .types import AgentStatus, Leg, Mode
 
 ALARM_AFTER = timedelta(seconds=20)
@@ -71,9 +72,23 @@ def settle(exposure: Exposure, after: AgentState, at: datetime) -> Exposure:
     return replace(exposure, bare_since=None, seconds=seconds, total=exposure.total + gone)
 
 
+def refused_exits(state: AgentState) -> list[Order]:
+    """The latest exits as long as the broker has ended each without a share, newest last; empty while one is open
+    or nothing is held."""
+    exits = [o for o in state.recent if o.leg == Leg.EXIT]
+    if state.flat or state.open_orders(Leg.EXIT):
+        return []
+    kept = takewhile(_ended_by_broker, reversed(exits))
+    return list(kept)[::-1]
+
+
+def _ended_by_broker(order: Order) -> bool:
+    if order.state not in DEAD or order.withdrawn or order.filled:
+        return False
+    return order.state == OrderState.REJECTED or (order.tif == "DAY" and order.broker_id is not None)
+
+
 def _refused_exit(event: OrderMoved, after: AgentState) -> bool:
     """Whether the broker, and not we, ended an exit unfilled. One that only missed the auction was not refused."""
     order = after.order(event.key)
-    if order is None or order.leg != Leg.EXIT or order.state not in DEAD or order.withdrawn or order.filled:
-        return False
-    return order.state == OrderState.REJECTED or (order.tif == "DAY" and order.broker_id is not None)
+    return order is not None and order.leg == Leg.EXIT and _ended_by_broker(order)

@@ -29,6 +29,7 @@ from ..core.orders import Order
 from ..core.types import AgentStatus, Leg, Mode
 from .account_journal import AccountJournal
 from .dossier import Dossier
+from .siblings import Siblings
 
 if TYPE_CHECKING:
     from ..adapters.brokers.ibkr import IbkrBroker, IbkrConnection
@@ -60,8 +61,8 @@ class AccountDesk:
     connect: "Callable[[IbkrConfig], IbkrConnection]" = connection
     pulse: Callable[[], object] = lambda: None
     """Called while an answer is awaited: a sign of life."""
-    unheard: frozenset[str] = frozenset()
-    """Agents whose fills could not be taken over in this pass."""
+    waits: Siblings = field(default_factory=Siblings)
+    """What agents of one stock wait for of each other."""
     _link: "IbkrConnection | None" = None
     _journals: dict[str, AccountJournal] = field(default_factory=dict)
     _instruments: "dict[tuple[str, int], Instrument]" = field(default_factory=dict)
@@ -302,12 +303,12 @@ class AccountDesk:
         standing = self.standing(state.agent.account, now, order.key)
         return account_limits.entry_refused(order, state.book.close, state.agent.terms, standing, self.limits())
 
-    def opposed(self, state: AgentState) -> str | None:
-        """Another agent of the account that sells what this one wants to buy."""
-        for other in self.siblings(state):
-            if other.agent.agent_id != state.agent.agent_id and other.open_orders(Leg.EXIT):
-                return f"{other.agent.agent_id} of the same account is selling {state.agent.symbol}; the entry waits"
-        return None
+    def opposed(self, state: AgentState, now: datetime) -> str | None:
+        """Why a purchase waits for another agent of the account that sells what this one wants to buy."""
+        others = [s for s in self.siblings(state) if s.agent.agent_id != state.agent.agent_id]
+        if not any(other.open_orders(Leg.EXIT) for other in others):
+            return None
+        return self.waits.opposed(state, others, {o.ref for o in self.ready().open_orders()}, now)
 
     def day_trades(self, since: str) -> int:
         """Round trips of all agents within one session, from a session on."""

@@ -17,11 +17,10 @@ from ..core.errors import (
     BadInput, Conflict, Damaged, LivetradingError, Unavailable, Unforeseen, in_a_line, kind_of,
 )
 from ..core.events import Created, Deployed, Deposited, Noted, StatusChanged
-from ..core.types import AgentStatus, Costs, Leg, Limits, Mode, Terms
-from . import account_agents, emergency, no_bars, requests, statement_import
+from ..core.types import AgentStatus, Costs, Limits, Mode, Terms
+from . import account_agents, closing, emergency, no_bars, requests, statement_import
 from .desk import Desk
 from .dossier import Dossier, events_of
-from .live_trader import CLOSING
 
 log = logging.getLogger(__name__)
 Result = tuple[str, dict[str, Any]]
@@ -227,21 +226,7 @@ class AgentManager:
 
     def close(self, agent_id: str, by: str, now: datetime, note: str = "") -> Result:
         """Sell everything held; the agent itself goes on."""
-        hand = self._at(agent_id, now)
-        state = hand.dossier.state
-        if state.status == AgentStatus.FINISHED:
-            raise Conflict(f"{agent_id} has finished its replay: there is no next bar to sell at.")
-        if state.flat and not state.open_orders(Leg.ENTRY):
-            raise Conflict(f"{agent_id} holds no position; there is nothing to close.")
-        if state.flat and note:
-            hand.dossier.commit([Noted(note)], hand.now)
-        hand.executor.withdraw_entries(f"{CLOSING}{by}", hand.now)
-        done = emergency.flatten(hand, f"{CLOSING}{by}", note)
-        if refused := emergency.cover(hand.executor, hand.now):
-            raise Conflict(f"{agent_id}: {refused}.")
-        until = no_bars.ended(hand.dossier.state)
-        waits = f"; {no_bars.exit_waits(hand.dossier.state, until)}" if until and not hand.dossier.state.flat else ""
-        return f"{agent_id}: {done}{waits}.", {"agent_id": agent_id, "outcome": done, "flat": hand.dossier.state.flat}
+        return closing.close(self.desk, agent_id, by, now, note)
 
     def remove(self, agent_id: str, by: str, now: datetime, note: str = "") -> Result:
         """Put an agent away; its journal stays. Refused while it holds shares that can be sold."""

@@ -7,6 +7,10 @@ from . import bar_check
 
 Doc = dict[str, Any]
 WAITING = "waiting for the scheduler"
+HELD_UP = "held, see warnings"
+REFUSED = "exit refused"
+REFUSALS = 3
+"""After so many refused exits in a row that is what an agent's status says."""
 
 
 def lives(scheduler: Doc) -> bool:
@@ -14,11 +18,12 @@ def lives(scheduler: Doc) -> bool:
     return bool(scheduler["alive"])
 
 
-def words(doc: Doc, scheduler_lives: bool) -> Doc:
+def words(doc: Doc, scheduler_lives: bool, trouble: tuple[str, bool] = ("", False)) -> Doc:
     """``status_text``, ``no_bars_since`` and the warnings of an agent's document.
 
     ``status`` and ``is_running`` stay what a person asked for; a running agent that
-    gets no bars, or that no scheduler looks after, does not look like one that trades.
+    gets no bars, or that no scheduler looks after, does not look like one that trades. ``trouble``
+    is what its last pass ended or waited with, and whether it ended it.
     """
     try:
         since = bar_check.no_bars_since(doc)
@@ -34,4 +39,10 @@ def words(doc: Doc, scheduler_lives: bool) -> Doc:
         )
     elif doc["is_running"] and not scheduler_lives:
         text = WAITING
+    elif (doc.get("refused_exits") or 0) >= REFUSALS:
+        text = REFUSED
+    elif doc["is_running"] and trouble[1]:
+        text = HELD_UP
+    if trouble[0] and not any(trouble[0] in known for known in (*warnings, str(doc.get("status_reason") or ""))):
+        warnings.append(trouble[0])
     return {"status_text": text, "no_bars_since": since, "warnings": warnings}

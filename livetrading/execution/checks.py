@@ -11,6 +11,7 @@ from ..core.errors import Conflict, Unavailable
 from ..core.events import Deployed
 from ..core.orders import Order
 from ..core.types import AgentStatus, Mode
+from . import troubles
 from .desk import Desk
 from .dossier import Dossier
 from .passes import Pass, due_sessions
@@ -32,6 +33,7 @@ def run(
     and per agent the error that stopped its pass: one agent's trouble is not another's.
     """
     total, failed = Pass(), _heard(desk, now)
+    looked_at = set(failed)
     # Shares without a stop come first: a pass over many agents takes its time.
     for agent_id in sorted(desk.active(), key=lambda a: a not in desk.dossiers or not desk.dossiers[a].exposure.bare_since):
         at = now
@@ -40,14 +42,17 @@ def run(
             if not _takes_part(desk, agent_id, total):
                 continue
             at = clock() if clock else now
+            looked_at.add(agent_id)
             total.add(desk.trader(agent_id).run(at))
         except Exception as error:
             failed[agent_id] = desk.trouble(agent_id, error, at)
             if not isinstance(error, Unavailable):
                 total.alarms += _look_after(desk, agent_id, at)
         if not between():
-            return total, failed
-    _compare(desk, failed)
+            break
+    else:
+        _compare(desk, failed)
+    troubles.publish(desk.store, looked_at, failed, {w["agent_id"]: w["text"] for w in total.waiting})
     return total, failed
 
 

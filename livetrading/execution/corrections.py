@@ -5,14 +5,14 @@ taken as final. A corrected price is booked; another quantity or side blocks the
 agent, for then its shares are in question and a person has to compare.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from ..adapters.brokers.base import Broker, Execution
 from ..core import executions as ids
 from ..core.agent import AgentState
 from ..core.book import Booked
 from ..core.estimates import is_fee, is_price
-from ..core.events import Event, FeeAdjusted, FillCorrected, FillDisputed, StatusChanged
+from ..core.events import Event, FeeAdjusted, FillCorrected, FillDisputed, Noted, StatusChanged
 from ..core.types import AgentStatus
 
 SMALLEST = 1e-6
@@ -22,11 +22,11 @@ FARTHEST, FROM_ESTIMATE = 2.0, 5.0
 place it takes: exchanges correct by tens of percent, and a wrong column, point or currency is off by more."""
 
 
-def news(state: AgentState, broker: Broker) -> list[Event]:
-    """What the broker states now that the book holds otherwise."""
+def news(state: AgentState, broker: Broker, fills: Collection[Execution] = ()) -> list[Event]:
+    """What the broker states now that the book holds otherwise; ``fills`` are being booked beside it."""
     told = broker.reported()
-    prices = [*_corrected(state, told), *_replaced(state, told)]
-    done = {ids.root(event.exec_id) for event in prices}
+    prices = [*_corrected(state, told), *_replaced(state, told), *_beforehand(state, told, fills)]
+    done = {ids.root(event.exec_id) for event in prices if not isinstance(event, Noted)}
     events: list[Event] = [*prices, *_fees(state, broker, told, done)]
     return events + blocked(state, events)
 
@@ -53,6 +53,28 @@ def _corrected(state: AgentState, told: list[Execution]) -> list[FillCorrected |
     }
     found = (restated(state, booked, newest) for booked in changed.values())
     return [event for event in found if event is not None]
+
+
+def _beforehand(state: AgentState, told: list[Execution], fills: Collection[Execution]) -> list[Noted | FillDisputed]:
+    """Executions that the broker changed before they were booked. A new price is booked and told. One that was taken
+    back, or whose order has filled more than is left of it, is in question: the book can follow its order's count only."""
+    booking, guessed = {e.exec_id for e in fills}, {e.ref for e in fills if ids.span(e.exec_id) is not None}
+    newest = {ids.root(e.exec_id): e for e in told}
+    found: list[Noted | FillDisputed] = []
+    for report in newest.values():
+        order, by = state.order(report.ref), f"{report.exec_id} {report.side} {report.qty} before it was booked"
+        if order is None or ids.number(report.exec_id) < 2 or holder(state, report.exec_id) or by in state.book.executions:
+            continue
+        did = "bought" if order.side == "BUY" else "sold"
+        what = f"the broker changed an execution of {report.ref}, {report.exec_id}, before it was booked"
+        if report.qty <= 0 or (report.exec_id in booking and report.ref in guessed):
+            now = f"{did} {report.qty} at {report.price:g}" if report.qty > 0 else "nothing: it was taken back"
+            found.append(FillDisputed(report.exec_id, by, (
+                f"{what}, to {now}, while the order's own count says more; compare with the account's statement, then adopt"
+                " or ignore the difference and start the agent")))
+        elif report.exec_id in booking:
+            found.append(Noted(f"{what}: it is booked as {did} {report.qty} at {report.price:g}", told=True))
+    return found
 
 
 def holder(state: AgentState, exec_id: str) -> Booked | None:

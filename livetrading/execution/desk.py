@@ -74,6 +74,8 @@ class Desk:
     beside: bool = False
     pulse: Callable[[], object] = lambda: None
     patience: float = 0.0
+    until: float = math.inf
+    """On the monotonic clock: so long an emergency stop waits for a connection that was lost."""
     dossiers: dict[str, Dossier] = field(default_factory=dict)
     damaged: dict[str, str] = field(default_factory=dict)
     notices: list[tuple[str, str]] = field(default_factory=list)
@@ -197,7 +199,7 @@ class Desk:
                     begun = begun and hear(agent_id, now)
                 except Exception as error:
                     failed[agent_id] = self.trouble(agent_id, error, now)
-        self.account.unheard = frozenset(failed)
+        self.account.waits.heard(failed, now)
         return failed
 
     def news(self) -> list[tuple[str, str]]:

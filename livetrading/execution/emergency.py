@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from ..adapters import logs
-from ..core import stopping
+from ..core import stopping, windows
 from ..core.agent import AgentState
 from ..core.errors import Conflict, Unavailable
 from ..core.exposure import bare
@@ -30,7 +30,8 @@ from .stop_record import StopRecord
 log = logging.getLogger(__name__)
 LOOK_AGAIN_SECONDS = 1.0
 """After which the broker is asked again for an exit that it answered with an error."""
-FLAT, QUEUED = Outcome.FLAT, Outcome.QUEUED
+FLAT, QUEUED, WAITING = Outcome.FLAT, Outcome.QUEUED, Outcome.WAITING
+NOT_TAKEN = "the broker does not answer, and has not taken the exit yet; it goes on by itself"
 OVER = {"status": str(Outcome.OVER), "flat": True}
 """A replay whose history is over holds nothing real, and there is no bar to sell at."""
 
@@ -60,7 +61,7 @@ def hand_on(desk: Desk, agent_id: str, now: datetime) -> Hand:
 
 
 def flatten(hand: Hand, reason: str, note: str = "") -> str:
-    """Sell what is held as soon as it can be sold: ``flat``, or ``exit queued``.
+    """Sell what is held as soon as it can be sold: ``flat``, ``exit queued`` or ``waiting for the broker``.
 
     Raises Conflict if the broker does not hold what the book says: selling then
     could end short, and which of the two is right is a person's word.
@@ -79,7 +80,20 @@ def flatten(hand: Hand, reason: str, note: str = "") -> str:
     if hand.replayed is not None and not is_flat(executor):
         # A replay's clock stands still between bars; its exit fills at the next.
         replay.advance(hand.replayed)
-    return FLAT if is_flat(executor) else QUEUED
+    return outcome(executor, hand.now)
+
+
+def outcome(executor: OrderExecutor, now: datetime) -> str:
+    """How far a sale of everything is. ``exit queued``: a real broker has taken the exit, or its hour comes; it
+    waits for the broker as long as that has not said that it works it."""
+    if is_flat(executor):
+        return FLAT
+    state = executor.dossier.state
+    if state.agent.mode != Mode.IBKR:
+        return QUEUED
+    open_ = [o for o in state.open_orders() if o.leg != Leg.STOP]
+    planned = OrderState.PLANNED if windows.settling(now) else None
+    return QUEUED if open_ and all(o.state in WORKING or o.state == planned for o in open_) else WAITING
 
 
 def cover(executor: OrderExecutor, now: datetime) -> str:
@@ -165,8 +179,12 @@ def stop(
 def _cover(desk: Desk, record: StopRecord, items: list[dict[str, Any]], exposed: tuple[str, int, float], now: datetime) -> None:
     """An agent whose exit did not get to work: its stop comes back while the others are being sold."""
     agent_id, at, _ = exposed
+    refused = ""
     try:
-        refused = cover(desk.executor(agent_id), now) if desk.dossier(agent_id).state.agent.mode != Mode.REPLAY else ""
+        if desk.dossier(agent_id).state.agent.mode != Mode.REPLAY:
+            refused = cover(desk.executor(agent_id), now)
+            if not refused and items[at]["status"] == WAITING and outcome(desk.executor(agent_id), now) == QUEUED:
+                items[at] = _told(desk, agent_id, record, {"status": str(QUEUED), "flat": False})
     except Exception as error:  # the next pass looks after it
         log.error("emergency stop of %s: %s", agent_id, logs.caught(log, f"the emergency stop of {agent_id}", error))
         return
@@ -285,6 +303,8 @@ def _stop_one(desk: Desk, agent_id: str, by: str, now: datetime) -> dict[str, An
         return stop_account.waiting(told) if away else stop_account.failed(told)
     if dossier.state.status == AgentStatus.FINISHED:
         return OVER
+    if status == WAITING:
+        return stop_account.waiting(f"{agent_id}: {NOT_TAKEN}.")
     return {"status": str(status), "flat": status == FLAT}
 
 

@@ -68,6 +68,8 @@ class LiveTrader:
     real: RealAccount | None = None
     pulse: Callable[[], object] = lambda: None
     """Called between two sessions that are booked: a sign of life."""
+    _waits: str = ""
+    """What the entry waits for, as this pass has found."""
 
     def __post_init__(self) -> None:
         if self.real is not None:
@@ -81,7 +83,10 @@ class LiveTrader:
         done, before = Pass(), self.dossier.state.status
         if before == AgentStatus.REMOVED:
             return done
+        self._waits = ""
         self._act(now, done)
+        if self._waits and self.dossier.state.open_orders(Leg.ENTRY):
+            done.waiting.append(self._told(text=self._waits))
         after = self.dossier.state
         if after.status == AgentStatus.BLOCKED != before:
             done.alarms.append(self._told(text=f"blocked: {after.status_reason}"))
@@ -161,7 +166,9 @@ class LiveTrader:
         symbol, bar = self.dossier.state.agent.symbol, date.fromisoformat(order.bar)
         vendor = vendor_of(self.dossier.state.priced_by or self.card.source)
         doubt = second_look.at_bar(self.source, self.series, symbol, bar, now, vendor)
-        return doubt or (self.real.refuses(order, now) if self.real is not None else None)
+        doubt = doubt or (self.real.refuses(order, now) if self.real is not None else None)
+        self._waits = doubt.reason if doubt is not None and not doubt.final else ""
+        return doubt
 
     def _told(self, **what: Any) -> dict[str, Any]:
         return {"agent_id": self.dossier.agent_id, **what}

@@ -15,6 +15,7 @@ from ..adapters.calendar import Calendar
 from ..adapters.halt import HaltLatch
 from ..adapters.stamps import stamp
 from ..core import windows
+from ..core.agent import AgentState
 from ..core.errors import Unavailable
 from ..core.events import Event, OrderMoved, OrderPlanned
 from ..core.orders import WORKING, Order, OrderState
@@ -37,6 +38,16 @@ def ticket_of(order: Order) -> Ticket:
     tif = "GTC" if order.leg == Leg.STOP else order.tif
     price = order.stop_price if order.leg == Leg.STOP else 0.0
     return Ticket(order.key, order.side, order.qty, order.type, tif, price)
+
+
+def planned_exit(state: AgentState, bar: str, now: datetime, tif: str, reason: str) -> list[Event]:
+    """A sale of everything held, on record: that needs no broker."""
+    at = stamp(now)
+    order = Order(
+        state.next_key(bar, Leg.EXIT), Leg.EXIT, state.book.shares, bar, tif=tif,
+        reason=reason, created=at, updated=at,
+    )
+    return [OrderPlanned(order.to_dict())]
 
 
 @dataclass
@@ -73,12 +84,7 @@ class OrderExecutor:
 
     def exit(self, bar: str, now: datetime, tif: str = "OPG", reason: str = "") -> list[Event]:
         """A sale of everything held: at the open (OPG), or as soon as it may go (DAY)."""
-        state, at = self.dossier.state, stamp(now)
-        order = Order(
-            state.next_key(bar, Leg.EXIT), Leg.EXIT, state.book.shares, bar, tif=tif,
-            reason=reason, created=at, updated=at,
-        )
-        return [OrderPlanned(order.to_dict())]
+        return planned_exit(self.dossier.state, bar, now, tif, reason)
 
     def stop(self, bar: str, qty: int, price: float, parent: str | None, at: str) -> Order:
         """A protective stop of ``qty`` shares at ``price`` USD, under its next key."""

@@ -11,8 +11,8 @@ from ..core.types import AgentStatus
 
 @dataclass
 class Pass:
-    """What a pass found due and did. ``alarms`` are for a person to see; ``more``:
-    the pass gave way before it was through."""
+    """What a pass found due and did. ``alarms`` are for a person to see; ``waiting`` {agent_id, text}: entries
+    that could go but for something that may pass; ``more``: the pass gave way before it was through."""
 
     due: list[dict[str, Any]] = field(default_factory=list)
     decided: list[dict[str, Any]] = field(default_factory=list)
@@ -21,6 +21,7 @@ class Pass:
     held: list[dict[str, Any]] = field(default_factory=list)
     missed: list[dict[str, Any]] = field(default_factory=list)
     alarms: list[dict[str, Any]] = field(default_factory=list)
+    waiting: list[dict[str, Any]] = field(default_factory=list)
     more: bool = False
 
     def add(self, other: "Pass") -> None:

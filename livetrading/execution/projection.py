@@ -20,7 +20,8 @@ from ..core.events import (
     BarsAppended, Decided, EntriesPaused, Event, FeeAdjusted, FillCorrected, FillDisputed, Filled, Held, Marked,
     Missed, Noted, OrderMoved, SplitApplied, StatusChanged, DividendPaid,
 )
-from ..core.exposure import Exposure, bare
+from ..core.exposure import Exposure, bare, refused_exits
+from ..core.orders import Order
 from ..core.trades import Trade
 from ..core.types import Action, Mode
 from ..core.wording import counted
@@ -144,7 +145,7 @@ def _log(event: Event, after: AgentState) -> str:
 
 def notice(event: Event, after: AgentState) -> str:
     """What a person should hear of an event at once; empty for almost all."""
-    if isinstance(event, FillDisputed):
+    if isinstance(event, FillDisputed) or (isinstance(event, Noted) and event.told):
         return event.text
     booked = after.book.booked(event.exec_id) if isinstance(event, FillCorrected) else None
     if booked is None or not isinstance(event, FillCorrected):
@@ -176,6 +177,7 @@ def state_document(state: AgentState, exposure: Exposure, seq: int, at: str) -> 
             "session": decision.session, "action": Action(decision.action).name,
             "qty": decision.qty, "reason": decision.reason,
         },
+        "refused_exits": len(refused_exits(state)),
         "unprotected_since": stamp(exposure.bare_since) if exposure.bare_since else None,
         "unprotected_seconds": exposure.seconds,
         "warnings": _warnings(state), "capital": book.capital, "model_id": config.model_id,
@@ -201,6 +203,8 @@ def _warnings(state: AgentState) -> list[str]:
         found.append(f"cash is overdrawn by {-state.book.cash:.2f} USD after a gap; buying waits")
     if bare(state):
         found.append("the position has neither an active protective stop nor an active exit at the broker")
+    if refused := refused_exits(state):
+        found.append(_refused(refused))
     waits = "it is booked when the broker reports its fill" if state.agent.mode == Mode.IBKR else \
         "provisional until the completed daily bar books it at its open"
     return found + [
@@ -208,6 +212,13 @@ def _warnings(state: AgentState) -> list[str]:
         for order in state.orders
         if order.at_broker and order.type == "MKT"
     ]
+
+
+def _refused(exits: list[Order]) -> str:
+    """A sale that does not come about is nothing that a person should have to look for."""
+    times = f"{len(exits)} exits in a row" if len(exits) > 1 else "the exit"
+    return (f"the broker refused {times}, the last with {exits[-1].reason or exits[-1].state}: the shares are still held. Look"
+            f" at it in TWS; if no other exit follows by itself, close the position again")
 
 
 def _estimates(state: AgentState) -> str:

@@ -129,10 +129,17 @@ def _withdraw_oversold(executor: "OrderExecutor", now: datetime) -> str | None:
         executor.short_since = None
         return None
     executor.short_since = executor.short_since or now
-    if now - executor.short_since < executor.patience:
+    if now - executor.short_since < executor.patience and not _settled(executor):
         return ""
     _cancel(executor, list(working), f"the broker holds {counted(theirs, 'share')}", now)
     return f"orders to sell {counted(on_sale, 'share')} were open, but the broker holds {theirs}: {', '.join(working)} cancelled"
+
+
+def _settled(executor: "OrderExecutor") -> bool:
+    """Whether nothing is on its way that could explain too large a sale: nothing is being bought, and the broker
+    holds what the book does. So it is after an exit that was taken for refused and has filled."""
+    state = executor.dossier.state
+    return not state.open_orders(Leg.ENTRY) and executor.broker.position() == state.book.shares
 
 
 def _working(executor: "OrderExecutor", order: Order) -> int:

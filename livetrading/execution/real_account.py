@@ -83,8 +83,9 @@ class RealAccount:
         """The difference between book and account, if any. Not before today's splits are known."""
         if not self.morning.known(now):
             return None
-        if self.desk.unheard & {s.agent.agent_id for s in self.desk.siblings(self.dossier.state)} - {self.dossier.agent_id}:
-            return None  # what another agent of the stock has traded is not in its book yet: nothing can be compared
+        others = {s.agent.agent_id for s in self.desk.siblings(self.dossier.state)} - {self.dossier.agent_id}
+        if self.desk.waits.awaited(now) & others:
+            return None  # what another agent of the stock has just traded is not in its book yet: nothing can be compared
         problem = self.watch.judge(now)
         if self.watch.lasting and self.dossier.state.status == AgentStatus.STOPPED:
             self.notices.append(self.watch.lasting)  # an agent that was stopped cannot be blocked, and its shares are there
@@ -103,7 +104,7 @@ class RealAccount:
         state = self.dossier.state
         if waits := self.desk.entries_wait() or self.no_entries(now):
             return Look(waits, final=False)
-        if opposed := self.desk.opposed(state):
+        if opposed := self.desk.opposed(state, now):
             return Look(opposed, final=False)
         refused = self.desk.refuses_entry(state, order, now)
         return Look(refused, final=True) if refused else None

@@ -18,7 +18,9 @@ from ..adapters.home import check_agent_id
 from ..adapters.jsonio import plain
 from ..adapters.stamps import stamp
 from ..adapters.store import Store
-from ..core.errors import BadInput, Conflict, NotFound, Unavailable
+from ..core.errors import BadInput, Conflict, LivetradingError, NotFound, Unavailable
+from ..core.types import Mode
+from . import heartbeat
 
 OF_AN_AGENT = ("start", "pause", "close", "remove", "adopt", "ignore", "confirm_cash")
 KINDS = ("create", *OF_AN_AGENT, "import_statement", "emergency_stop", "rearm")
@@ -100,12 +102,35 @@ def wait(store: Store, request_id: str, timeout: float = 10) -> Request:
                 return found
         left = deadline - time.monotonic()
         if left <= 0:
-            raise Unavailable(
-                f"request {request_id} has no answer after {timeout:g} s and stays queued; "
-                "see that `python -m livetrading up` or `scheduler` runs."
-            )
+            raise Unavailable(_unanswered(store, found, timeout))
         time.sleep(min(_POLL_SECONDS, left))
         polls += 1
+
+
+def _unanswered(store: Store, request: Request | None, timeout: float) -> str:
+    """Why a request has no answer yet, and what becomes of it."""
+    known = request or {"id": "", "kind": "", "agent_id": None}
+    works = heartbeat.look(store.home).scheduler.works
+    if not works:
+        return (f"request {known['id']} has no answer after {timeout:g} s and stays queued; "
+                "see that `python -m livetrading up` or `scheduler` runs.")
+    kind, agent_id = known["kind"], known.get("agent_id") or ""
+    if not _in_account(store, agent_id):
+        return (f"The scheduler works and has not answered the request to {kind} within {timeout:g} s; it stays queued and is"
+                f" answered as soon as the scheduler comes to it. Look at its log if that lasts.")
+    then = ("the close is waiting and goes on by itself" if kind == "close" else
+            f"the request to {kind} waits, and the scheduler answers it as soon as it can; look at the agent before you ask again")
+    return (f"Interactive Brokers (TWS or Gateway) has not answered within {timeout:g} s; {then}. The scheduler works; look at"
+            f" TWS's window if that lasts.")
+
+
+def _in_account(store: Store, agent_id: str) -> bool:
+    """Whether an agent trades an account at a broker, so that its requests wait for that broker."""
+    try:
+        docs = store.read_docs(store.home.agent(agent_id) / "state.json").get("agent", []) if agent_id else []
+    except LivetradingError:
+        return False
+    return any(doc.get("mode") == Mode.IBKR for doc in docs)
 
 
 def resolve(

@@ -35,7 +35,8 @@ TELL_SECONDS = 5
 """So often what it does is told anew. Its heartbeat is another thing, see ``_pulse``."""
 WARM_SECONDS = 120.0
 """A library that takes longer to load hangs."""
-BROKER_SECONDS = 60
+BROKER_SECONDS, AWAY_SECONDS = 60, 10
+"""So often a shared account is told of anew: while it can be used, and while it cannot."""
 PASS_SECONDS = 15
 READ_SECONDS = 60
 URGENT = timedelta(minutes=5)
@@ -46,6 +47,8 @@ STOP_AGAIN_SECONDS = 10
 """An emergency stop that left something undone is gone on with after this long."""
 SAY_AGAIN_SECONDS = 3600.0
 TURN_SECONDS = 0.05
+NEWS_SECONDS = 0.25
+"""So soon after a pass the next one follows what a broker has said."""
 REPLAYS_A_TURN = 0.25
 """Seconds that replays may take before requests are looked at again."""
 
@@ -62,6 +65,7 @@ class Scheduler:
     clock: Callable[[], datetime] = utc_now
     stopping: bool = False
     _next_pass: float = 0.0
+    _next_news: float = 0.0
     _next_stop: float = 0.0
     _next_account: float = 0.0
     _account: object = None
@@ -175,10 +179,17 @@ class Scheduler:
     def _look(self) -> None:
         """Requests and latch as soon as their files change: cheaper than reading them."""
         self._notices()
+        if self._news():
+            self._pass()
         looks = tuple(_signature(path) for path in (self.desk.store.path("requests"), self.desk.latch.path))
         if looks != self._seen:
             self._seen = looks
             self._requests()
+
+    def _news(self) -> bool:
+        """Whether a broker has said something since the last pass: an order that ended, or a fee, waits for no round."""
+        told = self.desk.account.version()
+        return bool(told) and told != self._told and time.monotonic() >= self._next_news
 
     def _requests(self) -> None:
         """Requests, then the latch: it may have been set without one, or a stop been cut short."""
@@ -223,6 +234,7 @@ class Scheduler:
         for entry in done.alarms:
             self.alarm(entry["agent_id"], entry["text"])
         self._next_pass = time.monotonic() + (0.0 if done.more else PASS_SECONDS)
+        self._next_news = time.monotonic() + NEWS_SECONDS
         self._say("")
 
     def _exposed(self) -> None:
@@ -245,7 +257,8 @@ class Scheduler:
         now, seen = time.monotonic(), (self.desk.account.link().health().state, sides)
         if seen == self._account and now < self._next_account:
             return
-        self._account, self._next_account = seen, now + BROKER_SECONDS
+        ready = self.desk.account.link().health().ready
+        self._account, self._next_account = seen, now + (BROKER_SECONDS if ready else AWAY_SECONDS)
         for text in account_view.publish(self.desk, self.clock()):
             self.alarm("", text)
         if self.desk.account.link().health().ready:

@@ -40,7 +40,7 @@ def news(state: AgentState, broker: Broker, price_of: PriceOf = as_told) -> list
         heard = answer and believed(order, answer, max(order.filled, state.booked_of(order.key)) + booked[order.key])
         if heard and _changed(order, heard):
             found.append(moved(order, heard))
-    return [*found, *(_filled(state, broker, fill) for fill in fills), *corrections.news(state, broker)]
+    return [*found, *(_filled(state, broker, fill) for fill in fills), *corrections.news(state, broker, fills)]
 
 
 def _priced(state: AgentState, told: list[Execution], price_of: PriceOf) -> list[Execution]:

@@ -4,6 +4,7 @@ Its scope is our agents' orders; what else works there goes only by the user's e
 """
 
 import logging
+import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -62,10 +63,15 @@ def _withdraw_all(desk: Desk, record: StopRecord, now: datetime, wait: bool) -> 
     made again within a second or two: the stop waits for it, and asks anew."""
     for patience in RECONNECT_SECONDS if wait else ():
         try:
-            return _ask_all(desk, record, now, patience)
+            return _ask_all(desk, record, now, min(patience, _left(desk)))
         except Unavailable as error:
             log.warning("emergency stop of the account: %s", error)
-    return _ask_all(desk, record, now, RECONNECT_SECONDS[-1] if wait else 0.0)
+    return _ask_all(desk, record, now, min(RECONNECT_SECONDS[-1], _left(desk)) if wait else 0.0)
+
+
+def _left(desk: Desk) -> float:
+    """Seconds that may still be waited for a connection."""
+    return max(desk.until - time.monotonic(), 0.0)
 
 
 def _ask_all(desk: Desk, record: StopRecord, now: datetime, patience: float) -> list[str]:

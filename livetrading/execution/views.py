@@ -20,7 +20,7 @@ from ..adapters.store import Store, Tables
 from ..core.bars import to_rows
 from ..core.errors import Damaged, LivetradingError, NotFound
 from ..core.liveness import Liveness
-from . import agent_status, heartbeat, stop_record
+from . import agent_status, heartbeat, stop_record, troubles
 from .projection import history_files, newest
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,14 @@ def _read_status(store: Store, agent_id: str, lives: bool, now: datetime | None)
         if not isinstance(doc[name], int | float | None):
             raise Damaged(f"{directory / 'state.json'} holds {doc[name]!r} as {name}.")
     doc |= _besides(store, doc) | _unprotected(doc, now)
-    return {**doc, **agent_status.words(doc, lives), "orders": tables.get("orders", [])}
+    return {**doc, **agent_status.words(doc, lives, _trouble(store, agent_id)), "orders": tables.get("orders", [])}
+
+
+def _trouble(store: Store, agent_id: str) -> tuple[str, bool]:
+    try:
+        return troubles.of(store, agent_id)
+    except LivetradingError:  # said by _besides
+        return "", False
 
 
 def _unprotected(doc: Doc, now: datetime | None) -> Doc:

@@ -273,3 +273,31 @@ def test_the_estimate_of_a_sale_holds_its_regulatory_fees(life: AccountLife) -> 
     session, with_law = life.sessions[DAY], replace(COSTS, regulatory=True)
     bare, whole = (estimates.fee("SELL", 500, 100.0, session, costs) for costs in (COSTS, with_law))
     assert whole > bare == estimates.fee("BUY", 500, 100.0, session, with_law) == 2.5
+
+
+def _filled_and_corrected_at_once(life: AccountLife, **changes: float) -> None:
+    """The entry fills, and its execution is corrected before anybody has booked it."""
+    entered(life)
+    life.now = at(life.sessions[DAY], "09:30")
+    (order, _) = life.tws.ledger.open_orders()
+    life.tws.happen(lambda book: book.fill(order, order.remaining, 10.0))
+    made = corrected(life, **changes)
+    await_that(lambda: made in life.link.session.register.executions)
+    for clock in ("09:40", "09:41"):
+        life.tried(at(life.sessions[DAY], clock))
+
+
+def test_a_price_that_was_corrected_before_it_was_booked_is_told_once(life: AccountLife) -> None:
+    _filled_and_corrected_at_once(life, price=9.5)
+    (fill,) = life.named("Filled")
+    assert fill.price == 9.5 and life.state.status == "running"
+    (told,) = [text for who, text in life.desk.news() if who == AGENT]
+    assert fill.exec_id in told and "9.5" in told
+
+
+@pytest.mark.parametrize("left", [0.0, 3.0])
+def test_an_execution_that_was_changed_before_it_was_booked_blocks_and_is_told_once(life: AccountLife, left: float) -> None:
+    _filled_and_corrected_at_once(life, qty=left)
+    (event,) = life.named("FillDisputed")
+    assert life.state.status == "blocked" and "before it was booked" in event.text and "adopt or ignore" in event.text
+    assert [text for who, text in life.desk.news() if who == AGENT and "before it was booked" in text] == [event.text]

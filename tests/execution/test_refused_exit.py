@@ -288,3 +288,21 @@ def test_an_exit_of_shares_that_a_person_has_sold_is_withdrawn(tmp_path, calm, t
         assert life.state.flat and tws.ledger.on_sale("TEST") == 0 and tws.ledger.holds("TEST") == 500
     finally:
         life.desk.close()
+
+
+def test_a_refused_exit_that_fills_after_all_takes_the_stop_away_with_the_pass_that_books_it(life: AccountLife) -> None:
+    """Nothing is held any more: what the stop could still sell would be another's, or a short sale."""
+    t, _ = watched(life)
+    held = life.state.book.shares
+    life.tws.fail(sells())
+    life.ask("close", at(life.sessions[t], "11:00"))
+    passes(life, t, "11:00", 3)
+    assert resting(life) == [("STP", held)]
+    key = next(o.key for o in life.state.recent if o.leg == "exit")
+    ghost = life.tws.do(lambda: _appears(life, key, held))
+    life.tws.happen(lambda ledger: ledger.fill(ghost, ghost.remaining, 10.0))
+    life.heard()
+    life.check(at(life.sessions[t], "11:00:04"))
+    assert life.state.flat and resting(life) == [] and life.tws.ledger.on_sale("TEST") == 0
+    life.check(at(life.sessions[t], "11:00:05"))
+    assert life.state.idle and life.state.status == "running"

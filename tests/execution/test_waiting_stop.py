@@ -189,6 +189,26 @@ def test_a_scheduler_that_starts_takes_over_from_a_command_that_waits(stage: Sta
     awaited(lambda: (stage.system()["stop"] or {})["flat"], "flat")
 
 
+def test_a_scheduler_that_dies_and_is_started_again_under_a_stop_costs_it_no_second_time_of_waiting(stage: Stage) -> None:
+    first = stage.scheduler()
+    awaited(stage.trades, "the broker")
+    stage.mute()
+    begun = time.monotonic()
+    command = stage.stop()
+    time.sleep(4.0)  # half of what a command may take whose waits are quick
+    first.kill()
+    first.wait()
+    awaited(lambda: (holder := SchedulerLock(stage.home).holder()) is not None and holder.role == "command", "the command")
+    second = stage.scheduler()
+    told = answer(command)
+    took = time.monotonic() - begun
+    assert (told["state"], told["flat"], told["code"]) == ("waiting", False, 1) and second.poll() is None
+    assert took <= 14, took
+    stage.speak()
+    stage.fill()
+    awaited(lambda: (stage.system()["stop"] or {})["flat"], "flat")
+
+
 def test_everybodys_orders_are_cancelled_when_tws_is_back_and_not_again(stage: Stage) -> None:
     by_hand = Order(1, 0, TEST, "BUY", 3.0, "STP", 50.0, "GTC", "by hand", stage.tws.ledger.account, 0, True)
     stage.tws.happen(lambda ledger: ledger.place(by_hand))

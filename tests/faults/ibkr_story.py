@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,8 @@ class World:
     tws: TwsDouble
     home: Home
     wrongs: list[str] = field(default_factory=list)
+    seconds: int = 0
+    """Passes so far, of one second each: what waits for a time, such as a refused stop, has its time come."""
 
     def __post_init__(self) -> None:
         self.bare = Bare(self.tws, "TNA")
@@ -136,10 +138,12 @@ class Process:
         for number in itertools.count():
             if number >= PASSES and time.monotonic() > until:
                 break
+            self.world.seconds += 1
+            at = now + timedelta(seconds=self.world.seconds)
             try:
-                self.executor.recover(now)
-                self.executor.send_due(now)
-                self.executor.protect(now)
+                self.executor.recover(at)
+                self.executor.send_due(at)
+                self.executor.protect(at)
                 if settled():
                     return
             except LivetradingError:

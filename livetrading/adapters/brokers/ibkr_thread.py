@@ -18,6 +18,7 @@ WIND_UP = 2.0
 SLICE_SECONDS = 1.0
 """So often a sign of life is given while a call waits."""
 CLOSED = "The connection to Interactive Brokers is closed; start the scheduler."
+ENDED = "The connection to TWS ended before it answered; it is made again, and what was asked is looked up."
 DIED = "The connection to Interactive Brokers died of an error that was not foreseen; it is made again."
 
 
@@ -93,6 +94,8 @@ class LoopThread:
             return future.result(0)
         except concurrent.futures.CancelledError:
             raise Unavailable(CLOSED if self._closed.is_set() else DIED) from None
+        except ConnectionError as error:  # the socket ended while something was about to be written
+            raise Unavailable(ENDED) from error
         except TimeoutError:
             future.cancel()
             raise Unavailable(f"Interactive Brokers did not answer within {seconds:g} s; it is asked again.") from None

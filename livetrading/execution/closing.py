@@ -1,0 +1,81 @@
+"""A person's Close: everything that an agent holds is sold, also by a broker that does not answer now."""
+
+from datetime import datetime
+from typing import Any
+
+from ..core.errors import Conflict, Unavailable
+from ..core.events import Event, Noted, OrderMoved
+from ..core.orders import OrderState
+from ..core.types import AgentStatus, Leg, Mode
+from . import emergency, no_bars
+from .desk import Desk
+from .live_trader import CLOSING
+from .order_executor import planned_exit
+
+Result = tuple[str, dict[str, Any]]
+WAITS = "the close is on record and goes on by itself as soon as it answers; look at TWS"
+
+
+def close(desk: Desk, agent_id: str, by: str, now: datetime, note: str = "") -> Result:
+    """Sell everything held; the agent itself goes on. ``note`` marks the request in the journal."""
+    try:
+        return _sold(desk, agent_id, by, now, note)
+    except Unavailable as error:
+        if not _recorded(desk, agent_id, by, now, note):
+            raise
+        return _answer(desk, agent_id, emergency.WAITING, f"{str(error).rstrip('.')}; {WAITS}")
+
+
+def _sold(desk: Desk, agent_id: str, by: str, now: datetime, note: str) -> Result:
+    hand = emergency.hand_on(desk, agent_id, now)
+    hand.executor.recover(hand.now)
+    state = hand.dossier.state
+    _may_close(agent_id, state.status, state.flat and not state.open_orders(Leg.ENTRY))
+    if state.flat and note:
+        hand.dossier.commit([Noted(note)], hand.now)
+    hand.executor.withdraw_entries(f"{CLOSING}{by}", hand.now)
+    emergency.flatten(hand, f"{CLOSING}{by}", note)
+    if refused := emergency.cover(hand.executor, hand.now):
+        raise Conflict(f"{agent_id}: {refused}.")
+    done = emergency.outcome(hand.executor, hand.now)
+    if done == emergency.WAITING:
+        return _answer(desk, agent_id, done, f"the broker has not taken the exit yet; {WAITS}")
+    until = no_bars.ended(hand.dossier.state)
+    waits = f"; {no_bars.exit_waits(hand.dossier.state, until)}" if until and not hand.dossier.state.flat else ""
+    return _answer(desk, agent_id, done, f"{done}{waits}")
+
+
+def _may_close(agent_id: str, status: AgentStatus, nothing: bool) -> None:
+    if status == AgentStatus.FINISHED:
+        raise Conflict(f"{agent_id} has finished its replay: there is no next bar to sell at.")
+    if nothing:
+        raise Conflict(f"{agent_id} holds no position; there is nothing to close.")
+
+
+def _answer(desk: Desk, agent_id: str, done: str, text: str) -> Result:
+    return f"{agent_id}: {text}.", {"agent_id": agent_id, "outcome": str(done), "flat": desk.dossier(agent_id).state.flat}
+
+
+def _recorded(desk: Desk, agent_id: str, by: str, now: datetime, note: str) -> bool:
+    """Whether the wish is in the journal now, without an answer of the broker: it is compared with the book before
+    anything is sold. False where there is no such account, or nothing to close."""
+    dossier, reason = desk.dossier(agent_id), f"{CLOSING}{by}"
+    state = dossier.state
+    exits, entries = state.open_orders(Leg.EXIT), state.open_orders(Leg.ENTRY)
+    if state.agent.mode != Mode.IBKR or not dossier.whole or (state.flat and not entries):
+        return False
+    events: list[Event] = []
+    for order in entries:
+        children = [o for o in state.open_orders(Leg.STOP) if o.parent == order.key and o.state == OrderState.PLANNED]
+        to = OrderState.CANCELED if order.state == OrderState.PLANNED else OrderState.PENDING_CANCEL
+        events += [] if order.state == to else [OrderMoved(order.key, to, reason)]
+        events += [OrderMoved(o.key, OrderState.CANCELED, reason) for o in children if to == OrderState.CANCELED]
+    waits = [o for o in exits if o.state == OrderState.PLANNED and o.tif == "OPG"]
+    events += [OrderMoved(o.key, OrderState.CANCELED, reason) for o in waits]
+    said: list[Event] = [Noted(note)] if note else []
+    if not state.flat and len(waits) == len(exits):
+        state = dossier.commit([*said, *events], now) if said or events else state
+        dossier.commit(planned_exit(state, state.booked or state.first_session, now, "DAY", reason), now)
+    elif events:
+        dossier.commit([*said, *events], now)
+    return True

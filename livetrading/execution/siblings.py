@@ -1,0 +1,44 @@
+"""What agents of one account and one stock wait for of each other, and for how long at most."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from ..core.agent import AgentState
+from ..core.types import Leg
+
+ABOUT_TO_GO = timedelta(minutes=2)
+"""So long an entry waits for another agent's exit that is not at the broker: it would have gone by then."""
+UNHEARD_FOR = timedelta(minutes=2)
+"""So long an agent waits for fills of another that the broker does not tell, before it is compared all the same."""
+
+
+@dataclass
+class Siblings:
+    """Since when each wait lasts, as this process has seen it."""
+
+    _exits: dict[str, datetime] = field(default_factory=dict)
+    _unheard: dict[str, datetime] = field(default_factory=dict)
+
+    def heard(self, failed: Collection[str], now: datetime) -> None:
+        """Whose fills could not be taken over in this pass; all others' could."""
+        self._unheard = {agent_id: self._unheard.get(agent_id, now) for agent_id in failed}
+
+    def awaited(self, now: datetime) -> frozenset[str]:
+        """Agents whose fills may still explain another's difference."""
+        return frozenset(a for a, since in self._unheard.items() if now - since < UNHEARD_FOR)
+
+    def opposed(self, state: AgentState, others: Iterable[AgentState], working: Collection[str], now: datetime) -> str | None:
+        """Why a purchase waits for a sale of another agent: one of the keys that the broker works, or one that
+        is about to be sent. An exit that cannot go for whatever reason holds up nobody for longer."""
+        exits = [(other, order) for other in others for order in other.open_orders(Leg.EXIT)]
+        for other, order in exits:
+            if order.key in working:
+                return f"{self._sells(other, state)} at the broker; the entry waits until that is done"
+            if now - self._exits.setdefault(order.key, now) < ABOUT_TO_GO:
+                return f"{self._sells(other, state)} first; the entry waits {ABOUT_TO_GO.seconds // 60} minutes for that at most"
+        return None
+
+    @staticmethod
+    def _sells(other: AgentState, state: AgentState) -> str:
+        return f"{other.agent.agent_id} of the same account sells {state.agent.symbol}"
