@@ -26,7 +26,7 @@ def tag(text: str, tone: str = "lt-muted") -> str:
 
 def status_tag(status: str, text: str = "") -> str:
     """``text`` instead of the status where it says less than the truth: then in the colour of a warning."""
-    other = text not in ("", status)
+    other = text not in ("", status) and status != "unreadable"
     return tag(text or status, "lt-warn" if other else STATUS_TONES.get(status, "lt-muted"))
 
 

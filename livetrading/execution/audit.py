@@ -29,7 +29,7 @@ from ..core.market import Market
 from ..core.observe import observe
 from ..core.orders import WORKING, OrderState
 from ..core.types import AgentStatus, Mode
-from . import account_journal
+from . import account_journal, healing
 from .desk import agent_ids
 from .dossier import events_of
 from .live_trader import Policy
@@ -46,7 +46,7 @@ def audit(home: Home) -> dict[str, Any]:
     problems: list[Finding] = []
     pending: list[Finding] = []
     decisions = 0
-    for name in ("requests", "jobs", "system"):
+    for name in healing.SHARED:
         try:
             Store(home).read(name)
         except Exception as error:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import FrameType
 
 import schedule
@@ -25,7 +24,7 @@ from ..core.exposure import ALARM_AFTER
 from ..core.stopping import Outcome
 from ..core.types import AgentStatus, Mode
 from ..core.windows import NEW_YORK
-from . import account_view, alarms, checks, emergency, replay
+from . import account_view, alarms, checks, emergency, healing, replay
 from .agent_manager import AgentManager
 from .account_desk import AWAY
 from .desk import Desk
@@ -38,6 +37,8 @@ WARM_SECONDS = 120.0
 BROKER_SECONDS = 60
 PASS_SECONDS = 15
 READ_SECONDS = 60
+HEAL_SECONDS = 10
+"""So often files are looked at which only another hand can have changed."""
 URGENT = timedelta(minutes=5)
 """So long a position without a stop is looked at every second: then something stands that needs a person."""
 RETRY_SECONDS = 60
@@ -90,7 +91,7 @@ class Scheduler:
             self._open()
             for seconds, work in (
                 (1, self._requests), (TELL_SECONDS, self._beat), (1, self._pass), (1, self._exposed), (1, self._broker),
-                (READ_SECONDS, self._read),
+                (READ_SECONDS, self._read), (HEAL_SECONDS, self._heal),
             ):
                 self.jobs.every(seconds).seconds.do(self._try, work)
             log.info("scheduler started with %d agents", len(self.desk.active()))
@@ -134,14 +135,14 @@ class Scheduler:
             self.alarm("", str(logs.caught(log, f"the scheduler's {doing}", error)))
 
     def _repair(self) -> None:
-        for name in ("requests", "jobs", "system", "stop"):
-            try:
-                aside = self.desk.store.repair(name, self.clock())
-            except Exception as error:
-                log.error("%s.json: %s", name, logs.caught(log, f"looking at {name}.json", error))
-                continue
-            if aside is not None:
-                self.alarm("", f"{name}.json was damaged and set aside as {aside.name}; it starts empty.")
+        for text in healing.shared(self.desk.store, self.clock()):
+            self.alarm("", text)
+
+    def _heal(self) -> None:
+        """What was changed from outside while this process works; an alarm tells of it."""
+        self._repair()
+        healing.agents(self.desk)
+        self._notices()
 
     def _open(self) -> None:
         self._try(files.sweep, self.home.root)
@@ -175,7 +176,7 @@ class Scheduler:
     def _look(self) -> None:
         """Requests and latch as soon as their files change: cheaper than reading them."""
         self._notices()
-        looks = tuple(_signature(path) for path in (self.desk.store.path("requests"), self.desk.latch.path))
+        looks = tuple(files.signature(path) for path in (self.desk.store.path("requests"), self.desk.latch.path))
         if looks != self._seen:
             self._seen = looks
             self._requests()
@@ -341,15 +342,6 @@ class Scheduler:
         """Something a person should see: on the dashboard and in the log."""
         if self._warn(agent_id, text):
             alarms.add(self.desk.store, agent_id, text, self.clock())
-
-
-def _signature(path: Path) -> tuple[int, ...]:
-    """Changes whenever the file is replaced."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return ()
-    return (found.st_ino, found.st_mtime_ns, found.st_size)
 
 
 def _warm() -> None:

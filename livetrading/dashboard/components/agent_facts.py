@@ -10,6 +10,7 @@ from livetrading.dashboard.markup import Fact
 
 Doc = dict[str, Any]
 ON_A_CARD = 9
+FLAT, UNREAD = ("Flat", "no position"), ("Cannot be read", "it may hold shares", "lt-down", "lt-down")
 
 
 def heading(agent: Doc) -> str:
@@ -31,7 +32,7 @@ def facts(agent: Doc, history: Doc) -> list[Fact]:
     sure = " (estimate)" if agent.get("estimates") else ""
     return [
         Fact("Portfolio value", money(agent["portfolio_value"]), f"cash {money(agent['cash'])}{sure}"),
-        Fact("Position", plural(int(held), "share") if held else "Flat", entry if held else "no position"),
+        Fact("Position", *(UNREAD if kinds.unread(agent) else (plural(int(held), "share"), entry) if held else FLAT)),
         Fact(
             "Price", price(agent["current_price"]),
             day_and_time(agent["price_time"]) if agent["price_time"] else "no price yet",
@@ -80,7 +81,7 @@ def provisional(history: Doc) -> bool:
 
 
 def holding(agent: Doc) -> str:
-    """``53 AAPL bought at $187.20 (unrealised P&L +$12.00, +0.12%)``, or nothing when flat."""
+    """``53 AAPL bought at $187.20 (unrealised P&L +$12.00, +0.12%)``, or nothing when flat or not known."""
     if not agent["current_position"]:
         return ""
     gain = agent["unrealized_pnl"]
@@ -120,7 +121,7 @@ def _stop_distance(agent: Doc) -> str:
 def _protection(agent: Doc) -> Fact:
     """The stop, and how long this position had neither stop nor exit at the broker."""
     if not agent["current_position"]:
-        return Fact("Protective stop", DASH, "")
+        return Fact("Protective stop", DASH, UNREAD[0].lower() if kinds.unread(agent) else "")
     if since := agent.get("unprotected_since"):
         return Fact("Protective stop", "Not at work", f"since {new_york(since)}", "lt-down", "lt-down")
     bare = agent.get("unprotected_seconds") or 0.0

@@ -6,14 +6,15 @@ from typing import Any
 import streamlit as st
 
 from livetrading.core.errors import LivetradingError
-from livetrading.dashboard import commands, control, reading
-from livetrading.dashboard.format import count, markdown, new_york, signed_money
+from livetrading.dashboard import commands, control, kinds, reading
+from livetrading.dashboard.format import markdown, new_york, plural, signed_money
 
 from . import dialogs, reconciliation
 from .agent_facts import holding
 from .guard import guarded
 
 BY = "dashboard"
+UNREAD = "Its position cannot be read at the moment."
 WHEN = {"replay": "at its next bar", "ibkr": "at once while the market trades, else at the next open"}
 Asked = dict[str, Any]
 
@@ -24,7 +25,11 @@ def pause(asked: Asked) -> None:
         held = markdown(holding(agent))
         st.markdown(
             f"**{agent['agent_id']}** will make no further decision until you start it again. "
-            + (f"It keeps {held}, and the protective stop stays in force." if held else "It holds no position.")
+            + (
+                UNREAD + " If it holds shares it keeps them, and their protective stop stays in force."
+                if kinds.unread(agent) else
+                f"It keeps {held}, and the protective stop stays in force." if held else "It holds no position."
+            )
         )
         _buttons(asked, "pause", "Pause agent", danger=False)
 
@@ -33,6 +38,13 @@ def close_position(asked: Asked) -> None:
     with guarded():
         agent = reading.agent(asked["agent_id"])
         held = markdown(holding(agent))
+        if kinds.unread(agent):
+            st.warning(
+                f"{UNREAD} Whatever **{agent['agent_id']}** holds by its journal is sold at market, and its protective "
+                "stop cancelled; if it holds nothing, nothing is sold and the answer says so."
+            )
+            _buttons(asked, "close", "Close position", danger=True)
+            return
         if not held:
             st.info(f"**{agent['agent_id']}** holds no position: there is nothing to close.")
             return
@@ -51,9 +63,14 @@ def remove(asked: Asked) -> None:
         if held and agent["status"] != "finished":
             st.error(f"**{agent['agent_id']}** still holds {held}. Close the position first, then remove the agent.")
             return
+        if kinds.unread(agent):
+            st.warning(f"{UNREAD} If it holds shares by its journal, removing is refused: close the position first.")
+            told = "Its figures cannot be read"
+        else:
+            trades = plural(agent["num_trades"] or 0, "trade")
+            told = f"Total P&L {markdown(signed_money(agent['total_pnl']))} after {trades}"
         st.markdown(
-            f"Takes **{agent['agent_id']}** off this page for good. Total P&L "
-            f"{markdown(signed_money(agent['total_pnl']))} after {count(agent['num_trades'])} trades. "
+            f"Takes **{agent['agent_id']}** off this page for good. {told}. "
             "Its journal stays in the home; it cannot be started again."
         )
         _buttons(asked, "remove", "Remove agent", danger=True)

@@ -49,9 +49,14 @@ def announcement(agents: list[Doc] | None) -> str:
     running = sum(1 for a in agents if a["is_running"])
     held = [a for a in agents if a["current_position"] and a["status"] != "finished"]
     profit = markdown(f" ({_profits(held)})") if held else ""
+    unread = sum(1 for a in agents if kinds.unread(a))
+    unknown = (
+        f" **{plural(unread, 'agent')}** cannot be read: stopped, too, and whatever {'it holds' if unread == 1 else 'they hold'} by"
+        " the journal is closed; the result says what that was." if unread else ""
+    )
     return (
         f"Halts all trading, pauses **{plural(running, 'running agent')}**, cancels all open orders and closes "
-        f"**{plural(len(held), 'position')}** at market{profit}."
+        f"**{plural(len(held), 'position')}** at market{profit}.{unknown}"
     )
 
 
