@@ -204,6 +204,8 @@ def verify(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     text = "No problems." if not found["problems"] else "\n".join(p["text"] for p in found["problems"])
     if not found["problems"]:
         return {**found, "text": text}
-    error = f"{len(found['problems'])} problems were found; the first: {found['problems'][0]['text']}"
+    number = len(found["problems"])
+    what = "1 problem was found" if number == 1 else f"{number} problems were found; the first"
+    error = f"{what}: {found['problems'][0]['text']}"
     return {**found, "text": text, "error": error, "exit_code": 1}
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import FrameType
+from typing import Any
 
 import schedule
 
@@ -74,6 +75,8 @@ class Scheduler:
     _told: tuple[object, ...] = ()
     _alarming: bool = False
     _beaten: float = 0.0
+    _missed: list[dict[str, Any]] = field(default_factory=list)
+    """Sessions that were missed and not told yet."""
 
     def __post_init__(self) -> None:
         minutes = settings.load(self.home).check_delay_minutes
@@ -219,8 +222,11 @@ class Scheduler:
             (self._warn if why.startswith(AWAY) else self.alarm)(agent_id, why)
         for entry in done.held:
             self._warn(entry["agent_id"], f"held {entry['session']}: {entry['reason']}")
-        for entry in done.missed:
-            self.alarm(entry["agent_id"], f"{entry['session']} MISSED: {entry['reason']}")
+        self._missed += done.missed
+        if not (done.more and done.missed):  # a long sleep is caught up with in several passes
+            for agent_id, text in alarms.of_missed(self._missed):
+                self.alarm(agent_id, text)
+            self._missed = []
         for entry in done.alarms:
             self.alarm(entry["agent_id"], entry["text"])
         self._next_pass = time.monotonic() + (0.0 if done.more else PASS_SECONDS)
@@ -234,8 +240,7 @@ class Scheduler:
             if since is not None and now - since >= ALARM_AFTER:
                 self.alarm(dossier.agent_id,
                            f"{state.book.shares} {state.agent.symbol} have had neither a stop nor an exit at work at the"
-                           f" broker since {since.astimezone(NEW_YORK):%H:%M:%S} New York; look at the position there, and sell"
-                           f" it by hand if need be")
+                           f" broker since {since.astimezone(NEW_YORK):%H:%M:%S} New York; {_bare_cure(state.agent.mode)}")
 
     def _broker(self) -> None:
         """A shared account's health, every minute and when it changes."""
@@ -342,6 +347,12 @@ class Scheduler:
         """Something a person should see: on the dashboard and in the log."""
         if self._warn(agent_id, text):
             alarms.add(self.desk.store, agent_id, text, self.clock())
+
+
+def _bare_cure(mode: Mode) -> str:
+    if mode == Mode.IBKR:
+        return "look at the position there, and sell it by hand if need be"
+    return "close the position if that lasts"
 
 
 def _warm() -> None:

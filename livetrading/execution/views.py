@@ -88,7 +88,7 @@ def _read_status(store: Store, agent_id: str, lives: bool, now: datetime | None)
     for name in NUMBERS:
         if not isinstance(doc[name], int | float | None):
             raise Damaged(f"{directory / 'state.json'} holds {doc[name]!r} as {name}.")
-    doc |= _besides(store, doc) | _unprotected(doc, now)
+    doc |= _besides(store, doc, lives, now or datetime.now(UTC)) | _unprotected(doc, now)
     return {**doc, **agent_status.words(doc, lives), "orders": tables.get("orders", [])}
 
 
@@ -100,11 +100,11 @@ def _unprotected(doc: Doc, now: datetime | None) -> Doc:
     return {"unprotected_since": since, "unprotected_seconds": seconds}
 
 
-def _besides(store: Store, doc: Doc) -> Doc:
+def _besides(store: Store, doc: Doc, lives: bool, now: datetime) -> Doc:
     """What other files add; one of them that is damaged costs these lines and not the agent's own."""
     try:
         sides = {"reconciliation": _differs(store, doc["agent_id"]), **_cash(store, doc)} if doc["mode"] == "ibkr" else {}
-        return {**_times(store, doc), **sides}
+        return {**_times(store, doc, lives, now), **sides}
     except LivetradingError as error:
         return {"price_time": None, "next_check": None, "warnings": [*doc["warnings"], str(error)]}
 
@@ -147,8 +147,9 @@ def _unreadable(agent_id: str, why: str, lives: bool, heals: bool = True) -> Doc
     }
 
 
-def _times(store: Store, doc: Doc) -> Doc:
-    """When the shown price was made, and when the agent looks again."""
+def _times(store: Store, doc: Doc, lives: bool, now: datetime) -> Doc:
+    """When the shown price was made, and when the agent looks again: now, if a session is due and a
+    scheduler lives; nobody knows, if one is due and none does."""
     session = doc["bar_session"]
     priced = stamp(calendar().close_at(date.fromisoformat(session))) if session else None
     if doc["mode"] == "replay" or doc["status"] != "running":
@@ -156,7 +157,8 @@ def _times(store: Store, doc: Doc) -> Doc:
     delay = timedelta(minutes=settings.load(store.home).check_delay_minutes)
     settled = doc["settled"]
     following = calendar().next_session(date.fromisoformat(settled)) if settled else date.fromisoformat(doc["first_session"])
-    return {"price_time": priced, "next_check": stamp(calendar().close_at(following) + delay)}
+    due = calendar().close_at(following) + delay
+    return {"price_time": priced, "next_check": stamp(max(due, now)) if lives or due > now else None}
 
 
 def history(store: Store, agent_id: str) -> Doc:

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from livetrading.dashboard import kinds, markup
+from livetrading.dashboard import kinds, markup, reading
 from livetrading.dashboard.format import (
-    DASH, count, day_and_time, duration, masked, money, new_york, percent, plural, price, signed_money, signed_percent, tone,
+    DASH, count, day_and_time, duration, masked, moment, money, new_york, percent, plural, price, signed_money, signed_percent, tone,
 )
 from livetrading.dashboard.markup import Fact
+from livetrading.execution import agent_status
 
 Doc = dict[str, Any]
 ON_A_CARD = 9
@@ -93,6 +94,10 @@ def holding(agent: Doc) -> str:
 
 
 def _next_check(agent: Doc) -> tuple[str, str]:
+    if agent["is_running"] and agent.get("status_text") == agent_status.WAITING and (agent["mode"] == "replay" or not agent["next_check"]):
+        return "Waiting", "for the scheduler"
+    if agent["is_running"] and agent["next_check"] and moment(agent["next_check"]) <= reading.now():
+        return "Now", "a session is due: tried again until it is decided"
     if agent["mode"] == "replay" and agent["is_running"]:
         pace = agent["pace"] or 0
         return (f"every {pace:g} s" if pace else "without pause"), "virtual clock"

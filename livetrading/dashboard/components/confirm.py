@@ -141,15 +141,15 @@ def _buttons(asked: Asked, kind: str, label: str, danger: bool) -> None:
 
 
 def _act(asked: Asked, kind: str, label: str) -> None:
-    home, request_id = reading.home(), asked["request_id"]
+    home, request_id, said = reading.home(), asked["request_id"], st.empty()
+    said.info("Waiting for the answer …")  # in the place of what an earlier try was answered
     try:
-        with st.spinner("Waiting for the answer …"):
-            if kind == "rearm":
-                message = control.rearm(home, BY, request_id)
-            else:
-                args = {"difference": asked["difference"]} if "difference" in asked else None
-                message = control.request(home, kind, asked["agent_id"], BY, request_id, args)["message"]
+        if kind == "rearm":
+            message = control.rearm(home, BY, request_id)
+        else:
+            args = {"difference": asked["difference"]} if "difference" in asked else None
+            message = control.request(home, kind, asked["agent_id"], BY, request_id, args)["message"]
     except LivetradingError as error:
-        st.error(str(error))
+        said.error(markdown(str(error)))
         return
     dialogs.finish(message or f"{label}: done.")
