@@ -69,6 +69,8 @@ def _lives(store: Store, now: datetime | None) -> bool:
 def _status(store: Store, agent_id: str, lives: bool, now: datetime | None) -> Doc | None:
     try:
         return _read_status(store, agent_id, lives, now)
+    except Damaged:  # `verify` says what is wrong with it
+        return _unreadable(agent_id, f"{store.home.agent(agent_id) / 'state.json'} was changed from outside.", lives)
     except Exception as error:  # one agent's files are no reason to show none
         return _unreadable(agent_id, str(logs.caught(log, f"the files of {agent_id}", error)), lives)
 
@@ -138,7 +140,7 @@ def _unreadable(agent_id: str, why: str, lives: bool, heals: bool = True) -> Doc
          "risk_per_trade", "dividends", "settled", "booked", "first_session", "current_position", "num_trades")
     )
     cure = REBUILT if lives else REBUILT_LATER
-    warning = f"{why} Its position cannot be read, so no figure of it is shown. {cure if heals else AT_BROKER}"
+    warning = f"{why} The agent's position cannot be read, so no figure of it is shown. {cure if heals else AT_BROKER}"
     return {
         **numbers, "agent_id": agent_id, "agent_type": kind, "symbol": symbol, "mode": "unknown",
         "status": UNREADABLE, "status_text": UNREADABLE_TEXT, "no_bars_since": None, "status_reason": why,

@@ -40,11 +40,11 @@ def test_its_position_is_null_in_the_data_and_the_cure_fits_whether_a_scheduler_
     shown = views.agent(Store(home), AGENT)
     assert (shown["status"], shown["current_position"], shown["num_trades"]) == ("unreadable", None, None)
     (said,) = shown["warnings"]
-    assert "position cannot be read" in said and "Start the scheduler" in said
+    assert "state.json" in said and "position cannot be read" in said and "Start the scheduler" in said
     with SchedulerLock(home).acquire("scheduler") as lock:
         lock.beat()
         (said,) = views.agent(Store(home), AGENT)["warnings"]
-    assert "The scheduler rebuilds" in said and "Start the scheduler" not in said
+    assert "The scheduler rebuilds" in said and "start the scheduler" not in said.lower()
 
 
 def test_the_command_line_does_not_call_it_flat(spoilt: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,6 +64,7 @@ def test_the_page_offers_close_and_pause_and_no_figure_says_flat(open_page: Open
     at = open_page(spoilt)
     said = text_of(at)
     assert "Cannot be read" in said and "1 cannot be read" in said and ">Flat<" not in said and "no position" not in said
+    assert "none yet" not in said and "not running</div>" not in said
     assert not button(at, f"close_{AGENT}").disabled and "Pause" in labels(at)
 
 

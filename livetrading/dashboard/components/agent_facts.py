@@ -12,6 +12,7 @@ from livetrading.execution import agent_status
 Doc = dict[str, Any]
 ON_A_CARD = 9
 FLAT, UNREAD = ("Flat", "no position"), ("Cannot be read", "it may hold shares", "lt-down", "lt-down")
+UNKNOWN = ("Portfolio value", "Price", "Unrealised P&L", "Protective stop", "Trades")
 
 
 def heading(agent: Doc) -> str:
@@ -27,13 +28,15 @@ def heading(agent: Doc) -> str:
 
 def facts(agent: Doc, history: Doc) -> list[Fact]:
     """The first nine fit on a card."""
+    if kinds.unread(agent):
+        return [Fact("Position", *UNREAD), *(Fact(name, DASH) for name in UNKNOWN)]
     held = agent["current_position"]
     gain = agent["unrealized_pnl"] if held else None
     entry = f"entry {price(agent['entry_price'])}{' (provisional)' if provisional(history) else ''}"
     sure = " (estimate)" if agent.get("estimates") else ""
     return [
         Fact("Portfolio value", money(agent["portfolio_value"]), f"cash {money(agent['cash'])}{sure}"),
-        Fact("Position", *(UNREAD if kinds.unread(agent) else (plural(int(held), "share"), entry) if held else FLAT)),
+        Fact("Position", *((plural(int(held), "share"), entry) if held else FLAT)),
         Fact(
             "Price", price(agent["current_price"]),
             day_and_time(agent["price_time"]) if agent["price_time"] else "no price yet",
@@ -126,7 +129,7 @@ def _stop_distance(agent: Doc) -> str:
 def _protection(agent: Doc) -> Fact:
     """The stop, and how long this position had neither stop nor exit at the broker."""
     if not agent["current_position"]:
-        return Fact("Protective stop", DASH, UNREAD[0].lower() if kinds.unread(agent) else "")
+        return Fact("Protective stop", DASH, "")
     if since := agent.get("unprotected_since"):
         return Fact("Protective stop", "Not at work", f"since {new_york(since)}", "lt-down", "lt-down")
     bare = agent.get("unprotected_seconds") or 0.0
