@@ -125,6 +125,15 @@ def read_file(path: Path) -> bytes | None:
         raise unavailable(error, path, "read") from None
 
 
+def signature(path: Path) -> tuple[int, ...]:
+    """Changes whenever the file is replaced or written to; empty if there is none that can be looked at."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ()
+    return (found.st_ino, found.st_mtime_ns, found.st_size)
+
+
 def process_alive(pid: int) -> bool:
     """Whether any process has this id now."""
     try:

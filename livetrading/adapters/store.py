@@ -196,7 +196,7 @@ def _is_table(table: Any) -> bool:
 
 def _damaged(path: Path, what: str) -> Damaged:
     return Damaged(
-        f"{path} {what}: it was changed from outside; start the scheduler, which rebuilds it or sets it aside."
+        f"{path} {what}: it was changed from outside; start the scheduler if none runs: it rebuilds the file or sets it aside."
     )
 
 

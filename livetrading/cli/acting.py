@@ -13,7 +13,7 @@ from ..adapters.locks import SchedulerLock
 from ..adapters.store import Store
 from ..core import drawdown_pause
 from ..core.errors import Conflict, revived
-from ..execution import requests
+from ..execution import healing, requests
 from ..execution.agent_manager import AgentManager
 from ..execution.desk import Desk
 
@@ -46,8 +46,7 @@ def desk_in_hand(home: Home) -> Iterator[Desk]:
     with SchedulerLock(home).acquire("command") as lock:
         logs.setup(home, "command")
         store = Store(home)
-        for name in ("requests", "jobs", "system", "stop"):
-            store.repair(name, utc_now())
+        healing.shared(store, utc_now())
         desk = new_desk(home)
         desk.pulse = lock.beat
         try:

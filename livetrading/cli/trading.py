@@ -97,7 +97,7 @@ def agents(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     shown = views.agents(Store(home))
     lines = [
         "\n".join([
-            f"{a['agent_id']:<20} {kinds.kind_of(a):<18} {a['status_text']:<25} {a['current_position']:>7} sh  "
+            f"{a['agent_id']:<20} {kinds.kind_of(a):<18} {a['status_text']:<25} {_shares(a['current_position']):>10}  "
             f"{_money(a['portfolio_value']):>14}  P&L {_money(a['total_pnl']):>12}",
             *(f"    {text}" for text in dict.fromkeys([a["status_reason"], *a["warnings"]]) if text),
         ])
@@ -105,6 +105,10 @@ def agents(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     ]
     text = "\n".join(lines) or "No active agents. Add an agent to start live trading."
     return {"agents": shown, "count": len(shown), "text": text}
+
+
+def _shares(held: int | None) -> str:
+    return "unknown sh" if held is None else f"{held} sh"
 
 
 def _money(value: float | None) -> str:

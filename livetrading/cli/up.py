@@ -26,6 +26,7 @@ from ..adapters.locks import SchedulerLock
 from ..adapters.store import Store
 from ..core.errors import BadInput, Conflict
 from ..core.liveness import FIRST_BEAT_SECONDS, HUNG_SECONDS, Liveness, Watch
+from ..core.windows import NEW_YORK
 from ..execution import alarms, heartbeat
 from . import demo
 
@@ -36,6 +37,8 @@ HEALTHY_SECONDS = 60.0
 TERM_SECONDS = 10.0
 HANGING_SECONDS = 3.0
 """That a process which hangs may take to heed SIGTERM."""
+ALARMS = 20
+"""Of one process, not yet over, that are told to be over when it works again."""
 LONGEST_START = 600.0
 """For a first beat: twice as long after each start that did not come so far."""
 ASK_EVERY, ASK_SECONDS = 2.0, 5.0
@@ -55,7 +58,9 @@ class Child:
     due: float = 0.0
     restarts: int = 0
     told: Callable[[str], object] = lambda text: None
-    """Hears of each death."""
+    """Hears of each death; what it answers names that alarm."""
+    recovered: Callable[[object, str, str], object] = lambda alarm, text, known: None
+    """Hears that the process works again: the alarm's name, what it says from then on and what it said."""
     elsewhere: Callable[[], int | None] = lambda: None
     """The pid of one that somebody else has started: then it is left to them, unless it hangs."""
     heart: Callable[[int], object] = lambda pid: time.monotonic()
@@ -65,6 +70,7 @@ class Child:
     """Why it is being ended, if it is."""
     _watch: Watch = field(default_factory=Watch)
     _kill_at: float = math.inf
+    _alarms: list[tuple[object, str, str]] = field(default_factory=list)
 
     def keep(self) -> None:
         """Start it if it does not run and its pause is over; end it if it hangs."""
@@ -74,7 +80,7 @@ class Child:
             self.pause = FIRST_PAUSE if now - self.started > HEALTHY_SECONDS else min(2 * self.pause, LONGEST_PAUSE)
             self.due = now + self.pause
             self.restarts += 1
-            self.told(f"The {self.name} {self.hung}ended {_how(code)}; it starts again in {self.pause:g} s.")
+            self._tell(f"The {self.name} {self.hung}ended {_how(code)}", f"; it starts again in {self.pause:g} s.")
             self._forget()
         if self.process is not None:
             self._look(self.process.pid, now)
@@ -84,6 +90,16 @@ class Child:
             self._forget()
             self.started = now
             self.process = subprocess.Popen(self.command, cwd=CHECKOUT, env=self.environment)
+
+    def _tell(self, what: str, then: str) -> None:
+        """What happened, and what follows: the latter is true only until the process works again."""
+        self._alarms = [*self._alarms, (self.told(what + then), what, what + then)][-ALARMS:]
+
+    def _works(self) -> None:
+        at = datetime.now(UTC).astimezone(NEW_YORK)
+        for alarm, what, known in self._alarms:
+            self.recovered(alarm, f"{what}; it works again since {at:%Y-%m-%d %H:%M:%S} New York.", known)
+        self._alarms = []
 
     def _forget(self) -> None:
         self._watch, self._kill_at, self.hung = Watch(), math.inf, ""
@@ -95,13 +111,15 @@ class Child:
         still, limit = self._watch.look((pid, beat), now), self.first_beat if beat is None else HUNG_SECONDS
         if beat is not None:
             self.first_beat = FIRST_BEAT_SECONDS
+            if self._alarms and not self.hung:
+                self._works()
         if self.hung and still == 0.0:
             self._forget()  # it was only late, or it is another process by now
         elif self.hung and now >= self._kill_at:
             self._kill_at = math.inf
             _signal(pid, signal.SIGKILL)
             if self.process is None:
-                self.told(f"The {self.name} (process {pid}) {self.hung}ended; another starts.")
+                self._tell(f"The {self.name} (process {pid}) {self.hung}ended", "; another starts.")
         elif not self.hung and still >= limit:
             what = "it did not come up within" if beat is None else "its heartbeat stood still for"
             self.hung = f"hung ({what} {still:.0f} s) and was "
@@ -165,16 +183,21 @@ def _children(home: Home, chosen: settings.Settings, port: int, answers: "Answer
     ]
     store = Store(home)
 
-    def tell(text: str) -> None:
+    def tell(text: str) -> int | None:
         _say(text)
-        alarms.add(store, "", text, datetime.now(UTC))
+        return alarms.add(store, "", text, datetime.now(UTC))
+
+    def recovered(alarm: object, text: str, known: str) -> None:
+        _say(text)
+        if isinstance(alarm, int):
+            alarms.amend(store, alarm, text, known)
 
     return [
         Child(
-            "scheduler", scheduler, environment, told=tell, elsewhere=lambda: _other_scheduler(home),
+            "scheduler", scheduler, environment, told=tell, recovered=recovered, elsewhere=lambda: _other_scheduler(home),
             heart=lambda pid: _beat_of(home, pid),
         ),
-        Child("dashboard", dashboard, environment, told=tell, heart=answers.heart),
+        Child("dashboard", dashboard, environment, told=tell, recovered=recovered, heart=answers.heart),
     ]
 
 

@@ -20,6 +20,17 @@ def kind_of(agent: Doc) -> str:
     return {Mode.PAPER: PAPER, Mode.REPLAY: REPLAY}.get(agent["mode"], UNKNOWN)
 
 
+def unread(agent: Doc) -> bool:
+    """Whether nobody can say now what an agent holds: its files say nothing."""
+    return agent["current_position"] is None
+
+
+def unread_words(agents: Iterable[Doc]) -> str:
+    """``1 cannot be read``; empty if all can."""
+    number = sum(1 for a in agents if unread(a))
+    return f"{number:,} cannot be read" if number else ""
+
+
 def grouped(agents: Iterable[Doc]) -> dict[str, list[Doc]]:
     """The agents of each kind that there is, in the order of ``ALL``."""
     found: dict[str, list[Doc]] = {kind: [] for kind in ALL}
@@ -34,4 +45,5 @@ def running_words(agents: list[Doc], scheduler_lives: bool) -> str:
     idle = [a for a in running if a.get("no_bars_since")]
     waiting = not scheduler_lives and len(running) > len(idle)
     parts = [f"{len(running) - len(idle):,} {'waiting for the scheduler' if waiting else 'running'}"]
-    return " · ".join(parts + ([f"{len(idle):,} without bars"] if idle else []))
+    unknown = unread_words(agents)
+    return " · ".join(parts + ([f"{len(idle):,} without bars"] if idle else []) + ([unknown] if unknown else []))

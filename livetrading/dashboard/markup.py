@@ -26,7 +26,7 @@ def tag(text: str, tone: str = "lt-muted") -> str:
 
 def status_tag(status: str, text: str = "") -> str:
     """``text`` instead of the status where it says less than the truth: then in the colour of a warning."""
-    other = text not in ("", status)
+    other = text not in ("", status) and status != "unreadable"
     return tag(text or status, "lt-warn" if other else STATUS_TONES.get(status, "lt-muted"))
 
 
@@ -80,14 +80,15 @@ def empty(text: str) -> str:
     return f'<div class="lt-empty">{escape(text)}</div>'
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[tuple[str, str] | str]]) -> str:
-    """Right-aligned but for the first column; a cell may carry a style class."""
+def table(head: Sequence[str], rows: Sequence[Sequence[tuple[str, str] | str]], stacks: bool = False) -> str:
+    """Right-aligned but for the first column; a cell may carry a style class. One that ``stacks``
+    shows a row's cells below each other, each with its heading, where the screen is too narrow for all."""
     cells = "".join(f"<th>{escape(text)}</th>" for text in head)
-    body = "".join(f"<tr>{''.join(map(_cell, line))}</tr>" for line in rows)
+    body = "".join(f"<tr>{''.join(_cell(*pair) for pair in zip(line, head, strict=True))}</tr>" for line in rows)
     inner = f"<thead><tr>{cells}</tr></thead><tbody>{body}</tbody>"
-    return f'<div class="lt-scroll"><table class="lt-table">{inner}</table></div>'
+    return f'<div class="lt-scroll"><table class="lt-table{" lt-stacks" if stacks else ""}">{inner}</table></div>'
 
 
-def _cell(cell: tuple[str, str] | str) -> str:
+def _cell(cell: tuple[str, str] | str, heading: str) -> str:
     text, tone = (cell, "") if isinstance(cell, str) else cell
-    return f'<td class="{tone}">{escape(text)}</td>'
+    return f'<td class="{tone}" data-label="{escape(heading)}">{escape(text)}</td>'

@@ -80,6 +80,13 @@ CSS = f"""
   .lt-kpis {{ grid-template-columns: repeat(2, minmax(0, 1fr)); }}
   .lt-facts {{ grid-template-columns: repeat(2, minmax(0, 1fr)); }}
   .lt-head .pnl {{ margin-left: 0; width: 100%; }}
+  .lt-stacks thead {{ display: none; }}
+  .lt-stacks tr {{ display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); padding: .4rem 0; border-bottom: 1px solid {LINE}; }}
+  .lt-stacks td {{ border: 0; text-align: left; white-space: normal; overflow-wrap: anywhere; padding: .15rem .3rem; }}
+  .lt-stacks td:first-child {{ font-weight: 600; }}
+  .lt-stacks td:empty {{ display: none; }}
+  .lt-stacks td.wide {{ grid-column: 1 / -1; }}
+  .lt-stacks td::before {{ content: attr(data-label); display: block; color: {MUTED}; font-size: .8rem; }}
 }}
 </style>
 """

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..core.errors import Refused
+from ..core.types import Mode
 from . import bar_check
 
 Doc = dict[str, Any]
@@ -11,6 +12,11 @@ HELD_UP = "held, see warnings"
 REFUSED = "exit refused"
 REFUSALS = 3
 """After so many refused exits in a row that is what an agent's status says."""
+
+
+def where_to_look(mode: str) -> str:
+    """What a person does about an order that goes on standing: only a real broker has a screen of its own."""
+    return "look at it in TWS" if mode == Mode.IBKR else "the simulated broker is asked again with every pass"
 
 
 def lives(scheduler: Doc) -> bool:

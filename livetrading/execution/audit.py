@@ -30,7 +30,7 @@ from ..core.observe import observe
 from ..core.orders import WORKING, OrderState
 from ..core.types import AgentStatus, Mode
 from ..core.wording import counted
-from . import account_journal
+from . import account_journal, healing
 from .desk import agent_ids
 from .dossier import events_of
 from .live_trader import Policy
@@ -47,7 +47,7 @@ def audit(home: Home) -> dict[str, Any]:
     problems: list[Finding] = []
     pending: list[Finding] = []
     decisions = 0
-    for name in ("requests", "jobs", "system"):
+    for name in healing.SHARED:
         try:
             Store(home).read(name)
         except Exception as error:

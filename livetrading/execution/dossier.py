@@ -18,7 +18,7 @@ from ..core.bars import Rows
 from ..core.errors import Damaged, LivetradingError, Unavailable
 from ..core.events import BarsAppended, Event, decode, encode
 from ..core.exposure import Exposure
-from .projection import Projection, notice
+from .projection import STATE, Projection, notice
 from .projection import Unreadable as _Unreadable
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Dossier:
     def _shown(self) -> dict[str, Any]:
         """What state.json says of the journal; nothing when it cannot be read."""
         try:
-            tables = Store.read_docs(self.directory / "state.json")
+            tables = Store.read_docs(self.directory / STATE)
         except Damaged as error:
             log.warning("%s", error)
             return {}
@@ -131,6 +131,19 @@ class Dossier:
         self.whole = True
         return self.state
 
+    def heal(self) -> list[str]:
+        """Write visible files again that were changed from outside, and what a full disk has refused; names
+        of the former. Raises Damaged if the journal was changed as well."""
+        changed = self._projection.changed()
+        if not self.whole or not (changed or self._behind):
+            return []
+        if set(changed) - {STATE}:
+            self.whole = False
+            self._refold()
+            self.whole = True
+        self._show()
+        return [] if self._behind else changed
+
     def _show(self) -> None:
         try:
             self._projection.write(self.state, self.exposure, self.seq, self._journal.head, self._at)
@@ -150,16 +163,24 @@ def events_of(directory: Path) -> Iterable[tuple[datetime, list[Event]]]:
 
 
 def show_damage(directory: Path, why: str) -> None:
-    """Let state.json say that this agent is blocked, and why; a sound journal rebuilds it."""
-    path = directory / "state.json"
+    """Let state.json say that this agent is blocked, and why; a sound journal rebuilds it.
+
+    Where it says nothing itself, it says only what is damaged: no figure of the agent is known then.
+    """
+    path = directory / STATE
     try:
-        tables = Store.read_docs(path)
+        try:
+            tables = Store.read_docs(path)
+        except Damaged:
+            tables = {}
+        if not tables.get("agent"):
+            Store.write_docs(path, {"agent": [{"damage": why, "shown": False}]}, durable=False)
+            return
         for document in tables.get("agent", []):
             document |= {
                 "status": "blocked", "is_running": False, "status_reason": why,
                 "warnings": [why], "shown": False,
             }
-        if tables:
-            Store.write_docs(path, tables, durable=False)
+        Store.write_docs(path, tables, durable=False)
     except Exception as error:
         log.error("%s: its state could not be shown as blocked: %s", directory.name, logs.caught(log, f"{path}", error))

@@ -171,7 +171,7 @@ def stop(
     items += [{"agent_id": agent_id, **stop_account.failed(why)} for agent_id, why in desk.damaged.items()]
     items += told
     state = stopping.state_of(items)
-    text = f"{_headline(state, away)}: {len(items) - len(told)} agents."
+    text = f"{_headline(state, away)}: {_agents(len(items) - len(told))}.{_frozen(items)}"
     record.end(state, items, text, _seq(desk))
     return text, {**stop_record.identity(halt), "state": str(state), "flat": state == StopState.DONE, "items": items}
 
@@ -199,6 +199,16 @@ def _headline(state: StopState, away: str) -> str:
         return "Stopped; not everything is flat yet"
     why = f" ({away.rstrip('.')})" if away else ""
     return f"Stopped; the broker has not answered yet{why}, and the stop goes on by itself"
+
+
+def _agents(number: int) -> str:
+    return f"{number} agent" if number == 1 else f"{number} agents"
+
+
+def _frozen(items: list[dict[str, Any]]) -> str:
+    """Shares of a replay whose history is over stay on its record, and "flat" does not mean them."""
+    over = any(item["status"] == Outcome.OVER and item.get("shares") for item in items)
+    return " Shares of a finished replay are history and are not sold." if over else ""
 
 
 def _seq(desk: Desk) -> int:

@@ -12,6 +12,7 @@ from ..core import windows
 from ..core.windows import NEW_YORK
 from ..core.orders import DEAD, Order, OrderState
 from ..core.types import AgentStatus, Leg
+from .agent_status import where_to_look
 from .dossier import Dossier
 
 if TYPE_CHECKING:
@@ -83,8 +84,8 @@ def refused(dossier: Dossier, now: datetime) -> str:
                 f" and the exit is tried again after {STOP_FIRST.seconds} seconds")
     if len(ended) < ATTEMPTS or now - parse_stamp(ended[-1].created) >= AGAIN_AFTER:
         return ""
-    return (f"the broker ended {ATTEMPTS} exits in a row, the last with {ended[-1].reason or ended[-1].state}; look at them in"
-            f" TWS. The exit is tried again every {AGAIN_AFTER.seconds // 60} minutes")
+    return (f"the broker ended {ATTEMPTS} exits in a row, the last with {ended[-1].reason or ended[-1].state};"
+            f" {where_to_look(dossier.state.agent.mode)}. The exit is tried again every {AGAIN_AFTER.seconds // 60} minutes")
 
 
 def _dead(executor: "OrderExecutor") -> Order | None:

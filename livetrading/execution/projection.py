@@ -9,7 +9,7 @@ journal rebuilds them whenever they are missing, damaged or behind.
 from pathlib import Path
 from typing import Any
 
-from ..adapters.files import remove
+from ..adapters.files import remove, signature
 from ..adapters.stamps import stamp
 from ..adapters.store import GrowingFile, Store
 from ..core import decide
@@ -31,6 +31,7 @@ TABLES = ("equity", "decisions", "fills", "trades", "orders", "bars", "log")
 MONTHLY, YEARLY = "history-????-??.json", "history-????.json"
 """Names of history files; an earlier version wrote one a year, which a rebuild removes."""
 ESTIMATES_SHOWN = 3
+STATE = "state.json"
 OPEN_MONTHS = 3
 """The newest months may still grow while a journal is folded: an event can tell of an earlier session."""
 
@@ -249,6 +250,8 @@ class Projection:
         self._looked_at: set[str] = set()
         self._sound: set[str] = set()
         self._rebuilding = False
+        self._left: dict[str, tuple[int, ...]] = {}
+        """Files by name, each as this process wrote it or found it to be right."""
 
     def path(self, month: str) -> Path:
         return self._directory / f"history-{month}.json"
@@ -300,8 +303,14 @@ class Projection:
         """Whether the history on disk is what the journal says."""
         return all(self._on_disk(file) for file in self._changed.values())
 
+    def changed(self) -> list[str]:
+        """Names of files that somebody else has changed or removed since."""
+        return [name for name, known in self._left.items() if signature(self._directory / name) != known]
+
     def settle(self) -> None:
         """What was taken in is on disk: keep the newest month, drop the rest."""
+        written = history_files(self._directory) if self._rebuilding else [f.path for f in self._changed.values()]
+        self._left |= {path.name: signature(path) for path in [*written, self._directory / STATE]}
         newest = max(self._changed, default="")
         if newest >= self._month and newest:
             self._month, self._newest = newest, self._changed[newest]
@@ -318,5 +327,5 @@ class Projection:
         recent = [order.to_dict() for order in state.recent]
         document = {**state_document(state, exposure, seq, at), "head": head}
         tables = {"agent": [document], "orders": orders, "recent": recent}
-        Store.write_docs(self._directory / "state.json", tables, durable=False)
+        Store.write_docs(self._directory / STATE, tables, durable=False)
         self.settle()

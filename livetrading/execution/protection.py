@@ -9,6 +9,7 @@ from ..core.events import OrderPlanned
 from ..core.orders import WORKING, Order, OrderState
 from ..core.types import Leg
 from ..core.wording import counted
+from .agent_status import where_to_look
 
 REFUSED_STOP_PAUSE = timedelta(seconds=15)
 """So long a stop that was refused is not sent again."""
@@ -32,7 +33,7 @@ def protect(executor: "OrderExecutor", now: datetime) -> list[str]:
     if any(o.at_broker for o in exits):
         return _too_large(executor, exits, held, theirs, now)  # it sells, or the broker is asked whether it does
     if exits and any(o.state == OrderState.PENDING_CANCEL for o in stops):
-        return [f"the exit waits: the broker has not confirmed the cancel of {o.key} yet; look at it in TWS"
+        return [f"the exit waits: the broker has not confirmed the cancel of {o.key} yet; {where_to_look(state.agent.mode)}"
                 for o in stops if o.state == OrderState.PENDING_CANCEL]
     if theirs != held:
         bare = not any(o.at_broker and executor.broker.find(o.key) is not None for o in stops)

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import schedule
 
@@ -25,7 +25,7 @@ from ..core.exposure import ALARM_AFTER
 from ..core.stopping import Outcome
 from ..core.types import AgentStatus, Mode
 from ..core.windows import NEW_YORK
-from . import account_view, alarms, checks, emergency, replay
+from . import account_view, alarms, checks, emergency, healing, replay
 from .agent_manager import AgentManager
 from .account_desk import AWAY
 from .desk import Desk
@@ -39,6 +39,8 @@ BROKER_SECONDS, AWAY_SECONDS = 60, 10
 """So often a shared account is told of anew: while it can be used, and while it cannot."""
 PASS_SECONDS = 15
 READ_SECONDS = 60
+HEAL_SECONDS = 10
+"""So often files are looked at which only another hand can have changed."""
 URGENT = timedelta(minutes=5)
 """So long a position without a stop is looked at every second: then something stands that needs a person."""
 RETRY_SECONDS = 60
@@ -77,6 +79,8 @@ class Scheduler:
     _told: tuple[object, ...] = ()
     _alarming: bool = False
     _beaten: float = 0.0
+    _missed: list[dict[str, Any]] = field(default_factory=list)
+    """Sessions that were missed and not told yet."""
 
     def __post_init__(self) -> None:
         minutes = settings.load(self.home).check_delay_minutes
@@ -94,7 +98,7 @@ class Scheduler:
             self._open()
             for seconds, work in (
                 (1, self._requests), (TELL_SECONDS, self._beat), (1, self._pass), (1, self._exposed), (1, self._broker),
-                (READ_SECONDS, self._read),
+                (READ_SECONDS, self._read), (HEAL_SECONDS, self._heal),
             ):
                 self.jobs.every(seconds).seconds.do(self._try, work)
             log.info("scheduler started with %d agents", len(self.desk.active()))
@@ -138,14 +142,14 @@ class Scheduler:
             self.alarm("", str(logs.caught(log, f"the scheduler's {doing}", error)))
 
     def _repair(self) -> None:
-        for name in ("requests", "jobs", "system", "stop"):
-            try:
-                aside = self.desk.store.repair(name, self.clock())
-            except Exception as error:
-                log.error("%s.json: %s", name, logs.caught(log, f"looking at {name}.json", error))
-                continue
-            if aside is not None:
-                self.alarm("", f"{name}.json was damaged and set aside as {aside.name}; it starts empty.")
+        for text in healing.shared(self.desk.store, self.clock()):
+            self.alarm("", text)
+
+    def _heal(self) -> None:
+        """What was changed from outside while this process works; an alarm tells of it."""
+        self._repair()
+        healing.agents(self.desk)
+        self._notices()
 
     def _open(self) -> None:
         self._try(files.sweep, self.home.root)
@@ -181,7 +185,7 @@ class Scheduler:
         self._notices()
         if self._news():
             self._pass()
-        looks = tuple(_signature(path) for path in (self.desk.store.path("requests"), self.desk.latch.path))
+        looks = tuple(files.signature(path) for path in (self.desk.store.path("requests"), self.desk.latch.path))
         if looks != self._seen:
             self._seen = looks
             self._requests()
@@ -229,8 +233,11 @@ class Scheduler:
             (self._warn if why.startswith(AWAY) else self.alarm)(agent_id, why)
         for entry in done.held:
             self._warn(entry["agent_id"], f"held {entry['session']}: {entry['reason']}")
-        for entry in done.missed:
-            self.alarm(entry["agent_id"], f"{entry['session']} MISSED: {entry['reason']}")
+        self._missed += done.missed
+        if not (done.more and done.missed):  # a long sleep is caught up with in several passes
+            for agent_id, text in alarms.of_missed(self._missed):
+                self.alarm(agent_id, text)
+            self._missed = []
         for entry in done.alarms:
             self.alarm(entry["agent_id"], entry["text"])
         self._next_pass = time.monotonic() + (0.0 if done.more else PASS_SECONDS)
@@ -245,8 +252,7 @@ class Scheduler:
             if since is not None and now - since >= ALARM_AFTER:
                 self.alarm(dossier.agent_id,
                            f"{state.book.shares} {state.agent.symbol} have had neither an active stop nor an active exit at the"
-                           f" broker since {since.astimezone(NEW_YORK):%H:%M:%S} New York; look at the position there, and sell"
-                           f" it by hand if need be")
+                           f" broker since {since.astimezone(NEW_YORK):%H:%M:%S} New York; {_bare_cure(state.agent.mode)}")
 
     def _broker(self) -> None:
         """A shared account's health, every minute and when it changes."""
@@ -356,13 +362,10 @@ class Scheduler:
             alarms.add(self.desk.store, agent_id, text, self.clock())
 
 
-def _signature(path: Path) -> tuple[int, ...]:
-    """Changes whenever the file is replaced."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return ()
-    return (found.st_ino, found.st_mtime_ns, found.st_size)
+def _bare_cure(mode: Mode) -> str:
+    if mode == Mode.IBKR:
+        return "look at the position there, and sell it by hand if need be"
+    return "close the position if that lasts"
 
 
 def _warm() -> None:

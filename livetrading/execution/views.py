@@ -28,6 +28,11 @@ Doc = dict[str, Any]
 HISTORY_MONTHS = 480
 LEAD_IN = 504
 """Sessions of the model's own bars shown before an agent's first."""
+UNREADABLE, UNREADABLE_TEXT = "unreadable", "cannot be read"
+"""The status of an agent whose files say nothing, and its words."""
+REBUILT = "The scheduler rebuilds the file from the journal within a minute; closing and the emergency stop work meanwhile."
+REBUILT_LATER = "Start the scheduler: it rebuilds the file from the journal. The emergency stop works also without it."
+AT_BROKER = "Look at the broker's own screen for what is held."
 NUMBERS = (
     "entry_price", "stop_price", "current_price", "portfolio_value", "cash", "total_pnl", "total_pnl_pct",
     "realized_pnl", "unrealized_pnl", "capital", "pace", "max_position_pct", "risk_per_trade", "dividends",
@@ -64,8 +69,10 @@ def _lives(store: Store, now: datetime | None) -> bool:
 def _status(store: Store, agent_id: str, lives: bool, now: datetime | None) -> Doc | None:
     try:
         return _read_status(store, agent_id, lives, now)
+    except Damaged:  # `verify` says what is wrong with it
+        return _unreadable(agent_id, f"{store.home.agent(agent_id) / 'state.json'} was changed from outside.", lives)
     except Exception as error:  # one agent's files are no reason to show none
-        return _unreadable(agent_id, str(logs.caught(log, f"the files of {agent_id}", error)))
+        return _unreadable(agent_id, str(logs.caught(log, f"the files of {agent_id}", error)), lives)
 
 
 def _read_status(store: Store, agent_id: str, lives: bool, now: datetime | None) -> Doc | None:
@@ -73,14 +80,18 @@ def _read_status(store: Store, agent_id: str, lives: bool, now: datetime | None)
     tables = store.read_docs(directory / "state.json")
     documents = tables.get("agent")
     if not documents:
-        return _unreadable(agent_id, "its state is not written yet") if (directory / "journal.jsonl").exists() else None
-    doc = {**_unreadable(agent_id, ""), "warnings": [], **documents[0]}
-    if not documents[0].keys() >= {"agent_id", "status", "mode"}:
+        there = (directory / "journal.jsonl").exists()
+        return _unreadable(agent_id, f"{directory / 'state.json'} is not written.", lives) if there else None
+    if "damage" in documents[0]:
+        return _unreadable(agent_id, str(documents[0]["damage"]), lives, heals=False)
+    doc = {**_unreadable(agent_id, "", lives), "warnings": [], **documents[0]}
+    if not documents[0].keys() >= {"agent_id", "status", "mode"} or not isinstance(doc["current_position"], int):
         raise Damaged(f"{directory / 'state.json'} does not say how the agent stands.")
     for name in NUMBERS:
         if not isinstance(doc[name], int | float | None):
             raise Damaged(f"{directory / 'state.json'} holds {doc[name]!r} as {name}.")
-    doc |= _besides(store, doc) | _unprotected(doc, now)
+    now = now or datetime.now(UTC)
+    doc |= _besides(store, doc, lives, now) | _unprotected(doc, now)
     return {**doc, **agent_status.words(doc, lives, _trouble(store, agent_id)), "orders": tables.get("orders", [])}
 
 
@@ -99,11 +110,11 @@ def _unprotected(doc: Doc, now: datetime | None) -> Doc:
     return {"unprotected_since": since, "unprotected_seconds": seconds}
 
 
-def _besides(store: Store, doc: Doc) -> Doc:
+def _besides(store: Store, doc: Doc, lives: bool, now: datetime) -> Doc:
     """What other files add; one of them that is damaged costs these lines and not the agent's own."""
     try:
         sides = {"reconciliation": _differs(store, doc["agent_id"]), **_cash(store, doc)} if doc["mode"] == "ibkr" else {}
-        return {**_times(store, doc), **sides}
+        return {**_times(store, doc, lives, now), **sides}
     except LivetradingError as error:
         return {"price_time": None, "next_check": None, "warnings": [*doc["warnings"], str(error)]}
 
@@ -124,26 +135,31 @@ def _differs(store: Store, agent_id: str) -> Doc | None:
     return next((doc for doc in docs if doc.get("agent_id") == agent_id and doc.get("text")), None)
 
 
-def _unreadable(agent_id: str, why: str) -> Doc:
-    """An agent whose files cannot be shown now; the scheduler rebuilds them from the journal."""
+def _unreadable(agent_id: str, why: str, lives: bool, heals: bool = True) -> Doc:
+    """An agent whose files cannot be shown now: no number of it is known, its position least of all.
+
+    A scheduler that ``lives`` rebuilds them from the journal, unless that is damaged, too.
+    """
     kind, symbol = agent_id.split("_")[:2]
     numbers = dict.fromkeys(
         ("entry_price", "stop_price", "current_price", "price_time", "portfolio_value", "cash", "total_pnl",
          "total_pnl_pct", "realized_pnl", "unrealized_pnl", "last_check", "next_check", "last_decision",
          "bar_session", "capital", "model_id", "source", "pace", "deployed_at", "max_position_pct",
-         "risk_per_trade", "dividends", "settled", "booked", "first_session")
+         "risk_per_trade", "dividends", "settled", "booked", "first_session", "current_position", "num_trades")
     )
+    cure = REBUILT if lives else REBUILT_LATER
+    warning = f"{why} The agent's position cannot be read, so no figure of it is shown. {cure if heals else AT_BROKER}"
     return {
         **numbers, "agent_id": agent_id, "agent_type": kind, "symbol": symbol, "mode": "unknown",
-        "status": "unreadable", "status_text": "unreadable", "no_bars_since": None, "status_reason": why,
-        "is_running": False, "current_position": 0, "num_trades": 0, "estimates": 0,
-        "warnings": [f"{why} The scheduler rebuilds it from the journal at its start."],
+        "status": UNREADABLE, "status_text": UNREADABLE_TEXT, "no_bars_since": None, "status_reason": why,
+        "is_running": False, "estimates": 0, "warnings": [warning],
         "orders": [], "entries_paused": False, "time_frame": "daily", "seq": 0,
     }
 
 
-def _times(store: Store, doc: Doc) -> Doc:
-    """When the shown price was made, and when the agent looks again."""
+def _times(store: Store, doc: Doc, lives: bool, now: datetime) -> Doc:
+    """When the shown price was made, and when the agent looks again: now, if a session is due and a
+    scheduler lives; nobody knows, if one is due and none does."""
     session = doc["bar_session"]
     priced = stamp(calendar().close_at(date.fromisoformat(session))) if session else None
     if doc["mode"] == "replay" or doc["status"] != "running":
@@ -151,7 +167,8 @@ def _times(store: Store, doc: Doc) -> Doc:
     delay = timedelta(minutes=settings.load(store.home).check_delay_minutes)
     settled = doc["settled"]
     following = calendar().next_session(date.fromisoformat(settled)) if settled else date.fromisoformat(doc["first_session"])
-    return {"price_time": priced, "next_check": stamp(calendar().close_at(following) + delay)}
+    due = calendar().close_at(following) + delay
+    return {"price_time": priced, "next_check": stamp(max(due, now)) if lives or due > now else None}
 
 
 def history(store: Store, agent_id: str) -> Doc:
@@ -166,7 +183,7 @@ def history(store: Store, agent_id: str) -> Doc:
     state = store.read_docs(directory / "state.json")
     tables["orders"] += state.get("orders", [])
     own = [doc["row"] for doc in tables["bars"]]
-    for doc in state.get("agent", []):
+    for doc in (doc for doc in state.get("agent", []) if "model_id" in doc):
         first = own[0][0] if own else doc["first_session"]
         own = [row for row in _model_bars(store.home, doc["model_id"]) if row[0] < first][-LEAD_IN:] + own
     return {**tables, "bars": own}

@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tinydb import where
+from tinydb import TinyDB, where
 
 from ..adapters import logs
 from ..adapters.stamps import parse_stamp, stamp
 from ..adapters.store import Store
-from ..core.errors import BadInput, NotFound
+from ..core.errors import BadInput, Damaged, NotFound
 from .progress import Progress
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,8 @@ KEPT = 100
 UPDATE_SECONDS = 0.5
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 RUNNING, DONE, FAILED, CANCELLED = "running", "done", "failed", "cancelled"
+_mine: dict[str, dict[str, Any]] = {}
+"""Jobs of this process as they were begun: back they go into a file that had to start empty."""
 
 
 def utc_now() -> datetime:
@@ -51,7 +53,8 @@ def start(
         "pid": os.getpid(), "pid_mark": _process_mark(os.getpid()),
         "started": stamp(now), "updated": stamp(now), "result": {},
     }
-    with store.transaction("jobs") as db:
+    _mine[job_id] = record
+    with _records(store, now) as db:
         table = db.table("jobs")
         table.upsert(record, where("id") == job_id)
         settled = [d.doc_id for d in _newest_first(table.all()) if d["state"] != RUNNING or not _alive(d)]
@@ -159,9 +162,27 @@ def _interruptible() -> Iterator[None]:
 
 
 def _change(store: Store, job_id: str, now: datetime, **values: Any) -> None:
+    with _records(store, now) as db:
+        table, still_running = db.table("jobs"), (where("id") == job_id) & (where("state") == RUNNING)
+        if job_id in _mine and not table.contains(where("id") == job_id):
+            table.insert(_mine[job_id])
+        table.update({**values, "updated": stamp(now)}, still_running)
+    if values.get("state", RUNNING) != RUNNING:
+        _mine.pop(job_id, None)
+
+
+@contextmanager
+def _records(store: Store, now: datetime) -> Iterator[TinyDB]:
+    """The file in a transaction. A damaged one is set aside first: whoever works does not wait for a scheduler."""
+    try:
+        store.read("jobs")
+    except Damaged as error:
+        aside = store.repair("jobs", now)
+        if aside is not None:
+            log.warning("%s It was set aside as %s; the list of jobs starts empty, those that run add themselves again.",
+                        error, aside.name)
     with store.transaction("jobs") as db:
-        still_running = (where("id") == job_id) & (where("state") == RUNNING)
-        db.table("jobs").update({**values, "updated": stamp(now)}, still_running)
+        yield db
 
 
 def _newest_first(records: Any) -> list[Any]:

@@ -79,6 +79,9 @@ def test_a_scheduler_that_was_killed_comes_back_and_the_dashboard_says_so(tmp_pa
         assert up_.alarm("scheduler") == "The scheduler ended by signal 9; it starts again in 2 s."
         awaited(lambda: up_.shown()["scheduler"]["pid"] not in (None, first), "its return")
         up_.scheduler()
+        over = up_.alarm("works again")
+        assert over.startswith("The scheduler ended by signal 9; it works again since 2") and over.endswith(" New York.")
+        assert [a["text"] for a in up_.shown()["alarms"]] == [over], "nothing stays in the present tense"
     assert "The scheduler ended by signal 9" in up_.said
 
 
@@ -162,6 +165,27 @@ def test_a_clock_that_jumps_ends_nobody(clock: list[float], sleeper: up.Child) -
         sleeper.keep()
     assert not sleeper.hung and lived(sleeper, clock, 5.0)
     assert not lived(sleeper, clock, 10.0), "one that stands still while it is watched hangs"
+
+
+def test_a_child_that_dies_again_and_again_ends_all_its_alarms_when_it_works(clock: list[float], sleeper: up.Child) -> None:
+    over: list[tuple[object, str, str]] = []
+    sleeper.recovered = lambda *told: over.append(told)
+    beats: list[int | None] = [None]
+    sleeper.heart = lambda pid: beats[0]
+    for _ in range(2):
+        clock[0] = max(clock[0], sleeper.due)
+        sleeper.keep()
+        assert sleeper.process is not None and over == []
+        sleeper.process.kill()
+        sleeper.process.wait()
+        sleeper.keep()
+    clock[0] = sleeper.due
+    sleeper.keep()
+    beats[0] = 1
+    sleeper.keep()
+    sleeper.keep()
+    assert [known for _, _, known in over] == sleeper.said  # type: ignore[attr-defined]
+    assert len(over) == 2 and all("it works again since" in text and "it starts" not in text for _, text, _ in over)
 
 
 def test_one_that_beats_again_in_time_is_left_alone(clock: list[float], sleeper: up.Child) -> None:

@@ -167,6 +167,18 @@ def test_enter_on_any_other_word_stops_nothing_and_says_so(page: Page, server: S
     assert stops(server) == before
 
 
+def test_a_stop_that_is_at_work_does_not_stand_beside_the_word_that_nothing_was_stopped(page: Page, server: Server) -> None:
+    dialog = stop_dialog(page, "STO")
+    page.keyboard.press("Enter")
+    dialog.get_by_text("Nothing was stopped").wait_for()
+    dialog.get_by_label("Type STOP to confirm").fill("STOP")
+    page.keyboard.press("Enter")
+    dialog.get_by_text("Halting, cancelling orders").wait_for()
+    assert dialog.get_by_text("Nothing was stopped").count() == 0
+    page.get_by_text("Emergency stop done").wait_for()
+    page.get_by_role("button", name="Dismiss").click()
+
+
 def test_two_clicks_and_enter_are_one_stop(page: Page, server: Server, stand: StandIn) -> None:
     before, asked = stops(server), stand.asked()["emergency_stop"]
     stop_dialog(page, "STOP").get_by_role("button", name="Stop everything").dblclick()

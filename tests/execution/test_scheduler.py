@@ -20,7 +20,7 @@ from livetrading.adapters.journal import read_lines
 from livetrading.adapters.locks import SchedulerLock
 from livetrading.adapters.store import Store
 from livetrading.core.errors import Unavailable
-from livetrading.execution import requests, scheduler, views
+from livetrading.execution import alarms, requests, scheduler, views
 from livetrading.execution.scheduler import Scheduler
 from tests.doubles.lives import AGENT, FIRST, Cycler, Known, at, deployed, real_model
 from tests.doubles.series import generated
@@ -167,6 +167,33 @@ def test_an_alarm_is_shown_once_and_not_at_every_pass(inside: Scheduler) -> None
         inside.alarm("", "another")
     shown = views.system(inside.desk.store, inside.clock())["alarms"]
     assert [a["text"] for a in shown] == ["the same", "another"]
+
+
+def test_sessions_that_were_slept_through_are_one_alarm_with_their_range(tmp_path: Path) -> None:
+    life = deployed(tmp_path, generated(1, FIRST + 60), Cycler())
+    scheduler = Scheduler(life.home, clock=lambda: at(life.sessions[FIRST + 50], "16:40"))
+    scheduler.desk.registry = Known(life.home, life.policy)
+    scheduler.desk.open()
+
+    def caught_up() -> bool:
+        scheduler._next_pass = 0.0
+        scheduler._pass()
+        return bool(scheduler.desk.dossier(AGENT).state.settled == life.sessions[FIRST + 50].isoformat())
+
+    awaited(caught_up, "the last session")
+    (alarm,) = [a["text"] for a in views.system(life.store, scheduler.clock())["alarms"] if "MISSED" in a["text"]]
+    first, last = life.sessions[FIRST].isoformat(), life.sessions[FIRST + 49].isoformat()
+    assert alarm.startswith(f"50 sessions from {first} to {last} MISSED: nothing decided it"), alarm
+
+
+def test_one_missed_session_is_told_by_its_day_and_each_agent_has_its_own() -> None:
+    missed = [
+        {"agent_id": "A", "session": "2024-06-03", "reason": "no bar"}, {"agent_id": "B", "session": "2024-06-03", "reason": "x"},
+        {"agent_id": "B", "session": "2024-06-04", "reason": "y"},
+    ]
+    assert alarms.of_missed(missed) == [
+        ("A", "2024-06-03 MISSED: no bar"), ("B", "2 sessions from 2024-06-03 to 2024-06-04 MISSED: at first x; at last y"),
+    ]
 
 
 def test_replays_without_pause_share_the_time(tmp_path: Path) -> None:

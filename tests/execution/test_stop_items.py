@@ -8,10 +8,13 @@ import pytest
 from livetrading.adapters.halt import HaltLatch
 from livetrading.adapters.store import Store
 from livetrading.core.errors import Unavailable
+from livetrading.core.events import OrderMoved
+from livetrading.core.orders import OrderState
 from livetrading.core.stopping import StopState, state_of
-from livetrading.execution import emergency, stop_record, views
+from livetrading.core.types import Leg
+from livetrading.execution import agent_status, emergency, replay, stop_record, views
 from livetrading.execution.scheduler import Scheduler
-from tests.doubles.lives import FIRST, Cycler, Known, Life, at, deployed, until
+from tests.doubles.lives import AGENT, FIRST, Cycler, Known, Life, at, deployed, until
 from tests.doubles.series import generated
 
 
@@ -80,6 +83,28 @@ def test_the_scheduler_keeps_the_picture_true_when_an_exit_fills(life: Life) -> 
     shown = views.system(life.store, at(life.sessions[t], "16:42"))["stop"]
     assert shown["flat"] and shown["state"] == "done" and shown["items"][0]["exit"] == "filled"
     assert not emergency.goes_on(scheduler.desk)
+
+
+def test_the_words_count_one_agent_as_one_and_call_history_what_it_is(life: Life, tmp_path: Path) -> None:
+    t = until(lambda: not life.state.flat, life, FIRST)
+    assert life.ask("emergency_stop", at(life.sessions[t - 1], "20:00"))["message"] == "Stopped; not everything is flat yet: 1 agent."
+    over = deployed(tmp_path / "over", generated(1, FIRST + 3), Cycler(99), mode="replay", model_rows=FIRST + 3)
+    while replay.advance(over.desk.trader(AGENT)):
+        pass
+    held = over.state.book.shares
+    told = over.ask("emergency_stop", at(over.sessions[-1], "20:00"))
+    (item,) = told["result"]["items"]
+    assert held and (item["status"], item["shares"], item["flat"]) == ("finished replay", held, True)
+    assert told["message"] == "Everything is flat: 1 agent. Shares of a finished replay are history and are not sold."
+
+
+def test_a_simulated_agents_order_is_not_to_be_looked_at_in_tws(life: Life) -> None:
+    t = until(lambda: bool(life.state.open_orders(Leg.EXIT)), life, FIRST)
+    (stop_,) = life.state.open_orders(Leg.STOP)
+    life.dossier.commit([OrderMoved(stop_.key, OrderState.PENDING_CANCEL, "test")], at(life.sessions[t - 1], "20:00"))
+    (said,) = life.desk.executor(AGENT).protect(at(life.sessions[t - 1], "20:01"))
+    assert "has not confirmed the cancel" in said and "TWS" not in said
+    assert agent_status.where_to_look("ibkr") == "look at it in TWS"
 
 
 @pytest.mark.parametrize("text", ["{", '{"stop": {"1": {"at": 5}}}', '{"stop": {}}'])

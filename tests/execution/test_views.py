@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from livetrading.adapters.halt import HaltLatch
+from livetrading.adapters.locks import SchedulerLock
+from livetrading.adapters.stamps import stamp
 from livetrading.core.errors import NotFound
 from livetrading.execution import views
 from tests.doubles.lives import AGENT, FIRST, Cycler, Life, at, deployed, until
@@ -24,8 +26,8 @@ def life(tmp_path: Path) -> Life:
 
 def test_an_agents_status_has_every_promised_key(life: Life) -> None:
     assert set(STATUS) <= views.agents(life.store)[0].keys()
-    until(lambda: not life.state.flat, life, FIRST)
-    shown = views.agent(life.store, AGENT)
+    t = until(lambda: not life.state.flat, life, FIRST)
+    shown = views.agent(life.store, AGENT, at(life.sessions[t - 1], "20:00"))
     assert set(STATUS) <= shown.keys()
     assert shown["current_position"] == life.state.book.shares and shown["stop_price"] < shown["entry_price"]
     assert shown["next_check"] > shown["price_time"]
@@ -34,6 +36,19 @@ def test_an_agents_status_has_every_promised_key(life: Life) -> None:
 def test_an_agent_that_is_not_there_is_not_found(life: Life) -> None:
     with pytest.raises(NotFound, match="agents"):
         views.agent(life.store, "PPO_TEST_009")
+
+
+def test_the_next_check_never_lies_in_the_past(life: Life) -> None:
+    """Due and not done: nobody knows when without a scheduler, and at once with one."""
+    life.day(FIRST)
+    evening, later = at(life.sessions[FIRST], "20:00"), at(life.sessions[FIRST + 3], "20:00")
+    due = stamp(at(life.sessions[FIRST + 1], "16:30"))
+    assert views.agent(life.store, AGENT, evening)["next_check"] == due
+    assert views.agent(life.store, AGENT, later)["next_check"] is None
+    with SchedulerLock(life.home).acquire("scheduler") as lock:
+        lock.beat()
+        assert views.agent(life.store, AGENT, evening)["next_check"] == due
+        assert views.agent(life.store, AGENT, later)["next_check"] == stamp(later)
 
 
 def test_a_removed_agent_is_shown_no_more(life: Life) -> None:

@@ -219,3 +219,23 @@ def test_durations_are_short_and_readable(seconds, text):
 
 def test_an_unknown_rate_is_left_out():
     assert line(Progress("Testing", 0.95, 10, 10)).endswith("10/10 steps")
+
+
+def test_a_damaged_list_of_jobs_is_set_aside_and_the_job_that_runs_is_in_the_new_one(store, caplog):
+    settled, job_id = begin(store), begin(store, 1)
+    jobs.finish(store, settled, {}, now=NOW)
+    store.path("jobs").write_text("garbage")
+    jobs.update(store, job_id, HALF, now=NOW)
+    assert [(job["id"], job["state"], job["share"]) for job in jobs.jobs(store)] == [(job_id, "running", 0.5)]
+    (aside,) = [p for p in store.home.root.glob("jobs.json.damaged-*") if p.suffix != ".lock"]
+    assert aside.read_text() == "garbage" and aside.name in caplog.text
+    store.path("jobs").unlink()
+    jobs.finish(store, job_id, {"model_id": "M"}, now=NOW)
+    assert jobs.job(store, job_id)["result"] == {"model_id": "M"}
+    jobs.fail(store, job_id, "later", now=NOW)
+    assert jobs.job(store, job_id)["state"] == "done"
+
+
+def test_a_damaged_list_of_jobs_keeps_none_from_being_begun(store):
+    store.path("jobs").write_text("[]")
+    assert [job["id"] for job in (begin(store) and jobs.jobs(store))] == [jobs.jobs(store)[0]["id"]]

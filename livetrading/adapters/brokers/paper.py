@@ -244,7 +244,7 @@ def _load(store: Store, path: Path) -> _Ledger:
         return _Ledger(account["position"], account["session"], account["next_id"], orders, executions)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise Damaged(
-            f"{path} does not hold a simulated account ({error}); start the scheduler, which rebuilds it."
+            f"{path} does not hold a simulated account ({error}); start the scheduler if none runs: it rebuilds the file from the journal."
         ) from None
 
 

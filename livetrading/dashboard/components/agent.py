@@ -7,7 +7,7 @@ import streamlit as st
 
 from livetrading.adapters import logs
 from livetrading.core.errors import NotFound
-from livetrading.dashboard import markup, reading, sitemap
+from livetrading.dashboard import kinds, markup, reading, sitemap
 
 from . import agent_chart, agent_facts, confirm, dialogs, frame, reconciliation, refresh
 from .guard import guarded, shown
@@ -81,12 +81,13 @@ def _buttons(agent: Doc, detail: bool, alone: bool) -> None:
     agent_id = agent["agent_id"]
     over = agent["status"] == "finished"
     with st.container(horizontal=True):
-        if agent["is_running"]:
+        unread = kinds.unread(agent)  # it may run, it may hold shares: what makes it safe can be asked for
+        if agent["is_running"] or unread:
             if st.button("Pause", key=f"pause_{agent_id}"):
                 dialogs.ask("pause", agent_id=agent_id)
         elif not over and st.button("Start", key=f"start_{agent_id}"):
             confirm.start(agent_id)
-        if st.button("Close Position", key=f"close_{agent_id}", disabled=over or not agent["current_position"]):
+        if st.button("Close Position", key=f"close_{agent_id}", disabled=over or agent["current_position"] == 0):
             dialogs.ask("close", agent_id=agent_id)
         if st.button("Remove", key=f"remove_{agent_id}"):
             dialogs.ask("remove", agent_id=agent_id)

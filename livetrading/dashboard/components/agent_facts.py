@@ -2,14 +2,17 @@
 
 from typing import Any
 
-from livetrading.dashboard import kinds, markup
+from livetrading.dashboard import kinds, markup, reading
 from livetrading.dashboard.format import (
-    DASH, count, day_and_time, duration, masked, money, new_york, percent, plural, price, signed_money, signed_percent, tone,
+    DASH, count, day_and_time, duration, masked, moment, money, new_york, percent, plural, price, signed_money, signed_percent, tone,
 )
 from livetrading.dashboard.markup import Fact
+from livetrading.execution import agent_status
 
 Doc = dict[str, Any]
 ON_A_CARD = 9
+FLAT, UNREAD = ("Flat", "no position"), ("Cannot be read", "it may hold shares", "lt-down", "lt-down")
+UNKNOWN = ("Portfolio value", "Price", "Unrealised P&L", "Protective stop", "Trades")
 
 
 def heading(agent: Doc) -> str:
@@ -25,13 +28,15 @@ def heading(agent: Doc) -> str:
 
 def facts(agent: Doc, history: Doc) -> list[Fact]:
     """The first nine fit on a card."""
+    if kinds.unread(agent):
+        return [Fact("Position", *UNREAD), *(Fact(name, DASH) for name in UNKNOWN)]
     held = agent["current_position"]
     gain = agent["unrealized_pnl"] if held else None
     entry = f"entry {price(agent['entry_price'])}{' (provisional)' if provisional(history) else ''}"
     sure = " (estimate)" if agent.get("estimates") else ""
     return [
         Fact("Portfolio value", money(agent["portfolio_value"]), f"cash {money(agent['cash'])}{sure}"),
-        Fact("Position", plural(int(held), "share") if held else "Flat", entry if held else "no position"),
+        Fact("Position", *((plural(int(held), "share"), entry) if held else FLAT)),
         Fact(
             "Price", price(agent["current_price"]),
             day_and_time(agent["price_time"]) if agent["price_time"] else "no price yet",
@@ -80,7 +85,7 @@ def provisional(history: Doc) -> bool:
 
 
 def holding(agent: Doc) -> str:
-    """``53 AAPL bought at $187.20 (unrealised P&L +$12.00, +0.12%)``, or nothing when flat."""
+    """``53 AAPL bought at $187.20 (unrealised P&L +$12.00, +0.12%)``, or nothing when flat or not known."""
     if not agent["current_position"]:
         return ""
     gain = agent["unrealized_pnl"]
@@ -92,6 +97,10 @@ def holding(agent: Doc) -> str:
 
 
 def _next_check(agent: Doc) -> tuple[str, str]:
+    if agent["is_running"] and agent.get("status_text") == agent_status.WAITING and (agent["mode"] == "replay" or not agent["next_check"]):
+        return "Waiting", "for the scheduler"
+    if agent["is_running"] and agent["next_check"] and moment(agent["next_check"]) <= reading.now():
+        return "Now", "a session is due: tried again until it is decided"
     if agent["mode"] == "replay" and agent["is_running"]:
         pace = agent["pace"] or 0
         return (f"every {pace:g} s" if pace else "without pause"), "virtual clock"

@@ -21,7 +21,7 @@ ROWS, TALL = 16, 640
 FILTERS: dict[str, Callable[[Doc], bool]] = {
     "All": lambda a: True,
     "Running": lambda a: a["is_running"],
-    "In position": lambda a: bool(a["current_position"]),
+    "In position": lambda a: bool(a["current_position"]) or kinds.unread(a),
     "Losing": lambda a: (a["total_pnl"] or 0) < 0,
     "Not running": lambda a: not a["is_running"],
 }
@@ -63,10 +63,10 @@ def _table(choice: str, text: str) -> None:
 
 
 def frame_of(agents: list[Doc]) -> pd.DataFrame:
-    """One row an agent; flat is zero shares and an empty entry."""
+    """One row an agent; flat is zero shares and an empty entry, no shares is a position that cannot be read."""
     return pd.DataFrame([
         {
-            "Agent": a["agent_id"], "Status": a.get("status_text") or a["status"], "Shares": a["current_position"] or 0,
+            "Agent": a["agent_id"], "Status": a.get("status_text") or a["status"], "Shares": a["current_position"],
             "Entry": a["entry_price"] if a["current_position"] else None, "Price": a["current_price"],
             "P&L": a["total_pnl"], "P&L %": a["total_pnl_pct"], "Value": a["portfolio_value"],
             "Trades": a["num_trades"], "Money": kinds.kind_of(a),

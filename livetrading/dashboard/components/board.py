@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from livetrading.dashboard import kinds, markup, reading
-from livetrading.dashboard.format import count, money, plural, signed_money, signed_percent, tone
+from livetrading.dashboard.format import DASH, count, money, plural, signed_money, signed_percent, tone
 from livetrading.dashboard.markup import Fact
 
 from . import agent as agents_panel
@@ -86,20 +86,23 @@ def totals(agents: list[Doc], scheduler_lives: bool) -> list[Fact]:
     value, capital = _sum(agents, "portfolio_value"), _sum(agents, "capital")
     gain, unrealised = _sum(agents, "total_pnl"), _sum(agents, "unrealized_pnl")
     share = signed_percent(100 * gain / capital) if capital and gain is not None else ""
-    held = sum(1 for a in agents if a["current_position"])
+    held, unknown = sum(1 for a in agents if a["current_position"]), kinds.unread_words(agents)
+    known = [a for a in agents if not kinds.unread(a)]
     running = sum(1 for a in agents if a["is_running"] and not a.get("no_bars_since"))
     unread = sum(1 for a in agents if a["portfolio_value"] is None)
-    without = f", without {plural(unread, 'unreadable agent')}" if unread else ""
+    without = f", without {plural(unread, 'agent')} that cannot be read" if unread else ""
+    besides = f", {unknown}" if unknown else ""
     return [
         Fact("Portfolio", money(value), f"capital {money(capital)}{without}"),
         Fact("Total P&L", signed_money(gain), share, tone(gain), tone(gain)),
         Fact("Unrealised P&L", signed_money(unrealised), "", tone(unrealised)),
-        Fact("Open positions", count(held), f"of {plural(len(agents), 'agent')}"),
+        Fact("Open positions", count(held if known else None), f"of {plural(len(agents), 'agent')}{besides}",
+             sub_tone="lt-down" if unknown else ""),
         Fact(
-            "Agents running" if scheduler_lives else "Waiting for the scheduler", f"{running:,} / {len(agents):,}",
+            "Agents running" if scheduler_lives else "Waiting for the scheduler", f"{running:,} / {len(agents):,}" if known else DASH, unknown,
             tone="" if scheduler_lives else "lt-warn",
         ),
-        Fact("Closed trades", count(sum(a["num_trades"] for a in agents))),
+        Fact("Closed trades", count(sum(a["num_trades"] for a in known) if known else None)),
     ]
 
 

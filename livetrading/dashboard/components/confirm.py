@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from livetrading.core.errors import LivetradingError
-from livetrading.dashboard import commands, control, reading
+from livetrading.dashboard import commands, control, kinds, reading
 from livetrading.dashboard.format import markdown, new_york, plural, signed_money
 from livetrading.execution import bar_check
 
@@ -15,6 +15,7 @@ from .agent_facts import holding
 from .guard import guarded
 
 BY = "dashboard"
+UNREAD = "Its position cannot be read at the moment."
 WHEN = {"replay": "at its next bar", "ibkr": "at once while the market trades, else at the next open"}
 Asked = dict[str, Any]
 
@@ -25,7 +26,11 @@ def pause(asked: Asked) -> None:
         held = markdown(holding(agent))
         st.markdown(
             f"**{agent['agent_id']}** will make no further decision until you start it again. "
-            + (f"It keeps {held}, and the protective stop stays in force." if held else "It holds no position.")
+            + (
+                UNREAD + " If it holds shares it keeps them, and their protective stop stays in force."
+                if kinds.unread(agent) else
+                f"It keeps {held}, and the protective stop stays in force." if held else "It holds no position."
+            )
         )
         _buttons(asked, "pause", "Pause agent", danger=False)
 
@@ -34,6 +39,13 @@ def close_position(asked: Asked) -> None:
     with guarded():
         agent = reading.agent(asked["agent_id"])
         held = markdown(holding(agent))
+        if kinds.unread(agent):
+            st.warning(
+                f"{UNREAD} Whatever **{agent['agent_id']}** holds by its journal is sold at market, and its protective "
+                "stop cancelled; if it holds nothing, nothing is sold and the answer says so."
+            )
+            _buttons(asked, "close", "Close position", danger=True)
+            return
         if not held:
             st.info(f"**{agent['agent_id']}** holds no position: there is nothing to close.")
             return
@@ -63,9 +75,14 @@ def remove(asked: Asked) -> None:
                 f"It still holds {held}. {markdown(agent['source'])} has had no bar of {agent['symbol']} after {until}, so the"
                 " shares cannot be sold. They are simulated; the journal records them at that day's close."
             )
+        if kinds.unread(agent):
+            st.warning(f"{UNREAD} If it holds shares by its journal, removing is refused: close the position first.")
+            told = "Its figures cannot be read"
+        else:
+            trades = plural(agent["num_trades"] or 0, "trade")
+            told = f"Total P&L {markdown(signed_money(agent['total_pnl']))} after {trades}"
         st.markdown(
-            f"Takes **{agent['agent_id']}** off this page for good. Total P&L "
-            f"{markdown(signed_money(agent['total_pnl']))} after {plural(agent['num_trades'], 'trade')}. "
+            f"Takes **{agent['agent_id']}** off this page for good. {told}. "
             "Its journal stays in the home; it cannot be started again."
         )
         _buttons(asked, "remove", "Remove agent", danger=True)
@@ -136,15 +153,15 @@ def _buttons(asked: Asked, kind: str, label: str, danger: bool) -> None:
 
 
 def _act(asked: Asked, kind: str, label: str) -> None:
-    home, request_id = reading.home(), asked["request_id"]
+    home, request_id, said = reading.home(), asked["request_id"], st.empty()
+    said.info("Waiting for the answer …")  # in the place of what an earlier try was answered
     try:
-        with st.spinner("Waiting for the answer …"):
-            if kind == "rearm":
-                message = control.rearm(home, BY, request_id)
-            else:
-                args = {"difference": asked["difference"]} if "difference" in asked else None
-                message = control.request(home, kind, asked["agent_id"], BY, request_id, args)["message"]
+        if kind == "rearm":
+            message = control.rearm(home, BY, request_id)
+        else:
+            args = {"difference": asked["difference"]} if "difference" in asked else None
+            message = control.request(home, kind, asked["agent_id"], BY, request_id, args)["message"]
     except LivetradingError as error:
-        st.error(str(error))
+        said.error(markdown(str(error)))
         return
     dialogs.finish(message or f"{label}: done.")

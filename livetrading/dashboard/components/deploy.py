@@ -100,10 +100,10 @@ def _allowed(test: dict[str, Any], key: str, options: dict[str, Any]) -> bool:
 
 def deploy(card: ModelCard, options: dict[str, Any], key: str) -> None:
     """One agent for one showing of the form, then Live Trading on that agent."""
-    request = f"{key}_request"
+    request, said = f"{key}_request", st.empty()
+    said.info("Testing the model under these terms and creating the agent …")  # in the place of an earlier try's error
     try:
-        with st.spinner("Testing the model under these terms and creating the agent …"):
-            answer = control.deploy(reading.home(), card.model_id, options, "dashboard", st.session_state[request])
+        answer = control.deploy(reading.home(), card.model_id, options, "dashboard", st.session_state[request])
     except control.OldBars as error:
         st.session_state[request] = commands.new_id()
         deploy_bars.note_old(key, options["source"], str(error))
@@ -111,7 +111,7 @@ def deploy(card: ModelCard, options: dict[str, Any], key: str) -> None:
     except LivetradingError as error:
         # What failed may be mended and tried again: that is another request.
         st.session_state[request] = commands.new_id()
-        st.error(str(error))
+        said.error(markdown(str(error)))
         return
     del st.session_state[request]
     st.session_state["notice"] = control.deployed(answer)

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from livetrading.adapters import logs
-from livetrading.core.stopping import StopState, cancelled
+from livetrading.core.stopping import WAITS, Outcome, StopState, cancelled
 from livetrading.dashboard import control, kinds, markup, reading
 from livetrading.dashboard.format import DASH, count, markdown, masked, plural, price, signed_money, tone
 
@@ -19,6 +19,8 @@ RESULT = "emergency_result"
 """The answer to this session's stop; at first only that it was begun."""
 DISMISSED = "emergency_dismissed"
 WORD = "STOP"
+OUTCOMES = {str(Outcome.OVER): "finished replay, not sold"}
+"""Where the code's word alone says too little."""
 
 
 def body(asked: Doc) -> None:
@@ -28,12 +30,14 @@ def body(asked: Doc) -> None:
         typed = st.text_input("Type STOP to confirm", key="emergency_word", autocomplete="off")
         confirmed = st.form_submit_button("Stop everything", key="danger_stop", width="stretch")
     cancelled_ = st.button("Cancel", key="emergency_cancel", width="stretch")
+    said = st.empty()
     if confirmed:
         if typed.strip().upper() != WORD:
-            st.warning("Nothing was stopped: type STOP in the field above, then press the button.")
+            said.warning("Nothing was stopped: type STOP in the field above, then press the button.")
         else:
-            with st.spinner("Halting, cancelling orders, closing positions …"):
-                _stop(asked["request_id"])
+            # In the warning's own place: whatever a try before has left there would stand beside the stop.
+            said.info("Halting, cancelling orders, closing positions …")
+            _stop(asked["request_id"])
             dialogs.finish()
     elif cancelled_:
         dialogs.finish()
@@ -49,9 +53,14 @@ def announcement(agents: list[Doc] | None) -> str:
     running = sum(1 for a in agents if a["is_running"])
     held = [a for a in agents if a["current_position"] and a["status"] != "finished"]
     profit = markdown(f" ({_profits(held)})") if held else ""
+    unread = sum(1 for a in agents if kinds.unread(a))
+    unknown = (
+        f" **{plural(unread, 'agent')}** cannot be read: stopped, too, and whatever {'it holds' if unread == 1 else 'they hold'} by"
+        " the journal is closed; the result says what that was." if unread else ""
+    )
     return (
         f"Halts all trading, pauses **{plural(running, 'running agent')}**, cancels all open orders and closes "
-        f"**{plural(len(held), 'position')}** at market{profit}."
+        f"**{plural(len(held), 'position')}** at market{profit}.{unknown}"
     )
 
 
@@ -83,7 +92,7 @@ def _stop(command_id: str) -> None:
 
 
 def render_result(every: int) -> None:
-    """How far the stop is, until it is dismissed; a stop that somebody else asked for too, unless it is done."""
+    """How far the stop is, and what it did, until it is dismissed or trading is re-armed; whoever asked for it."""
     refresh.every(every, _result)
 
 
@@ -102,6 +111,16 @@ def _result() -> None:
             st.rerun()
 
 
+def dismissed(system: Doc) -> bool:
+    """Whether there is an outcome of the stop that is set, and this session has put it away."""
+    known = system["stop"] if system["halt"] else None
+    return known is not None and RESULT not in st.session_state and st.session_state.get(DISMISSED) == known["at"]
+
+
+def show_again() -> None:
+    st.session_state.pop(DISMISSED, None)
+
+
 def _latest() -> Doc | None:
     """What is on record of the stop that is set, else this session's answer. An error stays an error."""
     mine = st.session_state.get(RESULT)
@@ -114,7 +133,7 @@ def _latest() -> Doc | None:
     if mine is not None:
         same = known is not None and mine.get("at") in (None, known["at"])
         return known if same else mine
-    if known is None or known["flat"] or st.session_state.get(DISMISSED) == known["at"]:
+    if known is None or st.session_state.get(DISMISSED) == known["at"]:
         return None
     return known
 
@@ -126,33 +145,43 @@ def _headline(result: Doc) -> None:
             "Run `python -m livetrading emergency-stop` in a terminal and look at your broker's own screen."
         )
     elif result["state"] == StopState.DONE:
-        st.success("Emergency stop done. **Flat**: no position and no open order of ours is left.")
+        st.success(f"Emergency stop done. **Flat**: no position and no open order of ours is left.{_frozen(result)}")
     elif result["state"] == StopState.WAITING:
-        # Not an item yet: not even the scheduler has answered.
-        whom = "Interactive Brokers" if result.get("items") else "the answer"
+        # No item waits: not even the scheduler has answered.
+        waits = any(item.get("status") in WAITS for item in result.get("items") or [])
+        whom = "Interactive Brokers" if waits else "the answer"
         who = "the scheduler" if reading.system()["scheduler"]["alive"] else "the stop's own process"
         st.warning(f"Trading is halted. **Waiting for {whom}**: {who} goes on with it.")
     elif result["state"] == StopState.FAILED:
         st.error("Trading is halted. **Not everything is closed**: the table says what a person must do.")
     else:
-        st.warning("Emergency stop done. **Exit queued**: trading is halted; what is not closed yet is named below.")
+        st.warning(
+            "Trading is halted. **Exits are queued**: they fill when the market trades; what is not closed yet is named below."
+        )
 
 
-HEAD = ("Agent", "Symbol", "Shares held", "Cancelled", "Sold", "Price", "Realised P&L", "Exit", "Outcome")
+def _frozen(result: Doc) -> str:
+    over = any(item.get("status") == Outcome.OVER and item.get("shares") for item in result.get("items") or [])
+    return " Shares of a finished replay are history and are not sold." if over else ""
+
+
+HEAD = ("Agent", "Outcome", "Symbol", "Shares held", "Cancelled", "Sold", "Price", "Realised P&L", "Exit")
 
 
 def _items(items: list[Doc]) -> str:
     """One line an agent: what the stop found, what it has done so far, and how the agent stands."""
     failed = any(item.get("error") for item in items)
-    return markup.table([*HEAD, *(["Error"] if failed else [])], [_line(item, failed) for item in items])
+    return markup.table([*HEAD, *(["Error"] if failed else [])], [_line(item, failed) for item in items], stacks=True)
 
 
 def _line(item: Doc, failed: bool) -> list[tuple[str, str] | str]:
-    outcome = (str(item.get("status") or DASH), "lt-up" if item.get("flat") else "lt-warn")
+    status = item.get("status")
+    tone_ = "lt-muted" if status == Outcome.OVER else "lt-up" if item.get("flat") else "lt-down" if status == Outcome.FAILED else "lt-warn"
+    outcome = (OUTCOMES.get(str(status), str(status or DASH)), tone_)
     error = [(str(item.get("error") or ""), "wide lt-down")] if failed else []
     gain = item.get("pnl")
     return [
-        str(item.get("agent_id") or f"account {masked(item.get('account'))}"), str(item.get("symbol") or DASH),
+        str(item.get("agent_id") or f"account {masked(item.get('account'))}"), outcome, str(item.get("symbol") or DASH),
         count(item.get("shares")), cancelled(item) or DASH, count(item.get("sold")), price(item.get("price")),
-        (signed_money(gain), tone(gain)), str(item.get("exit") or DASH), outcome, *error,
+        (signed_money(gain), tone(gain)), str(item.get("exit") or DASH), *error,
     ]

@@ -68,7 +68,7 @@ def _state() -> None:
     """What needs a person: the halt, a missing scheduler, alarms."""
     system = reading.system()
     if system["halt"]:
-        _halt_banner(system["halt"])
+        _halt_banner(system["halt"], emergency.dismissed(system))
     state = Liveness(system["scheduler"]["liveness"])
     if state == Liveness.HUNG:
         st.error(f"{control.hung(heartbeat.look(reading.home()))} Until then nothing is checked or sent.")
@@ -82,13 +82,16 @@ def _state() -> None:
             st.html(markup.table(("New York", "Agent", "Alarm"), rows))
 
 
-def _halt_banner(halt: dict[str, Any]) -> None:
+def _halt_banner(halt: dict[str, Any], put_away: bool) -> None:
     with st.container(key="halt_banner", horizontal=True, vertical_alignment="center"):
         since = f" since {new_york(halt['at'])}" if halt.get("at") else ""
         st.html(
             f'<div class="lt-halt" role="alert"><b>TRADING IS HALTED</b>{markup.escape(since)}, '
             f'by {markup.escape(str(halt["by"]))}: {markup.escape(str(halt["reason"]))}</div>'
         )
+        if put_away and st.button("What the stop did", key="emergency_again", width="content"):
+            emergency.show_again()
+            st.rerun()
         if st.button("Re-arm …", key="rearm_open", width="content"):
             dialogs.ask("rearm")
 

@@ -1,0 +1,119 @@
+"""Files that another hand changed while somebody works: images of the journal are made again, shared files set aside."""
+
+import logging
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from livetrading.core.events import Noted
+from livetrading.execution import healing, views
+from livetrading.execution.desk import Desk
+from livetrading.execution.dossier import Dossier
+from tests.doubles.lives import AGENT, FIRST, Cycler, Life, at, deployed, real_model
+from tests.doubles.processes import awaited
+from tests.doubles.series import generated
+
+from .test_scheduler import Process
+
+SPOILT = {"noise": b"\x00\xffnoise" * 30, "not tables": b"[]", "another position": b'{"agent":{"1":{"current_position":0}}}'}
+
+
+@pytest.fixture
+def life(tmp_path: Path) -> Life:
+    """Twelve sessions lived: two months of history."""
+    life = deployed(tmp_path, generated(1, FIRST + 30), Cycler())
+    for t in range(FIRST, FIRST + 12):
+        life.day(t)
+    return life
+
+
+def said(desk: Desk) -> str:
+    return " ".join(text for _, text in desk.news())
+
+
+@pytest.mark.parametrize("name", ["state.json", "history-2012-01.json", "history-2012-02.json"])
+@pytest.mark.parametrize("how", [*SPOILT, "gone", "edited"])
+def test_an_image_that_was_changed_is_the_journals_again_within_a_pass(
+    life: Life, name: str, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = life.home.agent(AGENT) / name
+    before = path.read_bytes()
+    if how == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(SPOILT.get(how, before.replace(b"2012", b"2013")))
+    with caplog.at_level(logging.WARNING):
+        healing.agents(life.desk)
+    assert path.read_bytes() == before and life.dossier.whole
+    assert f"{name} was changed from outside and rebuilt from the journal" in caplog.text and name in said(life.desk)
+    healing.agents(life.desk)
+    assert said(life.desk) == "", "what is right again is told once"
+    life.dossier.commit([Noted("more")], at(life.sessions[FIRST + 12], "07:00"))
+    assert Dossier(life.home, AGENT).state == life.state
+
+
+def test_what_the_holder_writes_itself_is_not_taken_for_another_hand(life: Life) -> None:
+    for t in range(FIRST + 12, FIRST + 16):
+        life.day(t)
+        healing.agents(life.desk)
+    life.restart()
+    healing.agents(life.desk)
+    assert said(life.desk) == ""
+
+
+def test_an_image_that_could_not_be_written_follows_without_another_commit(life: Life) -> None:
+    state = life.home.agent(AGENT) / "state.json"
+    state.unlink()
+    state.mkdir()  # nothing can be put in the place of a directory
+    life.dossier.commit([Noted("more")], at(life.sessions[FIRST + 12], "07:00"))
+    healing.agents(life.desk)
+    state.rmdir()
+    assert said(life.desk) == ""
+    healing.agents(life.desk)
+    healed = state.read_bytes()
+    life.restart()
+    assert healed == state.read_bytes()
+
+
+def test_a_journal_that_was_changed_with_its_image_stops_the_agent_and_its_position_is_not_known(life: Life) -> None:
+    folder = life.home.agent(AGENT)
+    content = bytearray((folder / "journal.jsonl").read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / "journal.jsonl").write_bytes(content)
+    (folder / "history-2012-02.json").write_text("{")
+    (folder / "state.json").write_text("{")
+    healing.agents(life.desk)
+    assert "journal.jsonl line" in life.desk.damaged[AGENT]
+    shown = views.agent(life.store, AGENT)
+    assert (shown["status"], shown["current_position"]) == ("unreadable", None)
+    assert "journal.jsonl line" in shown["warnings"][0] and "rebuilds" not in shown["warnings"][0]
+
+
+def test_the_scheduler_heals_state_and_jobs_while_it_runs_and_says_what_it_did(tmp_path: Path) -> None:
+    home, model_id = real_model(tmp_path, generated(1, FIRST + 40))
+    process = Process(home).ready()
+    try:
+        assert process.ask("create", model_id=model_id, mode="replay", job_id="tested", pace=3600.0)["status"] == "done"
+        awaited(lambda: views.agent(process.store, AGENT)["settled"], "a decision")
+        state, jobs = home.agent(AGENT) / "state.json", process.store.path("jobs")
+        before = state.read_bytes()
+        state.write_text("garbage")
+        jobs.write_text("garbage")
+        awaited(lambda: state.read_bytes() == before, "the state")
+        awaited(lambda: process.store.read("jobs") == {} if not jobs.exists() else False, "the jobs")
+
+        def alarms() -> list[str]:
+            return [alarm["text"] for alarm in views.system(process.store, datetime.now(UTC))["alarms"]]
+
+        awaited(lambda: len(alarms()) >= 2, "two alarms")
+        told = alarms()
+        assert any("state.json was changed from outside and rebuilt from the journal" in text for text in told)
+        (moved,) = [text for text in told if "jobs.json" in text]
+        aside = next(path for path in home.root.glob("jobs.json.damaged-*") if not path.name.endswith(".lock"))
+        assert aside.read_text() == "garbage" and aside.name in moved and "models and agents are elsewhere" in moved
+        log = (home.root / "logs" / "livetrading.log").read_text()
+        assert "rebuilt from the journal" in log and aside.name in log
+    finally:
+        process.end(signal.SIGTERM)
