@@ -121,7 +121,7 @@ def test_a_body_without_end_is_cut_off(server: Server) -> None:
         ({"agent_type": "SAC"}, 400, "SAC"), ({"symbol": "AAPL"}, 400, "AAPL"),
         ({"initial_capital": -1}, 400, "capital"),
         ({"mode": "ibkr", "late_entry": "never"}, 400, "late_entry"), ({"mode": "ibkr", "confirm": 5}, 400, "confirm"),
-        ({"max_position_pct": 1.5}, 400, "(0, 1]"), ({"colour": "red"}, 400, "colour"),
+        ({"max_position_pct": 1.5}, 400, "at most 1"), ({"colour": "red"}, 400, "colour"),
     ],
 )
 def test_a_deployment_that_cannot_be_is_refused_before_anything_starts(

@@ -55,7 +55,7 @@ def test_text_of_others_cannot_become_markup() -> None:
     evil = "<img src=x onerror=alert(1)>"
     built = [
         markup.notes([evil]), markup.tag(evil), markup.pill(evil), markup.empty(evil), markup.title(evil, evil),
-        markup.table([evil], [[evil, (evil, "wide")]]), markup.facts([markup.Fact(evil, evil, evil)]),
+        markup.table([evil, evil], [[evil, (evil, "wide")]]), markup.facts([markup.Fact(evil, evil, evil)]),
     ]
     assert not any("<img" in text.lower() for text in built)
 
