@@ -45,8 +45,11 @@ _START = b"API\0"
 class Recorder:
     """One file for all connections of a process. Opened by the first of them, or by ``open``."""
 
-    def __init__(self, path: Path, *, values: bool = False, limit: int = LIMIT_BYTES, source: str = "TWS or Gateway") -> None:
-        self.path, self._limit, self._source = path, limit, source
+    def __init__(
+        self, path: Path, *, values: bool = False, limit: int = LIMIT_BYTES, room: int = LIMIT_BYTES, source: str = "TWS or Gateway",
+    ) -> None:
+        """``limit``: bytes of the file; ``room``: bytes that may wait for the disk."""
+        self.path, self._limit, self._room, self._source = path, limit, room, source
         self.frames, self.connections, self.trouble = 0, 0, ""
         """Messages written, connections seen, and why it ended before its end, if it did."""
         self._values, self._scrub = values, Scrubber(values)
@@ -88,7 +91,7 @@ class Recorder:
         if self.trouble or self._over:
             return
         self._waiting += len(data)
-        if self._waiting > self._limit:
+        if self._waiting > self._room:
             self._stop("the disk is too slow for it")
         else:
             self._queue.put((time.monotonic() - self._begin, number, direction, data))

@@ -171,7 +171,7 @@ def test_a_disk_that_hangs_holds_nobody_up(tws: TwsDouble, path: Path, monkeypat
 
     monkeypatch.setattr(ibkr_recorder.os, "write", hanging)
     monkeypatch.setattr(ibkr_recorder, "CLOSE_SECONDS", 0.1)
-    recorder = Recorder(path, limit=3_000)
+    recorder = Recorder(path, room=3_000)
     works(tws, recorder)
     assert "too slow" in recorder.trouble
     hang.set()
