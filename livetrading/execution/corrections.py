@@ -178,8 +178,9 @@ def in_place_of(
     if any(e.side not in ("", side) for e in parts):
         return None
     price = parts[0].price if len(parts) == 1 else sum(e.qty * e.price for e in parts) / qty
-    fee, final = sum(e.fee for e in parts), all(e.final for e in parts)
-    return _believed(state, booked, price, fee, parts, source, estimated=not final)
+    final = all(e.final for e in parts)
+    fee = sum(e.fee for e in parts) if final else booked.fill.fee  # without commissions they say nothing of it
+    return _believed(state, booked, price, fee, parts, source, estimated=booked.fill.estimated and not final)
 
 
 def _fees(state: AgentState, broker: Broker, told: list[Execution], done: set[str]) -> list[Event]:

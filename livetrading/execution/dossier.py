@@ -95,10 +95,17 @@ class Dossier:
             )
 
     def _refold(self) -> None:
-        """The state from the first line on."""
+        """The state from the first line on. Raises Damaged if the last is not the one that was written last."""
         self._begin()
+        last = (0, "")
         for line in self._journal.lines():
             self._take(line)
+            last = (line.seq, line.hash)
+        if self.seq and last != (self.seq, self._journal.head):
+            raise Damaged(
+                f"{self._journal.path} ends at line {last[0]} and line {self.seq} was written last: it was changed or"
+                " replaced from outside; put the file back from a backup."
+            )
 
     def _fold(self, events: Iterable[Event], at: datetime) -> None:
         for event in events:
@@ -131,13 +138,17 @@ class Dossier:
         self.whole = True
         return self.state
 
+    def spoilt(self) -> bool:
+        """Whether a visible file is not as it was written, or could not be written."""
+        return self.whole and (self._behind or bool(self._projection.changed()))
+
     def heal(self) -> list[str]:
         """Write visible files again that were changed from outside, and what a full disk has refused; names
-        of the former. Raises Damaged if the journal was changed as well."""
+        of the former. Raises Damaged if the journal was changed as well: then nothing is written."""
         changed = self._projection.changed()
         if not self.whole or not (changed or self._behind):
             return []
-        if set(changed) - {STATE}:
+        if set(changed) - {STATE} or not self._behind:
             self.whole = False
             self._refold()
             self.whole = True
