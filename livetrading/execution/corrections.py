@@ -146,6 +146,9 @@ def _disputed(state: AgentState, booked: Booked, report: Execution, source: str,
     did = "bought" if booked.bought else "sold"
     now = f"{report.side or side} {report.qty} at {report.price:g}" if report.qty > 0 else "nothing: it was taken back"
     cure = "compare with the account's statement, then adopt or ignore the difference and start the agent"
+    if report.qty <= 0:
+        cure += ("; adopting books the shares at the last close and keeps this fill, so that the book then shows a trade and money"
+                 " that the account does not have")
     if why:
         cure = f"{why}, so the book keeps its figure: compare with the account's statement, import it and start the agent"
     return FillDisputed(

@@ -150,7 +150,12 @@ class Dossier:
             return []
         if set(changed) - {STATE} or not self._behind:
             self.whole = False
-            self._refold()
+            try:
+                self._refold()
+            except Damaged as error:
+                if STATE in changed:  # its figures are somebody else's; how far the journal was stays known
+                    _write_damage(self.directory / STATE, str(error), {"seq": self.seq, "head": self._journal.head})
+                raise
             self.whole = True
         self._show()
         return [] if self._behind else changed
@@ -185,7 +190,7 @@ def show_damage(directory: Path, why: str) -> None:
         except Damaged:
             tables = {}
         if not tables.get("agent"):
-            Store.write_docs(path, {"agent": [{"damage": why, "shown": False}]}, durable=False)
+            _write_damage(path, why, {})
             return
         for document in tables.get("agent", []):
             document |= {
@@ -195,3 +200,11 @@ def show_damage(directory: Path, why: str) -> None:
         Store.write_docs(path, tables, durable=False)
     except Exception as error:
         log.error("%s: its state could not be shown as blocked: %s", directory.name, logs.caught(log, f"{path}", error))
+
+
+def _write_damage(path: Path, why: str, more: dict[str, Any]) -> None:
+    """A state that knows no figure."""
+    try:
+        Store.write_docs(path, {"agent": [{"damage": why, "shown": False, **more}]}, durable=False)
+    except LivetradingError as error:
+        log.error("%s could not say what is damaged: %s", path, error)

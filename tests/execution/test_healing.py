@@ -103,6 +103,7 @@ def test_a_journal_that_lost_lines_makes_no_image_and_sets_the_agent_apart(
     for t in range(FIRST + 12, FIRST + 14):
         life.day(t)
     journal, before = folder / "journal.jsonl", (folder / "state.json").read_bytes()
+    whole = shutil.copyfile(journal, tmp_path / "whole.jsonl")
     if how == "an older copy of its folder is back":
         for path in older.glob("*.json*"):
             shutil.copyfile(path, folder / path.name)
@@ -114,12 +115,21 @@ def test_a_journal_that_lost_lines_makes_no_image_and_sets_the_agent_apart(
     assert "ends at line" in life.desk.damaged[AGENT] and "put the file back from a backup" in life.desk.damaged[AGENT]
     assert AGENT not in life.desk.dossiers
     shown = views.agent(life.store, AGENT)
-    assert shown["status"] in ("blocked", "unreadable") and "ends at line" in shown["warnings"][0]
-    if how != "an older copy of its folder is back" and name != "state.json":
-        assert shown["current_position"] == json.loads(before)["agent"]["1"]["current_position"]
+    assert "ends at line" in shown["warnings"][0]
+    if name == "state.json" or how == "an older copy of its folder is back":
+        assert (shown["status"], shown["current_position"]) == ("unreadable", None), "what another hand wrote is no figure"
+    else:
+        held = json.loads(before)["agent"]["1"]["current_position"]
+        assert (shown["status"], shown["current_position"]) == ("blocked", held)
     life.desk.open()
     healing.agents(life.desk)
     assert AGENT in life.desk.damaged, "it is not read again by itself"
+    life.restart()
+    assert "was shown to line" in life.desk.damaged[AGENT], "nor by the next process"
+    shutil.copyfile(whole, journal)
+    life.restart()
+    assert life.desk.damaged == {} and life.dossier.seq == json.loads(before)["agent"]["1"]["seq"]
+    assert views.agent(life.store, AGENT)["status"] == "running"
 
 
 def test_a_file_that_the_journal_does_not_tell_of_and_that_is_gone_is_healed_once(life: Life) -> None:

@@ -182,3 +182,11 @@ def test_a_statement_without_commissions_leaves_the_fee_that_the_book_has(state:
     (fill,) = [booked.fill for booked in after.book.fills.values()]
     (before,) = [booked.fill for booked in state.book.fills.values()]
     assert (fill.fee, fill.estimated) == (before.fee, before.estimated) and fill.fee > 0.0
+
+
+def test_who_adopts_after_a_fill_was_taken_back_is_told_what_the_book_keeps() -> None:
+    (event, _) = said(bought(), [row(1), cancelled(2)])
+    assert isinstance(event, FillDisputed) and "taken back" in event.text
+    assert "adopting books the shares at the last close and keeps this fill" in event.text
+    (other, _) = said(bought(), [row(2, qty=5.0)])
+    assert isinstance(other, FillDisputed) and "keeps this fill" not in other.text
