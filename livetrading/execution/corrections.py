@@ -146,6 +146,9 @@ def _disputed(state: AgentState, booked: Booked, report: Execution, source: str,
     did = "bought" if booked.bought else "sold"
     now = f"{report.side or side} {report.qty} at {report.price:g}" if report.qty > 0 else "nothing: it was taken back"
     cure = "compare with the account's statement, then adopt or ignore the difference and start the agent"
+    if report.qty <= 0:
+        cure += ("; adopting books the shares at the last close and keeps this fill, so that the book then shows a trade and money"
+                 " that the account does not have")
     if why:
         cure = f"{why}, so the book keeps its figure: compare with the account's statement, import it and start the agent"
     return FillDisputed(
@@ -178,8 +181,9 @@ def in_place_of(
     if any(e.side not in ("", side) for e in parts):
         return None
     price = parts[0].price if len(parts) == 1 else sum(e.qty * e.price for e in parts) / qty
-    fee, final = sum(e.fee for e in parts), all(e.final for e in parts)
-    return _believed(state, booked, price, fee, parts, source, estimated=not final)
+    final = all(e.final for e in parts)
+    fee = sum(e.fee for e in parts) if final else booked.fill.fee  # without commissions they say nothing of it
+    return _believed(state, booked, price, fee, parts, source, estimated=booked.fill.estimated and not final)
 
 
 def _fees(state: AgentState, broker: Broker, told: list[Execution], done: set[str]) -> list[Event]:

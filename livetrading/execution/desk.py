@@ -117,7 +117,7 @@ class Desk:
         try:
             dossier = Dossier(self.home, agent_id)
         except Exception as error:
-            self._set_apart(agent_id, logs.caught(log, f"reading {agent_id}", error))
+            self.set_apart(agent_id, logs.caught(log, f"reading {agent_id}", error))
             return
         self.damaged.pop(agent_id, None)
         self._again.pop(agent_id, None)
@@ -127,7 +127,7 @@ class Desk:
         if dossier.seq:
             self.dossiers[agent_id] = dossier
 
-    def _set_apart(self, agent_id: str, error: LivetradingError) -> None:
+    def set_apart(self, agent_id: str, error: LivetradingError) -> None:
         """An agent whose journal is not to be trusted stops, visibly; the others go on."""
         why = str(error)
         log.error("%s cannot trade: %s", agent_id, why)
@@ -154,7 +154,7 @@ class Desk:
         except Unavailable as full:
             log.error("%s could not be blocked: %s", agent_id, full)
         except LivetradingError as damage:
-            self._set_apart(agent_id, damage)
+            self.set_apart(agent_id, damage)
         except Exception as unforeseen:  # it is blocked in the next pass that fails
             logs.caught(log, f"the block of {agent_id}", unforeseen)
             self.renew(agent_id)

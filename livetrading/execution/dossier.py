@@ -95,10 +95,17 @@ class Dossier:
             )
 
     def _refold(self) -> None:
-        """The state from the first line on."""
+        """The state from the first line on. Raises Damaged if the last is not the one that was written last."""
         self._begin()
+        last = (0, "")
         for line in self._journal.lines():
             self._take(line)
+            last = (line.seq, line.hash)
+        if self.seq and last != (self.seq, self._journal.head):
+            raise Damaged(
+                f"{self._journal.path} ends at line {last[0]} and line {self.seq} was written last: it was changed or"
+                " replaced from outside; put the file back from a backup."
+            )
 
     def _fold(self, events: Iterable[Event], at: datetime) -> None:
         for event in events:
@@ -131,15 +138,24 @@ class Dossier:
         self.whole = True
         return self.state
 
+    def spoilt(self) -> bool:
+        """Whether a visible file is not as it was written, or could not be written."""
+        return self.whole and (self._behind or bool(self._projection.changed()))
+
     def heal(self) -> list[str]:
         """Write visible files again that were changed from outside, and what a full disk has refused; names
-        of the former. Raises Damaged if the journal was changed as well."""
+        of the former. Raises Damaged if the journal was changed as well: then nothing is written."""
         changed = self._projection.changed()
         if not self.whole or not (changed or self._behind):
             return []
-        if set(changed) - {STATE}:
+        if set(changed) - {STATE} or not self._behind:
             self.whole = False
-            self._refold()
+            try:
+                self._refold()
+            except Damaged as error:
+                if STATE in changed:  # its figures are somebody else's; how far the journal was stays known
+                    _write_damage(self.directory / STATE, str(error), {"seq": self.seq, "head": self._journal.head})
+                raise
             self.whole = True
         self._show()
         return [] if self._behind else changed
@@ -174,7 +190,7 @@ def show_damage(directory: Path, why: str) -> None:
         except Damaged:
             tables = {}
         if not tables.get("agent"):
-            Store.write_docs(path, {"agent": [{"damage": why, "shown": False}]}, durable=False)
+            _write_damage(path, why, {})
             return
         for document in tables.get("agent", []):
             document |= {
@@ -184,3 +200,11 @@ def show_damage(directory: Path, why: str) -> None:
         Store.write_docs(path, tables, durable=False)
     except Exception as error:
         log.error("%s: its state could not be shown as blocked: %s", directory.name, logs.caught(log, f"{path}", error))
+
+
+def _write_damage(path: Path, why: str, more: dict[str, Any]) -> None:
+    """A state that knows no figure."""
+    try:
+        Store.write_docs(path, {"agent": [{"damage": why, "shown": False, **more}]}, durable=False)
+    except LivetradingError as error:
+        log.error("%s could not say what is damaged: %s", path, error)

@@ -5,19 +5,22 @@ that stands in the journals.
 """
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
 
 from ..adapters import logs
 from ..adapters.store import Store
 from ..core.errors import Damaged
+from . import stop_record
 from .desk import Desk
+from .dossier import Dossier
 
 log = logging.getLogger(__name__)
 SHARED = {
     "requests": "what was asked and not answered yet must be asked again",
     "jobs": "a training or test that runs adds itself again, models and agents are elsewhere",
     "system": "earlier alarms are in the log",
-    "stop": "an emergency stop goes on, and counts its figures anew",
+    stop_record.FILE: stop_record.LOST,
 }
 """Files that several processes write, and what it means that one starts empty."""
 
@@ -47,20 +50,37 @@ def _aside(store: Store, name: str, now: datetime) -> str:
     return ""
 
 
-def agents(desk: Desk) -> None:
-    """What pages read of each agent is its journal's image again; what was done is in the log and told."""
+def agents(desk: Desk, between: Callable[[], bool] = lambda: True) -> None:
+    """What pages read of each agent is its journal's image again; what was done is in the log and told.
+
+    ``between`` is called after each agent that was healed, which takes as long as its journal is read:
+    other work gets its turn, and False ends this one.
+    """
     for agent_id, dossier in list(desk.dossiers.items()):
-        try:
-            names = dossier.heal()
-        except Exception as error:  # its journal is damaged, too: it is read anew and set apart
-            log.error("%s: %s", agent_id, logs.caught(log, f"the visible files of {agent_id}", error))
-            desk.renew(agent_id)
-            continue
-        if names:
-            shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
-            said = f"{shown} {'was' if len(names) == 1 else 'were'} changed from outside and rebuilt from the journal"
-            log.warning("%s: %s", agent_id, said)
-            desk.notices.append((agent_id, said))
+        desk.pulse()
+        if desk.dossiers.get(agent_id) is dossier and _healed(desk, agent_id, dossier) and not between():
+            return
+
+
+def _healed(desk: Desk, agent_id: str, dossier: Dossier) -> bool:
+    """Whether there was something to do for an agent."""
+    try:
+        if not dossier.spoilt():
+            return False
+        names = dossier.heal()
+    except Damaged as error:  # never read again by itself: an older copy of its folder looks sound
+        desk.set_apart(agent_id, error)
+        return True
+    except Exception as error:
+        log.error("%s: %s", agent_id, logs.caught(log, f"the visible files of {agent_id}", error))
+        desk.renew(agent_id)
+        return True
+    if names:
+        shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+        said = f"{shown} {'was' if len(names) == 1 else 'were'} changed from outside and rebuilt from the journal"
+        log.warning("%s: %s", agent_id, said)
+        desk.notices.append((agent_id, said))
+    return True
 
 
 SHOWN = 3

@@ -310,7 +310,8 @@ class Projection:
     def settle(self) -> None:
         """What was taken in is on disk: keep the newest month, drop the rest."""
         written = history_files(self._directory) if self._rebuilding else [f.path for f in self._changed.values()]
-        self._left |= {path.name: signature(path) for path in [*written, self._directory / STATE]}
+        known = {} if self._rebuilding else self._left
+        self._left = known | {path.name: signature(path) for path in [*written, self._directory / STATE]}
         newest = max(self._changed, default="")
         if newest >= self._month and newest:
             self._month, self._newest = newest, self._changed[newest]

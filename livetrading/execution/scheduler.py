@@ -148,7 +148,7 @@ class Scheduler:
     def _heal(self) -> None:
         """What was changed from outside while this process works; an alarm tells of it."""
         self._repair()
-        healing.agents(self.desk)
+        healing.agents(self.desk, self._between)
         self._notices()
 
     def _open(self) -> None:

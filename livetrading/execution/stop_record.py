@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 Doc = dict[str, Any]
 FILE = "stop"
 KEYS = frozenset({"reason", "by", "at", "state", "flat", "items", "message", "updated", "all_orders", "asked", "found", "seq"})
+LOST = ("an emergency stop goes on, and counts its figures anew; whether the account's other orders were to be canceled"
+        " is lost with it: if so, ask again with --all-orders")
+"""What it means that the record starts empty."""
 MONTHS = 2
 """Of an agent's fills that are looked at: a sale fills within days."""
 
@@ -68,6 +71,8 @@ class StopRecord:
         new = {s.agent.agent_id: stopping.baseline(s, fills[s.agent.agent_id]) for s in states}
         self.doc["found"] = {**new, **self.doc["found"]}
         self.doc["all_orders"] = self.doc["all_orders"] or all_orders
+        if all_orders:
+            self.doc.pop("lost", None)
         self._write()
 
     def found(self, state: AgentState, fills: list[Doc]) -> Doc:
@@ -78,7 +83,8 @@ class StopRecord:
     def end(self, state: StopState, items: list[Doc], message: str, seq: int) -> None:
         """How far one round of the stop came."""
         flat = state == StopState.DONE
-        self.doc |= {"state": str(state), "flat": flat, "items": items, "message": message, "seq": seq,
+        told = f"{message} {self.doc['lost']}" if "lost" in self.doc else message
+        self.doc |= {"state": str(state), "flat": flat, "items": items, "message": told, "seq": seq,
                      "updated": stamp(self._now)}
         self._write()
 
@@ -87,10 +93,18 @@ class StopRecord:
             try:
                 self._replace()
             except Damaged:
-                self._store.repair(FILE, self._now)
+                aside = self._store.repair(FILE, self._now)
+                self._lose(aside.name if aside is not None else "")
                 self._replace()
         except LivetradingError as error:
             log.error("the emergency stop goes on, but its progress cannot be written: %s", error)
+
+    def _lose(self, aside: str) -> None:
+        """A person hears what was lost with a damaged record, as long as this stop lasts or until he asks again."""
+        said = f"{FILE}.json was damaged and set aside{f' as {aside}' if aside else ''}: {LOST}."
+        log.warning("%s", said)
+        if self.doc["state"] is None and not self.doc["all_orders"]:  # else this round knows all that stood there
+            self.doc["lost"] = said
 
     def _replace(self) -> None:
         with self._store.transaction(FILE) as db:

@@ -324,7 +324,7 @@ def test_an_agent_that_could_not_be_read_is_read_again_and_one_that_is_damaged_i
         assert desk.active() == [AGENT, THIRD] and "too many open files" in desk.damaged[SECOND]
         assert views.agent(three.store, SECOND)["status"] == "blocked"
     journal = three.home.agent(THIRD) / "journal.jsonl"
-    desk._set_apart(THIRD, desks.Damaged("changed"))
+    desk.set_apart(THIRD, desks.Damaged("changed"))
     desk.open()
     assert desk.active() == [AGENT, SECOND] and list(desk.damaged) == [THIRD] and journal.exists()
     assert views.agent(three.store, SECOND)["status"] == "running"

@@ -1,6 +1,8 @@
 """Files that another hand changed while somebody works: images of the journal are made again, shared files set aside."""
 
+import json
 import logging
+import shutil
 import signal
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,6 +91,83 @@ def test_a_journal_that_was_changed_with_its_image_stops_the_agent_and_its_posit
     shown = views.agent(life.store, AGENT)
     assert (shown["status"], shown["current_position"]) == ("unreadable", None)
     assert "journal.jsonl line" in shown["warnings"][0] and "rebuilds" not in shown["warnings"][0]
+
+
+@pytest.mark.parametrize("how", ["its last lines are gone", "all its lines are gone", "an older copy of its folder is back"])
+@pytest.mark.parametrize("name", ["state.json", "history-2012-02.json"])
+def test_a_journal_that_lost_lines_makes_no_image_and_sets_the_agent_apart(
+    life: Life, tmp_path: Path, name: str, how: str
+) -> None:
+    folder, older = life.home.agent(AGENT), tmp_path / "older"
+    shutil.copytree(folder, older)
+    for t in range(FIRST + 12, FIRST + 14):
+        life.day(t)
+    journal, before = folder / "journal.jsonl", (folder / "state.json").read_bytes()
+    whole = shutil.copyfile(journal, tmp_path / "whole.jsonl")
+    if how == "an older copy of its folder is back":
+        for path in older.glob("*.json*"):
+            shutil.copyfile(path, folder / path.name)
+    else:
+        kept = -3 if how == "its last lines are gone" else 0
+        journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:kept]))
+        (folder / name).write_bytes(b"[]")
+    healing.agents(life.desk)
+    assert "ends at line" in life.desk.damaged[AGENT] and "put the file back from a backup" in life.desk.damaged[AGENT]
+    assert AGENT not in life.desk.dossiers
+    shown = views.agent(life.store, AGENT)
+    assert "ends at line" in shown["warnings"][0]
+    if name == "state.json" or how == "an older copy of its folder is back":
+        assert (shown["status"], shown["current_position"]) == ("unreadable", None), "what another hand wrote is no figure"
+    else:
+        held = json.loads(before)["agent"]["1"]["current_position"]
+        assert (shown["status"], shown["current_position"]) == ("blocked", held)
+    life.desk.open()
+    healing.agents(life.desk)
+    assert AGENT in life.desk.damaged, "it is not read again by itself"
+    life.restart()
+    assert "was shown to line" in life.desk.damaged[AGENT], "nor by the next process"
+    shutil.copyfile(whole, journal)
+    life.restart()
+    assert life.desk.damaged == {} and life.dossier.seq == json.loads(before)["agent"]["1"]["seq"]
+    assert views.agent(life.store, AGENT)["status"] == "running"
+
+
+def test_a_file_that_the_journal_does_not_tell_of_and_that_is_gone_is_healed_once(life: Life) -> None:
+    stray = life.home.agent(AGENT) / "history-2031-01.json"
+    stray.write_bytes((life.home.agent(AGENT) / "history-2012-01.json").read_bytes())
+    life.restart()
+    assert life.dossier.whole
+    stray.unlink()
+    healing.agents(life.desk)
+    assert stray.name in said(life.desk)
+    healing.agents(life.desk)
+    assert said(life.desk) == ""
+
+
+def test_healing_gives_a_sign_of_life_and_lets_other_work_through_after_each_agent(life: Life) -> None:
+    names = [AGENT, "PPO_TEST_002", "PPO_TEST_003"]
+    for name in names[1:]:
+        shutil.copytree(life.home.agent(AGENT), life.home.agent(name))
+    life.desk.open()
+    healing.agents(life.desk)
+    beats, turns = [], []
+    life.desk.pulse = lambda: beats.append(1)
+
+    def spoil() -> None:
+        for name in names:
+            (life.home.agent(name) / "state.json").write_text("garbage")
+
+    def healed() -> int:
+        return sum((life.home.agent(name) / "state.json").read_text() != "garbage" for name in names)
+
+    spoil()
+    healing.agents(life.desk, lambda: turns.append(healed()) is None)
+    assert turns == [1, 2, 3] and len(beats) >= 3
+    spoil()
+    healing.agents(life.desk, lambda: False)
+    assert healed() == 1, "who is asked to end ends"
+    healing.agents(life.desk, lambda: life.desk.dossiers.clear() is None)
+    assert healed() == 2, "an agent that was set apart meanwhile is left alone"
 
 
 def test_the_scheduler_heals_state_and_jobs_while_it_runs_and_says_what_it_did(tmp_path: Path) -> None:

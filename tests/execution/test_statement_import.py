@@ -173,3 +173,20 @@ def test_an_estimate_gives_way_to_an_execution_near_it_and_to_no_other() -> None
 def test_a_request_with_an_execution_that_is_none_is_refused_in_a_sentence(change: dict[str, Any]) -> None:
     with pytest.raises(BadInput, match=r"\.$"):
         Stated.from_dict(row().to_dict() | change)
+
+
+@pytest.mark.parametrize("state", [in_parts(), bought("ibkr:9:0-10", estimated=True)], ids=["executions", "an estimate"])
+@given(st.permutations([row(1, "a.1.01", qty=5.0, price=30.75, fee=None), row(1, "a.2.01", qty=5.0, price=30.75, fee=None)]))
+def test_a_statement_without_commissions_leaves_the_fee_that_the_book_has(state: AgentState, rows: list[Stated]) -> None:
+    after = agents.fold(said(state, rows), state)
+    (fill,) = [booked.fill for booked in after.book.fills.values()]
+    (before,) = [booked.fill for booked in state.book.fills.values()]
+    assert (fill.fee, fill.estimated) == (before.fee, before.estimated) and fill.fee > 0.0
+
+
+def test_who_adopts_after_a_fill_was_taken_back_is_told_what_the_book_keeps() -> None:
+    (event, _) = said(bought(), [row(1), cancelled(2)])
+    assert isinstance(event, FillDisputed) and "taken back" in event.text
+    assert "adopting books the shares at the last close and keeps this fill" in event.text
+    (other, _) = said(bought(), [row(2, qty=5.0)])
+    assert isinstance(other, FillDisputed) and "keeps this fill" not in other.text

@@ -12,7 +12,7 @@ from livetrading.core.events import OrderMoved
 from livetrading.core.orders import OrderState
 from livetrading.core.stopping import StopState, state_of
 from livetrading.core.types import Leg
-from livetrading.execution import agent_status, emergency, replay, stop_record, views
+from livetrading.execution import agent_status, emergency, healing, replay, stop_record, views
 from livetrading.execution.scheduler import Scheduler
 from tests.doubles.lives import AGENT, FIRST, Cycler, Known, Life, at, deployed, until
 from tests.doubles.series import generated
@@ -114,6 +114,24 @@ def test_a_spoilt_record_stops_no_stop(life: Life, text: str) -> None:
     told = stop(life, t - 1, "20:00")
     assert told["state"] == "queued" and told["items"][0]["exit"] == "working"
     assert stop_record.picture(life.store, HaltLatch(life.home).status())["items"] == told["items"]
+
+
+def test_a_stop_says_that_a_wish_for_all_orders_may_be_lost_with_its_record_until_it_is_asked_again(life: Life) -> None:
+    t, latch = until(lambda: not life.state.flat, life, FIRST), HaltLatch(life.home)
+
+    def again(clock: str, all_orders: bool = False) -> str:
+        emergency.stop(life.desk, "test", "a person", at(life.sessions[t - 1], clock), all_orders=all_orders)
+        return stop_record.picture(life.store, latch.status())["message"]
+
+    assert "--all-orders" not in again("20:00", all_orders=True)
+    life.store.path(stop_record.FILE).write_text("garbage")
+    said = again("20:01")
+    assert "stop.json was damaged and set aside as stop.json.damaged-" in said and "ask again with --all-orders" in said
+    assert "ask again with --all-orders" in again("20:02")
+    assert "--all-orders" not in again("20:03", all_orders=True)
+    life.store.path(stop_record.FILE).write_text("garbage")
+    (told,) = healing.shared(life.store, at(life.sessions[t - 1], "20:04"))
+    assert "ask again with --all-orders" in told
 
 
 def test_a_record_that_cannot_be_written_stops_no_stop(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
