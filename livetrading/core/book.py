@@ -29,6 +29,8 @@ from .types import AgentStatus
 
 KEPT_TRADES = 60
 """Closed round trips that a correction still changes; of older ones it changes the totals alone."""
+KEPT_FILLS = 300
+"""Fills that can still be corrected, more than a year of daily bars; an estimate is kept until its figures arrive."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,9 @@ class Book:
     ``capital`` is what was deposited; ``equity`` the value at the last mark;
     ``limit_peak`` the peak since a person last resumed entries. ``fractions`` is what splits
     paid for fractions of a share. ``executions`` holds every id that has counted, and its root;
-    ``num_fills`` how many have counted; ``fills`` those fills, by root, in the order of booking: a journal may
-    correct one of any age (ten years of two fills a day are 5 MB); ``estimated`` the roots of those whose
-    price or fee the broker has not stated; ``highs`` what both peaks are the highest of.
+    ``num_fills`` how many have counted; ``fills`` those that can still be corrected, by root, in the order
+    of booking; ``estimated`` the roots of those whose price or fee the broker has not stated; ``highs`` what
+    both peaks are the highest of.
     """
 
     account: Account = field(default_factory=lambda: rules.open_account(0.0))
@@ -162,7 +164,7 @@ def _filled(book: Book, event: Filled) -> Book:
     estimated = (*book.estimated, root) if event.estimated else book.estimated
     book = replace(
         book, account=account, executions=book.executions | {event.exec_id, root}, num_fills=place,
-        fills={**book.fills, root: booked}, estimated=estimated,
+        fills=_kept({**book.fills, root: booked}, estimated), estimated=estimated,
     )
     if buys:
         after = trades.bought(before, event.session, event.qty, event.price, event.fee, root)
@@ -173,6 +175,14 @@ def _filled(book: Book, event: Filled) -> Book:
     if after.qty > 0:
         return replace(book, open_trade=after)
     return _over(book, Closed(number, after, event.session, event.leg, event.qty, event.price, root))
+
+
+def _kept(fills: dict[str, Booked], estimated: tuple[str, ...]) -> dict[str, Booked]:
+    """The newest ones, and the estimates among the older ones."""
+    if len(fills) <= KEPT_FILLS:
+        return fills
+    old = list(fills)[:-KEPT_FILLS]
+    return {root: booked for root, booked in fills.items() if root in estimated or root not in old}
 
 
 def _over(book: Book, closed: Closed) -> Book:
@@ -269,6 +279,7 @@ def _disputed(book: Book, event: FillDisputed) -> Book:
 def _marked(book: Book, event: Marked) -> Book:
     account = rules.mark(book.account, np.float64(event.close))
     equity = float(rules.equity_of(account, np.float64(event.close)))
+    oldest = next((booked.place for booked in book.fills.values()), 0)
     return replace(
         book,
         account=account,
@@ -276,7 +287,7 @@ def _marked(book: Book, event: Marked) -> Book:
         close=event.close,
         marked=event.session,
         limit_peak=max(book.limit_peak, equity),
-        highs=peaks.marked(book.highs, book.num_fills, equity),
+        highs=peaks.marked(peaks.settled(book.highs, oldest), book.num_fills, equity),
     )
 
 

@@ -38,6 +38,14 @@ def marked(highs: Highs, fills: int, equity: float) -> Highs:
     return (*highs[:-1], High(fills, max(last.peak, equity), max(last.limit, equity)))
 
 
+def settled(highs: Highs, oldest: int) -> Highs:
+    """Those that no correction moves any more, as one: of closes before the fill number ``oldest`` was booked."""
+    past = [h for h in highs if h.fills < oldest]
+    if len(past) < 2:
+        return highs
+    return (High(past[-1].fills, max(h.peak for h in past), max(h.limit for h in past)), *highs[len(past):])
+
+
 def resumed(highs: Highs, equity: float) -> Highs:
     """From the last close on the limit counts anew."""
     if not highs:

@@ -146,12 +146,16 @@ def _told(number: str, dossiers: list[Dossier], ours: list[Stated], found: dict[
     disputes = sum(isinstance(event, FillDisputed) for events in found.values() for event in events)
     left = sum(len(d.state.book.estimated) for d in dossiers)
     strange = [e for e in ours if e.ref and not any(d.state.book.counted(e.exec_id) for d in dossiers)]
+    kept = {ids.root(part) for d in dossiers for b in d.state.book.fills.values() for part in (b.fill.exec_id, *b.parts)}
+    old = sum(ids.root(e.exec_id) not in kept and any(d.state.book.counted(e.exec_id) for d in dossiers) for e in ours)
     result = {
         "account": number, "executions": len(ours), "corrected": prices, "disputed": disputes, "estimates_left": left,
-        "not_in_a_book": [e.exec_id for e in strange],
+        "not_in_a_book": [e.exec_id for e in strange], "too_long_ago": old,
     }
     said = [f"Corrected {_many(prices, 'fill')} of {', '.join(found)}" if prices else "Nothing to correct"]
-    said.append(f"{_many(len(ours), 'execution')} compared")
+    said.append(f"{_many(len(ours) - old, 'execution')} compared")
+    if old:
+        said.append(f"{_many(old, 'execution')} of fills too long ago to be corrected here")
     if disputes:
         said.append(f"{_many(disputes, 'fill')} of another quantity or side, which blocks its agent")
     if strange:

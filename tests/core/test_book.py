@@ -2,14 +2,16 @@
 
 import json
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from livetrading.core import book as book_module
 from livetrading.core import rules
-from livetrading.core.book import Book, apply
+from livetrading.core.book import KEPT_FILLS, Book, apply
 from livetrading.core.events import (
     Deposited, DividendPaid, EntriesPaused, Event, FeeAdjusted, FillCorrected, Filled, Marked, Noted, SplitApplied,
     StatusChanged,
@@ -136,38 +138,36 @@ def test_a_fill_of_long_ago_can_still_be_corrected():
     assert book.cash == pytest.approx(5_000.0 - 298.0 + 1.0) and book.realized == pytest.approx(-297.0)
 
 
-def ten_years(**first: float) -> list[Event]:
-    """Two fills a session; ``first`` is what was different with the entry of session 3."""
+def test_a_book_keeps_as_many_fills_after_ten_years_as_after_one_and_every_estimate():
     events: list[Event] = [Deposited(50_000.0)]
     for n in range(1_000):
-        entry = Filled(f"b{n}", "k", "entry", f"s{n}", 1, 50.0, 1.0, 40.0)
-        events += [replace(entry, **first) if n == 3 else entry, Marked(f"s{n}", 49.0 + n % 3)]
-        events += [Filled(f"s{n}", "k", "exit", f"s{n}", 1, 50.0, 1.0, 0.0)]
-    return events
+        entry = Filled(f"b{n}", "k", "entry", f"s{n}", 1, 50.0, 1.0, 40.0, estimated=n == 7)
+        events += [entry, Marked(f"s{n}", 49.0 + n % 3), Filled(f"s{n}", "k", "exit", f"s{n}", 1, 50.0, 1.0, 0.0)]
+    book = fold(events)
+    assert len(book.fills) == KEPT_FILLS + 1 and book.estimated == ("b7",) and book.num_fills == 2_000
+    assert fold([Filled("b3", "k", "entry", "s3", 1, 50.0, 1.0, 40.0)], book) == book, "a fill of long ago counts once"
+    lived = fold([FillCorrected("b7", 49.0, 1.0, ["b7"], peaks=True)], book)
+    right = fold([replace(e, price=49.0) if isinstance(e, Filled) and e.exec_id == "b7" else e for e in events])
+    assert (lived.cash, lived.realized, float(lived.account.peak)) == pytest.approx((right.cash, right.realized, float(right.account.peak)))
 
 
-def test_a_fill_of_any_age_counts_once_and_can_be_corrected_exactly():
-    book = fold(ten_years(price=52.0))
-    assert fold([Filled("b3", "k", "entry", "s3", 1, 52.0, 1.0, 40.0)], book) == book
-    lived = fold([FillCorrected("b3", 49.0, 1.0, ["b3"], peaks=True), FeeAdjusted("b3", "s3", 0.5, peaks=True)], book)
-    right = fold(ten_years(price=49.0, fee=1.5))
-    for name in ("cash", "realized", "equity", "limit_peak", "worth"):
-        assert getattr(lived, name) == pytest.approx(getattr(right, name)), name
-    assert float(lived.account.peak) == pytest.approx(float(right.account.peak))
-    assert lived.booked("b3").fill == replace(right.booked("b3").fill, estimated=False)
-
-
-@pytest.mark.parametrize("correction", [
-    {"kind": "FillCorrected", "exec_id": "b3", "price": 49.0, "fee": 1.0, "parts": ["b3"]},
-    {"kind": "FeeAdjusted", "exec_id": "b3", "session": "s999", "amount": -3.0},
-])
-def test_an_earlier_versions_correction_of_a_fill_of_any_age_moves_the_money_that_it_moved_then(correction: dict[str, object]):
-    lived = fold(ten_years(price=52.0))
-    book = apply(lived, decode(correction))
-    assert (book.cash, book.realized) == pytest.approx((lived.cash + 3.0, lived.realized + 3.0))
-    by_price = 3.0 if correction["kind"] == "FillCorrected" else 0.0  # a fee moved neither equity nor peak
-    assert book.equity == pytest.approx(lived.equity + by_price)
-    assert book.booked("b3").fill != lived.booked("b3").fill, "and its history shows it"
+@settings(max_examples=200, deadline=None)
+@given(worlds(), st.integers(1, 4), st.data())
+def test_which_fills_a_book_still_keeps_changes_none_of_its_figures(world: World, kept: int, data: st.DataObject):
+    """Estimates among them are corrected later, whatever was let go meanwhile."""
+    right = [event for batch in told(world) for event in batch]
+    lived: list[list[Event]] = [[event] for event in right]
+    for place, event in enumerate(right):
+        if isinstance(event, Filled) and data.draw(st.booleans()):
+            lived[place][0] = replace(event, price=event.price * data.draw(st.floats(0.8, 1.25)), estimated=True)
+            last = data.draw(st.integers(place, len(lived) - 1))
+            lived[last].append(FillCorrected(event.exec_id, event.price, event.fee, [event.exec_id], peaks=True))
+    with mock.patch.object(book_module, "KEPT_FILLS", kept):
+        book = fold([e for some in lived for e in some])
+    expected, scale = fold(right), 1e-6 * max(1.0, world.capital / 1e4)
+    for name in ("cash", "shares", "realized", "equity", "worth", "unrealized", "limit_peak", "num_trades", "num_fills"):
+        assert getattr(book, name) == pytest.approx(getattr(expected, name), rel=1e-9, abs=scale), name
+    assert float(book.account.peak) == pytest.approx(float(expected.account.peak), rel=1e-9, abs=scale)
 
 
 @settings(max_examples=100, deadline=None)
