@@ -30,7 +30,10 @@ from .types import AgentStatus
 KEPT_TRADES = 60
 """Closed round trips that a correction still changes; of older ones it changes the totals alone."""
 KEPT_FILLS = 300
-"""Fills that can still be corrected, more than a year of daily bars; an estimate is kept until its figures arrive."""
+"""Fills that are kept whole, more than a year of daily bars; an estimate is kept until its figures arrive. Of older
+ones only what a correction in an earlier version's journal needs to move the money: the memory of an agent is bounded."""
+Old = tuple[int, float, float]
+"""Of a fill that is not kept whole: shares (positive for a purchase), price and fee in USD."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,8 @@ class Book:
     ``capital`` is what was deposited; ``equity`` the value at the last mark;
     ``limit_peak`` the peak since a person last resumed entries. ``fractions`` is what splits
     paid for fractions of a share. ``executions`` holds every id that has counted, and its root;
-    ``num_fills`` how many have counted; ``fills`` those that can still be corrected, by root, in the order
-    of booking; ``estimated`` the roots of those whose price or fee the broker has not stated; ``highs`` what
+    ``num_fills`` how many have counted; ``fills`` those that are kept whole, by root, in the order
+    of booking, ``old`` the others; ``estimated`` the roots of those whose price or fee the broker has not stated; ``highs`` what
     both peaks are the highest of.
     """
 
@@ -62,6 +65,7 @@ class Book:
     executions: frozenset[str] = frozenset()
     num_fills: int = 0
     fills: Mapping[str, Booked] = field(default_factory=dict)
+    old: Mapping[str, Old] = field(default_factory=dict)
     estimated: tuple[str, ...] = ()
     highs: peaks.Highs = ()
 
@@ -162,10 +166,8 @@ def _filled(book: Book, event: Filled) -> Book:
     account = rules.settle_buy(book.account, fill, np.float64(event.stop)) if buys else rules.settle_sell(book.account, fill)
     before = book.open_trade
     estimated = (*book.estimated, root) if event.estimated else book.estimated
-    book = replace(
-        book, account=account, executions=book.executions | {event.exec_id, root}, num_fills=place,
-        fills=_kept({**book.fills, root: booked}, estimated), estimated=estimated,
-    )
+    book = replace(book, account=account, executions=book.executions | {event.exec_id, root}, num_fills=place, estimated=estimated)
+    book = _kept(book, {**book.fills, root: booked})
     if buys:
         after = trades.bought(before, event.session, event.qty, event.price, event.fee, root)
         return replace(book, open_trade=after)
@@ -177,12 +179,17 @@ def _filled(book: Book, event: Filled) -> Book:
     return _over(book, Closed(number, after, event.session, event.leg, event.qty, event.price, root))
 
 
-def _kept(fills: dict[str, Booked], estimated: tuple[str, ...]) -> dict[str, Booked]:
-    """The newest ones, and the estimates among the older ones."""
-    if len(fills) <= KEPT_FILLS:
-        return fills
-    old = list(fills)[:-KEPT_FILLS]
-    return {root: booked for root, booked in fills.items() if root in estimated or root not in old}
+def _kept(book: Book, fills: dict[str, Booked]) -> Book:
+    """With the newest fills, and the estimates among the older ones."""
+    past = [root for root in list(fills)[:-KEPT_FILLS] if root not in book.estimated]
+    if not past:
+        return replace(book, fills=fills)
+    gone = {root: _short(fills.pop(root)) for root in past}
+    return replace(book, fills=fills, old={**book.old, **gone})
+
+
+def _short(booked: Booked) -> Old:
+    return booked.fill.qty if booked.bought else -booked.fill.qty, booked.fill.price, booked.fill.fee
 
 
 def _over(book: Book, closed: Closed) -> Book:
@@ -212,7 +219,7 @@ def _corrected(book: Book, event: FillCorrected) -> Book:
     """Cash, entry price and round trip as if the fill had been booked so; what was decided meanwhile stays."""
     booked = book.booked(event.exec_id)
     if booked is None:
-        return book
+        return _old_corrected(book, event)
     by_price, by_fee = event.price - booked.fill.price, event.fee - booked.fill.fee
     moved = booked.fill.qty * by_price
     amount = (-moved if booked.bought else moved) - by_fee
@@ -225,6 +232,19 @@ def _corrected(book: Book, event: FillCorrected) -> Book:
     book = replace(book, account=account, executions=book.executions | stated)
     book = _heights(book, ids.root(event.exec_id), amount, follow=event.peaks)
     return _restated(book, replace(booked, fill=fill, parts=tuple(event.parts)), by_price, by_fee)
+
+
+def _old_corrected(book: Book, event: FillCorrected) -> Book:
+    """The money alone: of so old a fill the round trip is not kept, and peaks stay."""
+    root = ids.root(event.exec_id)
+    if root not in book.old:
+        return book
+    qty, price, fee = book.old[root]
+    amount = -qty * (event.price - price) - (event.fee - fee)
+    return replace(
+        book, account=book.account._replace(cash=book.account.cash + amount), equity=book.equity + amount,
+        realized=book.realized + amount, old={**book.old, root: (qty, event.price, event.fee)},
+    )
 
 
 def _heights(book: Book, root: str, amount: float, *, follow: bool) -> Book:

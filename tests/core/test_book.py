@@ -151,6 +151,21 @@ def test_a_book_keeps_as_many_fills_after_ten_years_as_after_one_and_every_estim
     assert (lived.cash, lived.realized, float(lived.account.peak)) == pytest.approx((right.cash, right.realized, float(right.account.peak)))
 
 
+@pytest.mark.parametrize("correction", [
+    {"kind": "FillCorrected", "exec_id": "b3", "price": 49.0, "fee": 1.0, "parts": ["b3"]},
+    {"kind": "FeeAdjusted", "exec_id": "b3", "session": "s999", "amount": -3.0},
+])
+def test_an_earlier_versions_correction_of_a_fill_of_any_age_moves_the_money_that_it_moved_then(correction: dict[str, object]):
+    events: list[Event] = [Deposited(50_000.0)]
+    for n in range(400):
+        events += [Filled(f"b{n}", "k", "entry", f"s{n}", 1, 52.0, 1.0, 40.0), Marked(f"s{n}", 49.0 + n % 3)]
+        events += [Filled(f"s{n}", "k", "exit", f"s{n}", 1, 50.0, 1.0, 0.0)]
+    lived = fold(events)
+    book = apply(lived, decode(correction))
+    assert (book.cash, book.realized) == pytest.approx((lived.cash + 3.0, lived.realized + 3.0))
+    assert apply(book, decode(correction)).cash == pytest.approx(book.cash + (0.0 if "price" in correction else 3.0))
+
+
 @settings(max_examples=200, deadline=None)
 @given(worlds(), st.integers(1, 4), st.data())
 def test_which_fills_a_book_still_keeps_changes_none_of_its_figures(world: World, kept: int, data: st.DataObject):
