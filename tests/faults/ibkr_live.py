@@ -157,7 +157,7 @@ def silent_while_bare(stage: Stage, kind: str) -> list[str]:
     awaited(lambda: not stage.tws.do(lambda: list(stage.tws.sessions)), "the drop")
     stage.tws.close_port()
     heard = len(stage.tws.orders_heard())
-    awaited(lambda: any("neither a stop nor an exit" in text for text in stage.alarms), "the alarm")
+    awaited(lambda: any("neither an active stop nor an active exit" in text for text in stage.alarms), "the alarm")
     wrong = [] if 18 <= stage.bare.longest <= 30 else [f"alarmed after {stage.bare.longest:.1f} s"]
     if len(stage.tws.orders_heard()) != heard:
         wrong.append("something was sent while TWS did not answer")
