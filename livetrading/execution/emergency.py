@@ -19,12 +19,12 @@ from ..core.events import Noted, OrderMoved, StatusChanged
 from ..core.orders import WORKING, OrderState
 from ..core.stopping import Outcome, StopState
 from ..core.types import AgentStatus, Leg, Mode
-from . import late, replay, stop_account, stop_record
+from . import late, replay, sending, stop_account, stop_record
 from .desk import Desk
 from .dossier import Dossier
 from .live_trader import LiveTrader
 from .order_executor import OrderExecutor
-from .position_tracker import difference
+from .position_tracker import difference, unexplained
 from .stop_record import StopRecord
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def flatten(hand: Hand, reason: str, note: str = "") -> str:
     """
     executor, dossier, broker = hand.executor, hand.dossier, hand.executor.broker
     unbooked = broker.traded() > (dossier.state.booked or "")
-    problem = None if unbooked else difference(dossier, broker)
+    problem = None if unbooked else unexplained(dossier, broker)
     if problem:
         raise Conflict(f"{dossier.agent_id}: {problem}; compare them, and sell what is really held by hand.")
     if not dossier.state.flat:
@@ -76,7 +76,7 @@ def flatten(hand: Hand, reason: str, note: str = "") -> str:
             raise Conflict(f"{dossier.agent_id}: {again}.")
         _replan_exit(executor, reason, hand.now, note)
         if not unbooked:  # else it goes when that session is booked
-            executor.send_due(hand.now)
+            sending.send(executor, hand.now)
     if hand.replayed is not None and not is_flat(executor):
         # A replay's clock stands still between bars; its exit fills at the next.
         replay.advance(hand.replayed)

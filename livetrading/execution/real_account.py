@@ -86,6 +86,7 @@ class RealAccount:
         others = {s.agent.agent_id for s in self.desk.siblings(self.dossier.state)} - {self.dossier.agent_id}
         if self.desk.waits.awaited(now) & others:
             return None  # what another agent of the stock has just traded is not in its book yet: nothing can be compared
+        self.desk.waits.doubts(self.dossier.agent_id, self.watch.differs(), now)
         problem = self.watch.judge(now)
         if self.watch.lasting and self.dossier.state.status == AgentStatus.STOPPED:
             self.notices.append(self.watch.lasting)  # an agent that was stopped cannot be blocked, and its shares are there

@@ -12,17 +12,34 @@ ABOUT_TO_GO = timedelta(minutes=2)
 UNHEARD_FOR = timedelta(minutes=2)
 """So long an agent waits for fills of another that the broker does not tell, before it is compared all the same."""
 
+UNTOLD_FOR = timedelta(minutes=2)
+"""So long a fill of another agent that the broker has not told may explain a difference."""
+
 
 @dataclass
 class Siblings:
     """Since when each wait lasts, as this process has seen it."""
 
     _exits: dict[str, datetime] = field(default_factory=dict)
+    _doubts: dict[str, datetime] = field(default_factory=dict)
+    _overdue: set[str] = field(default_factory=set)
     _unheard: dict[str, datetime] = field(default_factory=dict)
 
     def heard(self, failed: Collection[str], now: datetime) -> None:
         """Whose fills could not be taken over in this pass; all others' could."""
         self._unheard = {agent_id: self._unheard.get(agent_id, now) for agent_id in failed}
+
+    def doubts(self, agent_id: str, differs: bool, now: datetime) -> None:
+        """Whether an agent's shares differ from the account's now: other agents' fills explain that for a while only."""
+        if not differs:
+            self._doubts.pop(agent_id, None)
+            self._overdue.discard(agent_id)
+        elif now - self._doubts.setdefault(agent_id, now) >= UNTOLD_FOR:
+            self._overdue.add(agent_id)
+
+    def overdue(self, agent_id: str) -> bool:
+        """Whether an agent's difference has lasted too long to be another's fill on its way."""
+        return agent_id in self._overdue
 
     def awaited(self, now: datetime) -> frozenset[str]:
         """Agents whose fills may still explain another's difference."""

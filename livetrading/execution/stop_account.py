@@ -17,7 +17,7 @@ from ..core.stopping import Outcome
 from ..core.types import AgentStatus, Leg
 from . import late
 from .desk import Desk
-from .position_tracker import difference
+from .position_tracker import unexplained
 from .stop_record import StopRecord
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _withdrawn_legs(desk: Desk, agent_id: str, now: datetime) -> tuple[str, ...]
     except Exception as error:  # told when its turn comes; the others and the user's wish do not wait for it
         log.error("emergency stop of %s: %s", agent_id, logs.caught(log, f"the emergency stop of {agent_id}", error))
         return ()
-    stays = difference(dossier, executor.broker) or late.refused(dossier, now)
+    stays = unexplained(dossier, executor.broker) or late.refused(dossier, now)
     legs = (Leg.ENTRY,) if stays else (Leg.ENTRY, Leg.STOP)
     asked = [
         OrderMoved(o.key, OrderState.PENDING_CANCEL, "emergency stop")

@@ -1,0 +1,109 @@
+"""Agents of one stock that are closed or stopped together: one's fill is no difference of another."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from livetrading.adapters.store import Store
+from livetrading.core.agent import AgentState
+from livetrading.core.types import Action
+from livetrading.execution import closing, views
+from tests.doubles.account_days import deployed
+from tests.doubles.account_life import TEST, AccountLife, in_account
+from tests.doubles.lives import AGENT, FIRST, Always, at
+from tests.doubles.series import generated
+from tests.doubles.tws import TwsDouble
+
+SECOND, THIRD = "PPO_TEST_002", "PPO_TEST_003"
+ALL = (AGENT, SECOND, THIRD)
+
+
+@pytest.fixture
+def three(tmp_path: Path, tws: TwsDouble) -> Any:
+    """Three agents hold shares of one stock, each with its stop, at 10:00 of row FIRST + 2."""
+    life = in_account(tmp_path, generated(1, FIRST + 6), Always(Action.BUY), tws)
+    deployed(life)
+    for _ in range(2):
+        life.deploy(at(life.sessions[FIRST - 1], "20:00"))
+    life.check(at(life.sessions[FIRST], "16:40"))
+    life.check(at(life.sessions[FIRST + 1], "08:00"))
+    life.opens(FIRST + 1)
+    life.check(at(life.sessions[FIRST + 1], "09:33"))
+    life.check(at(life.sessions[FIRST + 1], "16:40"))
+    life.check(at(life.sessions[FIRST + 2], "10:00"))
+    assert all(of(life, a).book.shares for a in ALL) and len(stops(life)) == 3
+    yield life
+    life.desk.close()
+
+
+def of(life: AccountLife, agent_id: str) -> AgentState:
+    return life.desk.dossier(agent_id).state
+
+
+def stops(life: AccountLife) -> list[Any]:
+    return [o for o in life.tws.ledger.open_orders() if o.type == "STP"]
+
+
+def order_of(life: AccountLife, agent_id: str, kind: str) -> Any:
+    return next(o for o in life.tws.ledger.open_orders() if o.ref.startswith(agent_id) and o.type == kind)
+
+
+def fills(life: AccountLife, order: Any) -> None:
+    life.tws.happen(lambda book: book.fill(order, order.remaining, 9.0))
+    life.heard()
+
+
+def tells_the_position_only(life: AccountLife, shares: int) -> None:
+    """The account's position, before the broker tells the fill that changed it."""
+    life.tws.ledger.positions[TEST.con_id] = (float(life.tws.ledger.holds("TEST") + shares), 9.0)
+    life.tws.happen(lambda book: [("position", TEST)])
+    life.heard()
+
+
+def told(life: AccountLife) -> str:
+    return " ".join(w for a in ALL for w in views.agent(Store(life.home), a, life.now)["warnings"])
+
+
+def test_a_close_after_a_fill_of_another_agent_that_is_not_booked_yet_sells(three: AccountLife) -> None:
+    fills(three, order_of(three, SECOND, "STP"))
+    answer = three.ask("close", at(three.sessions[FIRST + 2], "10:01"))
+    assert answer["status"] == "done", answer
+    assert answer["result"]["outcome"] == "exit queued" and order_of(three, AGENT, "MKT").remaining == of(three, AGENT).book.shares
+
+
+def test_a_close_while_another_agents_exit_fills_without_a_word_waits_and_goes_on_by_itself(three: AccountLife) -> None:
+    closing.close(three.desk, SECOND, "test", at(three.sessions[FIRST + 2], "10:01"))
+    exit_ = order_of(three, SECOND, "MKT")
+    tells_the_position_only(three, -exit_.remaining)
+    answer = three.ask("close", at(three.sessions[FIRST + 2], "10:02"))
+    assert answer["status"] == "done" and answer["result"]["outcome"] == "waiting for the broker", answer
+    assert three.tws.ledger.on_sale("TEST") <= three.tws.ledger.holds("TEST") + exit_.remaining
+    done, failed = three.tried(at(three.sessions[FIRST + 2], "10:02") + timedelta(seconds=15))
+    assert (done.alarms, failed) == ([], {}) and order_of(three, AGENT, "STP")
+    three.tws.ledger.positions[TEST.con_id] = (three.tws.ledger.holds("TEST") + float(exit_.remaining), 9.0)
+    fills(three, exit_)
+    three.tried(at(three.sessions[FIRST + 2], "10:02") + timedelta(seconds=30))
+    assert order_of(three, AGENT, "MKT").remaining == of(three, AGENT).book.shares
+
+
+def test_an_emergency_stop_of_many_agents_sells_all_while_the_exits_of_the_first_fill(
+    three: AccountLife, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    submit = three.link.desk.submit
+
+    async def fills_at_once(ticket: Any, *more: Any) -> Any:
+        answer = await submit(ticket, *more)
+        if ":exit:" in ticket.ref:
+            order = next(o for o in three.tws.ledger.open_orders() if o.ref == ticket.ref)
+            three.tws.happen(lambda book: book.fill(order, order.remaining, 9.0))
+        return answer
+
+    monkeypatch.setattr(three.link.desk, "submit", fills_at_once)
+    answer = three.ask("emergency_stop", at(three.sessions[FIRST + 2], "10:01"), reason="test")
+    assert "by hand" not in str(answer), answer
+    three.heard()
+    for seconds in (5, 10):
+        three.tried(at(three.sessions[FIRST + 2], "10:01") + timedelta(seconds=seconds))
+    assert all(of(three, a).flat for a in ALL) and three.tws.ledger.holds("TEST") == 0
