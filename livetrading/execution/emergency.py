@@ -32,6 +32,7 @@ LOOK_AGAIN_SECONDS = 1.0
 """After which the broker is asked again for an exit that it answered with an error."""
 FLAT, QUEUED, WAITING = Outcome.FLAT, Outcome.QUEUED, Outcome.WAITING
 NOT_TAKEN = "the broker does not answer, and has not taken the exit yet; it goes on by itself"
+TURN = "its turn has not come yet; the stop goes on by itself"
 OVER = {"status": str(Outcome.OVER), "flat": True}
 """A replay whose history is over holds nothing real, and there is no bar to sell at."""
 
@@ -143,6 +144,7 @@ def stop(
     record = StopRecord(desk.store, halt, now)
     agents = [desk.dossier(agent_id).state for agent_id in desk.active()]
     record.begin(agents, {s.agent.agent_id: stop_record.fills_of(desk.store, s.agent.agent_id) for s in agents}, all_orders)
+    _first_word(desk, record)
     for agent_id in desk.active():
         _halt_first(desk, agent_id, by, now)
     told, away = stop_account.withdraw(desk, record, now, wait)
@@ -160,6 +162,7 @@ def stop(
             if done["status"] == Outcome.WAITING and not desk.account.usable:
                 away = done["error"]  # the others of the account are not each asked as long
         items.append(_told(desk, agent_id, record, done))
+        record.goes_on(items)
         if desk.dossier(agent_id).exposure.bare_since and not done["flat"]:
             exposed.append((agent_id, len(items) - 1, time.monotonic()))
         while exposed and time.monotonic() - exposed[0][2] >= LOOK_AGAIN_SECONDS:
@@ -174,6 +177,15 @@ def stop(
     text = f"{_headline(state, away)}: {_agents(len(items) - len(told))}.{_frozen(items)}"
     record.end(state, items, text, _seq(desk))
     return text, {**stop_record.identity(halt), "state": str(state), "flat": state == StopState.DONE, "items": items}
+
+
+def _first_word(desk: Desk, record: StopRecord) -> None:
+    """Before anything is done, each agent's item says that its turn comes: whoever asks meanwhile sees all agents."""
+    if record.doc["state"] is not None:
+        return
+    items = [_told(desk, agent_id, record, stop_account.waiting(TURN)) for agent_id in desk.active()]
+    if items:
+        record.end(StopState.WAITING, items, f"Stopped; the stop goes on: {_agents(len(items))}.", -1)
 
 
 def _cover(desk: Desk, record: StopRecord, items: list[dict[str, Any]], exposed: tuple[str, int, float], now: datetime) -> None:

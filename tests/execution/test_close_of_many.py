@@ -9,7 +9,7 @@ import pytest
 from livetrading.adapters.store import Store
 from livetrading.core.agent import AgentState
 from livetrading.core.types import Action
-from livetrading.execution import closing, views
+from livetrading.execution import closing, stop_record, views
 from tests.doubles.account_days import deployed
 from tests.doubles.account_life import TEST, AccountLife, in_account
 from tests.doubles.lives import AGENT, FIRST, Always, at
@@ -107,3 +107,35 @@ def test_an_emergency_stop_of_many_agents_sells_all_while_the_exits_of_the_first
     for seconds in (5, 10):
         three.tried(at(three.sessions[FIRST + 2], "10:01") + timedelta(seconds=seconds))
     assert all(of(three, a).flat for a in ALL) and three.tws.ledger.holds("TEST") == 0
+
+
+def test_an_emergency_stop_takes_an_agents_stop_away_only_when_its_own_exit_is_about_to_go(
+    three: AccountLife, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    submit, protected = three.link.desk.submit, list[int]()
+
+    async def counted(ticket: Any, *more: Any) -> Any:
+        protected.append(len(stops(three)))
+        return await submit(ticket, *more)
+
+    monkeypatch.setattr(three.link.desk, "submit", counted)
+    three.ask("emergency_stop", at(three.sessions[FIRST + 2], "10:01"), reason="test")
+    assert protected == [2, 1, 0]
+
+
+def test_a_stop_that_is_asked_about_before_its_first_round_ends_names_every_agent(
+    three: AccountLife, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    submit, seen = three.link.desk.submit, list[Any]()
+    store = Store(three.home)
+
+    async def looked_at(ticket: Any, *more: Any) -> Any:
+        seen.append(stop_record.picture(store, three.desk.latch.status()))
+        return await submit(ticket, *more)
+
+    monkeypatch.setattr(three.link.desk, "submit", looked_at)
+    three.ask("emergency_stop", at(three.sessions[FIRST + 2], "10:01"), reason="test")
+    first, last = seen[0], seen[-1]
+    assert [item["agent_id"] for item in first["items"]] == list(ALL) and first["state"] == "waiting"
+    assert "its turn has not come yet" in first["items"][2]["error"]
+    assert [item["status"] for item in last["items"]] == ["exit queued", "exit queued", "waiting for the broker"]
