@@ -161,6 +161,7 @@ class LiveTrader:
             return
         for order in sending.send(self.executor, now, self._second_look):
             done.sent.append(self._told(key=order.key, leg=str(order.leg), qty=order.qty))
+        self._waits = self._waits or (self.real.unheard(now) if self.real is not None else "")
 
     def _second_look(self, order: Order, now: datetime) -> second_look.Look | None:
         symbol, bar = self.dossier.state.agent.symbol, date.fromisoformat(order.bar)
