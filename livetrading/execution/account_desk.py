@@ -221,8 +221,17 @@ class AccountDesk:
     def others(self, state: AgentState) -> int:
         """Shares of the contract that are not this agent's: other agents' and the unmanaged rest. What IB has told
         of another agent's fills counts before its book has it."""
-        held = {s.agent.agent_id: self._held(s) + account_fills.unbooked(s, self._done(s)) for s in self.siblings(state)}
-        return account.not_of(state.agent.agent_id, held, self.rest(state))
+        return account.not_of(state.agent.agent_id, self._by_agent(state), self.rest(state))
+
+    def _by_agent(self, state: AgentState) -> dict[str, int]:
+        """Shares of each agent of the contract, with the fills that IB has told."""
+        return {s.agent.agent_id: self._held(s) + account_fills.unbooked(s, self._done(s)) for s in self.siblings(state)}
+
+    def cure(self, state: AgentState) -> str:
+        """What a person does about a difference in shares of an agent."""
+        managed = self.ready().positions().get(state.agent.con_id, 0) - self.rest(state)
+        held = {a: shares for a, shares in self._by_agent(state).items() if shares or a == state.agent.agent_id}
+        return account.cure(state.agent.symbol, managed, held)
 
     def in_doubt(self, state: AgentState) -> tuple[int, int]:
         """By how many shares the position may be too small and too large for this agent, because of other agents'

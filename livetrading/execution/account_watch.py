@@ -78,9 +78,10 @@ class AccountWatch:
             # What the broker has not told yet may be the very fill that explains it.
             self._since = (problem, now)
         lasts = now - self._since[1] >= SURE_AFTER
-        self.lasting = f"{problem}; {CURE}" if lasts else ""
+        text = f"{problem}; {self.desk.cure(self.dossier.state) if self.differs() else CURE}"
+        self.lasting = text if lasts else ""
         if lasts and self.dossier.state.status in (AgentStatus.RUNNING, AgentStatus.PAUSED):
-            self.dossier.commit([StatusChanged(AgentStatus.BLOCKED, f"{problem}; {CURE}", "account watch")], now)
+            self.dossier.commit([StatusChanged(AgentStatus.BLOCKED, text, "account watch")], now)
         return problem
 
     def _may_be_told(self) -> bool:

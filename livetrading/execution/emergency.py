@@ -20,6 +20,7 @@ from ..core.orders import WORKING, OrderState
 from ..core.stopping import Outcome, StopState
 from ..core.types import AgentStatus, Leg, Mode
 from . import late, replay, sending, stop_account, stop_record
+from .account_desk import AccountDesk
 from .desk import Desk
 from .dossier import Dossier
 from .live_trader import LiveTrader
@@ -47,6 +48,8 @@ class Hand:
     executor: OrderExecutor
     now: datetime
     replayed: LiveTrader | None = None
+    account: AccountDesk | None = None
+    """Of an agent that trades one."""
 
     @property
     def dossier(self) -> Dossier:
@@ -56,7 +59,8 @@ class Hand:
 def hand_on(desk: Desk, agent_id: str, now: datetime) -> Hand:
     """An agent's orders, in the time that it lives in."""
     if desk.dossier(agent_id).state.agent.mode != Mode.REPLAY:
-        return Hand(desk.executor(agent_id), now)
+        account = desk.account if desk.dossier(agent_id).state.agent.mode == Mode.IBKR else None
+        return Hand(desk.executor(agent_id), now, account=account)
     trader = desk.trader(agent_id)
     return Hand(trader.executor, replay.virtual_now(trader), trader)
 
@@ -71,7 +75,8 @@ def flatten(hand: Hand, reason: str, note: str = "") -> str:
     unbooked = broker.traded() > (dossier.state.booked or "")
     problem = None if unbooked else unexplained(dossier, broker)
     if problem:
-        raise Conflict(f"{dossier.agent_id}: {problem}; compare them, and sell what is really held by hand.")
+        cure = "compare them, then adopt the difference" if hand.account is None else hand.account.cure(dossier.state)
+        raise Conflict(f"{dossier.agent_id}: {problem}; {cure}.")
     if not dossier.state.flat:
         if again := late.refused(dossier, hand.now):
             raise Conflict(f"{dossier.agent_id}: {again}.")

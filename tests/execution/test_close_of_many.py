@@ -139,3 +139,40 @@ def test_a_stop_that_is_asked_about_before_its_first_round_ends_names_every_agen
     assert [item["agent_id"] for item in first["items"]] == list(ALL) and first["state"] == "waiting"
     assert "its turn has not come yet" in first["items"][2]["error"]
     assert [item["status"] for item in last["items"]] == ["exit queued", "exit queued", "waiting for the broker"]
+
+
+def test_a_shortage_names_the_account_and_all_books_and_a_short_account_is_bought_back(three: AccountLife) -> None:
+    held = three.tws.ledger.holds("TEST")
+    for o in stops(three):
+        three.tws.happen(lambda book, ref=o.ref: book.expire(ref))
+    tells_the_position_only(three, -held - 23)
+    three.tried(at(three.sessions[FIRST + 2], "10:01"))
+    three.tried(at(three.sessions[FIRST + 2], "10:03") + timedelta(seconds=30))
+    answer = three.ask("close", at(three.sessions[FIRST + 2], "10:04"))
+    text = answer["error"] if "error" in answer else str(answer)
+    assert f"the account holds -23 TEST for {AGENT}, {SECOND}, {THIRD}, whose books hold {held} together" in text
+    assert "only one of these agents may be the reason" in text and "buy 23 TEST back by hand and sell nothing" in text
+
+
+def test_a_fill_that_is_told_25_seconds_late_blocks_no_agent_of_the_stock(three: AccountLife) -> None:
+    stop, now = order_of(three, SECOND, "STP"), at(three.sessions[FIRST + 2], "10:01")
+    tells_the_position_only(three, -stop.remaining)
+    for seconds in (0, 12, 25):
+        three.tried(now + timedelta(seconds=seconds))
+        assert [of(three, a).status for a in (AGENT, THIRD)] == ["running"] * 2
+    three.tws.ledger.positions[TEST.con_id] = (three.tws.ledger.holds("TEST") + float(stop.remaining), 9.0)
+    fills(three, stop)
+    for seconds in (30, 45):
+        three.tried(now + timedelta(seconds=seconds))
+    assert [of(three, a).status for a in ALL] == ["running"] * 3
+
+
+def test_shares_that_are_missing_for_two_minutes_block_every_agent_of_the_stock(three: AccountLife) -> None:
+    now = at(three.sessions[FIRST + 2], "10:01")
+    tells_the_position_only(three, -5)
+    for seconds in (0, 60, 119):
+        three.tried(now + timedelta(seconds=seconds))
+        assert of(three, AGENT).status == "running"
+    for seconds in (121, 135):
+        three.tried(now + timedelta(seconds=seconds))
+    assert [of(three, a).status for a in ALL] == ["blocked"] * 3
