@@ -56,6 +56,21 @@ def not_of(agent_id: str, holdings: Mapping[str, int], rest: int) -> int:
     return rest + sum(n for other, n in holdings.items() if other != agent_id)
 
 
+def cure(symbol: str, managed: int, books: Mapping[str, int]) -> str:
+    """What a person does about a difference in shares. ``managed`` shares of the account are not the unmanaged
+    rest, ``books`` are those of each agent: with several, not each of them misses the whole difference."""
+    total, whose = sum(books.values()), ""
+    if len(books) > 1:
+        whose = (f"the account holds {managed} {symbol} for {', '.join(sorted(books))}, whose books hold {total} together,"
+                 f" and only one of these agents may be the reason; ")
+    if managed < 0:
+        return f"{whose}the account is short: buy {-managed} {symbol} back by hand and sell nothing, then adopt the difference"
+    if managed < total:
+        left = f"of which at most {managed} can be sold by hand" if managed else "and nothing is left to sell"
+        return f"{whose}compare with TWS, then adopt the difference for the agent whose shares are gone, {left}"
+    return f"{whose}compare with TWS, then adopt or ignore the difference"
+
+
 def rest_after_split(rest: int, holdings: Iterable[int], ratio: float) -> int:
     """The unmanaged rest when a split is rounded once for the account and once for each agent.
 

@@ -27,6 +27,7 @@ from ..core.agent import AgentState
 from ..core.errors import NotFound, Refused, Unavailable
 from ..core.orders import Order
 from ..core.types import AgentStatus, Leg, Mode
+from . import account_fills
 from .account_journal import AccountJournal
 from .dossier import Dossier
 from .siblings import Siblings
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from ..adapters.brokers.ibkr import IbkrBroker, IbkrConnection
     from ..adapters.brokers.ibkr_history import RawBar
     from ..adapters.brokers.ibkr_orders import Instrument
+    from ..adapters.brokers.ibkr_register import Done
 
 log = logging.getLogger(__name__)
 AWAY = "Interactive Brokers cannot be used now:"
@@ -173,6 +175,7 @@ class AccountDesk:
         return IbkrBroker(
             link, config.agent_id, instrument, config.terms.costs,
             booked=lambda ref: dossier.state.booked_of(ref), others=lambda: self.others(dossier.state), gate=gate,
+            in_doubt=lambda: self.in_doubt(dossier.state),
         )
 
     def instrument(self, symbol: str, con_id: int = 0, primary: str = "") -> "Instrument":
@@ -216,9 +219,37 @@ class AccountDesk:
         return known[config.con_id]
 
     def others(self, state: AgentState) -> int:
-        """Shares of the contract that are not this agent's: other agents' and the unmanaged rest."""
-        held = {s.agent.agent_id: self._held(s) for s in self.siblings(state)}
-        return account.not_of(state.agent.agent_id, held, self.rest(state))
+        """Shares of the contract that are not this agent's: other agents' and the unmanaged rest. What IB has told
+        of another agent's fills counts before its book has it."""
+        return account.not_of(state.agent.agent_id, self._by_agent(state), self.rest(state))
+
+    def _by_agent(self, state: AgentState) -> dict[str, int]:
+        """Shares of each agent of the contract, with the fills that IB has told."""
+        return {s.agent.agent_id: self._held(s) + account_fills.unbooked(s, self._done(s)) for s in self.siblings(state)}
+
+    def cure(self, state: AgentState) -> str:
+        """What a person does about a difference in shares of an agent."""
+        managed = self.ready().positions().get(state.agent.con_id, 0) - self.rest(state)
+        held = {a: shares for a, shares in self._by_agent(state).items() if shares or a == state.agent.agent_id}
+        return account.cure(state.agent.symbol, managed, held)
+
+    def in_doubt(self, state: AgentState) -> tuple[int, int]:
+        """By how many shares the position may be too small and too large for this agent, because of other agents'
+        fills. (0, 0) once that has lasted too long."""
+        if self.waits.overdue(state.agent.agent_id):
+            return 0, 0
+        others = [s for s in self.siblings(state) if s.agent.agent_id != state.agent.agent_id]
+        ranges = [account_fills.in_doubt(s, self._done(s), self._clock()) for s in others]
+        return sum(low for low, _ in ranges), sum(high for _, high in ranges)
+
+    def _done(self, state: AgentState) -> "list[Done]":
+        """Executions of an agent's orders that IB has listed on this connection."""
+        if self._link is None:
+            return []
+        return account.of_agent(state.agent.agent_id, list(self._link.session.register.executions.values()))
+
+    def _clock(self) -> datetime:
+        return self.ready().session.clock()
 
     def _held(self, state: AgentState) -> int:
         """An agent's shares as the account has them: a split that another agent has booked already

@@ -16,7 +16,7 @@ from ..core.events import StatusChanged
 from ..core.types import AgentStatus
 from .account_desk import AccountDesk
 from .dossier import Dossier
-from .position_tracker import difference, expected
+from .position_tracker import difference, expected, unexplained
 
 if TYPE_CHECKING:
     from ..adapters.brokers.ibkr import IbkrBroker
@@ -54,6 +54,10 @@ class AccountWatch:
         doubled = self.doubled()
         return f"the broker has more than one open order with the key {', '.join(doubled)}" if doubled else None
 
+    def differs(self) -> bool:
+        """Whether book and account hold other shares now, whatever explains it."""
+        return difference(self.dossier, self.broker) is not None
+
     def strangers(self) -> list[str]:
         """Keys of this agent's orders that work at the broker and have ended, or never were, in the book."""
         return self.broker.unknown([o.key for o in self.dossier.state.orders])
@@ -70,14 +74,19 @@ class AccountWatch:
         if problem is None:
             self._since, self.lasting = None, ""
             return None
-        if self._since is None or self._since[0] != problem or self.broker.health().missing:
+        if self._since is None or self._since[0] != problem or self._may_be_told():
             # What the broker has not told yet may be the very fill that explains it.
             self._since = (problem, now)
         lasts = now - self._since[1] >= SURE_AFTER
-        self.lasting = f"{problem}; {CURE}" if lasts else ""
+        text = f"{problem}; {self.desk.cure(self.dossier.state) if self.differs() else CURE}"
+        self.lasting = text if lasts else ""
         if lasts and self.dossier.state.status in (AgentStatus.RUNNING, AgentStatus.PAUSED):
-            self.dossier.commit([StatusChanged(AgentStatus.BLOCKED, f"{problem}; {CURE}", "account watch")], now)
+            self.dossier.commit([StatusChanged(AgentStatus.BLOCKED, text, "account watch")], now)
         return problem
+
+    def _may_be_told(self) -> bool:
+        """Whether the broker has still to answer, or a fill of another agent is on its way."""
+        return bool(self.broker.health().missing) or (self.differs() and unexplained(self.dossier, self.broker) is None)
 
     def document(self, problem: str | None, now: datetime) -> dict[str, Any]:
         """For a page: both sides, and what differs."""

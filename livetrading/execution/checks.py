@@ -9,14 +9,11 @@ from ..adapters import logs
 from ..adapters.stamps import stamp
 from ..core.errors import Conflict, Unavailable
 from ..core.events import Deployed
-from ..core.orders import Order
 from ..core.types import AgentStatus, Mode
-from . import troubles
+from . import sending, troubles
 from .desk import Desk
 from .dossier import Dossier
 from .passes import Pass, due_sessions
-from .position_tracker import difference
-from .second_look import Look
 
 log = logging.getLogger(__name__)
 OF_REAL_DAYS = (Mode.PAPER, Mode.IBKR)
@@ -93,17 +90,12 @@ def _look_after(desk: Desk, agent_id: str, now: datetime) -> list[dict[str, Any]
         executor.recover(now)
         if executor.dossier.state.status == AgentStatus.BLOCKED:
             executor.withdraw_entries("the agent is blocked", now)
-        if not difference(executor.dossier, executor.broker):
-            executor.send_due(now, _buys_nothing)
+        sending.send(executor, now, sending.buys_nothing)
         texts = executor.protect(now)
     except Exception as error:
         desk.renew(agent_id)
         texts = [f"its orders could not be looked after: {logs.caught(log, f'looking after {agent_id}', error)}"]
     return [{"agent_id": agent_id, "text": text} for text in texts]
-
-
-def _buys_nothing(order: Order, now: datetime) -> Look:
-    return Look("the agent's pass failed", final=False)
 
 
 def check_as_of(desk: Desk, now: datetime) -> tuple[Pass, dict[str, str]]:

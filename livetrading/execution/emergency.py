@@ -19,12 +19,13 @@ from ..core.events import Noted, OrderMoved, StatusChanged
 from ..core.orders import WORKING, OrderState
 from ..core.stopping import Outcome, StopState
 from ..core.types import AgentStatus, Leg, Mode
-from . import late, replay, stop_account, stop_record
+from . import late, replay, sending, stop_account, stop_record
+from .account_desk import AccountDesk
 from .desk import Desk
 from .dossier import Dossier
 from .live_trader import LiveTrader
 from .order_executor import OrderExecutor
-from .position_tracker import difference
+from .position_tracker import difference, unexplained
 from .stop_record import StopRecord
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ LOOK_AGAIN_SECONDS = 1.0
 """After which the broker is asked again for an exit that it answered with an error."""
 FLAT, QUEUED, WAITING = Outcome.FLAT, Outcome.QUEUED, Outcome.WAITING
 NOT_TAKEN = "the broker does not answer, and has not taken the exit yet; it goes on by itself"
+TURN = "its turn has not come yet; the stop goes on by itself"
 OVER = {"status": str(Outcome.OVER), "flat": True}
 """A replay whose history is over holds nothing real, and there is no bar to sell at."""
 
@@ -46,6 +48,8 @@ class Hand:
     executor: OrderExecutor
     now: datetime
     replayed: LiveTrader | None = None
+    account: AccountDesk | None = None
+    """Of an agent that trades one."""
 
     @property
     def dossier(self) -> Dossier:
@@ -55,7 +59,8 @@ class Hand:
 def hand_on(desk: Desk, agent_id: str, now: datetime) -> Hand:
     """An agent's orders, in the time that it lives in."""
     if desk.dossier(agent_id).state.agent.mode != Mode.REPLAY:
-        return Hand(desk.executor(agent_id), now)
+        account = desk.account if desk.dossier(agent_id).state.agent.mode == Mode.IBKR else None
+        return Hand(desk.executor(agent_id), now, account=account)
     trader = desk.trader(agent_id)
     return Hand(trader.executor, replay.virtual_now(trader), trader)
 
@@ -68,15 +73,16 @@ def flatten(hand: Hand, reason: str, note: str = "") -> str:
     """
     executor, dossier, broker = hand.executor, hand.dossier, hand.executor.broker
     unbooked = broker.traded() > (dossier.state.booked or "")
-    problem = None if unbooked else difference(dossier, broker)
+    problem = None if unbooked else unexplained(dossier, broker)
     if problem:
-        raise Conflict(f"{dossier.agent_id}: {problem}; compare them, and sell what is really held by hand.")
+        cure = "compare them, then adopt the difference" if hand.account is None else hand.account.cure(dossier.state)
+        raise Conflict(f"{dossier.agent_id}: {problem}; {cure}.")
     if not dossier.state.flat:
         if again := late.refused(dossier, hand.now):
             raise Conflict(f"{dossier.agent_id}: {again}.")
         _replan_exit(executor, reason, hand.now, note)
         if not unbooked:  # else it goes when that session is booked
-            executor.send_due(hand.now)
+            sending.send(executor, hand.now)
     if hand.replayed is not None and not is_flat(executor):
         # A replay's clock stands still between bars; its exit fills at the next.
         replay.advance(hand.replayed)
@@ -143,6 +149,7 @@ def stop(
     record = StopRecord(desk.store, halt, now)
     agents = [desk.dossier(agent_id).state for agent_id in desk.active()]
     record.begin(agents, {s.agent.agent_id: stop_record.fills_of(desk.store, s.agent.agent_id) for s in agents}, all_orders)
+    _first_word(desk, record)
     for agent_id in desk.active():
         _halt_first(desk, agent_id, by, now)
     told, away = stop_account.withdraw(desk, record, now, wait)
@@ -160,6 +167,7 @@ def stop(
             if done["status"] == Outcome.WAITING and not desk.account.usable:
                 away = done["error"]  # the others of the account are not each asked as long
         items.append(_told(desk, agent_id, record, done))
+        record.goes_on(items)
         if desk.dossier(agent_id).exposure.bare_since and not done["flat"]:
             exposed.append((agent_id, len(items) - 1, time.monotonic()))
         while exposed and time.monotonic() - exposed[0][2] >= LOOK_AGAIN_SECONDS:
@@ -174,6 +182,15 @@ def stop(
     text = f"{_headline(state, away)}: {_agents(len(items) - len(told))}.{_frozen(items)}"
     record.end(state, items, text, _seq(desk))
     return text, {**stop_record.identity(halt), "state": str(state), "flat": state == StopState.DONE, "items": items}
+
+
+def _first_word(desk: Desk, record: StopRecord) -> None:
+    """Before anything is done, each agent's item says that its turn comes: whoever asks meanwhile sees all agents."""
+    if record.doc["state"] is not None:
+        return
+    items = [_told(desk, agent_id, record, stop_account.waiting(TURN)) for agent_id in desk.active()]
+    if items:
+        record.end(StopState.WAITING, items, f"Stopped; the stop goes on: {_agents(len(items))}.", -1)
 
 
 def _cover(desk: Desk, record: StopRecord, items: list[dict[str, Any]], exposed: tuple[str, int, float], now: datetime) -> None:

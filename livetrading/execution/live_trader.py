@@ -32,12 +32,12 @@ from ..core.market import Market
 from ..core.observe import observe
 from ..core.orders import Order
 from ..core.types import AgentStatus, Leg
-from . import booking, late, second_look, statements
+from . import booking, late, second_look, sending, statements
 from .dossier import Dossier
 from .fetching import StillFetching, asked
 from .order_executor import OrderExecutor
 from .passes import Pass, due_sessions
-from .position_tracker import difference, reconcile
+from .position_tracker import reconcile, unexplained
 from .real_account import RealAccount, price_in
 from .series import Series
 
@@ -147,7 +147,7 @@ class LiveTrader:
         """What is held under the latch, or by an entry that filled while it was being
         withdrawn for a close, goes: this is how a stop that was cut short is completed."""
         state = self.dossier.state
-        if state.flat or state.open_orders(Leg.EXIT) or difference(self.dossier, self.broker) or late.refused(self.dossier, now):
+        if state.flat or state.open_orders(Leg.EXIT) or unexplained(self.dossier, self.broker) or late.refused(self.dossier, now):
             return
         entry = next((o for o in reversed(state.recent) if o.leg == Leg.ENTRY), None)
         crossed = entry is not None and entry.reason.startswith(CLOSING)
@@ -157,10 +157,11 @@ class LiveTrader:
             self.dossier.commit(self.executor.exit(bar, now, "DAY", reason), now)
 
     def _send(self, now: datetime, done: Pass) -> None:
-        if not self.dossier.state.orders or difference(self.dossier, self.broker):
+        if not self.dossier.state.orders:
             return
-        for order in self.executor.send_due(now, self._second_look):
+        for order in sending.send(self.executor, now, self._second_look):
             done.sent.append(self._told(key=order.key, leg=str(order.leg), qty=order.qty))
+        self._waits = self._waits or (self.real.unheard(now) if self.real is not None else "")
 
     def _second_look(self, order: Order, now: datetime) -> second_look.Look | None:
         symbol, bar = self.dossier.state.agent.symbol, date.fromisoformat(order.bar)

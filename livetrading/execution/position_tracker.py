@@ -18,6 +18,15 @@ def difference(dossier: Dossier, broker: Broker) -> str | None:
     return f"the book holds {ours} {symbol}, the broker {theirs}"
 
 
+def unexplained(dossier: Dossier, broker: Broker) -> str | None:
+    """The same, but None as well while a fill of another agent of the account, which is on its way, explains it."""
+    problem = difference(dossier, broker)
+    if problem is None:
+        return None
+    beyond, (low, high) = broker.position() - expected(dossier, broker), broker.unsettled()
+    return None if -low <= beyond <= high else problem
+
+
 def expected(dossier: Dossier, broker: Broker) -> int:
     """Shares in the book once everything that the broker has told has a price."""
     return dossier.state.book.shares + statements.unpriced(dossier.state, broker)

@@ -10,6 +10,7 @@ from ..core.orders import WORKING, Order, OrderState
 from ..core.types import Leg
 from ..core.wording import counted
 from .agent_status import where_to_look
+from .position_tracker import unexplained
 
 REFUSED_STOP_PAUSE = timedelta(seconds=15)
 """So long a stop that was refused is not sent again."""
@@ -36,6 +37,8 @@ def protect(executor: "OrderExecutor", now: datetime) -> list[str]:
         return [f"the exit waits: the broker has not confirmed the cancel of {o.key} yet; {where_to_look(state.agent.mode)}"
                 for o in stops if o.state == OrderState.PENDING_CANCEL]
     if theirs != held:
+        if unexplained(executor.dossier, executor.broker) is None:
+            return []  # another agent's fill is on its way
         bare = not any(o.at_broker and executor.broker.find(o.key) is not None for o in stops)
         return [f"no stop is placed while the book holds {counted(held, 'share')} and the broker {theirs}"] if bare else []
     for stop in state.open_orders(Leg.STOP):

@@ -83,9 +83,9 @@ class RealAccount:
         """The difference between book and account, if any. Not before today's splits are known."""
         if not self.morning.known(now):
             return None
-        others = {s.agent.agent_id for s in self.desk.siblings(self.dossier.state)} - {self.dossier.agent_id}
-        if self.desk.waits.awaited(now) & others:
-            return None  # what another agent of the stock has just traded is not in its book yet: nothing can be compared
+        if self.desk.waits.awaited() & self._others():
+            return None  # what another agent of the stock has traded is not in its book yet: nothing can be compared
+        self.desk.waits.doubts(self.dossier.agent_id, self.watch.differs(), now)
         problem = self.watch.judge(now)
         if self.watch.lasting and self.dossier.state.status == AgentStatus.STOPPED:
             self.notices.append(self.watch.lasting)  # an agent that was stopped cannot be blocked, and its shares are there
@@ -93,8 +93,17 @@ class RealAccount:
         self.cash.look(now)
         return problem
 
+    def _others(self) -> set[str]:
+        return {s.agent.agent_id for s in self.desk.siblings(self.dossier.state)} - {self.dossier.agent_id}
+
+    def unheard(self, now: datetime) -> str:
+        """Why nothing is bought while another agent's fills cannot be taken over; empty while they can."""
+        return self.desk.waits.unheard(self._others(), now)
+
     def no_entries(self, now: datetime) -> str:
         """Why nothing is bought, though exits and stops go on; empty when it may be."""
+        if unheard := self.unheard(now):
+            return unheard
         self.cash.look(now)
         return self.cash.doubt(self.dossier.state)
 

@@ -1,4 +1,4 @@
-"""The part of an emergency stop that concerns a whole broker account: every cancel in one go.
+"""The part of an emergency stop that concerns a whole broker account: every purchase is cancelled in one go.
 
 Its scope is our agents' orders; what else works there goes only by the user's explicit word.
 """
@@ -15,9 +15,7 @@ from ..core.events import OrderMoved
 from ..core.orders import OrderState
 from ..core.stopping import Outcome
 from ..core.types import AgentStatus, Leg
-from . import late
 from .desk import Desk
-from .position_tracker import difference
 from .stop_record import StopRecord
 
 if TYPE_CHECKING:
@@ -37,7 +35,7 @@ def failed(why: str) -> dict[str, Any]:
 
 
 def withdraw(desk: Desk, record: StopRecord, now: datetime, wait: bool) -> tuple[list[dict[str, Any]], str]:
-    """Everything that works in a shared account for our agents is cancelled in one go: sale by sale
+    """Everything that buys in a shared account for our agents is cancelled in one go: one by one
     would take seconds each. What fails is tried again agent by agent; the second answer says why
     nothing of the account can be asked now, empty if it can."""
     agents = [s for s in desk.account.agents() if s.status != AgentStatus.FINISHED]
@@ -100,7 +98,8 @@ def _global_cancel(link: "IbkrConnection", record: StopRecord, left: list[str]) 
 
 def _withdrawn_legs(desk: Desk, agent_id: str, now: datetime) -> tuple[str, ...]:
     """Which orders of an agent go, on record before the broker is asked. An exit that sells already
-    goes on; the stop stays where nothing is sold now: book and broker differ, or the broker refuses it."""
+    goes on. The stop of what is held stays until the agent's own exit is about to go: else the last of many
+    agents would be unprotected until all before it are sold."""
     try:
         dossier, executor = desk.dossier(agent_id), desk.executor(agent_id)
         executor.sync(now)
@@ -109,8 +108,7 @@ def _withdrawn_legs(desk: Desk, agent_id: str, now: datetime) -> tuple[str, ...]
     except Exception as error:  # told when its turn comes; the others and the user's wish do not wait for it
         log.error("emergency stop of %s: %s", agent_id, logs.caught(log, f"the emergency stop of {agent_id}", error))
         return ()
-    stays = difference(dossier, executor.broker) or late.refused(dossier, now)
-    legs = (Leg.ENTRY,) if stays else (Leg.ENTRY, Leg.STOP)
+    legs = (Leg.ENTRY, Leg.STOP) if dossier.state.flat else (Leg.ENTRY,)
     asked = [
         OrderMoved(o.key, OrderState.PENDING_CANCEL, "emergency stop")
         for o in dossier.state.open_orders()

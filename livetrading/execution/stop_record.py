@@ -88,6 +88,13 @@ class StopRecord:
                      "updated": stamp(self._now)}
         self._write()
 
+    def goes_on(self, done: list[Doc]) -> None:
+        """What this round has done so far, while no round before it has come to an end."""
+        if self.doc["state"] == StopState.WAITING:
+            known = {item["agent_id"]: item for item in done}
+            self.doc |= {"items": [known.get(item["agent_id"], item) for item in self.doc["items"]]}
+            self._write()
+
     def _write(self) -> None:
         try:
             try:

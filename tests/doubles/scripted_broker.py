@@ -129,6 +129,9 @@ class ScriptedBroker:
     def traded(self) -> str:
         return ""
 
+    def unsettled(self) -> tuple[int, int]:
+        return 0, 0
+
     def unknown(self, keys: Any) -> list[str]:
         """Trades by hand carry no keys of ours."""
         return []

@@ -20,12 +20,13 @@ SECOND = "PPO_TEST_002"
 
 
 @pytest.fixture
-def two(tmp_path: Path, tws: TwsDouble) -> Any:
-    """The first agent holds shares; the second has decided to buy at the open of row FIRST + 3."""
+def two(request: pytest.FixtureRequest, tmp_path: Path, tws: TwsDouble) -> Any:
+    """The first agent holds shares; the second has decided to buy at the open of row FIRST + 3.
+    A parameter is how the second enters late."""
     life = in_account(tmp_path, generated(1, FIRST + 6), Always(Action.BUY), tws)
     t = holding(life)
     life.check(at(life.sessions[t], "16:40"))
-    life.deploy(at(life.sessions[t], "20:00"))
+    life.deploy(at(life.sessions[t], "20:00"), **({"late_entry": request.param} if hasattr(request, "param") else {}))
     life.check(at(life.sessions[t + 1], "08:00"))
     life.check(at(life.sessions[t + 1], "16:40"))
     assert [o.leg for o in second(life).orders] == ["entry", "stop"]
@@ -56,19 +57,31 @@ def test_an_entry_waits_for_an_exit_that_the_broker_works_and_its_agent_says_so(
     assert (ended.state, AGENT in ended.reason) == ("EXPIRED", True) and AGENT not in warned(two)
 
 
-def test_an_entry_waits_two_minutes_for_an_exit_that_cannot_go_and_its_agent_says_so(two: AccountLife) -> None:
+def test_two_agents_never_meet_in_one_auction_however_long_the_exit_cannot_go(two: AccountLife) -> None:
     two.tws.fail(Fault("stall", message=4, times=99))
     two.ask("close", at(two.sessions[FIRST + 2], "20:00"))
     morning = at(two.sessions[FIRST + 3], "08:00")
-    for seconds in (0, 60):
+    for seconds in (0, 60, 121, 3600):
         two.tried(morning + timedelta(seconds=seconds))
         assert not bought(two)
+    assert f"{AGENT} of the same account sells TEST, and both could meet in one auction" in warned(two)
+
+
+@pytest.mark.parametrize("two", ["day"], indirect=True)
+def test_after_the_open_an_entry_waits_two_minutes_for_an_exit_that_cannot_go_and_its_agent_says_so(two: AccountLife) -> None:
+    two.tws.fail(Fault("stall", message=4, times=99))
+    two.ask("close", at(two.sessions[FIRST + 2], "20:00"))
+    two.tried(at(two.sessions[FIRST + 3], "08:00"))
+    opened = at(two.sessions[FIRST + 3], "09:31")
+    for seconds in (0, 60):
+        two.tried(opened + timedelta(seconds=seconds))
+        assert not bought(two)
     assert f"{AGENT} of the same account sells TEST first" in warned(two)
-    two.tried(morning + timedelta(seconds=121))
+    two.tried(opened + timedelta(seconds=121))
     assert bought(two) and AGENT not in warned(two)
 
 
-def test_an_agent_whose_fills_are_never_told_keeps_no_other_from_being_compared(
+def test_an_agent_whose_fills_are_never_told_blocks_no_other_whose_entries_wait_and_say_why(
     two: AccountLife, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sync = two.desk._sync
@@ -83,11 +96,41 @@ def test_an_agent_whose_fills_are_never_told_keeps_no_other_from_being_compared(
     two.tws.ledger.positions[TEST.con_id] = (held + 5.0, 9.0)
     two.tws.happen(lambda ledger: [("position", TEST)])
     two.heard()
-    begun = at(two.sessions[FIRST + 3], "10:30")
-    for seconds in (0, 60):
+    begun = at(two.sessions[FIRST + 3], "08:00")
+    for seconds in (0, 60, 125, 140):
         two.tried(begun + timedelta(seconds=seconds))
         assert second(two).status == "running"
-    for seconds in (125, 140):
+    assert not bought(two) and f"the fills of {AGENT} of the same account cannot be taken over" in warned(two)
+    assert "its fills are not told" in " ".join(views.agent(two.store, AGENT, two.now)["warnings"])
+    monkeypatch.undo()
+    for seconds in (200, 215):
         two.tried(begun + timedelta(seconds=seconds))
     assert second(two).status == "blocked" and "holds 0 TEST, the broker 5" in second(two).status_reason
-    assert "its fills are not told" in " ".join(views.agent(two.store, AGENT, two.now)["warnings"])
+
+
+def test_an_agent_that_cannot_write_its_fills_blocks_no_other_then_or_later(
+    two: AccountLife, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sync, trader = two.desk._sync, two.desk.trader
+
+    def full(real: Any) -> Any:
+        def asked(agent_id: str, *more: Any) -> Any:
+            if agent_id == AGENT:
+                raise Unavailable("the disk is full.")
+            return real(agent_id, *more)
+        return asked
+
+    monkeypatch.setattr(two.desk, "_sync", full(sync))
+    monkeypatch.setattr(two.desk, "trader", full(trader))
+    stop = next(o for o in two.tws.ledger.open_orders() if o.ref.startswith(AGENT) and o.type == "STP")
+    begun = at(two.sessions[FIRST + 3], "10:30")
+    two.now = begun
+    two.tws.happen(lambda book: book.fill(stop, stop.remaining, stop.aux))
+    two.heard()
+    for seconds in (0, 60, 125, 140):
+        two.tried(begun + timedelta(seconds=seconds))
+        assert second(two).status == "running"
+    monkeypatch.undo()
+    for seconds in (150, 170, 200):
+        two.tried(begun + timedelta(seconds=seconds))
+    assert second(two).status == "running" and two.desk.dossier(AGENT).state.flat

@@ -146,6 +146,10 @@ class Broker(Protocol):
     def position(self) -> int:
         """Shares that the broker says are held for this agent."""
 
+    def unsettled(self) -> tuple[int, int]:
+        """By how many shares at most ``position`` may be too small and too large just now: other agents of the
+        account trade the same shares, and position and fill are told apart."""
+
     def traded(self) -> str:
         """The session up to which its statements reach, for a broker that trades whole
         sessions from their bars; what a session did is booked with that session's bar."""

@@ -214,7 +214,7 @@ class IbkrBroker:
 
     ``booked`` tells how many shares of a key the agent's book already holds as
     fills, ``others`` how many shares of the contract are not this agent's: other
-    agents' and the unmanaged rest. ``gate`` refuses an account that is not the agent's:
+    agents' and the unmanaged rest, ``in_doubt`` what ``unsettled`` says. ``gate`` refuses an account that is not the agent's:
     it is asked with every call, for TWS may be logged in to another one by then. It has
     no default: nobody trades an account by forgetting to say which.
     """
@@ -225,6 +225,7 @@ class IbkrBroker:
     costs: Costs = Costs()
     booked: Callable[[str], int] = lambda ref: 0
     others: Callable[[], int] = lambda: 0
+    in_doubt: Callable[[], tuple[int, int]] = lambda: (0, 0)
     gate: Callable[[str], None] = field(kw_only=True)
 
     def _call(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -270,6 +271,9 @@ class IbkrBroker:
             return self.connection.session.positions().get(self.instrument.con_id, 0)
 
         return self._call(work) - self.others()
+
+    def unsettled(self) -> tuple[int, int]:
+        return self.in_doubt()
 
     def traded(self) -> str:
         """Nothing waits for a bar: fills are booked as they are heard."""

@@ -143,6 +143,10 @@ class PaperBroker:
     def position(self) -> int:
         return self._ledger.position
 
+    def unsettled(self) -> tuple[int, int]:
+        """Nobody else trades an agent's shares here."""
+        return 0, 0
+
     def traded(self) -> str:
         """The last session that was traded, an ISO date; empty before the first."""
         return self._ledger.session
