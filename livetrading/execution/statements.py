@@ -106,14 +106,15 @@ def moved(order: Order, answer: BrokerOrder) -> OrderMoved:
     stop = answer.stop_price if order.leg == Leg.STOP else None
     reason = "" if order.withdrawn and order.leg == Leg.ENTRY else answer.reason
     return OrderMoved(
-        order.key, str(answer.state), reason, answer.broker_id, answer.filled, answer.qty, stop
+        order.key, str(answer.state), reason, answer.broker_id, answer.filled, answer.qty, stop,
+        complaint="" if order.complaint else None,  # it is listed
     )
 
 
 def _changed(order: Order, answer: BrokerOrder) -> bool:
     return order.state != answer.state or order.filled != answer.filled or order.qty != answer.qty or (
         order.leg == Leg.STOP and order.stop_price != answer.stop_price
-    )
+    ) or bool(order.complaint)
 
 
 def _filled(state: AgentState, broker: Broker, fill: Execution) -> Filled:
