@@ -47,7 +47,12 @@ def bare(state: AgentState) -> bool:
     """Whether shares are held and no sale of them is at work. What a replay that is over holds is not real."""
     if state.flat or state.status in (AgentStatus.FINISHED, AgentStatus.REMOVED):
         return False
-    return not any(o.side == "SELL" and o.state in _at_work(state) for o in state.orders)
+    return not any(o.side == "SELL" and o.state in _at_work(state) and not unlisted(o) for o in state.orders)
+
+
+def unlisted(order: Order) -> bool:
+    """Whether the broker had accepted an exit, answers, and does not list it any more."""
+    return order.leg == Leg.EXIT and order.state in WORKING and bool(order.complaint)
 
 
 def _at_work(state: AgentState) -> frozenset[OrderState]:

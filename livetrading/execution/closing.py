@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from ..core.agent import AgentState
 from ..core.errors import Conflict, Unavailable
 from ..core.events import Event, Noted, OrderMoved
 from ..core.orders import OrderState
@@ -33,16 +34,27 @@ def _sold(desk: Desk, agent_id: str, by: str, now: datetime, note: str) -> Resul
     _may_close(agent_id, state.status, state.flat and not state.open_orders(Leg.ENTRY))
     if state.flat and note:
         hand.dossier.commit([Noted(note)], hand.now)
+    wished = _wished(state, f"{CLOSING}{by}")
+    if wished:
+        hand.dossier.commit(wished, hand.now)
     hand.executor.withdraw_entries(f"{CLOSING}{by}", hand.now)
     emergency.flatten(hand, f"{CLOSING}{by}", note)
     if refused := emergency.cover(hand.executor, hand.now):
         raise Conflict(f"{agent_id}: {refused}.")
     done = emergency.outcome(hand.executor, hand.now)
     if done == emergency.WAITING:
-        return _answer(desk, agent_id, done, f"the broker has not taken the exit yet; {WAITS}")
+        flat = hand.dossier.state.flat
+        lacks = "confirmed the cancel of the entry yet, and what it still buys is sold" if flat else "taken the exit yet"
+        return _answer(desk, agent_id, done, f"the broker has not {lacks}; {WAITS}")
     until = no_bars.ended(hand.dossier.state)
     waits = f"; {no_bars.exit_waits(hand.dossier.state, until)}" if until and not hand.dossier.state.flat else ""
     return _answer(desk, agent_id, done, f"{done}{waits}")
+
+
+def _wished(state: AgentState, reason: str) -> list[Event]:
+    """The close on record with entries that are being withdrawn already, for another reason."""
+    going = [o for o in state.open_orders(Leg.ENTRY) if o.state == OrderState.PENDING_CANCEL]
+    return [OrderMoved(o.key, o.state, reason) for o in going if not o.reason.startswith(CLOSING)]
 
 
 def _may_close(agent_id: str, status: AgentStatus, nothing: bool) -> None:
@@ -72,6 +84,7 @@ def _recorded(desk: Desk, agent_id: str, by: str, now: datetime, note: str) -> b
         events += [OrderMoved(o.key, OrderState.CANCELED, reason) for o in children if to == OrderState.CANCELED]
     waits = [o for o in exits if o.state == OrderState.PLANNED and o.tif == "OPG"]
     events += [OrderMoved(o.key, OrderState.CANCELED, reason) for o in waits]
+    events += _wished(state, reason)
     said: list[Event] = [Noted(note)] if note else []
     if not state.flat and len(waits) == len(exits):
         state = dossier.commit([*said, *events], now) if said or events else state

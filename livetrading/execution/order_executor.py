@@ -21,7 +21,7 @@ from ..core.events import Event, OrderMoved, OrderPlanned
 from ..core.orders import WORKING, Order, OrderState
 from ..core.types import AgentStatus, Leg
 from ..core.wording import counted
-from . import protection, statements
+from . import protection, statements, vanished
 from .dossier import Dossier
 from .second_look import Look
 
@@ -301,6 +301,7 @@ class OrderExecutor:
                 self.give_up(order, "it never reached the broker", now)
             else:
                 self._resend(order, now)
+        vanished.end_unlisted(self, now)
 
     def known(self, order: Order) -> bool:
         """Whether the broker knows it: asked twice before the answer is no."""

@@ -75,7 +75,8 @@ def _withdraw_orphans(executor: "OrderExecutor", now: datetime) -> list[str]:
     state = executor.dossier.state
     if state.open_orders(Leg.ENTRY):
         return []
-    orphans = [o for o in state.orders if o.side == "SELL" and o.at_broker and o.state != OrderState.PENDING_CANCEL]
+    orphans = [o for o in state.orders if o.side == "SELL" and o.at_broker and o.state != OrderState.PENDING_CANCEL
+               and max(o.filled, state.booked_of(o.key)) < o.qty]  # what has sold everything only waits for its end
     _cancel(executor, [o.key for o in orphans], "nothing is held any more", now)
     return [f"nothing is held any more: the {o.leg} order {o.key} is cancelled" for o in orphans]
 

@@ -101,17 +101,20 @@ def believed(order: Order, answer: BrokerOrder, booked: int) -> BrokerOrder:
 
 
 def moved(order: Order, answer: BrokerOrder) -> OrderMoved:
-    """The broker's word on an order, and the only source of a terminal state."""
+    """The broker's word on an order, and the only source of a terminal state. Why we withdrew an entry stays on
+    record, whatever the broker says of its end: what is done with shares that it bought depends on it."""
     stop = answer.stop_price if order.leg == Leg.STOP else None
+    reason = "" if order.withdrawn and order.leg == Leg.ENTRY else answer.reason
     return OrderMoved(
-        order.key, str(answer.state), answer.reason, answer.broker_id, answer.filled, answer.qty, stop
+        order.key, str(answer.state), reason, answer.broker_id, answer.filled, answer.qty, stop,
+        complaint="" if order.complaint else None,  # it is listed
     )
 
 
 def _changed(order: Order, answer: BrokerOrder) -> bool:
     return order.state != answer.state or order.filled != answer.filled or order.qty != answer.qty or (
         order.leg == Leg.STOP and order.stop_price != answer.stop_price
-    )
+    ) or bool(order.complaint)
 
 
 def _filled(state: AgentState, broker: Broker, fill: Execution) -> Filled:

@@ -136,6 +136,9 @@ class ScriptedBroker:
         """Trades by hand carry no keys of ours."""
         return []
 
+    def unanswered(self) -> tuple[str, ...]:
+        return ()
+
     def since(self) -> None:
         """It can always be asked."""
 

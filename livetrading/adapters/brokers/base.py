@@ -160,6 +160,9 @@ class Broker(Protocol):
     def unknown(self, keys: Collection[str]) -> list[str]:
         """Keys of this agent's orders that work and are none of these."""
 
+    def unanswered(self) -> tuple[str, ...]:
+        """Questions about orders that it did not answer when it was asked last; empty if it answers them all."""
+
     def since(self) -> datetime | None:
         """From when on it could be asked without a break; None if it always can."""
 

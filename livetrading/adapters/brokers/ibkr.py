@@ -29,6 +29,7 @@ from .ibkr_numbers import Unreadable, number, price_of
 from .ibkr_orders import Instrument, OrderDesk
 from .ibkr_register import Done, Statement
 from .ibkr_session import IbkrSession
+from .ibkr_tap import COMPLETED, EXECUTIONS
 from .ibkr_thread import LoopThread
 
 T = TypeVar("T")
@@ -286,6 +287,9 @@ class IbkrBroker:
         """Keys of this agent's orders that IB works, by any client, and that are none of these."""
         working = {o.ref for o in self.connection.open_orders() if accounts.owner(o.ref) == self.agent_id and o.state not in TERMINAL}
         return sorted(working - set(keys))
+
+    def unanswered(self) -> tuple[str, ...]:
+        return tuple(name for name in self.connection.health().missing if name in (COMPLETED, EXECUTIONS))
 
     def since(self) -> datetime | None:
         """When the connection that there is became ready."""

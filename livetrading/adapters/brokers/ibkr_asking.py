@@ -9,6 +9,7 @@ positions closed.
 
 import asyncio
 import logging
+import math
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -277,14 +278,14 @@ class Asking:
             log.error("IBKR: more than one working order carries the key %s; look at them in TWS.", ref)
         return answered
 
-    async def fresh(self) -> None:
+    async def fresh(self, most: float = math.inf) -> None:
         """Look again unless the last look is young; pushes keep it true meanwhile. One in which something
-        could not be read ages sooner, and later each time that it is so again."""
+        could not be read ages sooner, and later each time that it is so again. ``most`` seconds it counts as young."""
         self.require()
-        age, young = asyncio.get_running_loop().time() - self._looked_at, self.timing.fresh
+        age, young = asyncio.get_running_loop().time() - self._looked_at, min(self.timing.fresh, most)
         if self._unread:
             young = min(young, self.timing.between_looks * 2.0**min(self._unread, 10))
-        if self.register.behind():  # an execution came, and what became of its order did not
+        if self.register.behind():  # an execution or an error came, and what became of its order did not
             young = min(young, self.timing.between_looks)
         if age > young:
             await self.look()

@@ -29,7 +29,8 @@ class Timing:
 
     An attempt to connect ends within ``connecting``, whatever hangs. ``optional`` is waited for
     the answer to a question without which the connection still serves; ``again`` are the pauses
-    before it is asked again.
+    before it is asked again. What was heard of an order that should fill at once is believed for
+    ``unfilled``, everything else for ``fresh``.
     """
 
     connect: float = 10.0
@@ -44,6 +45,7 @@ class Timing:
     cancel_again: float = 10.0
     link_patience: float = 60.0
     fresh: float = 30.0
+    unfilled: float = 5.0
     acknowledge: float = 4.0
     cancel: tuple[float, ...] = (1.25, 2.5)
     settle: float = 0.3

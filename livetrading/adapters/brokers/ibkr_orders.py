@@ -6,6 +6,7 @@ the order stays in doubt and is looked up by its key.
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -298,7 +299,9 @@ class OrderDesk:
         completed orders or executions were answered, else Unavailable names what was not; looks at the
         same key that find nothing lie apart, so that two of them are two."""
         session, register = self.session, self.session.register
-        await session.fresh()
+        found = register.by_ref(ref)
+        at_once = found is not None and not found.over and (found.type, found.tif) == ("MKT", "DAY")
+        await session.fresh(session.timing.unfilled if at_once else math.inf)
         found = register.by_ref(ref)
         if found is not None and not register.lost(found) and (not found.over or register.confirmed(found)):
             self._missed.pop(ref, None)

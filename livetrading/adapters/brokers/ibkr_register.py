@@ -32,6 +32,9 @@ SIDES = {"BOT": "BUY", "SLD": "SELL"}
 FIRST_YEAR = 2000
 """Executions before it are none of this program's: the time could not be read."""
 
+CANCELLED = 202
+"""IB's word that an order was cancelled; the status that belongs to it may not come."""
+
 REJECTING = frozenset({200, 201, 203, 110, 10243, 10006})
 """Codes that explain an order which then ended without ever filling."""
 
@@ -257,7 +260,7 @@ class Register:
     def reason(self, statement: Statement) -> tuple[int, str]:
         """The first error that explains an end, (0, "") if there is none."""
         words = self.words.get((statement.client_id, statement.order_id), [])
-        found = next((w for w in words if w[0] in REJECTING or w[0] == 202), None)
+        found = next((w for w in words if w[0] in REJECTING or w[0] == CANCELLED), None)
         if found is not None:
             self.reasons.setdefault(statement.perm_id, found)
         return self.reasons.get(statement.perm_id, (0, ""))
@@ -320,9 +323,14 @@ class Register:
         return self._heard, tuple(self.executions), tuple(self._fees.items())
 
     def behind(self) -> bool:
-        """Whether an execution tells more of an order than its own last status."""
+        """Whether an execution, or an error that ends orders, tells more of an order than its own last status."""
+        ended = [s for s in self.statements.values() if not s.over and not self.lost(s) and self._said_to_end(s)]
         filled = {s.perm_id: s.filled for s in self.statements.values()}
-        return any(done.cum > filled.get(done.perm_id, done.cum) for done in self.executions.values())
+        return bool(ended) or any(done.cum > filled.get(done.perm_id, done.cum) for done in self.executions.values())
+
+    def _said_to_end(self, statement: Statement) -> bool:
+        words = self.words.get((statement.client_id, statement.order_id), [])
+        return any(code == CANCELLED for code, _ in words)
 
     def doubled(self) -> list[str]:
         """Keys that more than one working order carries: never, unless somebody else uses them."""

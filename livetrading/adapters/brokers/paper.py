@@ -155,6 +155,9 @@ class PaperBroker:
         """It works what it was sent."""
         return []
 
+    def unanswered(self) -> tuple[str, ...]:
+        return ()
+
     def since(self) -> None:
         """It is always there."""
 
