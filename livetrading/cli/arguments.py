@@ -1,6 +1,7 @@
 """What each command takes. Values are checked here as far as they are mere syntax."""
 
 import argparse
+import math
 from datetime import date
 from typing import Any
 
@@ -28,6 +29,22 @@ def day(text: str) -> date:
         raise argparse.ArgumentTypeError(f"{text!r} is not a date; write YYYY-MM-DD") from None
 
 
+def _source(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty; give sample, yahoo, ibkr or csv:PATH, or leave it out")
+    return text
+
+
+def _finite(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
+    return value
+
+
 def _processes(add: Any) -> None:
     up = add("up", "up", "up", "scheduler and dashboard together, each restarted if it dies or hangs")
     up.add_argument("--port", type=int, default=None, help="port of the dashboard (default 8501)")
@@ -39,7 +56,7 @@ def _models(add: Any) -> None:
     train = add("train", "models", "train", "train a model and test it once on bars that it has not seen")
     train.add_argument("symbol")
     train.add_argument("--agent", required=True, choices=["PPO", "SAC"])
-    train.add_argument("--source", default=None, help="sample, yahoo, ibkr or csv:PATH")
+    train.add_argument("--source", type=_source, default=None, help="sample, yahoo, ibkr or csv:PATH")
     train.add_argument("--features", default=None, choices=["all", "price"],
                        help="what the model sees; price leaves the volume out, so that Yahoo's bars can replace IB's (default for ibkr)")
     train.add_argument("--timesteps", type=int, default=50_000)
@@ -55,7 +72,7 @@ def _models(add: Any) -> None:
     ):
         made = add(name, "runs", name, text)
         made.add_argument("model_id")
-        made.add_argument("--source", default=None)
+        made.add_argument("--source", type=_source, default=None)
         made.add_argument("--start", type=day, default=None)
         made.add_argument("--end", type=day, default=None)
         made.add_argument("--ledger", default=None, metavar="FILE", help="write the ledger here")
@@ -74,8 +91,8 @@ def _trading(add: Any) -> None:
     deploy.add_argument("--stop-atr", type=float, default=2.0, help="distance of the protective stop in ATR14")
     deploy.add_argument("--time-frame", default="daily", choices=["daily"])
     deploy.add_argument("--mode", default="paper", choices=["paper", "replay", "ibkr"])
-    deploy.add_argument("--source", default=None)
-    deploy.add_argument("--pace", type=float, default=1.0, help="seconds a session, in replay")
+    deploy.add_argument("--source", type=_source, default=None)
+    deploy.add_argument("--pace", type=_finite, default=1.0, help="seconds a session, in replay")
     deploy.add_argument("--confirm", default=None, metavar="ACCOUNT", help="the account number, for real money")
     deploy.add_argument("--late-entry", default="skip", choices=["skip", "day"],
                         help="an entry that missed the open, in mode ibkr: skip it, or send it until 10:00 New York")

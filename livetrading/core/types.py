@@ -63,11 +63,11 @@ class Bar:
     split: float = 1.0
 
 
-def _check(name: str, value: float, low: float, high: float, *, open_low: bool = True) -> None:
+def _check(name: str, value: float, low: float, high: float, *, open_low: bool = True, unit: str = "") -> None:
     inside = (value > low if open_low else value >= low) and value <= high
     if not (isinstance(value, int | float) and math.isfinite(value) and inside):
         raise BadInput(f"{name} is {value!r}; it must be {'above' if open_low else 'at least'} {low:g} and at"
-                       f" most {high:,.12g}.")
+                       f" most {high:,.12g}.{unit}")
 
 
 @dataclass(frozen=True)
@@ -109,10 +109,10 @@ class Limits:
     max_drawdown: float = 0.15
 
     def __post_init__(self) -> None:
-        _check("max position", self.max_position, 0, 1)
-        _check("risk per trade", self.risk_per_trade, 0, 0.2)
+        _check("max position", self.max_position, 0, 1, unit=" It is a fraction: 0.5 is 50 %.")
+        _check("risk per trade", self.risk_per_trade, 0, 0.2, unit=" It is a fraction: 0.02 is 2 %.")
         _check("stop_atr", self.stop_atr, 0, 20)
-        _check("max drawdown", self.max_drawdown, 0, 1)
+        _check("max drawdown", self.max_drawdown, 0, 1, unit=" It is a fraction: 0.15 is 15 %.")
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 from livetrading.adapters.brokers import ibkr_gates
 from livetrading.core.types import Mode
+from livetrading.execution import agent_status
 
 Doc = dict[str, Any]
 REAL, ACCOUNT, PAPER, REPLAY, UNKNOWN = "REAL MONEY", "IBKR paper account", "PAPER", "REPLAY", "UNREADABLE"
@@ -39,11 +40,23 @@ def grouped(agents: Iterable[Doc]) -> dict[str, list[Doc]]:
     return {kind: members for kind, members in found.items() if members}
 
 
+def trades(agent: Doc) -> bool:
+    """Whether an agent runs, gets bars and is not halted: the one count of "running" for titles, strips and dialogs."""
+    return bool(agent["is_running"]) and not agent.get("no_bars_since") and agent.get("status_text") != agent_status.HALTED
+
+
+def holds(agent: Doc) -> bool:
+    """Whether an agent has an open position: shares of a finished replay are history."""
+    return bool(agent["current_position"]) and agent["status"] != "finished"
+
+
 def running_words(agents: list[Doc], scheduler_lives: bool) -> str:
     """``3 running``, or what they do instead of it."""
     running = [a for a in agents if a["is_running"]]
     idle = [a for a in running if a.get("no_bars_since")]
+    halted = any(a.get("status_text") == agent_status.HALTED for a in running)
     waiting = not scheduler_lives and len(running) > len(idle)
-    parts = [f"{len(running) - len(idle):,} {'waiting for the scheduler' if waiting else 'running'}"]
+    state = agent_status.HALTED if halted else agent_status.WAITING if waiting else "running"
+    parts = [f"{len(running) - len(idle):,} {state}"]
     unknown = unread_words(agents)
     return " · ".join(parts + ([f"{len(idle):,} without bars"] if idle else []) + ([unknown] if unknown else []))

@@ -1,5 +1,6 @@
 """What a REST body may hold: known fields of the right type within their bounds."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ def new_agent(body: Body) -> NewAgent:
         raise BadInput("model_id is missing; list the models with `python -m livetrading models`.")
     terms = Terms(
         _number(body, "initial_capital", 10_000.0),
-        Limits(_number(body, "max_position_pct", 0.5), _number(body, "risk_per_trade", 0.02)),
+        Limits(_position(body), _number(body, "risk_per_trade", 0.02)),
     )
     options = {
         "capital": terms.capital, "max-position": terms.limits.max_position,
@@ -121,9 +122,17 @@ def _text(body: Body, name: str) -> str | None:
 
 def _number(body: Body, name: str, default: float) -> float:
     value = body.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise BadInput(f"{name} is {value!r}; it must be a number.")
     return float(value)
+
+
+def _position(body: Body) -> float:
+    """A fraction here, while the same name is a percentage in answers: the refusal says so."""
+    value = _number(body, "max_position_pct", 0.5)
+    if not 0 < value <= 1:
+        raise BadInput(f"max_position_pct is {value:g}; it is a fraction above 0 and at most 1: 0.5 is 50 %.")
+    return value
 
 
 def _choice(body: Body, name: str, choices: tuple[str, ...]) -> str | None:

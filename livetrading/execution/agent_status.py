@@ -8,6 +8,7 @@ from . import bar_check
 
 Doc = dict[str, Any]
 WAITING = "waiting for the scheduler"
+HALTED = "halted"
 HELD_UP = "held, see warnings"
 REFUSED = "exit refused"
 REFUSALS = 3
@@ -24,12 +25,12 @@ def lives(scheduler: Doc) -> bool:
     return bool(scheduler["alive"])
 
 
-def words(doc: Doc, scheduler_lives: bool, trouble: tuple[str, bool] = ("", False)) -> Doc:
+def words(doc: Doc, scheduler_lives: bool, trouble: tuple[str, bool] = ("", False), halted: bool = False) -> Doc:
     """``status_text``, ``no_bars_since`` and the warnings of an agent's document.
 
     ``status`` and ``is_running`` stay what a person asked for; a running agent that
     gets no bars, or that no scheduler looks after, does not look like one that trades. ``trouble``
-    is what its last pass ended or waited with, and whether it ended it.
+    is what its last pass ended or waited with, and whether it ended it; ``halted``: the halt latch is set.
     """
     try:
         since = bar_check.no_bars_since(doc)
@@ -43,6 +44,8 @@ def words(doc: Doc, scheduler_lives: bool, trouble: tuple[str, bool] = ("", Fals
             f"No bar of {doc['symbol']} from {doc['source']} after {since} could be used, so the agent cannot trade:"
             f" {bar_check.cure(str(doc['source']))}."
         )
+    elif doc["is_running"] and halted:
+        text = HALTED
     elif doc["is_running"] and not scheduler_lives:
         text = WAITING
     elif (doc.get("refused_exits") or 0) >= REFUSALS:

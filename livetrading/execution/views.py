@@ -92,7 +92,7 @@ def _read_status(store: Store, agent_id: str, lives: bool, now: datetime | None)
             raise Damaged(f"{directory / 'state.json'} holds {doc[name]!r} as {name}.")
     now = now or datetime.now(UTC)
     doc |= _besides(store, doc, lives, now) | _unprotected(doc, now)
-    return {**doc, **agent_status.words(doc, lives, _trouble(store, agent_id)), "orders": tables.get("orders", [])}
+    return {**doc, **agent_status.words(doc, lives, _trouble(store, agent_id), HaltLatch(store.home).status() is not None), "orders": tables.get("orders", [])}
 
 
 def _trouble(store: Store, agent_id: str) -> tuple[str, bool]:

@@ -99,7 +99,7 @@ def test_what_does_not_exist_or_fit_is_refused_with_the_way_out(tmp_path: Path, 
     ("option", "value", "bounds"),
     [
         ("--capital", "0", "above 0 and at most"), ("--capital", "-5", "above 0 and at most"), ("--capital", "nan", "above 0 and at most"),
-        ("--max-position", "0", "above 0 and at most 1"), ("--max-position", "1.01", "above 0 and at most 1"),
+        ("--max-position", "0", "above 0 and at most 1"), ("--max-position", "1.01", "above 0 and at most 1. It is a fraction: 0.5 is 50 %"),
         ("--risk-per-trade", "0", "above 0 and at most 0.2"), ("--risk-per-trade", "0.21", "above 0 and at most 0.2"),
         ("--max-drawdown", "0", "above 0 and at most 1"), ("--stop-atr", "-1", "above 0 and at most 20"),
     ],
@@ -118,6 +118,9 @@ def test_a_word_that_is_no_command_is_a_matter_of_usage(tmp_path: Path) -> None:
     assert run(tmp_path, "frobnicate").returncode == 2
     assert run(tmp_path, "train", "AAPL").returncode == 2
     assert run(tmp_path, "deploy", "PPO_AAPL_v20200101_000000", "--capital", "much").returncode == 2
+    for option, value, said in (("--source", "", "it is empty"), ("--pace", "nan", "is not a number")):
+        done = run(tmp_path, "deploy", "PPO_AAPL_v20200101_000000", option, value)
+        assert done.returncode == 2 and option in done.stderr and said in done.stderr, done.stderr
 
 
 def test_a_home_that_cannot_be_written_names_another_way(tmp_path: Path) -> None:

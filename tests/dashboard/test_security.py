@@ -99,13 +99,14 @@ def test_programs_and_our_own_pages_may_call(headers: dict[str, str]) -> None:
         ({"model_id": "m", "initial_capital": 0}, "capital"),
         ({"model_id": "m", "initial_capital": "10000"}, "initial_capital"),
         ({"model_id": "m", "initial_capital": True}, "initial_capital"),
-        ({"model_id": "m", "max_position_pct": 50}, "max position"),
+        ({"model_id": "m", "max_position_pct": 50}, "max_position_pct is 50; it is a fraction above 0 and at most 1: 0.5 is 50 %"),
         ({"model_id": "m", "risk_per_trade": 0.5}, "risk per trade"),
         ({"model_id": "m", "time_frame": "1 min"}, "time_frame"),
         ({"model_id": "m", "mode": "real"}, "mode"), ({"model_id": "m", "agent_type": "DQN"}, "agent_type"),
         ({"model_id": "m", "request_id": "../../x"}, "request_id"),
         ({"model_id": "m", "request_id": "short"}, "request_id"),
         ({"model_id": "m", "initial_capital": float("nan")}, "capital"), ({"model_id": "m", "source": ""}, "source"),
+        ({"model_id": "m", "pace": float("nan")}, "pace is nan; it must be a number"),
     ],
 )
 def test_a_wrong_field_of_a_deployment_is_named(body: dict[str, Any], said: str) -> None:

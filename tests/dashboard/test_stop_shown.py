@@ -14,7 +14,7 @@ from livetrading.adapters.store import Store
 from livetrading.execution import stop_record
 from tests.browser import Traffic, browser
 
-from .conftest import copy_of, serving
+from .conftest import AGENT, copy_of, serving
 from .test_pages import Open, labels, open_page, text_of
 
 __all__ = ["open_page"]
@@ -63,6 +63,18 @@ def test_what_a_stop_did_is_there_on_every_fresh_page_until_trading_is_re_armed(
     assert "Emergency stop done" in text_of(at)
     HaltLatch(Home.resolve(str(tmp_path))).clear("a person", datetime.now(UTC))
     assert "Emergency stop done" not in text_of(open_page(tmp_path))
+
+
+def test_a_stop_without_a_record_yet_says_what_is_still_open_and_no_agent_says_running(open_page: Open, own: Path) -> None:
+    HaltLatch(Home.resolve(str(own))).set("smoke", "dashboard", datetime.now(UTC))
+    at = open_page(own)
+    said = text_of(at)
+    assert "The emergency stop is at work; 1 position is still open." in said and "Re-arming now" in said
+    assert "1 halted" in said and "1 running" not in said and ">running<" not in said
+    next(b for b in at.button if b.label == "Re-arm …").click().run()
+    assert "what it has not closed stays open" in text_of(at), "nobody re-arms without having read it"
+    (own / "agents" / AGENT / "state.json").write_text("{")
+    assert "1 cannot be read: what they hold is not known" in text_of(open_page(own))
 
 
 @pytest.fixture(params=[(1280, 720), (390, 844)], ids=["screen", "phone"])

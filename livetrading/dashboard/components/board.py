@@ -70,7 +70,7 @@ def _strip(drawn: tuple[Any, ...]) -> None:
 
 
 def _roll(agents: list[Doc], lives: bool) -> tuple[Any, ...]:
-    return (lives, *((a["agent_id"], a["is_running"], a.get("no_bars_since")) for a in agents))
+    return (lives, *((a["agent_id"], a["is_running"], a.get("no_bars_since"), a.get("status_text")) for a in agents))
 
 
 def strips(agents: list[Doc], scheduler_lives: bool) -> list[str]:
@@ -86,9 +86,9 @@ def totals(agents: list[Doc], scheduler_lives: bool) -> list[Fact]:
     value, capital = _sum(agents, "portfolio_value"), _sum(agents, "capital")
     gain, unrealised = _sum(agents, "total_pnl"), _sum(agents, "unrealized_pnl")
     share = signed_percent(100 * gain / capital) if capital and gain is not None else ""
-    held, unknown = sum(1 for a in agents if a["current_position"]), kinds.unread_words(agents)
+    held, unknown = sum(1 for a in agents if kinds.holds(a)), kinds.unread_words(agents)
     known = [a for a in agents if not kinds.unread(a)]
-    running = sum(1 for a in agents if a["is_running"] and not a.get("no_bars_since"))
+    running = sum(1 for a in agents if kinds.trades(a))
     unread = sum(1 for a in agents if a["portfolio_value"] is None)
     without = f", without {plural(unread, 'agent')} that cannot be read" if unread else ""
     besides = f", {unknown}" if unknown else ""

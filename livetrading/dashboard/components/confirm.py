@@ -10,7 +10,7 @@ from livetrading.dashboard import commands, control, kinds, reading
 from livetrading.dashboard.format import markdown, new_york, plural, signed_money
 from livetrading.execution import bar_check
 
-from . import dialogs, reconciliation
+from . import dialogs, emergency, reconciliation
 from .agent_facts import holding
 from .guard import guarded
 
@@ -116,7 +116,8 @@ def _reconcile(asked: Asked, kind: str, label: str, said: Callable[[Asked, Asked
 
 def rearm(asked: Asked) -> None:
     with guarded():
-        halt = reading.system()["halt"]
+        system = reading.system()
+        halt = system["halt"]
         if halt is None:
             st.info("Trading is not halted: there is nothing to re-arm.")
             return
@@ -125,6 +126,8 @@ def rearm(asked: Asked) -> None:
             f"Trading is halted{since}, by {halt['by']}: *{halt['reason']}*.\n\n"
             "Re-arming allows orders again. **All agents stay stopped** until you start each of them."
         )
+        if working := emergency.at_work(system):
+            st.warning(f"{working} Re-arming now ends the stop: what it has not closed stays open.")
         _buttons(asked, "rearm", "Re-arm trading", danger=True)
 
 

@@ -50,8 +50,10 @@ def announcement(agents: list[Doc] | None) -> str:
             "Halts all trading, pauses **all** agents, cancels **all** open orders and closes **all** positions. "
             "The numbers cannot be read at the moment; the stop works regardless."
         )
-    running = sum(1 for a in agents if a["is_running"])
-    held = [a for a in agents if a["current_position"] and a["status"] != "finished"]
+    asked = [a for a in agents if a["is_running"]]
+    idle = sum(1 for a in asked if a.get("no_bars_since"))
+    among = f" ({idle:,} of them without bars)" if idle else ""
+    held = [a for a in agents if kinds.holds(a)]
     profit = markdown(f" ({_profits(held)})") if held else ""
     unread = sum(1 for a in agents if kinds.unread(a))
     unknown = (
@@ -59,7 +61,7 @@ def announcement(agents: list[Doc] | None) -> str:
         " the journal is closed; the result says what that was." if unread else ""
     )
     return (
-        f"Halts all trading, pauses **{plural(running, 'running agent')}**, cancels all open orders and closes "
+        f"Halts all trading, pauses **{plural(len(asked), 'running agent')}**{among}, cancels all open orders and closes "
         f"**{plural(len(held), 'position')}** at market{profit}.{unknown}"
     )
 
@@ -94,6 +96,23 @@ def _stop(command_id: str) -> None:
 def render_result(every: int) -> None:
     """How far the stop is, and what it did, until it is dismissed or trading is re-armed; whoever asked for it."""
     refresh.every(every, _result)
+
+
+def at_work(system: Doc) -> str:
+    """What is open while the stop has no record yet, by the agents' own state; empty if it has one, or none is set."""
+    if not system["halt"] or system["stop"]:
+        return ""
+    try:
+        agents = reading.agents()
+    except Exception as error:  # the halt is said all the same
+        logs.caught(log, "the positions that a stop has to close", error)
+        return "The emergency stop is at work; how many positions are still open cannot be read."
+    held = sum(1 for a in agents if kinds.holds(a))
+    unread = kinds.unread_words(agents)
+    if not (unread or any(a["is_running"] or a["orders"] or kinds.holds(a) for a in agents)):
+        return ""
+    unknown = f"; of the agents, {unread}: what they hold is not known" if unread else ""
+    return f"The emergency stop is at work; {plural(held, 'position')} {'is' if held == 1 else 'are'} still open{unknown}."
 
 
 @shown

@@ -69,6 +69,8 @@ def _state() -> None:
     system = reading.system()
     if system["halt"]:
         _halt_banner(system["halt"], emergency.dismissed(system))
+        if working := emergency.at_work(system):
+            st.warning(f"{working} Re-arming now would end the stop before it has closed them.")
     state = Liveness(system["scheduler"]["liveness"])
     if state == Liveness.HUNG:
         st.error(f"{control.hung(heartbeat.look(reading.home()))} Until then nothing is checked or sent.")
