@@ -18,6 +18,7 @@ from ..core.wording import counted
 from ..dashboard.format import DASH, count, price, signed_money
 from ..execution import audit, emergency, heartbeat, requests, stop_record
 from ..execution.agent_manager import AgentManager
+from . import interrupts
 from .acting import act, answered, desk_in_hand, utc_now
 
 ANSWER_SECONDS = 22.0
@@ -44,7 +45,8 @@ def emergency_stop(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     latch = HaltLatch(home)
     halt = latch.set(options.reason, options.by, utc_now())
     try:
-        return _report(_stopped(home, options, halt))
+        with interrupts.remembered() as options.check:
+            return _report(_stopped(home, options, halt))
     except KeyboardInterrupt:
         text = "Interrupted; trading stays halted. Run `python -m livetrading emergency-stop` again, or start the scheduler, to go on."
         return {**_report(_waiting(home, halt, text)), "exit_code": INTERRUPTED}
@@ -55,6 +57,7 @@ def _stopped(home: Home, options: argparse.Namespace, halt: Halt) -> dict[str, A
     options.request_id, options.settled = options.request_id or requests.new_id(), None
     options.answer_by, options.scheduler = time.monotonic() + ANSWER_SECONDS, False
     while True:
+        options.check()
         if (holder := SchedulerLock(home).holder()) is not None:
             options.scheduler = options.scheduler or holder.role == heartbeat.SCHEDULER
             answer = _asked(home, options, halt)
@@ -70,6 +73,7 @@ def _asked(home: Home, options: argparse.Namespace, halt: Halt) -> dict[str, Any
     """The holder's answer, or that it waits. None once nobody holds the lock: one that hangs is killed."""
     made, end = False, max(options.answer_by, time.monotonic() + GRACE_SECONDS)
     while True:
+        options.check()
         try:
             made = made or bool(_submitted(home, options))
             return answered(requests.wait(Store(home), options.request_id, timeout=1.0))
@@ -153,6 +157,7 @@ def _rounds(desk: Any, options: argparse.Namespace, halt: Halt) -> dict[str, Any
         desk.until = end
         desk.account.patience = max(min(desk.account.patience, end - begun), 0.0)
     while True:
+        options.check()
         AgentManager(desk).apply_pending(utc_now())
         if desk.latch.status() is None:
             return {**stop_record.identity(halt), "state": str(StopState.FAILED), "flat": False, "items": [],

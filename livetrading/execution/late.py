@@ -80,7 +80,7 @@ def refused(dossier: Dossier, now: datetime) -> str:
     last = exits[-ATTEMPTS:]
     ended = [o for o in last if o.state in DEAD and not o.withdrawn and not o.filled and _by_broker(o)]
     if last and ended[-1:] == last[-1:] and refused_just_now(dossier, now):
-        return (f"the broker refused the exit ({ended[-1].reason or ended[-1].state}); the protective stop comes back first,"
+        return (f"the broker did not take the exit ({ended[-1].reason or ended[-1].state}); the protective stop comes back first,"
                 f" and the exit is tried again after {STOP_FIRST.seconds} seconds")
     if len(ended) < ATTEMPTS or now - parse_stamp(ended[-1].created) >= AGAIN_AFTER:
         return ""

@@ -54,7 +54,7 @@ def test_close_refuses_to_sell_what_the_broker_does_not_hold(holding: tuple[Life
     _by_hand(life, 0)
     now = at(life.sessions[t - 1], "20:00")
     answer = life.ask("close", now)
-    assert answer["status"] == "refused" and "by hand" in answer["message"]
+    assert answer["status"] == "refused" and "adopt the difference" in answer["message"]
     assert life.state.open_orders(Leg.EXIT) == []
 
 

@@ -38,7 +38,7 @@ def test_refused_exits_are_warned_about_and_after_three_they_are_the_status(life
     t = holding(life)
     life.tws.fail(Fault("vanish", PLACE, times=99, only=lambda fields: fields[16] == "SELL" and fields[18] == "MKT"))
     life.ask("close", at(life.sessions[t], "11:00"))
-    assert any("refused the exit" in text and "201" in text for text in shown(life)["warnings"])
+    assert any("did not take the exit" in text and "201" in text for text in shown(life)["warnings"])
     for seconds in range(0, 90, 5):
         life.check(at(life.sessions[t], "11:00:01") + timedelta(seconds=seconds))
     agent = shown(life)

@@ -121,7 +121,7 @@ def refused_close(stage: Stage, kind: str) -> list[str]:
     _back(stage)
     time.sleep(1.5 * WITHIN)  # whatever it does next must not leave the position alone either
     wrong = [f"bare for {stage.bare.longest:.1f} s"] if stage.bare.longest > (SILENT if kind == "swallow" else WITHIN) else []
-    if not any("refused the exit" in text or "REJECTED" in text or "CANCELED" in text for text in stage.alarms):
+    if not any("did not take the exit" in text or "REJECTED" in text or "CANCELED" in text for text in stage.alarms):
         wrong.append(f"nobody was told of the refusal: {stage.alarms}")
     return wrong + _whole(stage)
 
