@@ -1,6 +1,6 @@
 """Live Trading: watch the agents and control them."""
 
 from livetrading.dashboard import sitemap
-from livetrading.dashboard.components import board
+from livetrading.dashboard.components.agents import board
 
 sitemap.show(board.render)

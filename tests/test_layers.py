@@ -15,6 +15,8 @@ FLOORS = {
     "dashboard": {"core", "adapters", "research", "execution"},
     "cli": {"core", "adapters", "research", "execution", "dashboard"},
 }
+ROOMS = ("state", "orders", "accounts", "trading", "node", "stopping")
+"""Inside ``execution``, from the ground up; the other flat files stand above them all."""
 CORE_MAY = {
     "numpy", "pandas", "ta", "math", "re", "json", "hashlib", "dataclasses", "datetime", "enum", "typing",
     "collections", "functools", "itertools", "zoneinfo", "decimal", "fractions", "operator", "bisect",
@@ -61,6 +63,39 @@ def test_a_floor_imports_only_floors_below_it(path: Path) -> None:
     allowed = FLOORS[floor] | {floor}
     reached = {n.split(".")[1] for n in imports(path) if n.startswith("livetrading.") and n.count(".") >= 1}
     assert {r for r in reached if r in FLOORS} <= allowed
+
+
+def room_of(module: str) -> int:
+    """How high a module of ``execution`` stands."""
+    name = module.split(".")[2]
+    return ROOMS.index(name) if name in ROOMS else len(ROOMS)
+
+
+def graph() -> dict[str, set[str]]:
+    """Modules of the package and those of it that each imports, wherever in the file, also for type checkers alone."""
+    paths = {".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p for p in files()}
+    return {name: {n for n in imports(path) if n in paths and n != name and not paths[n].name == "__init__.py"}
+            for name, path in paths.items()}
+
+
+def test_no_arrow_inside_execution_climbs() -> None:
+    inside = {name: {n for n in seen if n.startswith("livetrading.execution.")} for name, seen in graph().items()
+              if name.startswith("livetrading.execution.")}
+    assert [(name, n) for name, seen in inside.items() for n in sorted(seen) if room_of(n) > room_of(name)] == []
+
+
+def test_no_imports_run_in_a_circle() -> None:
+    left = graph()
+    while free := [name for name, seen in left.items() if not seen & left.keys()]:
+        for name in free:
+            del left[name]
+    assert sorted(left) == [], "these import each other, or what does"
+
+
+def test_the_room_of_a_folder_is_described_and_imports_nothing() -> None:
+    for path in (p for p in files() if p.name == "__init__.py" and "execution" in p.parts):
+        tree = ast.parse(path.read_text())
+        assert ast.get_docstring(tree) and len(tree.body) == 1, path
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "core").glob("*.py")), ids=lambda p: p.name)

@@ -4,14 +4,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..adapters.brokers import ibkr_flex
+from ..adapters.brokers.ibkr import flex
 from ..adapters.home import Home
 from ..adapters.store import Store
 from ..core.account import owner
 from ..core.agent import AGENT_ID
 from ..core.errors import BadInput, Conflict, NotFound
 from ..core.stated import Stated
-from ..execution import views
+from ..execution.state import queries
 from .acting import act
 
 IMPORT_SECONDS = 60.0
@@ -19,7 +19,7 @@ IMPORT_SECONDS = 60.0
 
 def import_statement(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     """Read a Flex statement and let the books be corrected by what it states."""
-    rows, path = ibkr_flex.read(Path(options.file)), Path(options.file)
+    rows, path = flex.read(Path(options.file)), Path(options.file)
     traded = {a["account"]: set[str]() for a in _in_accounts(home)}
     for agent in _in_accounts(home):
         traded[agent["account"]].add(agent["symbol"])
@@ -34,7 +34,7 @@ def import_statement(home: Home, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _in_accounts(home: Home) -> list[dict[str, Any]]:
-    return [a for a in views.agents(Store(home)) if a.get("account")]
+    return [a for a in queries.agents(Store(home)) if a.get("account")]
 
 
 def _account(name: str, rows: list[Stated], traded: dict[str, set[str]], wanted: str | None) -> str:
@@ -58,7 +58,7 @@ def confirm_cash(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     agents = _in_accounts(home)
     found = [a["agent_id"] for a in agents if options.target in (a["agent_id"], a["account"])]
     if not found and AGENT_ID.fullmatch(options.target):
-        views.agent(Store(home), options.target)  # NotFound, if there is none
+        queries.agent(Store(home), options.target)  # NotFound, if there is none
         raise Conflict(f"{options.target} does not trade an account at Interactive Brokers; there is no cash to confirm.")
     if not found:
         raise NotFound(f"No agent trades account {options.target}; list them with `python -m livetrading agents`.")

@@ -13,9 +13,10 @@ from ..adapters.locks import SchedulerLock
 from ..adapters.store import Store
 from ..core import drawdown_pause
 from ..core.errors import Conflict, revived
-from ..execution import healing, requests
+from ..execution import file_repair
+from ..execution.state import requests
 from ..execution.agent_manager import AgentManager
-from ..execution.desk import Desk
+from ..execution.node import Node
 
 
 ANSWER_SECONDS = 10.0
@@ -27,33 +28,33 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def tell_pause(test: dict[str, Any]) -> None:
+def report_pause(test: dict[str, Any]) -> None:
     """Say on standard error where a test's drawdown limit paused it."""
     said = drawdown_pause.words(test.get("pause"))
     if said:
         print(said, file=sys.stderr)
 
 
-def new_desk(home: Home) -> Desk:
+def new_node(home: Home) -> Node:
     """The agents of a home; call ``open`` under the lock."""
     delay = timedelta(minutes=settings.load(home).check_delay_minutes)
-    return Desk(home, calendar(), delay, patience=ACCOUNT_SECONDS)
+    return Node(home, calendar(), delay, patience=ACCOUNT_SECONDS)
 
 
 @contextmanager
-def desk_in_hand(home: Home) -> Iterator[Desk]:
-    """The desk under the scheduler's lock, recovered. Conflict names who holds it."""
+def node_in_hand(home: Home) -> Iterator[Node]:
+    """The node under the scheduler's lock, recovered. Conflict names who holds it."""
     with SchedulerLock(home).acquire("command") as lock:
         logs.setup(home, "command")
         store = Store(home)
-        healing.shared(store, utc_now())
-        desk = new_desk(home)
-        desk.pulse = lock.beat
+        file_repair.shared(store, utc_now())
+        node = new_node(home)
+        node.pulse = lock.beat
         try:
-            desk.open()
-            yield desk
+            node.open()
+            yield node
         finally:
-            desk.close()
+            node.close()
 
 
 def act(
@@ -67,8 +68,8 @@ def act(
     )
     if SchedulerLock(home).holder() is None:
         try:
-            with desk_in_hand(home) as desk:
-                AgentManager(desk).apply_pending(utc_now())
+            with node_in_hand(home) as node:
+                AgentManager(node).apply_pending(utc_now())
         except Conflict:
             pass  # a scheduler came up in between: it answers
     return answered(requests.wait(store, made, timeout))

@@ -11,7 +11,7 @@ from ..adapters import logs
 from ..adapters.home import CHECKOUT, Home
 from ..adapters.registry import Registry
 from ..adapters.store import Store
-from ..execution import views
+from ..execution.state import queries
 
 log = logging.getLogger(__name__)
 SYMBOL, AGENT, SEED, TIMESTEPS, PACE = "AAPL", "PPO", 0, 50_000, 1.0
@@ -26,7 +26,7 @@ def run(home: Home, stop: threading.Event, say: Callable[[str], None]) -> None:
 
 
 def _run(home: Home, stop: threading.Event, say: Callable[[str], None]) -> None:
-    if any(a["mode"] == "replay" and a["status"] == "running" for a in views.agents(Store(home))):
+    if any(a["mode"] == "replay" and a["status"] == "running" for a in queries.agents(Store(home))):
         say("the demo's agent goes on trading")
         return
     models = [c for c in Registry(home).list() if (c.symbol, str(c.agent_type), c.seed) == (SYMBOL, AGENT, SEED)]

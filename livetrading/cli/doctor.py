@@ -13,7 +13,7 @@ from typing import Any
 
 from ..adapters import logs, settings
 from ..adapters.bars import check_symbol, open_source, sample
-from ..adapters.brokers.ibkr_recorder import Recorder
+from ..adapters.brokers.ibkr.recorder import Recorder
 from ..adapters.calendar import calendar
 from ..adapters.halt import HaltLatch
 from ..adapters.home import CHECKOUT, Home
@@ -23,7 +23,7 @@ from ..adapters.store import Store
 from ..core.liveness import Liveness
 from ..core.types import Mode
 from ..core.wording import counted
-from ..execution import bar_check, views
+from ..execution.state import bar_check, queries
 from . import doctor_evidence, doctor_ibkr
 from .acting import utc_now
 from .doctor_ibkr import Check, check
@@ -102,7 +102,7 @@ def _calendar(home: Home) -> list[Check]:
 
 def _clock(home: Home) -> list[Check]:
     now = utc_now()
-    beat = views.system(Store(home), now)["scheduler"]["heartbeat"]
+    beat = queries.system(Store(home), now)["scheduler"]["heartbeat"]
     ok = stamp(now) > EARLIEST_CLOCK and (beat is None or stamp(now + timedelta(minutes=1)) > beat)
     detail = f"{stamp(now)}" + ("" if ok else f", but the scheduler's last heartbeat is {beat}")
     return [check("clock", ok, detail, "" if ok else "set the computer's clock, best by NTP")]
@@ -128,7 +128,7 @@ def _sources(home: Home) -> list[Check]:
     """The bars of every agent that trades real days must reach the last session."""
     found = []
     agents = [
-        a for a in views.agents(Store(home))
+        a for a in queries.agents(Store(home))
         if a["mode"] in (Mode.PAPER, Mode.IBKR) and (a["is_running"] or a["current_position"])
     ]
     # Bars of Interactive Brokers come over its connection: they are checked with it.
@@ -158,8 +158,8 @@ def _latch(home: Home) -> list[Check]:
 
 
 def _scheduler(home: Home) -> list[Check]:
-    beat = views.system(Store(home), utc_now())["scheduler"]
-    needed = any(a["is_running"] for a in views.agents(Store(home)))
+    beat = queries.system(Store(home), utc_now())["scheduler"]
+    needed = any(a["is_running"] for a in queries.agents(Store(home)))
     if beat["alive"]:
         return [check("scheduler", True, f"alive, pid {beat['pid']}, heartbeat {beat['age_seconds']:.0f} s ago")]
     if beat["liveness"] == Liveness.HUNG:

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ..adapters import settings
-from ..adapters.brokers import ibkr_evidence
-from ..adapters.brokers import ibkr_handshake as handshake
-from ..adapters.brokers.ibkr_recorder import Recorder
+from ..adapters.brokers.ibkr import evidence
+from ..adapters.brokers.ibkr import handshake as handshake
+from ..adapters.brokers.ibkr.recorder import Recorder
 from ..adapters.home import Home
 from ..adapters.store import Store
 from ..core.errors import BadInput, LivetradingError
@@ -16,7 +16,7 @@ from ..core.windows import NEW_YORK
 from .acting import utc_now
 
 if TYPE_CHECKING:
-    from ..adapters.brokers.ibkr import IbkrConnection
+    from ..adapters.brokers.ibkr.broker import IbkrConnection
 
 
 def asked(options: argparse.Namespace) -> bool:
@@ -33,8 +33,8 @@ def answer(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     if key:
         chosen = settings.load(home)
         note, holds = options.note or "", bool(options.proved)
-        ibkr_evidence.by_hand(store, key, note, holds, utc_now(), _version(chosen), chosen.ibkr_mode)
-    found = ibkr_evidence.standing(store)
+        evidence.by_hand(store, key, note, holds, utc_now(), _version(chosen), chosen.ibkr_mode)
+    found = evidence.standing(store)
     lines = [text for f in found for text in _lines(f)]
     return {"assumptions": found, "text": "\n".join([*lines, _counts(found)])}
 
@@ -47,7 +47,7 @@ def _version(chosen: settings.Settings) -> int:
 def _lines(found: dict[str, Any]) -> list[str]:
     proof = found["proof"]
     how = [f"    {proof['how']}"] if proof else [f"    probe: {found['probe']}"]
-    return [ibkr_evidence.line(found), f"    {found['sentence']}", *how]
+    return [evidence.line(found), f"    {found['sentence']}", *how]
 
 
 def _counts(found: list[dict[str, Any]]) -> str:
@@ -59,7 +59,7 @@ def observe(store: Store, connection: "IbkrConnection", clock: Callable[[], date
     """Record what this connection's reports prove."""
     now = clock()
     seen = connection.observed(now.astimezone(NEW_YORK).date())
-    ibkr_evidence.note(store, seen, now, connection.server_version(), connection.health().account)
+    evidence.note(store, seen, now, connection.server_version(), connection.health().account)
 
 
 def recording(recorder: Recorder) -> dict[str, Any]:
@@ -78,11 +78,11 @@ def recording(recorder: Recorder) -> dict[str, Any]:
 def check(store: Store) -> dict[str, Any]:
     """One line of ``doctor``: being open is no failure, a proof to the contrary is told."""
     try:
-        found = ibkr_evidence.standing(store)
+        found = evidence.standing(store)
     except LivetradingError as error:
-        cure = f"move {store.path(ibkr_evidence.NAME)} away; what was proved is noted anew"
+        cure = f"move {store.path(evidence.NAME)} away; what was proved is noted anew"
         return {"name": "broker assumptions", "ok": False, "detail": str(error), "cure": cure}
-    told = [ibkr_evidence.line(f) for f in found if f["proof"]]
+    told = [evidence.line(f) for f in found if f["proof"]]
     text = "; ".join([f"of {len(found)} assumptions about TWS {_counts(found)}", *told])
     cure = "" if len(told) == len(found) else "`doctor --assumptions` shows each with the probe that proves it"
     return {"name": "broker assumptions", "ok": True, "detail": text, "cure": cure}

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..adapters import settings
 from ..adapters.bars import check_symbol
-from ..adapters.brokers import ibkr_gates as gates
-from ..adapters.brokers import ibkr_handshake as handshake
+from ..adapters.brokers.ibkr import account_gates as gates
+from ..adapters.brokers.ibkr import handshake as handshake
 from ..adapters.brokers.base import Health
-from ..adapters.brokers.ibkr_config import IbkrConfig, Timing
-from ..adapters.brokers.ibkr_setup import config_of
+from ..adapters.brokers.ibkr.config import IbkrConfig, Timing
+from ..adapters.brokers.ibkr.setup import config_of
 from ..adapters.home import Home
 from ..adapters.locks import SchedulerLock
 from ..adapters.settings import Settings
@@ -22,13 +22,13 @@ from ..adapters.stamps import parse_stamp
 from ..adapters.store import Store
 from ..core.errors import Damaged, LivetradingError, Refused, Unavailable
 from ..core.types import Mode
-from ..execution import views
+from ..execution.state import queries
 from . import doctor_evidence
 from .acting import utc_now
 
 if TYPE_CHECKING:
-    from ..adapters.brokers.ibkr import IbkrConnection
-    from ..adapters.brokers.ibkr_recorder import Recorder
+    from ..adapters.brokers.ibkr.broker import IbkrConnection
+    from ..adapters.brokers.ibkr.recorder import Recorder
 
 READY_SECONDS = 14.0
 """From the first greeting; then it is said what is missing."""
@@ -58,7 +58,7 @@ def checks(
 ) -> list[Check]:
     """One line when nothing is configured and nobody ``asked``; else whatever is configured is tried."""
     chosen, stored = settings.load(home), Store(home)
-    agents = [a for a in views.agents(stored) if a["mode"] == Mode.IBKR]
+    agents = [a for a in queries.agents(stored) if a["mode"] == Mode.IBKR]
     where = f"{chosen.ibkr_host}:{chosen.ibkr_port}"
     if not (asked or agents or settings.ibkr_configured(chosen)):
         account = chosen.ibkr_account or "no account configured"
@@ -142,7 +142,7 @@ def _restart(chosen: Settings, now: datetime) -> Check:
 
 def _scheduler(store: Store, now: datetime) -> list[Check]:
     """The connection that trades, as its owner last told of it."""
-    system = views.system(store, now)
+    system = queries.system(store, now)
     told = system.get("broker")
     if not told or not system["scheduler"]["alive"]:
         return []
@@ -170,7 +170,7 @@ class _Asking:
 
 
 def _connected(asking: _Asking, symbols: list[str]) -> list[Check]:
-    from ..adapters.brokers.ibkr import IbkrConnection  # half a second, and only when it is asked
+    from ..adapters.brokers.ibkr.broker import IbkrConnection  # half a second, and only when it is asked
 
     config = asking.config
     with IbkrConnection(config, asking.clock) as connection:
@@ -248,7 +248,7 @@ def _clock(connection: "IbkrConnection", clock: Callable[[], datetime]) -> Check
 
 def _bars(connection: "IbkrConnection", symbol: str) -> Check:
     """Without bars nothing stands still: that is a warning, and what follows from it."""
-    from ..adapters.brokers.ibkr_history import NoBars
+    from ..adapters.brokers.ibkr.history import NoBars
 
     try:
         bars = connection.bars(connection.instrument(symbol), "1 day", "5 D")

@@ -12,7 +12,7 @@ from ..core.features import FEATURE_SET, PRICE_SET
 from ..core.types import AgentType
 from ..research import jobs
 from ..research.progress import Progress, TerminalProgress
-from .acting import tell_pause, utc_now
+from .acting import report_pause, utc_now
 
 
 def train(home: Home, options: argparse.Namespace) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def train(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     with jobs.running(store, "train", symbol, options.agent, options.timesteps, job_id=options.job) as job:
         done = _train(home, store, symbol, job, options)
         job.finish(done)
-    tell_pause(done["test"])
+    report_pause(done["test"])
     return done
 
 

@@ -14,14 +14,14 @@ from datetime import date, datetime
 from typing import Any
 
 from ..adapters import settings
-from ..adapters.brokers import ibkr_evidence
-from ..adapters.brokers import ibkr_gates as gates
-from ..adapters.brokers import ibkr_handshake as handshake
+from ..adapters.brokers.ibkr import evidence
+from ..adapters.brokers.ibkr import account_gates as gates
+from ..adapters.brokers.ibkr import handshake as handshake
 from ..adapters.brokers.base import Health
-from ..adapters.brokers.ibkr import IbkrBroker, IbkrConnection
-from ..adapters.brokers.ibkr_config import Timing
-from ..adapters.brokers.ibkr_orders import Instrument
-from ..adapters.brokers.ibkr_setup import config_of
+from ..adapters.brokers.ibkr.broker import IbkrBroker, IbkrConnection
+from ..adapters.brokers.ibkr.config import Timing
+from ..adapters.brokers.ibkr.orders import Instrument
+from ..adapters.brokers.ibkr.setup import config_of
 from ..adapters.calendar import calendar
 from ..adapters.halt import HaltLatch
 from ..adapters.home import Home
@@ -30,7 +30,7 @@ from ..adapters.store import Store
 from ..core import windows
 from ..core.errors import BadInput, Conflict, LivetradingError, Refused, Unavailable
 from ..core.types import Mode
-from ..execution import views
+from ..execution.state import queries
 from . import probe_record
 from .acting import utc_now
 from .probe_record import Record
@@ -91,7 +91,7 @@ def _may_try(home: Home, symbol: str, today: date, now: datetime) -> None:
 
 
 def _agent_trades(home: Home, symbol: str) -> bool:
-    return any(a["mode"] == Mode.IBKR and a["symbol"] == symbol for a in views.agents(Store(home)))
+    return any(a["mode"] == Mode.IBKR and a["symbol"] == symbol for a in queries.agents(Store(home)))
 
 
 def _from_first_to_last(today: date, close: datetime, now: datetime) -> bool:
@@ -163,8 +163,8 @@ def _learn(home: Home, run: Probe, troubles: list[str]) -> None:
         if run.proof is not None:
             version = run.broker.connection.server_version()
             how = f"market-on-open order {record.key('entry')}: {'filled' if run.proof else 'not filled'} at the open"
-            found = ibkr_evidence.Proof("paper-auction", run.proof, stamp(run.clock()), version, "paper", how)
-            ibkr_evidence.record(Store(home), found)
+            found = evidence.Proof("paper-auction", run.proof, stamp(run.clock()), version, "paper", how)
+            evidence.record(Store(home), found)
     except LivetradingError as error:
         troubles.append(str(error))
 

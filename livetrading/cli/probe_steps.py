@@ -11,7 +11,7 @@ from datetime import datetime, time, timedelta
 from typing import Any, TypeVar
 
 from ..adapters.brokers.base import BrokerOrder, Ticket
-from ..adapters.brokers.ibkr import IbkrBroker
+from ..adapters.brokers.ibkr.broker import IbkrBroker
 from ..core import windows
 from ..core.errors import Conflict, Refused, Unavailable
 from ..core.orders import TERMINAL, OrderState

@@ -13,8 +13,8 @@ from ..core.errors import BadInput
 from ..core.events import Created
 from ..core.types import Terms
 from ..core.wording import counted
-from ..execution import views
-from ..execution.dossier import events_of
+from ..execution.state import queries
+from ..execution.state.agent_repository import events_of
 from ..research import lookahead as checker
 from ..research import whatif as what_if
 from . import runs
@@ -74,7 +74,7 @@ def whatif(home: Home, options: argparse.Namespace) -> dict[str, Any]:
 
 def _agents(home: Home, model_id: str) -> dict[str, Terms]:
     """Terms of every agent that trades this model and was not removed."""
-    shown = [a["agent_id"] for a in views.agents(Store(home)) if a["model_id"] in (model_id, None)]
+    shown = [a["agent_id"] for a in queries.agents(Store(home)) if a["model_id"] in (model_id, None)]
     configs = {agent_id: _config(home, agent_id) for agent_id in shown}
     return {a: c.terms for a, c in configs.items() if c is not None and c.model_id == model_id}
 

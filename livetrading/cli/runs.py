@@ -23,9 +23,9 @@ from ..core.errors import BadBars, BadInput
 from ..core.market import Market
 from ..core.types import Terms
 from ..core.wording import counted
-from ..execution import rehearsal
+from ..execution import replay_run
 from ..research.evaluation import Evaluation, evaluate
-from .acting import tell_pause
+from .acting import report_pause
 
 SHOW_EVERY = 25
 
@@ -88,7 +88,7 @@ def backtest(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     made = scene(home, options)
     done = run(made, Terms())
     _write(options.ledger, done.run.rows)
-    tell_pause(done.measures)
+    report_pause(done.measures)
     return {
         "model_id": made.card.model_id, "start": done.sessions[0], "end": done.sessions[-1],
         "sessions": len(done.run.rows), "trades": len(done.run.trades), "orders": done.run.orders,
@@ -104,7 +104,7 @@ def replay(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     first, last = (made.market.sessions[t] for t in (made.bars[0], made.bars[-1]))
     root = Path(tempfile.mkdtemp(prefix="livetrading-replay-"))
     try:
-        done = rehearsal.rehearse(root, made.card, made.frame, made.policy, Terms(), first, last, _progress)
+        done = replay_run.rehearse(root, made.card, made.frame, made.policy, Terms(), first, last, _progress)
     finally:
         shutil.rmtree(root, ignore_errors=True)
     _write(options.ledger, done.rows)

@@ -16,10 +16,12 @@ from ..core.liveness import Liveness
 from ..core.stopping import StopState, cancelled
 from ..core.wording import counted
 from ..dashboard.format import DASH, count, price, signed_money
-from ..execution import audit, emergency, heartbeat, requests, stop_record
+from ..execution import verification
+from ..execution.stopping import emergency_stop as stopping
+from ..execution.state import heartbeat, requests, stop_record
 from ..execution.agent_manager import AgentManager
 from . import interrupts
-from .acting import act, answered, desk_in_hand, utc_now
+from .acting import act, answered, node_in_hand, utc_now
 
 ANSWER_SECONDS = 22.0
 """After which this command says how far the stop is, if a scheduler is there to go on with it."""
@@ -133,8 +135,8 @@ def _done_here(home: Home, options: argparse.Namespace, halt: Halt) -> dict[str,
     print("Trading is halted. No scheduler runs, so this command cancels and sells.", file=sys.stderr, flush=True)
     try:
         while True:
-            with desk_in_hand(home) as desk:
-                answer = _rounds(desk, options, halt)
+            with node_in_hand(home) as node:
+                answer = _rounds(node, options, halt)
             if answer is not None:
                 return answer
             options.all_orders = False  # on record by now
@@ -147,24 +149,24 @@ def _done_here(home: Home, options: argparse.Namespace, halt: Halt) -> dict[str,
         return None
 
 
-def _rounds(desk: Any, options: argparse.Namespace, halt: Halt) -> dict[str, Any] | None:
+def _rounds(node: Any, options: argparse.Namespace, halt: Halt) -> dict[str, Any] | None:
     """Round after round until nothing waits, or until it is time to make room. Requests are answered meanwhile."""
     begun, said, wished = time.monotonic(), "", options.all_orders
     end = begun + TENURE_SECONDS
     if options.scheduler and options.answer_by > begun:
         # Whoever ended the scheduler starts it again: it finds room before this command has to answer.
         end = min(end, options.answer_by - ROOM_SECONDS)
-        desk.until = end
-        desk.account.patience = max(min(desk.account.patience, end - begun), 0.0)
+        node.until = end
+        node.account.patience = max(min(node.account.patience, end - begun), 0.0)
     while True:
         options.check()
-        AgentManager(desk).apply_pending(utc_now())
-        if desk.latch.status() is None:
+        AgentManager(node).apply_pending(utc_now())
+        if node.latch.status() is None:
             return {**stop_record.identity(halt), "state": str(StopState.FAILED), "flat": False, "items": [],
                     "message": "Trading was re-armed while the stop waited; agents stay stopped."}
-        text, result = emergency.stop(desk, options.reason, options.by, utc_now(), wished)
+        text, result = stopping.stop(node, options.reason, options.by, utc_now(), wished)
         # Nobody comes after this command: an exit at a broker may still be refused, and needs its stop back then.
-        queued = result["state"] == StopState.QUEUED and desk.account.wanted
+        queued = result["state"] == StopState.QUEUED and node.account.wanted
         if queued and options.settled is None:
             options.settled = time.monotonic() + SETTLE_SECONDS
         settles = queued and time.monotonic() < options.settled
@@ -218,7 +220,7 @@ def verify(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         from . import proofs  # brings the networks' libraries
 
         return proofs.lookahead(home, options)
-    found = audit.audit(home)
+    found = verification.audit(home)
     text = "No problems." if not found["problems"] else "\n".join(p["text"] for p in found["problems"])
     if not found["problems"]:
         return {**found, "text": text}

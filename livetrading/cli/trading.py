@@ -7,8 +7,8 @@ from typing import Any
 
 from ..adapters import logs, settings
 from ..adapters.bars import open_source
-from ..adapters.brokers import ibkr_gates
-from ..adapters.brokers.ibkr_setup import config_of
+from ..adapters.brokers.ibkr import account_gates
+from ..adapters.brokers.ibkr.setup import config_of
 from ..adapters.files import NAMED, atomic_write
 from ..adapters.home import Home, check_agent_id
 from ..adapters.locks import SchedulerLock
@@ -19,12 +19,13 @@ from ..core import admission, agent_ledger, drawdown_pause, ledger
 from ..core.errors import Conflict, NotFound
 from ..core.types import Mode, Terms
 from ..dashboard import kinds
-from ..execution import bar_check, checks, requests, views
+from ..execution.state import bar_check, queries, requests
+from ..execution import pass_runner
 from ..execution.agent_manager import AgentManager, must_match, terms_document, terms_of
-from ..execution.dossier import events_of
+from ..execution.state.agent_repository import events_of
 from ..research import jobs
 from . import runs
-from .acting import ANSWER_SECONDS, act, desk_in_hand, utc_now
+from .acting import ANSWER_SECONDS, act, node_in_hand, utc_now
 
 CONNECTING_SECONDS = 60.0
 """A deployment to Interactive Brokers asks TWS for account and contract first."""
@@ -42,7 +43,7 @@ def deploy(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     }
     if options.mode == Mode.IBKR:
         args |= {"confirm": options.confirm or "", "late_entry": options.late_entry}
-        ibkr_gates.check_settings(config_of(settings.load(home), args["confirm"]).gate)
+        account_gates.check_settings(config_of(settings.load(home), args["confirm"]).gate)
     terms = terms_of(args)
     card = Registry(home).card(options.model_id)
     must_match(card, args)
@@ -94,7 +95,7 @@ def _test_job(home: Home, store: Store, options: argparse.Namespace, terms: Term
 
 
 def agents(home: Home, options: argparse.Namespace) -> dict[str, Any]:
-    shown = views.agents(Store(home))
+    shown = queries.agents(Store(home))
     lines = [
         "\n".join([
             f"{a['agent_id']:<20} {kinds.kind_of(a):<18} {a['status_text']:<25} {_shares(a['current_position']):>10}  "
@@ -164,10 +165,10 @@ def check(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     if holder is not None:
         raise Conflict(f"a {holder.role} with pid {holder.pid} is trading in this home and runs the checks by"
                        " itself; there is nothing to do.")
-    with desk_in_hand(home) as desk:
-        AgentManager(desk).apply_pending(now)
-        done, failed = checks.check_as_of(desk, now) if options.now else checks.run(desk, now)
-        failed = desk.damaged | failed
-    return checks.document(done, failed)
+    with node_in_hand(home) as node:
+        AgentManager(node).apply_pending(now)
+        done, failed = pass_runner.check_as_of(node, now) if options.now else pass_runner.run(node, now)
+        failed = node.damaged | failed
+    return pass_runner.document(done, failed)
 
 

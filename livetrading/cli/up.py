@@ -27,7 +27,7 @@ from ..adapters.store import Store
 from ..core.errors import BadInput, Conflict
 from ..core.liveness import FIRST_BEAT_SECONDS, HUNG_SECONDS, Liveness, Watch
 from ..core.windows import NEW_YORK
-from ..execution import alarms, heartbeat
+from ..execution.state import alarms, heartbeat
 from . import demo
 
 log = logging.getLogger(__name__)

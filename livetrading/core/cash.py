@@ -136,7 +136,7 @@ def explain(before: Cash, session: str, cash: float, books: Mapping[str, BookCas
     corrected = any(e not in left for book in known.values() for e in book.estimates)
     suspects = tuple(e for e in before.suspects if e in left)
     cleared = bool(before.suspects) and not suspects
-    paid, received = _received(before, due, rest, cleared=cleared, doubtful=bool(fresh), rest_doubtful=corrected and bool(left))
+    paid, received = _received(before, due, rest, cleared=cleared, doubtful=bool(fresh), unmanaged_doubtful=corrected and bool(left))
     arisen = rest - received
     total = before.unexplained + arisen
     masked, ordinary = False, 0.0
@@ -159,7 +159,7 @@ def explain(before: Cash, session: str, cash: float, books: Mapping[str, BookCas
 
 
 def _received(
-    before: Cash, due: tuple[Due, ...], rest: float, *, cleared: bool, doubtful: bool, rest_doubtful: bool,
+    before: Cash, due: tuple[Due, ...], rest: float, *, cleared: bool, doubtful: bool, unmanaged_doubtful: bool,
 ) -> tuple[tuple[Due, ...], float]:
     """The dividends that have arrived, and the USD of them.
 
@@ -172,7 +172,7 @@ def _received(
         return (), 0.0
     if cleared and (paid := _paid(tuple(d for d in due if d in before.due), total)):
         return paid, total
-    if not rest_doubtful and (paid := _paid(due, rest)):
+    if not unmanaged_doubtful and (paid := _paid(due, rest)):
         return paid, rest
     return (), 0.0
 

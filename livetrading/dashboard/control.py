@@ -12,7 +12,7 @@ from livetrading.adapters.store import Store
 from livetrading.core.errors import BadInput, Conflict, LivetradingError, Refused, Unavailable, Unforeseen, revived
 from livetrading.core.liveness import Liveness
 from livetrading.core.stopping import StopState
-from livetrading.execution import heartbeat, requests, stop_record
+from livetrading.execution.state import heartbeat, requests, stop_record
 
 from . import commands, reading
 from .format import duration

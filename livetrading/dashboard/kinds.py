@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from livetrading.adapters.brokers import ibkr_gates
+from livetrading.adapters.brokers.ibkr import account_gates
 from livetrading.core.types import Mode
-from livetrading.execution import agent_status
+from livetrading.execution.state import agent_status
 
 Doc = dict[str, Any]
 REAL, ACCOUNT, PAPER, REPLAY, UNKNOWN = "REAL MONEY", "IBKR paper account", "PAPER", "REPLAY", "UNREADABLE"
@@ -17,7 +17,7 @@ TONES = {REAL: "lt-down", ACCOUNT: "lt-accent", PAPER: "lt-accent", REPLAY: "lt-
 def kind_of(agent: Doc) -> str:
     """An agent at a broker trades real money unless its account is known to be a paper one."""
     if agent["mode"] == Mode.IBKR:
-        return ACCOUNT if ibkr_gates.is_paper(agent.get("account") or "") else REAL
+        return ACCOUNT if account_gates.is_paper(agent.get("account") or "") else REAL
     return {Mode.PAPER: PAPER, Mode.REPLAY: REPLAY}.get(agent["mode"], UNKNOWN)
 
 

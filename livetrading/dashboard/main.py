@@ -3,8 +3,9 @@
 import streamlit as st
 
 from livetrading.dashboard import sitemap, style
-from livetrading.dashboard.components import dialogs, frame
-from livetrading.dashboard.components.guard import guarded
+from livetrading.dashboard.components import dialog_table
+from livetrading.dashboard.components.shell import frame
+from livetrading.dashboard.components.shell.guard import guarded
 
 st.set_page_config(page_title="Livetrading", page_icon="📈", layout="wide")
 st.html(style.CSS)
@@ -15,4 +16,4 @@ with guarded():
 with guarded():
     sitemap.draw(page)
 with guarded():
-    dialogs.render()
+    dialog_table.render()

@@ -9,7 +9,7 @@ from livetrading.adapters.home import Home
 from livetrading.adapters.registry import Registry
 from livetrading.adapters.store import Store
 from livetrading.core.errors import Damaged
-from livetrading.execution import agent_status, views
+from livetrading.execution.state import agent_status, queries
 from livetrading.research import jobs as job_records
 
 Doc = dict[str, Any]
@@ -38,19 +38,19 @@ def registry() -> Registry:
 
 
 def agents() -> list[Doc]:
-    return views.agents(store())
+    return queries.agents(store())
 
 
 def agent(agent_id: str) -> Doc:
-    return views.agent(store(), agent_id)
+    return queries.agent(store(), agent_id)
 
 
 def history(agent_id: str) -> Doc:
-    return views.history(store(), agent_id)
+    return queries.history(store(), agent_id)
 
 
 def system() -> Doc:
-    return views.system(store(), now())
+    return queries.system(store(), now())
 
 
 def scheduler_lives() -> bool:

@@ -18,9 +18,12 @@ from ..core.errors import (
 )
 from ..core.events import Created, Deployed, Deposited, Noted, StatusChanged
 from ..core.types import AgentStatus, Costs, Limits, Mode, Terms
-from . import account_agents, closing, emergency, no_bars, requests, statement_import
-from .desk import Desk
-from .dossier import Dossier, events_of
+from . import account_requests, statement_import
+from .stopping import close_position, emergency_stop
+from .trading import no_further_bars
+from .state import requests
+from .node import Node
+from .state.agent_repository import AgentRepository, events_of
 
 log = logging.getLogger(__name__)
 Result = tuple[str, dict[str, Any]]
@@ -61,22 +64,22 @@ def _refusal(request: dict[str, Any], error: Exception) -> Answer:
 
 @dataclass
 class AgentManager:
-    """Applies requests to the agents of a desk."""
+    """Applies requests to the agents of a node."""
 
-    desk: Desk
+    node: Node
 
     def apply_pending(self, now: datetime) -> int:
         """Apply and answer every waiting request, oldest first; how many."""
-        waiting = requests.pending(self.desk.store)
+        waiting = requests.pending(self.node.store)
         for request in waiting:
             status, message, result = self._answer(request, now)
             try:
-                requests.resolve(self.desk.store, request["id"], status, message, result, now)
+                requests.resolve(self.node.store, request["id"], status, message, result, now)
             except (Unavailable, Damaged):
                 raise  # the file itself: every answer waits for it
             except Exception as error:  # an answer that cannot be stored must not come back for ever
                 status, message, result = _refusal(request, logs.caught(log, f"the answer to request {request['id']}", error))
-                requests.resolve(self.desk.store, request["id"], status, message, result, now)
+                requests.resolve(self.node.store, request["id"], status, message, result, now)
             log.info("request %s %s %s by %s: %s (%s)", request["id"], request["kind"],
                      request.get("agent_id") or "", request.get("by"), status, message)
         return len(waiting)
@@ -90,8 +93,8 @@ class AgentManager:
             logs.caught(log, f"request {request['id']}", error)
         # As after a crash: what is on disk is believed, and what was done already is not done twice.
         try:
-            self.desk.renew(request.get("agent_id") or "")
-            self.desk.open()
+            self.node.renew(request.get("agent_id") or "")
+            self.node.open()
             return ("done", *self.apply(request, now))
         except Exception as error:
             return _refusal(request, error)
@@ -104,20 +107,20 @@ class AgentManager:
         if kind == "create":
             return self.create(args, request["id"], by, now)
         if kind == "emergency_stop":
-            return emergency.stop(self.desk, args.get("reason", ""), by, now, args.get("all_orders") is True)
+            return emergency_stop.stop(self.node, args.get("reason", ""), by, now, args.get("all_orders") is True)
         if kind == "rearm":
-            return emergency.rearm(self.desk, by, now)
+            return emergency_stop.rearm(self.node, by, now)
         if kind == "import_statement":
-            return statement_import.apply(self.desk, args, by, now)
+            return statement_import.apply(self.node, args, by, now)
         agent_id = request["agent_id"]
         if kind == "start":
             return self.start(agent_id, by, now)
         if kind == "pause":
             return self.pause(agent_id, by, now)
         if kind in ("adopt", "ignore"):
-            return account_agents.resolve(self.desk, agent_id, kind, request["id"], by, now)
+            return account_requests.resolve(self.node, agent_id, kind, request["id"], by, now)
         if kind == "confirm_cash":
-            return account_agents.confirm_cash(self.desk, agent_id, args, request["id"], by, now)
+            return account_requests.confirm_cash(self.node, agent_id, args, request["id"], by, now)
         note = f"{kind} asked by {by}, request {request['id']}"
         if self._done_before(agent_id, note):
             return f"{agent_id}: {kind} was already done before the last interruption.", {"agent_id": agent_id}
@@ -125,12 +128,12 @@ class AgentManager:
 
     def _done_before(self, agent_id: str, note: str) -> bool:
         """Whether the journal holds this request already: its answer was lost in a crash."""
-        dossier = self.desk.dossiers.get(agent_id)
-        if dossier is None or not (dossier.state.idle or dossier.state.status == AgentStatus.REMOVED):
+        repository = self.node.repositories.get(agent_id)
+        if repository is None or not (repository.state.idle or repository.state.status == AgentStatus.REMOVED):
             return False  # what is still open is simply gone on with
         return any(
             isinstance(event, Noted) and event.text == note
-            for _, events in events_of(dossier.directory)
+            for _, events in events_of(repository.directory)
             for event in events
         )
 
@@ -138,17 +141,17 @@ class AgentManager:
 
     def create(self, args: dict[str, Any], request_id: str, by: str, now: datetime) -> Result:
         """A new agent, started; its first session is the next to complete."""
-        for known in self.desk.dossiers.values():
+        for known in self.node.repositories.values():
             if known.state.agent.request_id == request_id:
                 return self._created(known)
-        if self.desk.latch.status() is not None:
+        if self.node.latch.status() is not None:
             raise Conflict("The emergency stop is set; re-arm first, then deploy.")
-        card = self.desk.registry.card(str(args.get("model_id", "")))
+        card = self.node.registry.card(str(args.get("model_id", "")))
         mode = _mode(args.get("mode", "paper"))
         must_match(card, args)
         terms = terms_of(args)
         said = admission.admit(mode, self._test(args, card, terms))
-        in_account = account_agents.admitted(self.desk, card.symbol, terms, args, now) if mode == Mode.IBKR else {}
+        in_account = account_requests.admitted(self.node, card.symbol, terms, args, now) if mode == Mode.IBKR else {}
         config = AgentConfig(
             agent_id=self._next_id(card), model_id=card.model_id, agent_type=card.agent_type,
             symbol=card.symbol, mode=mode, source=str(args.get("source") or card.source),
@@ -157,8 +160,8 @@ class AgentManager:
             bars_until=_day(args.get("bars_until", "")), **in_account,
         )
         first = card.test.start if mode == Mode.REPLAY else self._first_session(now)
-        dossier = Dossier(self.desk.home, config.agent_id)
-        dossier.commit(
+        repository = AgentRepository(self.node.home, config.agent_id)
+        repository.commit(
             [
                 Created(config.to_dict()), Deposited(terms.capital),
                 Deployed(stamp(now), first.isoformat()),
@@ -166,17 +169,17 @@ class AgentManager:
             ],
             now,
         )
-        self.desk.dossiers[config.agent_id] = dossier
-        return self._created(dossier)
+        self.node.repositories[config.agent_id] = repository
+        return self._created(repository)
 
-    def _created(self, dossier: Dossier) -> Result:
-        agent_id = dossier.agent_id
+    def _created(self, repository: AgentRepository) -> Result:
+        agent_id = repository.agent_id
         return f"{agent_id} was created and started.", {"agent_id": agent_id}
 
     def _test(self, args: dict[str, Any], card: ModelCard, terms: Terms) -> dict[str, Any]:
         """The test that a job ran with this agent's own terms: what the gate reads."""
         wanted = str(args.get("job_id", ""))
-        jobs = self.desk.store.read("jobs").get("jobs", {}).values()
+        jobs = self.node.store.read("jobs").get("jobs", {}).values()
         job = next((j for j in jobs if j.get("id") == wanted and j.get("state") == "done"), None)
         result = job["result"] if job else {}
         if result.get("model_id") != card.model_id or result.get("terms") != terms_document(terms):
@@ -186,71 +189,71 @@ class AgentManager:
     def _next_id(self, card: ModelCard) -> str:
         prefix = f"{card.agent_type}_{card.symbol}_"
         # A creation that a crash cut short left an empty journal and no agent: its number is free.
-        known = {*self.desk.dossiers, *self.desk.damaged}
+        known = {*self.node.repositories, *self.node.damaged}
         taken = [a.removeprefix(prefix) for a in known if a.startswith(prefix)]
         number = max((int(n) for n in taken if n.isdigit()), default=0) + 1
         return f"{prefix}{number:03d}"
 
     def _first_session(self, now: datetime) -> date:
-        return self.desk.calendar.next_session(self.desk.calendar.last_complete(now, self.desk.delay))
+        return self.node.calendar.next_session(self.node.calendar.last_complete(now, self.node.delay))
 
     # -- the others -------------------------------------------------------
 
     def start(self, agent_id: str, by: str, now: datetime) -> Result:
         """Run, also after a pause, a block or a drawdown pause."""
-        if self.desk.latch.status() is not None:
+        if self.node.latch.status() is not None:
             raise Conflict("The emergency stop is set; re-arm first, then start the agent.")
-        dossier = self.desk.dossier(agent_id)
-        state = dossier.state
+        repository = self.node.repository(agent_id)
+        state = repository.state
         if state.status == AgentStatus.FINISHED:
             raise Conflict(f"{agent_id} has finished its replay; deploy the model again.")
         if state.status == AgentStatus.RUNNING and not state.book.entries_paused:
             return f"{agent_id} runs already.", {"agent_id": agent_id, "agent_status": "running"}
-        self.desk.registry.load(state.agent.model_id)
-        self.desk.forget(agent_id)
+        self.node.registry.load(state.agent.model_id)
+        self.node.forget(agent_id)
         if state.agent.mode == Mode.IBKR:
-            account_agents.may_start(self.desk, dossier, now)
-        dossier.commit([StatusChanged(AgentStatus.RUNNING, "", by)], now)
+            account_requests.may_start(self.node, repository, now)
+        repository.commit([StatusChanged(AgentStatus.RUNNING, "", by)], now)
         return f"{agent_id} was started.", {"agent_id": agent_id, "agent_status": "running"}
 
     def pause(self, agent_id: str, by: str, now: datetime) -> Result:
         """No more decisions and no entry on its way; the protective stop stays."""
         hand = self._at(agent_id, now)
-        dossier = hand.dossier
-        if dossier.state.status not in (AgentStatus.RUNNING, AgentStatus.PAUSED, AgentStatus.BLOCKED):
-            raise Conflict(f"{agent_id} is {dossier.state.status}; only a running agent can be paused.")
-        if dossier.state.status != AgentStatus.PAUSED:
-            dossier.commit([StatusChanged(AgentStatus.PAUSED, "", by)], hand.now)
+        repository = hand.repository
+        if repository.state.status not in (AgentStatus.RUNNING, AgentStatus.PAUSED, AgentStatus.BLOCKED):
+            raise Conflict(f"{agent_id} is {repository.state.status}; only a running agent can be paused.")
+        if repository.state.status != AgentStatus.PAUSED:
+            repository.commit([StatusChanged(AgentStatus.PAUSED, "", by)], hand.now)
         hand.executor.withdraw_entries("the agent was paused", hand.now)
         return f"{agent_id} is paused.", {"agent_id": agent_id, "agent_status": "paused"}
 
     def close(self, agent_id: str, by: str, now: datetime, note: str = "") -> Result:
         """Sell everything held; the agent itself goes on."""
-        return closing.close(self.desk, agent_id, by, now, note)
+        return close_position.close(self.node, agent_id, by, now, note)
 
     def remove(self, agent_id: str, by: str, now: datetime, note: str = "") -> Result:
         """Put an agent away; its journal stays. Refused while it holds shares that can be sold."""
         hand = self._at(agent_id, now)
-        dossier = hand.dossier
-        over = dossier.state.status == AgentStatus.FINISHED
-        until = no_bars.ended(dossier.state)
-        if not dossier.state.flat and not over and not until:
-            held = f"{dossier.state.book.shares} {dossier.state.agent.symbol}"
-            raise Conflict(f"{agent_id} holds {held}; close the position first.{no_bars.or_look(dossier.state, hand.now)}")
+        repository = hand.repository
+        over = repository.state.status == AgentStatus.FINISHED
+        until = no_further_bars.ended(repository.state)
+        if not repository.state.flat and not over and not until:
+            held = f"{repository.state.book.shares} {repository.state.agent.symbol}"
+            raise Conflict(f"{agent_id} holds {held}; close the position first.{no_further_bars.or_look(repository.state, hand.now)}")
         hand.executor.withdraw_entries("the agent was removed", hand.now)
-        if dossier.state.orders and not until:
+        if repository.state.orders and not until:
             raise Conflict(f"{agent_id} still has an order at the broker; try again when it has ended.")
-        left = no_bars.written_off(dossier.state, until) if until and not dossier.state.flat else ""
+        left = no_further_bars.written_off(repository.state, until) if until and not repository.state.flat else ""
         said = [Noted(text) for text in (note, left) if text]
-        ended = no_bars.ended_orders(dossier.state)
-        dossier.commit([*ended, *said, StatusChanged(AgentStatus.REMOVED, "", by)], hand.now)
-        self.desk.forget(agent_id)
+        ended = no_further_bars.ended_orders(repository.state)
+        repository.commit([*ended, *said, StatusChanged(AgentStatus.REMOVED, "", by)], hand.now)
+        self.node.forget(agent_id)
         kept = f" {left[:1].upper()}{left[1:]}." if left else ""
         return f"{agent_id} was removed; its journal stays in the home.{kept}", {"agent_id": agent_id}
 
-    def _at(self, agent_id: str, now: datetime) -> emergency.Hand:
+    def _at(self, agent_id: str, now: datetime) -> emergency_stop.AgentInHand:
         """An agent's orders, brought up to what its broker says."""
-        hand = emergency.hand_on(self.desk, agent_id, now)
+        hand = emergency_stop.hand_on(self.node, agent_id, now)
         hand.executor.recover(hand.now)
         return hand
 

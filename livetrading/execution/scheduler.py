@@ -25,13 +25,16 @@ from ..core.exposure import ALARM_AFTER
 from ..core.stopping import Outcome
 from ..core.types import AgentStatus, Mode
 from ..core.windows import NEW_YORK
-from . import account_view, alarms, checks, emergency, healing, replay
+from . import account_status, file_repair, pass_runner
+from .state import alarms
+from .stopping import emergency_stop
+from .trading import replay
 from .agent_manager import AgentManager
-from .account_desk import AWAY
-from .desk import Desk
+from .accounts.broker_account import AWAY
+from .node import Node
 
 log = logging.getLogger(__name__)
-TELL_SECONDS = 5
+REPORT_SECONDS = 5
 """So often what it does is told anew. Its heartbeat is another thing, see ``_pulse``."""
 WARM_SECONDS = 120.0
 """A library that takes longer to load hangs."""
@@ -48,10 +51,10 @@ RETRY_SECONDS = 60
 STOP_AGAIN_SECONDS = 10
 """An emergency stop that left something undone is gone on with after this long."""
 SAY_AGAIN_SECONDS = 3600.0
-TURN_SECONDS = 0.05
+REPLAY_STEP_SECONDS = 0.05
 NEWS_SECONDS = 0.25
 """So soon after a pass the next one follows what a broker has said."""
-REPLAYS_A_TURN = 0.25
+REPLAYS_A_STEP = 0.25
 """Seconds that replays may take before requests are looked at again."""
 
 
@@ -84,8 +87,8 @@ class Scheduler:
 
     def __post_init__(self) -> None:
         minutes = settings.load(self.home).check_delay_minutes
-        self.desk = Desk(self.home, calendar(), timedelta(minutes=minutes), beside=True, pulse=self._pulse)
-        self.manager = AgentManager(self.desk)
+        self.node = Node(self.home, calendar(), timedelta(minutes=minutes), beside=True, pulse=self._pulse)
+        self.manager = AgentManager(self.node)
         self.lock = SchedulerLock(self.home)
         self._loop = threading.get_ident()
         self.jobs = schedule.Scheduler()
@@ -97,17 +100,17 @@ class Scheduler:
                 signal.signal(number, self._stop)
             self._open()
             for seconds, work in (
-                (1, self._requests), (TELL_SECONDS, self._beat), (1, self._pass), (1, self._exposed), (1, self._broker),
+                (1, self._requests), (REPORT_SECONDS, self._beat), (1, self._pass), (1, self._exposed), (1, self._broker),
                 (READ_SECONDS, self._read), (HEAL_SECONDS, self._heal),
             ):
                 self.jobs.every(seconds).seconds.do(self._try, work)
-            log.info("scheduler started with %d agents", len(self.desk.active()))
+            log.info("scheduler started with %d agents", len(self.node.active()))
             while not self.stopping:
                 self._try(self._look)
                 self.jobs.run_pending()
                 self._try(self._replays)
-                time.sleep(TURN_SECONDS)
-            self._try(self.desk.close)
+                time.sleep(REPLAY_STEP_SECONDS)
+            self._try(self.node.close)
             self._try(self._say, "stopped")
             log.info("scheduler stopped")
 
@@ -127,7 +130,7 @@ class Scheduler:
                 if not told:
                     log.info("the scheduler starts when it can: %s", taken)
                 told = True
-                time.sleep(TURN_SECONDS)
+                time.sleep(REPLAY_STEP_SECONDS)
 
     def _try(self, work: Callable[..., object], *args: object) -> None:
         """A full disk, a damaged shared file or an error that nobody foresaw ends a turn, not the process."""
@@ -142,13 +145,13 @@ class Scheduler:
             self.alarm("", str(logs.caught(log, f"the scheduler's {doing}", error)))
 
     def _repair(self) -> None:
-        for text in healing.shared(self.desk.store, self.clock()):
+        for text in file_repair.shared(self.node.store, self.clock()):
             self.alarm("", text)
 
     def _heal(self) -> None:
         """What was changed from outside while this process works; an alarm tells of it."""
         self._repair()
-        healing.agents(self.desk, self._between)
+        file_repair.agents(self.node, self._between)
         self._notices()
 
     def _open(self) -> None:
@@ -163,8 +166,8 @@ class Scheduler:
 
     def _read(self) -> None:
         """Every agent, and again those that could not be read."""
-        self.desk.open()
-        for agent_id, why in self.desk.damaged.items():
+        self.node.open()
+        for agent_id, why in self.node.damaged.items():
             self.alarm(agent_id, why)
 
     def _warm(self) -> None:
@@ -185,26 +188,26 @@ class Scheduler:
         self._notices()
         if self._news():
             self._pass()
-        looks = tuple(files.signature(path) for path in (self.desk.store.path("requests"), self.desk.latch.path))
+        looks = tuple(files.signature(path) for path in (self.node.store.path("requests"), self.node.latch.path))
         if looks != self._seen:
             self._seen = looks
             self._requests()
 
     def _news(self) -> bool:
         """Whether a broker has said something since the last pass: an order that ended, or a fee, waits for no round."""
-        told = self.desk.account.version()
+        told = self.node.account.version()
         return bool(told) and told != self._told and time.monotonic() >= self._next_news
 
     def _requests(self) -> None:
         """Requests, then the latch: it may have been set without one, or a stop been cut short."""
         self._try(self._apply)  # what the latch demands does not wait for a request that cannot be answered
-        back, self._usable = self.desk.account.usable and not self._usable, self.desk.account.usable
+        back, self._usable = self.node.account.usable and not self._usable, self.node.account.usable
         if back:
             self._next_stop = 0.0  # a stop that waited for the account
-        if self.desk.latch.status() is None:
+        if self.node.latch.status() is None:
             self._next_stop = 0.0
-        elif time.monotonic() >= self._next_stop and emergency.goes_on(self.desk):
-            text, result = emergency.stop(self.desk, "", "halt latch", self.clock(), wait=False)
+        elif time.monotonic() >= self._next_stop and emergency_stop.goes_on(self.node):
+            text, result = emergency_stop.stop(self.node, "", "halt latch", self.clock(), wait=False)
             self._warn("", f"the halt latch is set. {text}")
             for item in result["items"]:
                 if item["error"]:
@@ -219,15 +222,15 @@ class Scheduler:
     def _pass(self) -> None:
         """Agents of real days: what the calendar says is due."""
         now = self.clock()
-        urgent = any(d.exposure.lasting(now) < URGENT for d in checks.exposed(self.desk))
-        told = self.desk.account.version()
+        urgent = any(d.exposure.lasting(now) < URGENT for d in pass_runner.exposed(self.node))
+        told = self.node.account.version()
         news = bool(told) and told != self._told  # an order that ended, or a fee that was corrected, waits for no round
         waits = time.monotonic() < self._next_pass and not urgent
-        if not news and (waits or not checks.wanted(self.desk, now)):
+        if not news and (waits or not pass_runner.wanted(self.node, now)):
             return
         self._told = told
         self._say("checking agents")
-        done, failed = checks.run(self.desk, now, self._between, self.clock)
+        done, failed = pass_runner.run(self.node, now, self._between, self.clock)
         for agent_id, why in failed.items():
             # An account that is away is one alarm, not one an agent.
             (self._warn if why.startswith(AWAY) else self.alarm)(agent_id, why)
@@ -247,32 +250,32 @@ class Scheduler:
     def _exposed(self) -> None:
         """Shares that have had neither a stop nor an exit at work for too long. Also from within long work."""
         now = self.clock()
-        for dossier in checks.exposed(self.desk):
-            since, state = dossier.exposure.bare_since, dossier.state
+        for repository in pass_runner.exposed(self.node):
+            since, state = repository.exposure.bare_since, repository.state
             if since is not None and now - since >= ALARM_AFTER:
-                self.alarm(dossier.agent_id,
+                self.alarm(repository.agent_id,
                            f"{state.book.shares} {state.agent.symbol} have had neither an active stop nor an active exit at the"
                            f" broker since {since.astimezone(NEW_YORK):%H:%M:%S} New York; {_bare_cure(state.agent.mode)}")
 
     def _broker(self) -> None:
         """A shared account's health, every minute and when it changes."""
-        if not self.desk.account.wanted:
+        if not self.node.account.wanted:
             return
-        shown = [*self.desk.sides(), *self.desk.cash.documents(self.clock())]
+        shown = [*self.node.sides(), *self.node.cash.documents(self.clock())]
         sides = [{**doc, "at": ""} for doc in shown]
-        now, seen = time.monotonic(), (self.desk.account.link().health().state, sides)
+        now, seen = time.monotonic(), (self.node.account.link().health().state, sides)
         if seen == self._account and now < self._next_account:
             return
-        ready = self.desk.account.link().health().ready
+        ready = self.node.account.link().health().ready
         self._account, self._next_account = seen, now + (BROKER_SECONDS if ready else AWAY_SECONDS)
-        for text in account_view.publish(self.desk, self.clock()):
+        for text in account_status.publish(self.node, self.clock()):
             self.alarm("", text)
-        if self.desk.account.link().health().ready:
-            last = self.desk.calendar.last_complete(self.clock(), self.desk.delay)
-            self.desk.account.value(last.isoformat(), self.clock())
+        if self.node.account.link().health().ready:
+            last = self.node.calendar.last_complete(self.clock(), self.node.delay)
+            self.node.account.value(last.isoformat(), self.clock())
 
     def _notices(self) -> None:
-        for agent_id, text in self.desk.news():
+        for agent_id, text in self.node.news():
             self.alarm(agent_id, text)
 
     def _between(self) -> bool:
@@ -283,11 +286,11 @@ class Scheduler:
 
     def _replays(self) -> None:
         """Replay agents whose next session is due by their pace, one session each in turn."""
-        until = time.monotonic() + REPLAYS_A_TURN
+        until = time.monotonic() + REPLAYS_A_STEP
         ready = True
         while ready and time.monotonic() < until and not self.stopping:
             ready = False
-            for agent_id in sorted(self.desk.active(), key=lambda a: self._next_replay.get(a, 0.0)):
+            for agent_id in sorted(self.node.active(), key=lambda a: self._next_replay.get(a, 0.0)):
                 if time.monotonic() >= until and ready:
                     break
                 ready = self._turn(agent_id) or ready
@@ -297,22 +300,22 @@ class Scheduler:
         try:
             if not self._replay_due(agent_id):
                 return False
-            self._next_replay[agent_id] = time.monotonic() + self.desk.dossier(agent_id).state.agent.pace
+            self._next_replay[agent_id] = time.monotonic() + self.node.repository(agent_id).state.agent.pace
             return self._advance(agent_id)
         except Exception as error:
-            self.alarm(agent_id, self.desk.trouble(agent_id, error, self.clock()))
+            self.alarm(agent_id, self.node.trouble(agent_id, error, self.clock()))
             self._next_replay[agent_id] = time.monotonic() + RETRY_SECONDS
             return False
 
     def _replay_due(self, agent_id: str) -> bool:
-        state = self.desk.dossier(agent_id).state
+        state = self.node.repository(agent_id).state
         trades = state.agent.mode == Mode.REPLAY and state.status == AgentStatus.RUNNING
         return trades and self._next_replay.get(agent_id, 0.0) <= time.monotonic()
 
     def _advance(self, agent_id: str) -> bool:
-        if self.desk.latch.status() is not None:
+        if self.node.latch.status() is not None:
             return False
-        return replay.advance(self.desk.trader(agent_id))
+        return replay.advance(self.node.trader(agent_id))
 
     # -- what others see --------------------------------------------------
 
@@ -323,7 +326,7 @@ class Scheduler:
         """What this process does, for people to see."""
         self._doing = doing
         now = stamp(self.clock())
-        with self.desk.store.transaction("system") as db:
+        with self.node.store.transaction("system") as db:
             table = db.table("scheduler")
             known = next(iter(table.all()), {})
             started = known.get("started") if known.get("pid") == os.getpid() else now
@@ -359,7 +362,7 @@ class Scheduler:
     def alarm(self, agent_id: str, text: str) -> None:
         """Something a person should see: on the dashboard and in the log."""
         if self._warn(agent_id, text):
-            alarms.add(self.desk.store, agent_id, text, self.clock())
+            alarms.add(self.node.store, agent_id, text, self.clock())
 
 
 def _bare_cure(mode: Mode) -> str:

@@ -19,9 +19,9 @@ from ..core.errors import BadInput, Refused
 from ..core.events import Event, FillCorrected, FillDisputed
 from ..core.stated import Stated
 from ..core.types import Mode
-from . import corrections
-from .desk import Desk
-from .dossier import Dossier
+from .orders import corrections
+from .node import Node
+from .state.agent_repository import AgentRepository
 
 SOURCE = "the statement"
 MOST = 5_000
@@ -29,31 +29,31 @@ MOST = 5_000
 Result = tuple[str, dict[str, Any]]
 
 
-def apply(desk: Desk, args: dict[str, Any], by: str, now: datetime) -> Result:
+def apply(node: Node, args: dict[str, Any], by: str, now: datetime) -> Result:
     """Correct every book of the account that the statement shows to be wrong."""
     number, rows = str(args.get("account", "")), args.get("executions")
     if not isinstance(rows, list) or len(rows) > MOST:
         raise BadInput(f"An import takes a list of at most {MOST} executions; export fewer days.")
     stated = [row for row in map(Stated.from_dict, rows) if row.account == number]
-    dossiers = [d for _, d in sorted(desk.dossiers.items()) if d.state.agent.mode == Mode.IBKR and d.state.agent.account == number]
-    if not dossiers:
+    repositories = [d for _, d in sorted(node.repositories.items()) if d.state.agent.mode == Mode.IBKR and d.state.agent.account == number]
+    if not repositories:
         raise Refused(f"No agent trades account {number}; import the statement of an account that agents trade.")
-    ours = newest([e for e in stated if any(concerns(d.state, e) for d in dossiers)])
+    ours = newest([e for e in stated if any(concerns(d.state, e) for d in repositories)])
     if not ours:
         raise BadInput("The statement holds no trade of the agents' stocks; export a statement for the days of their fills.")
     taken: set[str] = set()
     found: dict[str, list[Event]] = {}
-    for dossier in dossiers:
-        events = news(dossier.state, ours, dossiers, taken)
+    for repository in repositories:
+        events = news(repository.state, ours, repositories, taken)
         if events:
-            found[dossier.agent_id] = events
-    for dossier in dossiers:
-        if dossier.agent_id in found:
-            dossier.commit(found[dossier.agent_id], now)
-    return _told(number, dossiers, ours, found)
+            found[repository.agent_id] = events
+    for repository in repositories:
+        if repository.agent_id in found:
+            repository.commit(found[repository.agent_id], now)
+    return _told(number, repositories, ours, found)
 
 
-def news(state: AgentState, listed: list[Stated], dossiers: Iterable[Dossier], taken: set[str]) -> list[Event]:
+def news(state: AgentState, listed: list[Stated], repositories: Iterable[AgentRepository], taken: set[str]) -> list[Event]:
     """What the statement changes in one agent's book; ``taken`` are executions that another's estimate stood for."""
     mine = [e for e in listed if concerns(state, e)]
     events: list[FillCorrected | FillDisputed] = []
@@ -62,7 +62,7 @@ def news(state: AgentState, listed: list[Stated], dossiers: Iterable[Dossier], t
         event = corrections.restated(state, booked, told, SOURCE)
         if event is not None:
             events.append(event)
-    free = [e for e in mine if e.qty > 0 and e.exec_id not in taken and not any(d.state.book.counted(e.exec_id) for d in dossiers)]
+    free = [e for e in mine if e.qty > 0 and e.exec_id not in taken and not any(d.state.book.counted(e.exec_id) for d in repositories)]
     judged = {ids.root(event.exec_id) for event in events}
     for root in state.book.estimated:
         fill = state.book.fills[root].fill
@@ -141,13 +141,13 @@ def _execution(e: Stated) -> Execution:
     )
 
 
-def _told(number: str, dossiers: list[Dossier], ours: list[Stated], found: dict[str, list[Event]]) -> Result:
+def _told(number: str, repositories: list[AgentRepository], ours: list[Stated], found: dict[str, list[Event]]) -> Result:
     prices = sum(isinstance(event, FillCorrected) for events in found.values() for event in events)
     disputes = sum(isinstance(event, FillDisputed) for events in found.values() for event in events)
-    left = sum(len(d.state.book.estimated) for d in dossiers)
-    strange = [e for e in ours if e.ref and not any(d.state.book.counted(e.exec_id) for d in dossiers)]
-    kept = {ids.root(part) for d in dossiers for b in d.state.book.fills.values() for part in (b.fill.exec_id, *b.parts)}
-    old = sum(ids.root(e.exec_id) not in kept and any(d.state.book.counted(e.exec_id) for d in dossiers) for e in ours)
+    left = sum(len(d.state.book.estimated) for d in repositories)
+    strange = [e for e in ours if e.ref and not any(d.state.book.counted(e.exec_id) for d in repositories)]
+    kept = {ids.root(part) for d in repositories for b in d.state.book.fills.values() for part in (b.fill.exec_id, *b.parts)}
+    old = sum(ids.root(e.exec_id) not in kept and any(d.state.book.counted(e.exec_id) for d in repositories) for e in ours)
     result = {
         "account": number, "executions": len(ours), "corrected": prices, "disputed": disputes, "estimates_left": left,
         "not_in_a_book": [e.exec_id for e in strange], "too_long_ago": old,

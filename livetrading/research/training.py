@@ -109,7 +109,7 @@ def train(
         market, parts.train.start, parts.train.stop - 1, request.agent_type,
         episode=SETTINGS[request.agent_type].episode, random_start=True,
     )
-    tell = _Teller(request.timesteps, progress)
+    tell = _ProgressCallback(request.timesteps, progress)
     model = fit(task, request.timesteps, request.seed, tell.fitting)
     tell.stage("Testing", FIT_SHARE)
     first, last = market.sessions[parts.test.start], market.sessions[parts.test.stop - 1]
@@ -200,7 +200,7 @@ def _register(
             return card
 
 
-class _Teller:
+class _ProgressCallback:
     """Turns steps into Progress."""
 
     def __init__(self, total: int, listener: Listener) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from livetrading.cli.main import main
-from livetrading.execution import views
+from livetrading.execution.state import queries
 from tests.doubles import flex
 from tests.doubles.account_life import AccountLife, in_account
 from tests.doubles.lives import AGENT, FIRST, Cycler, at
@@ -31,8 +31,8 @@ def life(tmp_path: Path, calm: pd.DataFrame) -> Any:
         made = in_account(tmp_path, calm, Cycler(), tws)
         t = slept(made)
         made.check(at(made.sessions[t], "08:10"))
-        assert made.desk.cash.doubt(made.state)
-        made.desk.close()
+        assert made.node.cash.doubt(made.state)
+        made.node.close()
         yield made
 
 
@@ -50,7 +50,7 @@ def test_a_statement_corrects_the_book_and_the_second_time_changes_nothing(life:
     path = flex.xml(life.home.root / "f.xml", flex.of(life.tws.ledger))
     code, done, _ = run(life, capsys, "import-statement", str(path))
     assert (code, done["corrected"], done["estimates_left"]) == (0, 1, 0), done
-    shown = views.agent(life.store, AGENT)
+    shown = queries.agent(life.store, AGENT)
     assert shown["cash"] == pytest.approx(life.tws.ledger.cash - 90_000.0) and shown["estimates"] == 0
     before = journal(life)
     code, done, _ = run(life, capsys, "import-statement", str(path))

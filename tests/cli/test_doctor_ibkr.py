@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from livetrading.adapters import settings
-from livetrading.adapters.brokers import ibkr_evidence as evidence
-from livetrading.adapters.brokers.ibkr_assumptions import KEYS
-from livetrading.adapters.brokers.ibkr_evidence import Proof
+from livetrading.adapters.brokers.ibkr import evidence as evidence
+from livetrading.adapters.brokers.ibkr.assumptions import KEYS
+from livetrading.adapters.brokers.ibkr.evidence import Proof
 from livetrading.adapters.home import Home
 from livetrading.adapters.locks import SchedulerLock
 from livetrading.adapters.stamps import stamp

@@ -12,7 +12,7 @@ from livetrading.adapters.calendar import calendar
 from livetrading.adapters.stamps import stamp
 from livetrading.cli.main import main
 from livetrading.core import windows
-from livetrading.execution.replay import MORNING
+from livetrading.execution.trading.replay import MORNING
 
 Call = Callable[..., dict[str, Any]]
 

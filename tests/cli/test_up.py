@@ -19,7 +19,7 @@ from livetrading.adapters.locks import SchedulerLock
 from livetrading.adapters.store import Store
 from livetrading.cli import up
 from livetrading.core.liveness import RESTART_SECONDS
-from livetrading.execution import views
+from livetrading.execution.state import queries
 from tests.doubles.processes import PATIENCE, awaited, free_port
 
 
@@ -35,7 +35,7 @@ class Up:
         self.said = ""
 
     def shown(self) -> dict[str, Any]:
-        return views.system(Store(self.home), datetime.now(UTC))
+        return queries.system(Store(self.home), datetime.now(UTC))
 
     def scheduler(self) -> int:
         return int(awaited(lambda: self.shown()["scheduler"]["alive"] and self.shown()["scheduler"]["pid"], "the scheduler"))

@@ -2,13 +2,13 @@
 
 import pytest
 
-from livetrading.adapters.brokers.ibkr_config import Denied
+from livetrading.adapters.brokers.ibkr.config import Denied
 from livetrading.core import errors
 from livetrading.core.errors import (
     BadBars, BadInput, Conflict, Damaged, LivetradingError, NotFound, Refused, Unavailable, Unforeseen,
     in_a_line, kind_of, revived,
 )
-from livetrading.execution.fetching import StillFetching
+from livetrading.adapters.bars.background import StillFetching
 
 ALL = (LivetradingError, BadInput, BadBars, NotFound, Conflict, Refused, Unavailable, Damaged, Unforeseen)
 

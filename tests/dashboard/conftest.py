@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from livetrading.adapters.home import Home
-from livetrading.cli.acting import desk_in_hand
+from livetrading.cli.acting import node_in_hand
 from livetrading.cli.main import main
-from livetrading.execution import replay
+from livetrading.execution.trading import replay
 from tests.doubles.processes import PATIENCE, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,12 +43,12 @@ def traded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = ["--home", str(root), "train", "NVDA", "--agent", "PPO", "--timesteps", "2000", "--seed", "0"]
     assert main(words) == 0
     assert main(["--home", str(root), "deploy", model_of(root), "--mode", "replay", "--pace", "3600"]) == 0
-    with desk_in_hand(Home(root)) as desk:
-        trader = desk.trader(AGENT)
-        state = trader.dossier.state
+    with node_in_hand(Home(root)) as node:
+        trader = node.trader(AGENT)
+        state = trader.repository.state
         while state.flat or state.book.num_trades < TRADES:
             assert replay.advance(trader), "the history ended before the agent had traded enough"
-            state = trader.dossier.state
+            state = trader.repository.state
     return root
 
 

@@ -16,7 +16,7 @@ from livetrading.adapters.stamps import stamp
 from livetrading.adapters.store import Store
 from livetrading.core.errors import BadInput
 from livetrading.dashboard import payloads
-from livetrading.dashboard.components import agent_facts, broker, records
+from livetrading.dashboard.components.agents import account_strip, agent_facts, records
 
 from .conftest import AGENT, copy_of, model_of
 from .test_pages import Open, agent, labels, open_page, text_of
@@ -53,14 +53,14 @@ def test_without_an_account_there_is_no_strip(open_page: Open, tmp_path: Path) -
 
 def test_trouble_is_told_with_its_cure_and_unknown_figures_are_dashes() -> None:
     lost = told(state="refused", ready=False, detail="Read-Only; clear it.", net_liquidation=None, currency=None, cash_usd=None)
-    pills = " ".join(broker.pills(lost, 5.0))
+    pills = " ".join(account_strip.pills(lost, 5.0))
     assert "lt-down" in pills and "net liquidation –" in pills
-    assert broker.notes(lost, True) == ["Read-Only; clear it."]
-    assert any("does not run" in note for note in broker.notes(told(), False))
+    assert account_strip.notes(lost, True) == ["Read-Only; clear it."]
+    assert any("does not run" in note for note in account_strip.notes(told(), False))
 
 
 def test_real_money_is_written_large_and_another_currency_is_named() -> None:
-    pills = " ".join(broker.pills(told(mode="live", account="U7654321", currency="EUR"), 300.0))
+    pills = " ".join(account_strip.pills(told(mode="live", account="U7654321", currency="EUR"), 300.0))
     assert "REAL MONEY" in pills and "101,234.50 EUR" in pills and "5 min" in pills and "lt-warn" in pills
 
 
@@ -214,14 +214,14 @@ def test_a_rest_deployment_carries_confirmation_and_late_entries() -> None:
 
 def test_an_old_word_of_the_broker_is_warned_of() -> None:
     old = told(at=stamp(datetime.now(UTC) - timedelta(minutes=10)))
-    age = broker.age_of(old)
+    age = account_strip.age_of(old)
     assert age is not None and age >= 600
-    assert "10 min" in " ".join(broker.pills(old, age))
+    assert "10 min" in " ".join(account_strip.pills(old, age))
 
 
 def test_a_connection_that_lacks_an_answer_or_a_figure_says_what_waits() -> None:
     lacking = told(state="degraded", missing=["executions"], detail="It has not answered the question for executions.")
-    assert broker.notes(lacking, True) == ["It has not answered the question for executions."]
-    assert "lt-warn" in broker.pills(lacking, 5.0)[0]
+    assert account_strip.notes(lacking, True) == ["It has not answered the question for executions."]
+    assert "lt-warn" in account_strip.pills(lacking, 5.0)[0]
     absent = told(net_liquidation=None, missing=[], absent=["NetLiquidation of DU1234567 is 'n/a'"])
-    assert broker.notes(absent, True) == ["NetLiquidation of DU1234567 is 'n/a'; entries wait."]
+    assert account_strip.notes(absent, True) == ["NetLiquidation of DU1234567 is 'n/a'; entries wait."]

@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page
 from livetrading.adapters.home import Home
 from livetrading.adapters.locks import SchedulerLock
 from livetrading.adapters.store import Store
-from livetrading.execution import views
+from livetrading.execution.state import queries
 from tests.browser import Traffic, browser, refreshed
 
 from .conftest import AGENT, Server, copy_of, serving, until
@@ -136,7 +136,7 @@ def test_the_csv_holds_every_trade_unrounded(page: Page, server: Server) -> None
     with page.expect_download() as download:
         page.get_by_role("button", name="Download CSV").first.click()
     rows = list(csv.DictReader(Path(download.value.path()).read_text().splitlines()))
-    trades = views.history(Store(Home(server.root)), AGENT)["trades"]
+    trades = queries.history(Store(Home(server.root)), AGENT)["trades"]
     assert [(r["exit_session"], float(r["pnl"])) for r in rows] == [(t["exit_session"], t["pnl"]) for t in trades]
     assert download.value.suggested_filename == f"trades_{AGENT}.csv"
 

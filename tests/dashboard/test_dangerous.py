@@ -21,7 +21,7 @@ from livetrading.adapters.halt import HaltLatch
 from livetrading.adapters.home import Home
 from livetrading.adapters.locks import SchedulerLock
 from livetrading.adapters.store import Store
-from livetrading.execution import requests
+from livetrading.execution.state import requests
 from tests.browser import Traffic, browser, refreshed
 
 from .conftest import AGENT, Server, copy_of, model_of, serving, until

@@ -14,7 +14,7 @@ from livetrading.adapters.store import Store
 from livetrading.cli.main import main
 from livetrading.core.errors import Unavailable
 from livetrading.dashboard import control
-from livetrading.execution import bar_check, views
+from livetrading.execution.state import bar_check, queries
 
 from .conftest import ROOT, Server, copy_of, model_of, serving
 from .test_pages import Open, labels, open_page, text_of
@@ -39,7 +39,7 @@ def call(own: Path, capsys: pytest.CaptureFixture[str]) -> Call:
 
 
 def agents(root: Path) -> list[str]:
-    return [a["agent_id"] for a in views.agents(Store(Home(root)))]
+    return [a["agent_id"] for a in queries.agents(Store(Home(root)))]
 
 
 # -- command line -----------------------------------------------------------

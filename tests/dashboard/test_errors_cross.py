@@ -12,7 +12,7 @@ import pytest
 from starlette.requests import Request
 
 from livetrading.adapters import logs
-from livetrading.adapters.brokers.ibkr_config import Denied
+from livetrading.adapters.brokers.ibkr.config import Denied
 from livetrading.adapters.halt import HaltLatch
 from livetrading.adapters.home import Home
 from livetrading.adapters.locks import SchedulerLock
@@ -20,9 +20,9 @@ from livetrading.adapters.store import Store
 from livetrading.cli import acting
 from livetrading.core.errors import BadInput, Conflict, LivetradingError, NotFound, Unavailable, Unforeseen
 from livetrading.dashboard import api, commands, control, security
-from livetrading.execution import requests
+from livetrading.execution.state import requests
 from livetrading.execution.agent_manager import AgentManager
-from livetrading.execution.fetching import StillFetching
+from livetrading.adapters.bars.background import StillFetching
 from tests.core.test_errors import ALL
 
 from .conftest import until
@@ -76,7 +76,7 @@ def test_pages_and_rest_get_it_back_as_itself_with_its_status(
 def _answer(home: Home) -> None:
     store = Store(home)
     until(lambda: requests.pending(store))
-    AgentManager(acting.new_desk(home)).apply_pending(datetime.now(UTC))
+    AgentManager(acting.new_node(home)).apply_pending(datetime.now(UTC))
 
 
 def _rest(home: Home, error: Exception, answer: Any = None) -> tuple[int, dict[str, Any]]:

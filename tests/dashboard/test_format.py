@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from livetrading.dashboard import format as shown
 from livetrading.dashboard import markup
-from livetrading.dashboard.components import model_view
+from livetrading.dashboard.components.training import model_view
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,8 @@ def _page() -> None:
     import streamlit as st
 
     from livetrading.core.errors import Unavailable
-    from livetrading.dashboard.components import refresh
-    from livetrading.dashboard.components.guard import guarded, shown
+    from livetrading.dashboard.components.shell import refresh
+    from livetrading.dashboard.components.shell.guard import guarded, shown
 
     @shown
     def broken() -> None:
@@ -64,7 +64,7 @@ def test_a_fragment_that_raises_is_one_sentence_and_the_page_goes_on(caplog: pyt
 def _ruled() -> None:
     import streamlit as st
 
-    from livetrading.dashboard.components.guard import guarded
+    from livetrading.dashboard.components.shell.guard import guarded
 
     runs = st.session_state["runs"] = st.session_state.get("runs", 0) + 1
     with guarded():

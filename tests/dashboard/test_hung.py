@@ -16,7 +16,7 @@ from livetrading.adapters.locks import SchedulerLock
 from livetrading.adapters.store import Store
 from livetrading.core.errors import Conflict, Unavailable
 from livetrading.dashboard import control
-from livetrading.execution import heartbeat, stop_record, views
+from livetrading.execution.state import heartbeat, queries, stop_record
 from tests.browser import browser, refreshed
 from tests.doubles.processes import awaited
 
@@ -76,7 +76,7 @@ def test_a_scheduler_that_hangs_is_not_called_running(tmp_path: Path, hold: Hold
 def test_a_wall_clock_that_is_set_makes_nobody_look_hung(tmp_path: Path, hold: Hold) -> None:
     hold(tmp_path, 5.0)
     for year in (1999, 2099):
-        shown = views.system(Store(Home(tmp_path)), datetime(year, 1, 1, tzinfo=UTC))["scheduler"]
+        shown = queries.system(Store(Home(tmp_path)), datetime(year, 1, 1, tzinfo=UTC))["scheduler"]
         assert (shown["liveness"], shown["alive"]) == ("alive", True) and shown["age_seconds"] < 15
 
 
@@ -145,5 +145,5 @@ def test_no_act_runs_into_a_stack_trace_and_the_stop_takes_over_from_a_scheduler
         page.get_by_text("No scheduler is running").first.wait_for()
         refreshed(page, traffic, 1)
         assert page.get_by_test_id("stException").count() == 0
-        (agent,) = views.agents(Store(Home(root)))
+        (agent,) = queries.agents(Store(Home(root)))
         assert (agent["agent_id"], agent["current_position"]) == (AGENT, 0)

@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 from livetrading.adapters.halt import HaltLatch
 from livetrading.adapters.home import Home
 from livetrading.adapters.store import Store
-from livetrading.execution import views
+from livetrading.execution.state import queries
 from tests.browser import Traffic, browser, refreshed
 
 from .conftest import serving
@@ -31,11 +31,11 @@ def test_from_an_empty_home_to_a_trade_and_flat_again(tmp_path: Path) -> None:
         page.wait_for_url(f"{server.url}/?agent=PPO_NVDA_001")
         page.wait_for_function(HAS_BUY)
         store = Store(Home(server.root))
-        assert views.history(store, "PPO_NVDA_001")["fills"]
+        assert queries.history(store, "PPO_NVDA_001")["fills"]
         _stays(page, traffic)
         _stop(page)
         assert HaltLatch(Home(server.root)).status() is not None
-        (agent,) = views.agents(store)
+        (agent,) = queries.agents(store)
         assert (agent["status"], agent["current_position"], agent["orders"]) == ("stopped", 0, [])
         _rearm_and_start(page)
         assert HaltLatch(Home(server.root)).status() is None

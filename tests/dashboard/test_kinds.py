@@ -8,7 +8,8 @@ import pytest
 
 from livetrading.cli.main import main
 from livetrading.dashboard import kinds
-from livetrading.dashboard.components import agent_facts, agent_table, board, emergency
+from livetrading.dashboard.components.agents import agent_facts, agent_table, board
+from livetrading.dashboard.components.shell import emergency
 
 from .conftest import AGENT
 from .test_pages import Open, agent, open_page, text_of

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from livetrading.execution import bar_check
+from livetrading.execution.state import bar_check
 from tests.doubles.lives import FIRST, Cycler, Life, at, deployed, until, write_csv
 from tests.doubles.series import generated
 
@@ -13,7 +13,7 @@ FRAME = generated(1, FIRST + 20)
 
 
 def _dialog(kind: str) -> None:
-    from livetrading.dashboard.components import confirm
+    from livetrading.dashboard.components.agents import confirm
 
     getattr(confirm, kind)({"agent_id": "PPO_TEST_001", "request_id": "asked-once"})
 

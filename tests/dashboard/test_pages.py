@@ -13,8 +13,9 @@ from livetrading.adapters.halt import HaltLatch
 from livetrading.adapters.home import Home
 from livetrading.adapters.stamps import stamp
 from livetrading.adapters.store import Store
-from livetrading.dashboard.components import agent_facts, agent_table, board, emergency
-from livetrading.execution import alarms, views
+from livetrading.dashboard.components.agents import agent_facts, agent_table, board
+from livetrading.dashboard.components.shell import emergency
+from livetrading.execution.state import alarms, queries
 from livetrading.research import jobs
 
 from .conftest import AGENT, ROOT, TRADES, model_of
@@ -90,7 +91,7 @@ def test_an_unreadable_latch_is_a_halt_on_screen(open_page: Open, tmp_path: Path
 
 def test_an_agent_shows_its_figures_chart_and_what_can_be_done(open_page: Open, traded: Path) -> None:
     at = open_page(traded)
-    agent = views.agent(Store(Home(traded)), AGENT)
+    agent = queries.agent(Store(Home(traded)), AGENT)
     said = text_of(at)
     for figure in (
         f"${agent['portfolio_value']:,.2f}", f"${agent['entry_price']:,.2f}", f"${agent['current_price']:,.2f}",
@@ -106,7 +107,7 @@ def test_an_agent_shows_its_figures_chart_and_what_can_be_done(open_page: Open, 
 
 
 def test_the_trade_history_is_the_stores_newest_first(open_page: Open, traded: Path) -> None:
-    trades = views.history(Store(Home(traded)), AGENT)["trades"]
+    trades = queries.history(Store(Home(traded)), AGENT)["trades"]
     assert len(trades) == TRADES
     shown = open_page(traded).dataframe[0].value
     assert list(shown["Exit"]) == [trade["exit_session"] for trade in reversed(trades)]

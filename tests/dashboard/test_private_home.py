@@ -16,7 +16,7 @@ from livetrading.adapters.bars.cache import BarCache, Stored
 from livetrading.adapters.home import Home
 from livetrading.adapters.logs import SharedFileHandler
 from livetrading.core.account_book import Valued
-from livetrading.execution.account_journal import AccountJournal
+from livetrading.execution.accounts.account_journal import AccountJournal
 from tests.doubles.processes import PATIENCE, free_port
 from tests.doubles.series import generated
 

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from livetrading.adapters import settings
 from livetrading.adapters.home import Home
-from livetrading.dashboard.components import connection_test
+from livetrading.dashboard.components.settings import connection_test
 
 from .conftest import ROOT
 

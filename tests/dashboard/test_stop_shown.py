@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 from livetrading.adapters.halt import HaltLatch
 from livetrading.adapters.home import Home
 from livetrading.adapters.store import Store
-from livetrading.execution import stop_record
+from livetrading.execution.state import stop_record
 from tests.browser import Traffic, browser
 
 from .conftest import AGENT, copy_of, serving

@@ -55,7 +55,7 @@ def opened(tmp_path: Path) -> Iterator[tuple[Page, Traffic]]:
 def test_whatever_refreshes_has_a_container_of_its_own() -> None:
     """Else a refresh at the wrong moment would push what stands behind it out of place."""
     components = ROOT / "livetrading" / "dashboard" / "components"
-    found = [path.name for path in components.glob("*.py") if "st.fragment" in path.read_text()]
+    found = [path.name for path in components.rglob("*.py") if "st.fragment" in path.read_text()]
     assert found == ["refresh.py"]
 
 

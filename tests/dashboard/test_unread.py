@@ -11,8 +11,9 @@ from livetrading.adapters.locks import SchedulerLock
 from livetrading.adapters.store import Store
 from livetrading.cli.main import main
 from livetrading.dashboard import kinds
-from livetrading.dashboard.components import agent_facts, agent_table, board, emergency
-from livetrading.execution import views
+from livetrading.dashboard.components.agents import agent_facts, agent_table, board
+from livetrading.dashboard.components.shell import emergency
+from livetrading.execution.state import queries
 
 from .conftest import AGENT
 from .test_pages import Open, agent, labels, open_page, text_of
@@ -37,13 +38,13 @@ def spoilt(own: Path, request: pytest.FixtureRequest) -> Path:
 
 def test_its_position_is_null_in_the_data_and_the_cure_fits_whether_a_scheduler_runs(spoilt: Path) -> None:
     home = Home(spoilt)
-    shown = views.agent(Store(home), AGENT)
+    shown = queries.agent(Store(home), AGENT)
     assert (shown["status"], shown["current_position"], shown["num_trades"]) == ("unreadable", None, None)
     (said,) = shown["warnings"]
     assert "state.json" in said and "position cannot be read" in said and "Start the scheduler" in said
     with SchedulerLock(home).acquire("scheduler") as lock:
         lock.beat()
-        (said,) = views.agent(Store(home), AGENT)["warnings"]
+        (said,) = queries.agent(Store(home), AGENT)["warnings"]
     assert "The scheduler rebuilds" in said and "start the scheduler" not in said.lower()
 
 
@@ -86,7 +87,7 @@ def test_each_dialog_says_that_the_position_cannot_be_read_and_what_that_means(
 def test_closing_by_the_command_line_sells_what_the_journal_holds(spoilt: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--home", str(spoilt), "close", AGENT, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["outcome"] in ("flat", "exit queued")
-    assert isinstance(views.agent(Store(Home(spoilt)), AGENT)["current_position"], int)
+    assert isinstance(queries.agent(Store(Home(spoilt)), AGENT)["current_position"], int)
 
 
 def test_strip_header_and_table_count_it_as_what_it_is() -> None:

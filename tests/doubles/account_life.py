@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 
 from livetrading.adapters import settings
-from livetrading.adapters.brokers.ibkr import IbkrConnection
-from livetrading.adapters.brokers.ibkr_config import IbkrConfig
+from livetrading.adapters.brokers.ibkr.broker import IbkrConnection
+from livetrading.adapters.brokers.ibkr.config import IbkrConfig
 from livetrading.adapters.calendar import calendar
 from livetrading.core import rules
 from livetrading.core.types import Costs, Terms
-from livetrading.execution import checks
+from livetrading.execution import pass_runner
 from livetrading.execution.agent_manager import AgentManager
-from livetrading.execution.desk import Desk
-from livetrading.execution.passes import Pass
+from livetrading.execution.node import Node
+from livetrading.execution.trading.pass_result import PassResult
 from tests.doubles.ibkr import QUICK, await_that
 from tests.doubles.lives import FIRST, Known, Life, a_life, at
 from tests.doubles.tws import TwsDouble
@@ -36,22 +36,22 @@ class AccountLife(Life):
     tws: TwsDouble = field(default=None)  # type: ignore[assignment]
     now: datetime = field(default=None)  # type: ignore[assignment]
 
-    def restart(self) -> Desk:
-        if hasattr(self, "desk"):
-            self.desk.close()
-        desk = Desk(self.home, calendar(), patience=20.0)
-        desk.registry = Known(self.home, self.policy)
-        desk.account.connect = self._connect
-        desk.open()
-        self.desk = desk
-        return desk
+    def restart(self) -> Node:
+        if hasattr(self, "node"):
+            self.node.close()
+        node = Node(self.home, calendar(), patience=20.0)
+        node.registry = Known(self.home, self.policy)
+        node.account.connect = self._connect
+        node.open()
+        self.node = node
+        return node
 
     def _connect(self, config: IbkrConfig) -> IbkrConnection:
         return IbkrConnection(replace(config, timing=QUICK), clock=lambda: self.now)
 
     @property
     def link(self) -> IbkrConnection:
-        return self.desk.account.ready()
+        return self.node.account.ready()
 
     def deploy(self, now: datetime, request_id: str | None = None, **more: Any) -> dict[str, Any]:
         self.now = now
@@ -64,14 +64,14 @@ class AccountLife(Life):
         self.now = now
         return super().ask(kind, now, request_id, **args)
 
-    def check(self, now: datetime) -> Pass:
+    def check(self, now: datetime) -> PassResult:
         self.now = now
         return super().check(now)
 
-    def tried(self, now: datetime) -> tuple[Pass, dict[str, str]]:
+    def tried(self, now: datetime) -> tuple[PassResult, dict[str, str]]:
         """A pass that may fail, and what failed."""
         self.now = now
-        return checks.run(self.desk, now)
+        return pass_runner.run(self.node, now)
 
     # -- what the exchange does ---------------------------------------------
 
@@ -120,7 +120,7 @@ class AccountLife(Life):
         held = ledger.positions.get(TEST.con_id, (0.0, 0.0))[0]
         await_that(lambda: register.positions.get((ledger.account, TEST.con_id), 0) == held, "position heard")
 
-    def live(self, t: int) -> Pass:
+    def live(self, t: int) -> PassResult:
         """Row ``t`` whole: night, morning, open, trading, evening."""
         self.now = at(self.sessions[t], "03:00")
         self.split(t)

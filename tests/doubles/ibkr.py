@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from livetrading.adapters.brokers.base import Ticket
-from livetrading.adapters.brokers.ibkr import IbkrBroker, IbkrConnection
-from livetrading.adapters.brokers.ibkr_config import IbkrConfig, Timing
+from livetrading.adapters.brokers.ibkr.broker import IbkrBroker, IbkrConnection
+from livetrading.adapters.brokers.ibkr.config import IbkrConfig, Timing
 from livetrading.core.errors import Unavailable
 
 from .tws import TwsDouble

@@ -20,11 +20,13 @@ from livetrading.core.bars import bars_sha256, to_rows
 from livetrading.core.card import ModelCard, Span
 from livetrading.core.features import compute
 from livetrading.core.types import AgentType, Terms
-from livetrading.execution import checks, emergency, requests
+from livetrading.execution import pass_runner
+from livetrading.execution.stopping import emergency_stop
+from livetrading.execution.state import requests
 from livetrading.execution.agent_manager import AgentManager, terms_document
-from livetrading.execution.desk import Desk
-from livetrading.execution.dossier import Dossier, events_of
-from livetrading.execution.passes import Pass
+from livetrading.execution.node import Node
+from livetrading.execution.state.agent_repository import AgentRepository, events_of
+from livetrading.execution.trading.pass_result import PassResult
 from tests.doubles.models import make_card
 
 AGENT = "PPO_TEST_001"
@@ -76,7 +78,7 @@ def write_csv(path: Path, frame: pd.DataFrame) -> None:
 
 @dataclass
 class Life:
-    """One home on a virtual clock. A new ``desk`` is a process that starts."""
+    """One home on a virtual clock. A new ``node`` is a process that starts."""
 
     home: Home
     frame: pd.DataFrame
@@ -88,19 +90,19 @@ class Life:
 
     def __post_init__(self) -> None:
         self.store = Store(self.home)
-        self.desk = self.restart()
+        self.node = self.restart()
 
     @property
     def sessions(self) -> list[date]:
         return list(self.frame.index.date)
 
-    def restart(self) -> Desk:
+    def restart(self) -> Node:
         """Whatever was only in memory is gone."""
-        desk = Desk(self.home, calendar())
-        desk.registry = Known(self.home, self.policy)
-        desk.open()
-        self.desk = desk
-        return desk
+        node = Node(self.home, calendar())
+        node.registry = Known(self.home, self.policy)
+        node.open()
+        self.node = node
+        return node
 
     def ask(self, kind: str, now: datetime, request_id: str | None = None, **args: Any) -> dict[str, Any]:
         """A request, applied at ``now``: its outcome."""
@@ -109,7 +111,7 @@ class Life:
             self.store, kind, agent_id=AGENT if of_agent else None, args=args, by="test",
             request_id=request_id, now=now,
         )
-        AgentManager(self.desk).apply_pending(now)
+        AgentManager(self.node).apply_pending(now)
         return requests.outcome(self.store, made) or {}
 
     def create(self, now: datetime, request_id: str | None = None) -> dict[str, Any]:
@@ -118,27 +120,27 @@ class Life:
             job_id="tested", pace=0.0, capital=self.terms.capital,
         )
 
-    def check(self, now: datetime) -> Pass:
+    def check(self, now: datetime) -> PassResult:
         """What a scheduler does with an agent of real days, latch included."""
-        if self.desk.latch.status() is not None and emergency.unfinished(self.desk):
-            emergency.stop(self.desk, "", "halt latch", now)
-        done, failed = checks.run(self.desk, now)
+        if self.node.latch.status() is not None and emergency_stop.unfinished(self.node):
+            emergency_stop.stop(self.node, "", "halt latch", now)
+        done, failed = pass_runner.run(self.node, now)
         assert not failed, failed
         return done
 
-    def day(self, t: int) -> Pass:
+    def day(self, t: int) -> PassResult:
         """The morning and the evening of row ``t``."""
         done = self.check(at(self.sessions[t], "08:00"))
         done.add(self.check(at(self.sessions[t], "16:40")))
         return done
 
     @property
-    def dossier(self) -> Dossier:
-        return self.desk.dossier(AGENT)
+    def repository(self) -> AgentRepository:
+        return self.node.repository(AGENT)
 
     @property
     def state(self) -> Any:
-        return self.dossier.state
+        return self.repository.state
 
     @property
     def events(self) -> list[Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from livetrading.adapters.brokers import ibkr_evidence
+from livetrading.adapters.brokers.ibkr import evidence
 from livetrading.adapters.home import Home
 from livetrading.adapters.store import Store
 from livetrading.cli import probe_open
@@ -61,4 +61,4 @@ def on(clock: str, day: int = 3) -> datetime:
 
 
 def what_was_found(home: Home) -> list[tuple[bool, int]]:
-    return [(p.holds, p.server_version) for p in ibkr_evidence.proofs(Store(home))["paper-auction"]]
+    return [(p.holds, p.server_version) for p in evidence.proofs(Store(home))["paper-auction"]]

@@ -36,7 +36,7 @@ def _led(root: Path, frame: pd.DataFrame, tws: TwsDouble) -> Iterator[AccountLif
     try:
         yield made
     finally:
-        made.desk.close()
+        made.node.close()
 
 
 @pytest.fixture

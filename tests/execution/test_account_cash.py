@@ -7,13 +7,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from livetrading.adapters.brokers import ibkr_flex
+from livetrading.adapters.brokers.ibkr import flex as flex_file
 from livetrading.core import account_book
 from livetrading.core.cash import first
 from livetrading.core.errors import BadInput, Conflict, Damaged
 from livetrading.core.events import DividendPaid
 from livetrading.core.types import Action
-from livetrading.execution import account_agents, account_view, requests, views
+from livetrading.execution import account_requests, account_status
+from livetrading.execution.state import queries, requests
 from livetrading.execution.agent_manager import AgentManager
 from tests.doubles import flex
 from tests.doubles.account_days import DAYS, deployed, entered, holding
@@ -28,14 +29,14 @@ EXPENSIVE = 1.10
 
 
 def cash(life: AccountLife) -> Any:
-    return life.desk.account.journal("DU1234567").book.cash
+    return life.node.account.journal("DU1234567").book.cash
 
 
 def slept(life: AccountLife, factor: float = EXPENSIVE, **more: Any) -> int:
     """Bought while the program was off, at another price than the bar's open, and the executions are not
     listed any more; the row at whose morning it starts again."""
     entered(life, **more)
-    life.desk.close()
+    life.node.close()
     life.now = at(life.sessions[DAY], "09:30")
     (order, _) = life.tws.ledger.open_orders()
     price = round(float(life.quote(DAY)["open"]) * factor, 2)
@@ -85,7 +86,7 @@ def test_an_account_that_is_first_seen_is_the_persons_whatever_it_holds(life: Ac
 def test_a_home_of_before_the_cash_was_compared_begins_at_what_is_there(life: AccountLife) -> None:
     t = holding(life)
     journal = life.home.account("DU1234567") / "journal.jsonl"
-    life.desk.close()
+    life.node.close()
     kept = [line for line in journal.read_bytes().splitlines(keepends=True) if b"CashSeen" not in line]
     assert kept
     journal.unlink()
@@ -103,7 +104,7 @@ def test_what_a_person_moves_is_shown_blocks_nobody_and_is_confirmed_once(life: 
     assert not cash(life).open  # it may be a push that came late
     looked(life, FIRST, "17:05")
     assert cash(life).unexplained == pytest.approx(5_000.0) and life.state.status == "running"
-    assert any("confirm-cash" in text for _, text in life.desk.news())
+    assert any("confirm-cash" in text for _, text in life.node.news())
     life.check(at(life.sessions[FIRST + 1], "08:00"))
     assert [o.type for o in life.tws.ledger.open_orders()] == ["MKT", "STP"]  # it buys
     wrong = life.ask("confirm_cash", life.now, difference=4_000.0)
@@ -126,7 +127,7 @@ def test_a_little_interest_is_ordinary(life: AccountLife) -> None:
         moved(life, 0.75)
         looked(life, t, "17:00", "17:05")
         assert not cash(life).open
-    assert life.desk.news() == []
+    assert life.node.news() == []
 
 
 # -- what is not -------------------------------------------------------------------------
@@ -137,12 +138,12 @@ def test_a_fill_that_was_slept_through_and_cost_more_blocks_entries_with_both_si
     book, account = life.state.book.cash, life.tws.ledger.cash - 90_000.0
     assert book - account > 30
     looked(life, t, "08:10")
-    doubt = life.desk.cash.doubt(life.state)
+    doubt = life.node.cash.doubt(life.state)
     assert f"{life.tws.ledger.cash:,.2f} USD in cash" in doubt and f"{account - book:+,.2f}" in doubt and "buys nothing" in doubt
-    assert any("buys nothing" in text for who, text in life.desk.news() if who == AGENT)
+    assert any("buys nothing" in text for who, text in life.node.news() if who == AGENT)
     assert life.state.status == "running" and [o.type for o in life.tws.ledger.open_orders()] == ["STP"]
-    account_view.publish(life.desk, life.now)
-    shown = views.agent(life.store, AGENT)
+    account_status.publish(life.node, life.now)
+    shown = queries.agent(life.store, AGENT)
     assert shown["estimates"] == 1 and shown["account_cash"]["unexplained"] == pytest.approx(account - book)
     assert any("buys nothing" in text for text in shown["warnings"]) and any("estimates" in text for text in shown["warnings"])
     while life.state.book.shares:  # the policy sells it
@@ -155,13 +156,13 @@ def test_a_fill_that_was_slept_through_and_cost_more_blocks_entries_with_both_si
     assert life.tws.ledger.open_orders() == [] and life.state.idle
     life.restart()
     life.check(at(life.sessions[t + 2], "08:00"))
-    assert "buys nothing" in life.desk.cash.doubt(life.state)  # the restart forgets nothing
+    assert "buys nothing" in life.node.cash.doubt(life.state)  # the restart forgets nothing
 
 
 def test_an_estimate_that_the_cash_bears_out_stays_marked_and_blocks_nobody(life: AccountLife) -> None:
     t = slept(life, factor=1.0)
     looked(life, t, "08:10")
-    assert life.state.unsure and life.desk.cash.doubt(life.state) == "" and not cash(life).open
+    assert life.state.unsure and life.node.cash.doubt(life.state) == "" and not cash(life).open
 
 
 def test_a_planned_entry_waits_while_the_cash_is_in_doubt(tmp_path: Path, calm: pd.DataFrame, tws: TwsDouble) -> None:
@@ -175,31 +176,31 @@ def test_a_planned_entry_waits_while_the_cash_is_in_doubt(tmp_path: Path, calm: 
     life.heard()
     looked(life, t + 1, "11:01", "16:40", "16:45")
     assert life.state.flat and life.state.orders == () and life.named("Decided")[-1].reason.endswith("confirm that it is yours")
-    life.desk.close()
+    life.node.close()
 
 
 def test_a_difference_that_is_just_seen_keeps_from_buying_at_once_and_is_told_when_it_has_lasted(life: AccountLife) -> None:
     """The fill and its stop were slept through; both are heard and decided on in one pass of the evening."""
     entered(life)
-    life.desk.close()
+    life.node.close()
     opened = float(life.quote(DAY)["open"])
     life.now = at(life.sessions[DAY], "09:30")
     (order, stop) = life.tws.ledger.open_orders()
     life.tws.happen(lambda book: [*book.fill(order, order.remaining, 1.1 * opened), *book.fill(stop, stop.remaining, 0.9 * opened)])
     life.restart()
-    life.policy = life.desk.registry._policy = Always(Action.BUY)
+    life.policy = life.node.registry._policy = Always(Action.BUY)
     done = life.check(at(life.sessions[DAY + 2], "16:40"))
     assert life.state.flat and [d["qty"] for d in done.decided] == [0] and "buys nothing" in done.decided[0]["reason"]
-    assert life.desk.news() == [] and not cash(life).open
+    assert life.node.news() == [] and not cash(life).open
     looked(life, DAY + 2, "16:45")
-    assert cash(life).open and [who for who, _ in life.desk.news()] == [AGENT]
+    assert cash(life).open and [who for who, _ in life.node.news()] == [AGENT]
 
 
 def test_a_confirmation_that_is_applied_again_after_a_crash_is_done_once(life: AccountLife) -> None:
     t = slept(life)
     looked(life, t, "08:10")
     for _ in range(2):
-        message, _ = account_agents.confirm_cash(life.desk, AGENT, {}, "one", "test", life.now)
+        message, _ = account_requests.confirm_cash(life.node, AGENT, {}, "one", "test", life.now)
         life.restart()
     assert "before the last interruption" in message
     assert sum(b"CashConfirmed" in line for line in (life.home.account("DU1234567") / "journal.jsonl").read_bytes().splitlines()) == 1
@@ -209,20 +210,20 @@ def test_a_confirmation_lifts_the_block_and_leaves_the_mark(life: AccountLife) -
     t = slept(life)
     looked(life, t, "08:10")
     assert life.ask("confirm_cash", at(life.sessions[t], "08:11"))["status"] == "done"
-    assert life.desk.cash.doubt(life.state) == "" and life.state.unsure
+    assert life.node.cash.doubt(life.state) == "" and life.state.unsure
     looked(life, t, "08:20", "16:40", "16:50")
-    assert life.desk.cash.doubt(life.state) == "" and not cash(life).open
+    assert life.node.cash.doubt(life.state) == "" and not cash(life).open
 
 
 def test_executions_that_are_listed_after_all_correct_the_book_and_lift_the_block(life: AccountLife) -> None:
     t = slept(life)
     looked(life, t, "08:10")
-    assert life.desk.cash.doubt(life.state)
-    life.desk.close()
+    assert life.node.cash.doubt(life.state)
+    life.node.close()
     life.tws.ledger.fills[0] = _today(life.tws.ledger.fills[0], life.now)
     life.restart()
     looked(life, t, "08:15", "08:16")
-    assert life.desk.cash.doubt(life.state) == "" and life.state.unsure == () and not cash(life).open
+    assert life.node.cash.doubt(life.state) == "" and life.state.unsure == () and not cash(life).open
     assert life.state.book.cash == pytest.approx(life.tws.ledger.cash - 90_000.0)
 
 
@@ -235,19 +236,19 @@ def test_an_error_that_equals_a_due_dividend_is_not_taken_for_it(life: AccountLi
     (order, _), opened = life.tws.ledger.open_orders(), float(life.quote(DAY)["open"])
     price, qty = round(0.9 * opened, 2), order.remaining
     error = qty * (opened - price)
-    life.desk.dossier(AGENT).commit([DividendPaid(life.sessions[FIRST].isoformat(), error, 1)], life.now)
+    life.node.repository(AGENT).commit([DividendPaid(life.sessions[FIRST].isoformat(), error, 1)], life.now)
     looked(life, DAY, "08:05")
     assert [d.amount for d in cash(life).due] == [error] and not cash(life).open
-    life.desk.close()
+    life.node.close()
     life.now = at(life.sessions[DAY], "09:30")
     life.tws.happen(lambda book: book.fill(order, qty, price))
     life.restart()
     looked(life, DAY + 2, "08:00", "08:01", "08:10")
-    assert life.state.unsure and "buys nothing" in life.desk.cash.doubt(life.state) and len(cash(life).due) == 1
+    assert life.state.unsure and "buys nothing" in life.node.cash.doubt(life.state) and len(cash(life).due) == 1
     done = imported(life, flex.xml(tmp_path / "f.xml", flex.of(life.tws.ledger)))
     assert done["result"]["corrected"] == 1
     looked(life, DAY + 2, "08:15", "08:20")
-    assert life.desk.cash.doubt(life.state) == "" and not cash(life).open and len(cash(life).due) == 1
+    assert life.node.cash.doubt(life.state) == "" and not cash(life).open and len(cash(life).due) == 1
     moved(life, error)  # and now the dividend
     looked(life, DAY + 2, "08:25", "08:30")
     assert not cash(life).open and cash(life).due == () and cash(life).received == pytest.approx(error)
@@ -260,7 +261,7 @@ def test_a_confirmation_of_what_is_no_amount_confirms_nothing(life: AccountLife,
     moved(life, 5_000.0)
     looked(life, FIRST, "17:00", "17:05")
     with pytest.raises((BadInput, Conflict), match=r"seen|has changed"):
-        account_agents.confirm_cash(life.desk, AGENT, {"difference": seen}, "one", "test", life.now)
+        account_requests.confirm_cash(life.node, AGENT, {"difference": seen}, "one", "test", life.now)
     assert cash(life).unexplained == pytest.approx(5_000.0)
 
 
@@ -268,12 +269,12 @@ def test_differences_that_made_up_for_each_other_are_told_and_can_be_confirmed(l
     t = slept(life)
     looked(life, t, "08:10")
     known = cash(life)
-    life.desk.account.journal("DU1234567").record(account_book.seen(replace(known, unexplained=0.0, masked=True)), life.now)
+    life.node.account.journal("DU1234567").record(account_book.seen(replace(known, unexplained=0.0, masked=True)), life.now)
     life.restart()
     looked(life, t, "08:15")
-    assert "made up for an earlier one" in life.desk.cash.doubt(life.state) and "buys nothing" in life.desk.cash.doubt(life.state)
+    assert "made up for an earlier one" in life.node.cash.doubt(life.state) and "buys nothing" in life.node.cash.doubt(life.state)
     assert life.ask("confirm_cash", life.now, difference=0.0)["status"] == "done"
-    assert life.desk.cash.doubt(life.state) == "" and life.state.unsure
+    assert life.node.cash.doubt(life.state) == "" and life.state.unsure
 
 
 def test_a_record_of_the_cash_by_an_earlier_version_is_read() -> None:
@@ -290,9 +291,9 @@ def test_a_record_of_the_cash_by_an_earlier_version_is_read() -> None:
 
 
 def imported(life: AccountLife, path: Path) -> dict[str, Any]:
-    rows = [e.to_dict() for e in ibkr_flex.read(path)]
+    rows = [e.to_dict() for e in flex_file.read(path)]
     made = requests.submit(life.store, "import_statement", args={"account": "DU1234567", "executions": rows}, by="test", now=life.now)
-    AgentManager(life.desk).apply_pending(life.now)
+    AgentManager(life.node).apply_pending(life.now)
     return requests.outcome(life.store, made) or {}
 
 
@@ -307,13 +308,13 @@ def test_a_statement_corrects_what_was_booked_by_an_estimate_and_the_block_lifts
 ) -> None:
     t = slept(life)
     looked(life, t, "08:10")
-    assert life.desk.cash.doubt(life.state)
+    assert life.node.cash.doubt(life.state)
     path = written(tmp_path / "flex", flex.of(life.tws.ledger, **left))
     done = imported(life, path)
     assert done["status"] == "done" and done["result"]["corrected"] == 1 and done["result"]["estimates_left"] == 0, done
     assert life.state.book.cash == pytest.approx(life.tws.ledger.cash - 90_000.0) and life.state.unsure == ()
-    assert life.desk.cash.doubt(life.state) == ""
-    assert any("the statement states" in text for _, text in life.desk.news())
+    assert life.node.cash.doubt(life.state) == ""
+    assert any("the statement states" in text for _, text in life.node.news())
     count = len(life.events)
     again = imported(life, path)
     assert again["status"] == "done" and "Nothing to correct" in again["message"] and len(life.events) == count
@@ -357,7 +358,7 @@ def test_two_agents_of_one_stock_each_get_their_own_execution(life: AccountLife,
     life.deploy(at(life.sessions[FIRST - 1], "20:00"))
     life.check(at(life.sessions[FIRST], "16:40"))
     life.check(at(life.sessions[FIRST + 1], "08:00"))
-    life.desk.close()
+    life.node.close()
     life.now = at(life.sessions[DAY], "09:30")
     buys = [o for o in life.tws.ledger.open_orders() if o.type == "MKT"]
     for n, order in enumerate(buys):
@@ -365,9 +366,9 @@ def test_two_agents_of_one_stock_each_get_their_own_execution(life: AccountLife,
     life.restart()
     for clock in ("08:00", "08:01"):
         life.tried(at(life.sessions[DAY + 2], clock))
-    states = [d.state for d in life.desk.dossiers.values()]
+    states = [d.state for d in life.node.repositories.values()]
     assert all(s.unsure for s in states) and len(states) == 2
     done = imported(life, flex.xml(tmp_path / "f.xml", flex.of(life.tws.ledger)))
     assert done["result"]["corrected"] == 2, done
-    paid = {s.agent.agent_id: s.book.fills for s in (d.state for d in life.desk.dossiers.values())}
+    paid = {s.agent.agent_id: s.book.fills for s in (d.state for d in life.node.repositories.values())}
     assert [next(iter(fills.values())).fill.price for _, fills in sorted(paid.items())] == [30.0, 31.0]

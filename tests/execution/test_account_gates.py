@@ -28,7 +28,7 @@ def test_a_typed_number_that_is_not_the_account_is_refused(life: AccountLife) ->
 
 def test_an_agent_trades_the_account_that_it_was_deployed_to_and_no_other(life: AccountLife) -> None:
     deployed(life)
-    life.desk.close()
+    life.node.close()
     life.tws.accounts = ["DU7654321"]
     life.tws.ledger.account = "DU7654321"
     life.restart()
@@ -140,7 +140,7 @@ def test_all_orders_go_though_one_agent_cannot_be_asked_for(life: AccountLife, m
     def another(agent_id: str) -> Any:
         raise Refused("TEST is another security now; close the position in TWS.")
 
-    monkeypatch.setattr(life.desk, "executor", another)
+    monkeypatch.setattr(life.node, "executor", another)
     answer = life.ask("emergency_stop", at(life.sessions[t], "11:00"), reason="test", all_orders=True)
     assert [item["status"] for item in answer["result"]["items"]] == ["failed", "all orders cancelled"]
     assert life.tws.ledger.open_orders() == []

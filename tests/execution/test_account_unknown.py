@@ -9,7 +9,7 @@ import pytest
 
 from livetrading.adapters.brokers.base import Health
 from livetrading.core.errors import Unavailable
-from livetrading.execution import account_view
+from livetrading.execution import account_status
 from livetrading.execution.scheduler import Scheduler
 from tests.doubles.account_days import deployed, holding
 from tests.doubles.account_life import AccountLife
@@ -48,12 +48,12 @@ def test_without_a_figure_entries_wait_with_its_name_and_nothing_dies(life: Acco
     morning = at(life.sessions[FIRST + 1], "08:00")
     life.check(morning)
     assert life.tws.order_bytes() == 0 and [o.state for o in life.state.orders] == ["PLANNED", "PLANNED"]
-    assert f"{tags[0]}" in life.desk.account.entries_wait()
+    assert f"{tags[0]}" in life.node.account.entries_wait()
 
     scheduler = Scheduler(life.home, lambda: morning)
-    scheduler.desk, scheduler.manager.desk = life.desk, life.desk
+    scheduler.node, scheduler.manager.node = life.node, life.node
     scheduler._broker()
-    told = next(iter(life.desk.store.read("system")["broker"].values()))
+    told = next(iter(life.node.store.read("system")["broker"].values()))
     assert told["ready"] and tags[0] in told["absent"][0] and None in (told["net_liquidation"], told["cash_usd"])
 
     spoil(life)
@@ -65,19 +65,19 @@ def test_without_a_figure_entries_wait_with_its_name_and_nothing_dies(life: Acco
 def test_a_worth_that_is_no_number_is_never_recorded_and_deploying_waits(life: AccountLife) -> None:
     spoil(life, *worthless("NaN", "NetLiquidation"))
     answer = life.deploy(at(life.sessions[FIRST - 1], "20:00"))
-    assert "NetLiquidation of DU1234567 is 'NaN'" in answer["message"] and not life.desk.active()
+    assert "NetLiquidation of DU1234567 is 'NaN'" in answer["message"] and not life.node.active()
     spoil(life)
     reconnected(life)
     deployed(life)
     spoil(life, *worthless("NaN", "NetLiquidation"))
     reconnected(life)
     day = life.sessions[FIRST].isoformat()
-    life.desk.account.value(day, at(life.sessions[FIRST], "16:40"))
-    assert life.desk.account.journal("DU1234567").book.valued is None
+    life.node.account.value(day, at(life.sessions[FIRST], "16:40"))
+    assert life.node.account.journal("DU1234567").book.valued is None
     spoil(life)
     reconnected(life)
-    life.desk.account.value(day, at(life.sessions[FIRST], "16:41"))
-    assert life.desk.account.journal("DU1234567").book.valued.net_liquidation == 100_000.0
+    life.node.account.value(day, at(life.sessions[FIRST], "16:41"))
+    assert life.node.account.journal("DU1234567").book.valued.net_liquidation == 100_000.0
 
 
 # -- questions that are not answered ----------------------------------------------------
@@ -98,7 +98,7 @@ def test_while_an_answer_is_missing_entries_wait_and_a_position_can_be_closed(li
     t = holding(life)
     with silent(life, *messages):
         assert life.link.health().missing
-        assert "has not answered the question for" in life.desk.account.entries_wait()
+        assert "has not answered the question for" in life.node.account.entries_wait()
         answer = life.ask("emergency_stop", at(life.sessions[t], "11:00"), reason="test")
         assert answer["status"] == "done", answer
         assert "STP" not in {o.type for o in life.tws.ledger.open_orders()}
@@ -129,7 +129,7 @@ def test_a_fill_that_cannot_be_told_now_does_not_block_its_agent(life: AccountLi
         life.now = at(life.sessions[FIRST + 1], "09:30")
         life._trade(lambda order: order.tif == "OPG", 100.0)
         life.tws.do(lambda: life.tws.faults.silent.add(EXECUTIONS))
-        again_ready(life.desk.account.link(), life.tws.open_port)
+        again_ready(life.node.account.link(), life.tws.open_port)
         for minute in range(3):
             life.tried(at(life.sessions[FIRST + 1], f"09:{33 + minute}"))
         assert life.state.status == "running" and life.state.book.shares == 0
@@ -143,12 +143,12 @@ def test_a_question_that_is_not_answered_for_half_an_hour_is_no_alarm_and_for_lo
     t = holding(life)
     life.now = at(life.sessions[t], "23:50")
     with silent(life, COMPLETED):
-        assert account_view.publish(life.desk, life.now + 31 * MINUTE) == []
+        assert account_status.publish(life.node, life.now + 31 * MINUTE) == []
         reconnected(life)
-        (text,) = account_view.publish(life.desk, life.now + 46 * MINUTE)
+        (text,) = account_status.publish(life.node, life.now + 46 * MINUTE)
         assert "has not answered the question for completed orders since 23:50 New York" in text
     reconnected(life)
-    assert account_view.publish(life.desk, life.now + 50 * MINUTE) == []
+    assert account_status.publish(life.node, life.now + 50 * MINUTE) == []
 
 
 @pytest.mark.parametrize("value", ["", "n/a", "NaN", "1.7976931348623157E308", "10.5"])
@@ -171,37 +171,37 @@ def test_a_position_that_cannot_be_read_holds_its_agent_with_the_reason(life: Ac
 
 def gone(life: AccountLife) -> None:
     life.tws.close_port()
-    await_that(lambda: life.desk.account.link().health().failures > 1, "attempts fail")
+    await_that(lambda: life.node.account.link().health().failures > 1, "attempts fail")
 
 
 def test_a_broker_that_is_away_is_told_while_shares_are_held_through_every_attempt(life: AccountLife) -> None:
     t = holding(life)
     life.now = at(life.sessions[t], "10:00")
     gone(life)
-    assert account_view.publish(life.desk, life.now) == []  # half a minute may pass
+    assert account_status.publish(life.node, life.now) == []  # half a minute may pass
     life.now += MINUTE
     seen: set[str] = set()
 
     def every_state() -> bool:
         """Between two attempts and within one, it is one and the same alarm."""
-        seen.add(life.desk.account.link().health().state)
-        (text,) = account_view.publish(life.desk, life.now)
+        seen.add(life.node.account.link().health().state)
+        (text,) = account_status.publish(life.node, life.now)
         assert "cannot be used since 10:00 New York" in text and "start TWS or Gateway" in text
         return {"connecting", "disconnected"} <= seen
 
     await_that(every_state, "both states were seen")
     life.tws.open_port()
-    await_that(lambda: life.desk.account.link().health().ready)
-    assert account_view.publish(life.desk, life.now) == []
+    await_that(lambda: life.node.account.link().health().ready)
+    assert account_status.publish(life.node, life.now) == []
 
 
 def test_a_broker_that_is_away_while_nobody_needs_it_is_no_alarm(life: AccountLife) -> None:
     deployed(life)
     life.now = at(life.sessions[FIRST - 1], "20:30")
     gone(life)
-    assert account_view.publish(life.desk, life.now + 60 * MINUTE) == []
+    assert account_status.publish(life.node, life.now + 60 * MINUTE) == []
     due = at(life.sessions[FIRST], "16:40")
-    (text,) = account_view.publish(life.desk, due)
+    (text,) = account_status.publish(life.node, due)
     assert "cannot be used since" in text
 
 
@@ -209,10 +209,10 @@ def test_a_daily_restart_is_no_alarm_and_an_end_of_it_that_fails_is(life: Accoun
     t = holding(life)
     life.now = at(life.sessions[t], "23:44")
     gone(life)
-    link = life.desk.account.link()
+    link = life.node.account.link()
     link.config = replace(link.config, restart=life.now.time(), zone="UTC")
-    assert account_view.publish(life.desk, life.now + 5 * MINUTE) == []
-    assert account_view.publish(life.desk, life.now + 20 * MINUTE)
+    assert account_status.publish(life.node, life.now + 5 * MINUTE) == []
+    assert account_status.publish(life.node, life.now + 20 * MINUTE)
 
 
 class Told:
@@ -226,25 +226,25 @@ class Told:
     ("starting", 0, True), ("connecting", 0, True), ("connecting", 1, False), ("disconnected", 3, False),
     ("failed", 1, False), ("refused", 1, False)])
 def test_only_a_first_attempt_is_waited_for_in_silence(life: AccountLife, state, failures, waited) -> None:
-    desk = life.desk.account
-    desk.close()
-    desk.patience, desk._link = 0.0, Told(Health(False, state, "a word", life.now, failures=failures))
-    assert desk.settling is waited
-    desk._link = None
+    node = life.node.account
+    node.close()
+    node.patience, node._link = 0.0, Told(Health(False, state, "a word", life.now, failures=failures))
+    assert node.settling is waited
+    node._link = None
 
 
 def test_agents_are_held_with_the_reason_while_the_broker_is_away(life: AccountLife) -> None:
     t = holding(life)
     life.now = at(life.sessions[t], "10:00")
     gone(life)
-    life.desk.account.patience = 0.0
+    life.node.account.patience = 0.0
     seen = set()
 
     def held() -> bool:
-        seen.add(life.desk.account.link().health().state)
+        seen.add(life.node.account.link().health().state)
         _, failed = life.tried(at(life.sessions[t], "10:01"))
         return "Interactive Brokers cannot be used now" in str(failed) and len(seen) > 1
 
     await_that(held)
     with pytest.raises(Unavailable):
-        life.desk.account.ready()
+        life.node.account.ready()

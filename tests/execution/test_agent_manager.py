@@ -7,7 +7,8 @@ import pytest
 
 from livetrading.adapters import settings
 from livetrading.core.types import AgentStatus, Leg, Terms
-from livetrading.execution import account_agents, requests
+from livetrading.execution import account_requests
+from livetrading.execution.state import requests
 from livetrading.execution.agent_manager import AgentManager
 from tests.doubles.lives import AGENT, FIRST, Cycler, Life, a_life, at, deployed, store_test, until
 from tests.doubles.processes import free_port
@@ -33,7 +34,7 @@ def again(life: Life, request_id: str, now: Any) -> dict[str, Any]:
     with life.store.transaction("requests") as db:
         db.table("requests").update({"status": "pending"}, lambda doc: doc["id"] == request_id)
     life.restart()
-    AgentManager(life.desk).apply_pending(now)
+    AgentManager(life.node).apply_pending(now)
     return requests.outcome(life.store, request_id) or {}
 
 
@@ -47,7 +48,7 @@ def test_a_new_agent_runs_and_its_first_session_is_the_next_to_complete(new: Lif
 def test_one_request_creates_one_agent_also_after_a_crash(new: Life) -> None:
     new.create(eve(new), request_id="form")
     assert again(new, "form", eve(new))["result"] == {"agent_id": AGENT}
-    assert new.desk.active() == [AGENT]
+    assert new.node.active() == [AGENT]
 
 
 def test_agents_of_a_model_are_counted(new: Life) -> None:
@@ -73,7 +74,7 @@ def test_what_cannot_be_deployed_is_refused_in_one_sentence_and_leaves_nothing(n
     given = {"model_id": new.model_id, "mode": "paper", "source": f"csv:{new.csv}", "job_id": "tested", **args}
     answer = new.ask("create", eve(new), **given)
     assert answer["status"] == "refused" and word in answer["message"]
-    assert new.desk.active() == [] and list(new.home.agents.iterdir()) == []
+    assert new.node.active() == [] and list(new.home.agents.iterdir()) == []
 
 
 def test_a_job_without_its_result_refuses_and_does_not_come_back_for_ever(new: Life) -> None:
@@ -84,13 +85,13 @@ def test_a_job_without_its_result_refuses_and_does_not_come_back_for_ever(new: L
 
 
 def test_no_account_is_deployed_to_while_its_broker_does_not_answer(new: Life, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(account_agents, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(account_requests, "ANSWER_SECONDS", 0.3)
     settings.save(new.home, "ibkr_port", free_port())
     store_test(new.store, new.model_id, Terms(), "again")
     answer = new.ask("create", eve(new), model_id=new.model_id, mode="ibkr", job_id="again", source=f"csv:{new.csv}")
-    assert answer["status"] == "refused" and new.desk.active() == []
+    assert answer["status"] == "refused" and new.node.active() == []
     assert "Interactive Brokers cannot be used now" in answer["message"]
-    new.desk.close()
+    new.node.close()
 
 
 def test_pause_withdraws_the_entry_and_keeps_position_and_stop(life: Life) -> None:
@@ -147,7 +148,7 @@ def test_remove_is_refused_while_shares_are_held_and_keeps_the_journal(life: Lif
     life.ask("pause", at(life.sessions[t - 1], "20:02"))
     life.day(t)
     assert life.ask("remove", at(life.sessions[t], "20:00"), request_id="r")["status"] == "done"
-    assert life.desk.active() == [] and (life.home.agent(AGENT) / "journal.jsonl").exists()
+    assert life.node.active() == [] and (life.home.agent(AGENT) / "journal.jsonl").exists()
     assert again(life, "r", at(life.sessions[t], "20:01"))["status"] == "done"
     assert life.ask("remove", at(life.sessions[t], "20:02"))["result"]["error_type"] == "NotFound"
 
@@ -164,7 +165,7 @@ def test_an_agent_whose_model_changed_does_not_start(life: Life, monkeypatch: py
         raise Refused("the model was trained under other rules: train it again.")
 
     life.ask("pause", eve(life))
-    monkeypatch.setattr(life.desk.registry, "load", load)
+    monkeypatch.setattr(life.node.registry, "load", load)
     assert life.ask("start", eve(life))["status"] == "refused" and life.state.status == AgentStatus.PAUSED
 
 
@@ -175,19 +176,19 @@ def test_a_spoilt_paper_account_is_rebuilt_from_the_journal_and_trading_goes_on(
     for spoilt in (sound[: len(sound) // 2], None):
         path.write_text(spoilt) if spoilt is not None else path.unlink()
         life.restart()
-        broker = life.desk.trader(AGENT).broker
+        broker = life.node.trader(AGENT).broker
         assert broker.position() == life.state.book.shares and broker.traded() == life.state.booked
         (stop,) = life.state.open_orders(Leg.STOP)
         found = broker.find(stop.key)
         assert found is not None and (found.qty, found.stop_price) == (stop.qty, stop.stop_price)
-        assert "rebuilt" in life.desk.notices[0][1]
+        assert "rebuilt" in life.node.notices[0][1]
     life.day(t)
     assert life.state.status == AgentStatus.RUNNING and life.state.booked == life.sessions[t].isoformat()
 
 
 def test_a_close_that_meets_a_session_traded_but_not_booked_is_not_lost(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
     from livetrading.adapters.journal import Journal
-    from livetrading.execution import checks
+    from livetrading.execution import pass_runner
 
     class Killed(BaseException):
         """The process ends here."""
@@ -198,9 +199,9 @@ def test_a_close_that_meets_a_session_traded_but_not_booked_is_not_lost(life: Li
     t = until(lambda: not life.state.flat, life, FIRST)
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(Journal, "append", dies)
-        checks.run(life.desk, at(life.sessions[t], "16:40"))
+        pass_runner.run(life.node, at(life.sessions[t], "16:40"))
     life.restart()
-    assert life.desk.trader(AGENT).broker.traded() > life.state.booked
+    assert life.node.trader(AGENT).broker.traded() > life.state.booked
     assert life.ask("close", at(life.sessions[t], "16:41"))["result"]["outcome"] == "exit queued"
     life.check(at(life.sessions[t], "16:42"))
     life.day(t + 1)

@@ -9,9 +9,11 @@ import pytest
 from livetrading.adapters.calendar import calendar
 from livetrading.adapters.store import Store
 from livetrading.core.events import FeeAdjusted, FillCorrected
-from livetrading.execution import audit, replay, requests
+from livetrading.execution import verification
+from livetrading.execution.trading import replay
+from livetrading.execution.state import requests
 from livetrading.execution.agent_manager import AgentManager
-from livetrading.execution.desk import Desk
+from livetrading.execution.node import Node
 from tests.doubles.lives import AGENT, FIRST, at, real_model
 from tests.doubles.series import generated
 
@@ -22,12 +24,12 @@ def traded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home in which a real model has lived through forty sessions. Do not change it."""
     frame = generated(3, FIRST + 60)
     home, model_id = real_model(tmp_path_factory.mktemp("audit"), frame)
-    desk, now = Desk(home, calendar()), at(frame.index[-1].date(), "20:00")
+    node, now = Node(home, calendar()), at(frame.index[-1].date(), "20:00")
     args = {"model_id": model_id, "mode": "replay", "job_id": "tested"}
     requests.submit(Store(home), "create", args=args, by="test", now=now)
-    AgentManager(desk).apply_pending(now)
+    AgentManager(node).apply_pending(now)
     for _ in range(40):
-        replay.advance(desk.trader(AGENT))
+        replay.advance(node.trader(AGENT))
     return home.root
 
 
@@ -39,7 +41,7 @@ def root(traded: Path, tmp_path: Path) -> Path:
 def _audit(root: Path) -> dict:
     from livetrading.adapters.home import Home
 
-    return audit.audit(Home(root))
+    return verification.audit(Home(root))
 
 
 def _texts(found: list[dict]) -> str:
@@ -82,14 +84,14 @@ def test_files_that_are_missing_or_behind_are_pending_and_no_problem(root: Path)
 def test_an_agent_that_cannot_be_looked_at_hides_no_other(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(root / "agents" / AGENT, root / "agents" / "PPO_TEST_000")
     (root / "agents" / "a copy by hand").mkdir()
-    whole = audit.events_of
+    whole = verification.events_of
 
     def broken(directory: Path) -> object:
         if directory.name == "PPO_TEST_000":
             raise RuntimeError("nobody foresaw this")
         return whole(directory)
 
-    monkeypatch.setattr(audit, "events_of", broken)
+    monkeypatch.setattr(verification, "events_of", broken)
     found = _audit(root)
     assert [p["agent_id"] for p in found["problems"]] == ["PPO_TEST_000"]
     assert "RuntimeError: nobody foresaw this" in _texts(found["problems"])
@@ -128,17 +130,17 @@ def test_a_spoilt_shared_file_is_a_problem(root: Path) -> None:
 def test_decisions_made_between_corrections_come_out_again_as_they_were_made(tmp_path: Path) -> None:
     """The peak that an agent decides on is the one that was known then, also by the rule of an earlier version."""
     home, model_id = real_model(tmp_path, generated(3, FIRST + 60))
-    desk, now = Desk(home, calendar()), at(generated(3, FIRST + 60).index[-1].date(), "20:00")
+    node, now = Node(home, calendar()), at(generated(3, FIRST + 60).index[-1].date(), "20:00")
     requests.submit(Store(home), "create", args={"model_id": model_id, "mode": "replay", "job_id": "tested"}, by="test", now=now)
-    AgentManager(desk).apply_pending(now)
+    AgentManager(node).apply_pending(now)
     corrected = 0
     for n in range(40):
-        replay.advance(desk.trader(AGENT))
-        dossier = desk.trader(AGENT).dossier
-        fills = list(dossier.state.book.fills.values())
+        replay.advance(node.trader(AGENT))
+        repository = node.trader(AGENT).repository
+        fills = list(repository.state.book.fills.values())
         if fills and n % 4 == 3:
             fill, latest = fills[0].fill, fills[-1].fill
-            dossier.commit([
+            repository.commit([
                 FillCorrected(fill.exec_id, fill.price * 1.01, fill.fee, [fill.exec_id], peaks=n % 8 == 3),
                 FillCorrected(latest.exec_id, latest.price * 0.98, latest.fee, [latest.exec_id], peaks=n % 8 == 3),
                 FeeAdjusted(fill.exec_id, "", 0.25, peaks=n % 8 == 3),

@@ -9,8 +9,8 @@ import pytest
 
 from livetrading.adapters.locks import SchedulerLock
 from livetrading.core.errors import BadBars, Refused
-from livetrading.execution import agent_status, bar_check, views
-from livetrading.execution.bar_check import Reach
+from livetrading.execution.state import agent_status, bar_check, queries
+from livetrading.execution.state.bar_check import Reach
 from tests.doubles.lives import AGENT, FIRST, Cycler, Life, a_life, at, deployed, write_csv
 from tests.doubles.series import generated
 
@@ -23,7 +23,7 @@ def life(tmp_path: Path) -> Life:
 
 
 def look(life: Life, now: datetime, source: str = "") -> Reach:
-    card, own = life.desk.registry.card(life.model_id), life.desk.registry.bars(life.model_id)
+    card, own = life.node.registry.card(life.model_id), life.node.registry.bars(life.model_id)
     return bar_check.read_for(card, own, source or f"csv:{life.csv}", life.home.cache, now)
 
 
@@ -76,7 +76,7 @@ def test_an_unknown_year_is_refused_and_not_taken_for_current(life: Life) -> Non
 
 
 def shown(life: Life) -> tuple[str, str | None]:
-    doc = views.agent(life.store, AGENT)
+    doc = queries.agent(life.store, AGENT)
     assert (doc["status"], doc["is_running"]) == ("running", True)
     assert bool(doc["no_bars_since"]) == any("cannot trade" in text for text in doc["warnings"])
     return doc["status_text"], doc["no_bars_since"]
@@ -135,7 +135,7 @@ def test_a_running_agent_waits_while_no_scheduler_lives_or_it_hangs(tmp_path: Pa
     life, now = deployed(tmp_path, FRAME, Cycler()), datetime.now(UTC)
 
     def text() -> str:
-        (doc,) = views.agents(life.store, now)
+        (doc,) = queries.agents(life.store, now)
         assert doc["status"] == "running" and doc["is_running"]
         return str(doc["status_text"])
 
@@ -147,10 +147,10 @@ def test_a_running_agent_waits_while_no_scheduler_lives_or_it_hangs(tmp_path: Pa
         assert text() == agent_status.WAITING
         beat(life, 2)
         life.ask("pause", at(life.sessions[FIRST], "08:00"))
-        assert views.agent(life.store, AGENT, now)["status_text"] == "paused"
+        assert queries.agent(life.store, AGENT, now)["status_text"] == "paused"
 
 
 def test_a_damaged_system_file_costs_no_agent_its_figures(tmp_path: Path) -> None:
     life = deployed(tmp_path, FRAME, Cycler())
     life.store.path("system").write_text("no json")
-    assert views.agent(life.store, AGENT)["status_text"] == agent_status.WAITING
+    assert queries.agent(life.store, AGENT)["status_text"] == agent_status.WAITING

@@ -14,10 +14,12 @@ from livetrading.adapters.halt import HaltLatch
 from livetrading.adapters.journal import Journal
 from livetrading.core.errors import Unavailable
 from livetrading.core.types import AgentStatus, Leg
-from livetrading.execution import checks, emergency, requests, views
+from livetrading.execution import pass_runner
+from livetrading.execution.stopping import emergency_stop
+from livetrading.execution.state import queries, requests
 from livetrading.execution.agent_manager import AgentManager
-from livetrading.execution.desk import Desk
-from livetrading.execution.dossier import Dossier
+from livetrading.execution.node import Node
+from livetrading.execution.state.agent_repository import AgentRepository
 from livetrading.execution.scheduler import Scheduler
 from tests.doubles import account_days
 from tests.doubles.account_life import AccountLife
@@ -46,7 +48,7 @@ def holding(three: Life) -> Life:
     """All three hold a position with its stop, on the evening of row FIRST + 1."""
     three.check(at(three.sessions[FIRST], "16:40"))
     three.day(FIRST + 1)
-    assert all(not three.desk.dossier(a).state.flat for a in (AGENT, SECOND, THIRD))
+    assert all(not three.node.repository(a).state.flat for a in (AGENT, SECOND, THIRD))
     return three
 
 
@@ -62,13 +64,13 @@ def _on(life: Life, t: int, clock: str) -> datetime:
 
 
 def _status(life: Life, agent_id: str) -> AgentStatus:
-    return life.desk.dossier(agent_id).state.status
+    return life.node.repository(agent_id).state.status
 
 
 def _stops(life: Life, agent_id: str) -> list[int]:
     """Shares that the agent's working stops cover at its broker."""
-    executor = life.desk.executor(agent_id)
-    found = [executor.broker.find(o.key) for o in executor.dossier.state.open_orders(Leg.STOP)]
+    executor = life.node.executor(agent_id)
+    found = [executor.broker.find(o.key) for o in executor.repository.state.open_orders(Leg.STOP)]
     return [answer.qty for answer in found if answer is not None and answer.working]
 
 
@@ -77,34 +79,34 @@ def _stops(life: Life, agent_id: str) -> list[int]:
 def test_a_policy_that_raises_blocks_its_agent_and_every_other_one_decides(
     three: Life, caplog: pytest.LogCaptureFixture
 ) -> None:
-    three.desk.trader(SECOND).policy = lambda: Raising()
-    done, failed = checks.run(three.desk, _on(three, 0, "16:40"))
+    three.node.trader(SECOND).policy = lambda: Raising()
+    done, failed = pass_runner.run(three.node, _on(three, 0, "16:40"))
     assert [d["agent_id"] for d in done.decided] == [AGENT, THIRD]
     reason = ("an error of the program in its pass: RuntimeError: the network has no answer; its protective stop stays. Look at"
               " the log, then start the agent again")
     assert failed == {SECOND: reason}
-    assert (_status(three, SECOND), three.desk.dossier(SECOND).state.status_reason) == (AgentStatus.BLOCKED, reason)
+    assert (_status(three, SECOND), three.node.repository(SECOND).state.status_reason) == (AgentStatus.BLOCKED, reason)
     (told,) = [r for r in caplog.records if r.exc_info]
     assert SECOND in told.getMessage() and "the network has no answer" in str(told.exc_info[1])
-    (held,) = [h for h in checks.document(done, failed)["held"] if h["agent_id"] == SECOND]
+    (held,) = [h for h in pass_runner.document(done, failed)["held"] if h["agent_id"] == SECOND]
     assert held["reason"] == reason
 
 
 def test_an_agent_that_an_error_blocked_keeps_its_stop_can_be_closed_and_starts_again(holding: Life) -> None:
-    holding.desk.trader(SECOND).policy = lambda: Raising()
-    checks.run(holding.desk, _on(holding, 2, "16:40"))
+    holding.node.trader(SECOND).policy = lambda: Raising()
+    pass_runner.run(holding.node, _on(holding, 2, "16:40"))
     assert _status(holding, SECOND) == AgentStatus.BLOCKED
-    held = holding.desk.dossier(SECOND).state.book.shares
+    held = holding.node.repository(SECOND).state.book.shares
     for clock in ("16:41", "20:00"):
-        assert checks.run(holding.desk, _on(holding, 2, clock))[1] == {}, "a blocked agent's passes go on"
+        assert pass_runner.run(holding.node, _on(holding, 2, clock))[1] == {}, "a blocked agent's passes go on"
         assert _stops(holding, SECOND) == [held]
     _asked(holding, "start", SECOND, _on(holding, 2, "20:10"))
     assert _status(holding, SECOND) == AgentStatus.RUNNING
     closed = _asked(holding, "close", SECOND, _on(holding, 3, "11:00"))
     assert closed["status"] == "done"
     for t in (3, 4):  # a simulated exit fills at the next open
-        checks.run(holding.desk, _on(holding, t, "16:40"))
-    assert holding.desk.dossier(SECOND).state.flat
+        pass_runner.run(holding.node, _on(holding, t, "16:40"))
+    assert holding.node.repository(SECOND).state.flat
 
 
 @pytest.mark.parametrize("how", ["its files are gone", "it cannot be built"])
@@ -115,36 +117,36 @@ def test_without_its_model_an_agent_is_still_protected_and_can_be_closed(
     if how == "its files are gone":
         shutil.rmtree(holding.home.model(holding.model_id))
     else:
-        monkeypatch.setattr(holding.desk, "_build", lambda dossier: 1 / 0)
-    held = holding.desk.dossier(SECOND).state.book.shares
-    executor = holding.desk.executor(SECOND)
-    executor.cancel(executor.dossier.state.open_orders(Leg.STOP)[0].key, "by hand", now)
-    holding.desk.forget(SECOND)
+        monkeypatch.setattr(holding.node, "_build", lambda repository: 1 / 0)
+    held = holding.node.repository(SECOND).state.book.shares
+    executor = holding.node.executor(SECOND)
+    executor.cancel(executor.repository.state.open_orders(Leg.STOP)[0].key, "by hand", now)
+    holding.node.forget(SECOND)
     assert _stops(holding, SECOND) == []
-    done, failed = checks.run(holding.desk, now)
+    done, failed = pass_runner.run(holding.node, now)
     assert SECOND in failed and _status(holding, SECOND) == AgentStatus.BLOCKED
     assert _stops(holding, SECOND) == [held]
     assert any(a["agent_id"] == SECOND and "placed again" in a["text"] for a in done.alarms)
     assert _asked(holding, "close", SECOND, _on(holding, 2, "08:05"))["result"]["outcome"] == "exit queued"
-    assert [o.at_broker for o in holding.desk.dossier(SECOND).state.open_orders(Leg.EXIT)] == [True]
+    assert [o.at_broker for o in holding.node.repository(SECOND).state.open_orders(Leg.EXIT)] == [True]
 
 
 def test_an_agent_that_fails_in_every_pass_never_keeps_the_others_from_theirs(
     holding: Life, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    find = type(holding.desk.executor(SECOND).broker).find
+    find = type(holding.node.executor(SECOND).broker).find
 
     def broken(self: Any, ref: str) -> Any:
         if ref.startswith(SECOND):
             raise KeyError(ref)
         return find(self, ref)
 
-    monkeypatch.setattr(type(holding.desk.executor(SECOND).broker), "find", broken)
+    monkeypatch.setattr(type(holding.node.executor(SECOND).broker), "find", broken)
     for t in range(2, 6):
         for clock in ("08:00", "16:40"):
-            failed = checks.run(holding.desk, _on(holding, t, clock))[1]
+            failed = pass_runner.run(holding.node, _on(holding, t, clock))[1]
             assert list(failed) == [SECOND]
-    assert holding.desk.dossier(THIRD).state.settled == holding.sessions[FIRST + 5].isoformat()
+    assert holding.node.repository(THIRD).state.settled == holding.sessions[FIRST + 5].isoformat()
 
 
 def test_an_agent_that_cannot_be_blocked_either_is_blocked_when_it_can(
@@ -157,34 +159,34 @@ def test_an_agent_that_cannot_be_blocked_either_is_blocked_when_it_can(
             raise Unavailable("the disk is full; free some space and try again.")
         return append(self, *rest)
 
-    three.desk.trader(SECOND).policy = lambda: Raising()
+    three.node.trader(SECOND).policy = lambda: Raising()
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "append", full)
-        done, failed = checks.run(three.desk, _on(three, 0, "16:40"))
+        done, failed = pass_runner.run(three.node, _on(three, 0, "16:40"))
     assert len(done.decided) == 2 and SECOND in failed and _status(three, SECOND) == AgentStatus.RUNNING
-    three.desk.trader(SECOND).policy = lambda: Raising()
-    checks.run(three.desk, _on(three, 0, "16:41"))
+    three.node.trader(SECOND).policy = lambda: Raising()
+    pass_runner.run(three.node, _on(three, 0, "16:41"))
     assert _status(three, SECOND) == AgentStatus.BLOCKED
 
 
 def test_what_became_durable_before_an_error_is_not_done_twice(three: Life, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory is behind the journal then: the agent is read again."""
-    fold = Dossier._fold
+    fold = AgentRepository._fold
 
-    def broken(self: Dossier, events: Any, at: Any) -> None:
+    def broken(self: AgentRepository, events: Any, at: Any) -> None:
         if self.agent_id == SECOND and any(type(e).__name__ == "Decided" for e in events):
-            monkeypatch.setattr(Dossier, "_fold", fold)
+            monkeypatch.setattr(AgentRepository, "_fold", fold)
             raise RuntimeError("between journal and memory")
         fold(self, events, at)
 
-    monkeypatch.setattr(Dossier, "_fold", broken)
-    done, failed = checks.run(three.desk, _on(three, 0, "16:40"))
+    monkeypatch.setattr(AgentRepository, "_fold", broken)
+    done, failed = pass_runner.run(three.node, _on(three, 0, "16:40"))
     assert list(failed) == [SECOND] and len(done.decided) == 2
-    state = three.desk.dossier(SECOND).state
-    assert state == Dossier(three.home, SECOND).state and state.status == AgentStatus.BLOCKED
+    state = three.node.repository(SECOND).state
+    assert state == AgentRepository(three.home, SECOND).state and state.status == AgentStatus.BLOCKED
     assert state.settled == three.sessions[FIRST].isoformat()
     _asked(three, "start", SECOND, _on(three, 0, "17:00"))
-    again, _ = checks.run(three.desk, _on(three, 0, "17:01"))
+    again, _ = pass_runner.run(three.node, _on(three, 0, "17:01"))
     assert again.decided == []
 
 
@@ -195,8 +197,8 @@ def test_bars_that_end_in_an_unforeseen_error_hold_the_session_and_block_nobody(
         def daily(self, symbol: str, *, now: datetime) -> Any:
             raise UnicodeError("label empty or too long")
 
-    holding.desk.trader(SECOND).source = Broken()
-    done, failed = checks.run(holding.desk, _on(holding, 2, "16:40"))
+    holding.node.trader(SECOND).source = Broken()
+    done, failed = pass_runner.run(holding.node, _on(holding, 2, "16:40"))
     assert failed == {} and _status(holding, SECOND) == AgentStatus.RUNNING
     (held,) = [h for h in done.held if h["agent_id"] == SECOND]
     assert "UnicodeError: label empty or too long" in held["reason"] and "the log" in held["reason"]
@@ -206,7 +208,7 @@ def test_bars_that_end_in_an_unforeseen_error_hold_the_session_and_block_nobody(
 
 def _asked(life: Life, kind: str, agent_id: str | None, now: datetime, **args: Any) -> dict[str, Any]:
     made = requests.submit(life.store, kind, agent_id=agent_id, args=args, by="test", now=now)
-    AgentManager(life.desk).apply_pending(now)
+    AgentManager(life.node).apply_pending(now)
     return requests.outcome(life.store, made) or {}
 
 
@@ -218,16 +220,16 @@ def test_a_request_that_raises_anything_is_answered_and_the_next_one_is_served(
     target = "_done_before" if kind in ("close", "remove") else kind
     owner: Any = AgentManager
     if kind in ("emergency_stop", "rearm"):
-        owner, target = emergency, {"emergency_stop": "stop"}.get(kind, kind)
+        owner, target = emergency_stop, {"emergency_stop": "stop"}.get(kind, kind)
     elif kind in ("adopt", "ignore"):
-        from livetrading.execution import account_agents as owner
+        from livetrading.execution import account_requests as owner
         target = "resolve"
     of = SECOND if kind in requests.OF_AN_AGENT else None
     first = requests.submit(three.store, kind, agent_id=of, by="test", now=now)
     monkeypatch.setattr(owner, target, lambda *_, **__: 1 / 0)
     behind = requests.submit(three.store, "start", agent_id=THIRD, by="test", now=now) if kind == "start" else \
         requests.submit(three.store, "pause" if kind != "pause" else "start", agent_id=THIRD, by="test", now=now)
-    assert AgentManager(three.desk).apply_pending(now) == 2
+    assert AgentManager(three.node).apply_pending(now) == 2
     told = requests.outcome(three.store, first) or {}
     assert (told["status"], told["result"]) == ("refused", {"error_type": "Unforeseen"})
     assert "ZeroDivisionError" in told["message"] and "log" in told["message"]
@@ -247,27 +249,27 @@ def test_an_answer_that_cannot_be_stored_does_not_come_back_for_ever(three: Life
 def test_a_request_written_by_hand_is_answered_whatever_it_holds_and_removes_nobody(three: Life, written: dict[str, Any]) -> None:
     with three.store.transaction("requests") as db:
         db.table("requests").insert({"id": "by-hand", "status": "pending", "message": "", "result": {}, **written})
-    AgentManager(three.desk).apply_pending(_on(three, 0, "12:00"))
+    AgentManager(three.node).apply_pending(_on(three, 0, "12:00"))
     assert (requests.outcome(three.store, "by-hand") or {})["status"] == "refused"
-    assert three.desk.active() == [AGENT, SECOND, THIRD]
+    assert three.node.active() == [AGENT, SECOND, THIRD]
 
 
 def test_an_emergency_stop_of_one_agent_that_fails_stops_the_others(holding: Life, monkeypatch: pytest.MonkeyPatch) -> None:
-    flatten = emergency.flatten
+    flatten = emergency_stop.flatten
 
-    def broken(hand: emergency.Hand, *rest: Any) -> str:
-        if hand.dossier.agent_id == SECOND:
+    def broken(hand: emergency_stop.AgentInHand, *rest: Any) -> str:
+        if hand.repository.agent_id == SECOND:
             raise RuntimeError("nobody foresaw this")
         return flatten(hand, *rest)
 
-    monkeypatch.setattr(emergency, "flatten", broken)
+    monkeypatch.setattr(emergency_stop, "flatten", broken)
     told = _asked(holding, "emergency_stop", None, _on(holding, 2, "11:00"), reason="a test")
     items = {item["agent_id"]: item for item in told["result"]["items"]}
     assert {a: item["status"] for a, item in items.items()} == {AGENT: "exit queued", SECOND: "failed", THIRD: "exit queued"}
     assert "RuntimeError: nobody foresaw this" in items[SECOND]["error"] and told["result"]["flat"] is False
-    monkeypatch.setattr(emergency, "flatten", flatten)
-    emergency.stop(holding.desk, "", "halt latch", _on(holding, 2, "11:01"))
-    assert holding.desk.dossier(SECOND).state.open_orders(Leg.EXIT), "it is gone on with"
+    monkeypatch.setattr(emergency_stop, "flatten", flatten)
+    emergency_stop.stop(holding.node, "", "halt latch", _on(holding, 2, "11:01"))
+    assert holding.node.repository(SECOND).state.open_orders(Leg.EXIT), "it is gone on with"
 
 
 # -- the process ------------------------------------------------------------
@@ -275,7 +277,7 @@ def test_an_emergency_stop_of_one_agent_that_fails_stops_the_others(holding: Lif
 @pytest.fixture
 def scheduler(three: Life) -> Scheduler:
     made = Scheduler(three.home, clock=lambda: _on(three, 0, "16:40"))
-    made.desk.beside, made.desk.registry = False, Known(three.home, three.policy)
+    made.node.beside, made.node.registry = False, Known(three.home, three.policy)
     made._try(made._read)
     return made
 
@@ -288,7 +290,7 @@ def test_an_error_in_any_turn_ends_that_turn_and_is_told_once(
 
     for _ in range(5):
         scheduler._try(turn)
-    (alarm,) = views.system(scheduler.desk.store, scheduler.clock())["alarms"]
+    (alarm,) = queries.system(scheduler.node.store, scheduler.clock())["alarms"]
     assert "UnicodeError: label empty or too long" in alarm["text"] and "log" in alarm["text"]
     assert len([r for r in caplog.records if r.exc_info]) == 1
 
@@ -296,38 +298,38 @@ def test_an_error_in_any_turn_ends_that_turn_and_is_told_once(
 def test_an_agents_error_is_an_alarm_and_the_latch_is_looked_at_whatever_a_request_does(
     scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scheduler.desk.trader(SECOND).policy = lambda: Raising()
+    scheduler.node.trader(SECOND).policy = lambda: Raising()
     scheduler._try(scheduler._pass)
-    alarms = views.system(scheduler.desk.store, scheduler.clock())["alarms"]
+    alarms = queries.system(scheduler.node.store, scheduler.clock())["alarms"]
     assert [(a["agent_id"], "RuntimeError" in a["text"]) for a in alarms] == [(SECOND, True)]
     HaltLatch(scheduler.home).set("a test", "test", scheduler.clock())
     monkeypatch.setattr(AgentManager, "apply_pending", lambda *_: 1 / 0)
     scheduler._try(scheduler._requests)
-    assert {scheduler.desk.dossier(a).state.status for a in scheduler.desk.active()} == {AgentStatus.STOPPED}
+    assert {scheduler.node.repository(a).state.status for a in scheduler.node.active()} == {AgentStatus.STOPPED}
 
 
 def test_an_agent_that_could_not_be_read_is_read_again_and_one_that_is_damaged_is_not(
     three: Life, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from livetrading.execution import desk as desks
+    from livetrading.execution import node as nodes
 
-    def too_many(home: Any, agent_id: str) -> Dossier:
+    def too_many(home: Any, agent_id: str) -> AgentRepository:
         if agent_id == SECOND:
             raise OSError(24, "too many open files")
-        return Dossier(home, agent_id)
+        return AgentRepository(home, agent_id)
 
-    monkeypatch.setattr(desks, "OPEN_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(nodes, "OPEN_AGAIN_SECONDS", 0.0)
     with monkeypatch.context() as patch:
-        patch.setattr(desks, "Dossier", too_many)
-        desk = Desk(three.home, three.desk.calendar)
-        desk.open()
-        assert desk.active() == [AGENT, THIRD] and "too many open files" in desk.damaged[SECOND]
-        assert views.agent(three.store, SECOND)["status"] == "blocked"
+        patch.setattr(nodes, "AgentRepository", too_many)
+        node = Node(three.home, three.node.calendar)
+        node.open()
+        assert node.active() == [AGENT, THIRD] and "too many open files" in node.damaged[SECOND]
+        assert queries.agent(three.store, SECOND)["status"] == "blocked"
     journal = three.home.agent(THIRD) / "journal.jsonl"
-    desk.set_apart(THIRD, desks.Damaged("changed"))
-    desk.open()
-    assert desk.active() == [AGENT, SECOND] and list(desk.damaged) == [THIRD] and journal.exists()
-    assert views.agent(three.store, SECOND)["status"] == "running"
+    node.set_apart(THIRD, nodes.Damaged("changed"))
+    node.open()
+    assert node.active() == [AGENT, SECOND] and list(node.damaged) == [THIRD] and journal.exists()
+    assert queries.agent(three.store, SECOND)["status"] == "running"
 
 
 def test_directories_that_are_no_agents_and_files_of_any_shape_hide_no_agent(three: Life) -> None:
@@ -337,30 +339,30 @@ def test_directories_that_are_no_agents_and_files_of_any_shape_hide_no_agent(thr
     state = three.home.agent(SECOND) / "state.json"
     for content in ("[]", '{"agent": {"1": {}}}', '{"agent": {"1": {"agent_id": "x", "mode": "paper", "status": "running", "cash": "much"}}}'):
         state.write_text(content)
-        shown = {a["agent_id"]: a for a in views.agents(three.store)}
+        shown = {a["agent_id"]: a for a in queries.agents(three.store)}
         assert list(shown) == [AGENT, SECOND, THIRD] and shown[AGENT]["status"] == "running"
         assert shown[SECOND]["status"] == "unreadable" and "state.json" in shown[SECOND]["status_reason"]
     three.restart()
-    assert three.desk.active() == [AGENT, SECOND, THIRD]
+    assert three.node.active() == [AGENT, SECOND, THIRD]
 
 
 def test_a_replay_that_fails_lets_the_others_live_on(tmp_path: Path) -> None:
     life = deployed(tmp_path, generated(1, FIRST + 20), Cycler(), mode="replay", model_rows=FIRST + 20)
     life.create(at(life.sessions[FIRST - 1], "20:00"), request_id="second")
     made = Scheduler(life.home, clock=lambda: at(life.sessions[FIRST], "16:40"))
-    made.desk.registry = Known(life.home, life.policy)
+    made.node.registry = Known(life.home, life.policy)
     made._try(made._read)
-    made.desk.trader(AGENT).policy = lambda: Raising()
+    made.node.trader(AGENT).policy = lambda: Raising()
     for _ in range(3):
         made._try(made._replays)
-    assert made.desk.dossier(AGENT).state.status == AgentStatus.BLOCKED
-    assert made.desk.dossier(SECOND).state.settled is not None
+    assert made.node.repository(AGENT).state.status == AgentStatus.BLOCKED
+    assert made.node.repository(SECOND).state.settled is not None
 
 
 def test_an_alarm_that_cannot_be_written_costs_nothing_but_itself(
     scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(type(scheduler.desk.store), "transaction", lambda *_: 1 / 0)
+    monkeypatch.setattr(type(scheduler.node.store), "transaction", lambda *_: 1 / 0)
     with caplog.at_level(logging.ERROR):
         scheduler.alarm(AGENT, "something")
     assert "could not be shown" in caplog.text
@@ -371,7 +373,7 @@ def test_figures_of_an_account_that_cannot_be_read_hide_neither_its_state_nor_th
 ) -> None:
     account_days.deployed(life)
     made = Scheduler(life.home, clock=lambda: life.now)
-    made.desk = life.desk
+    made.node = life.node
     monkeypatch.setattr(type(life.link), "account", lambda self: float("n/a"))
     for _ in range(3):
         made._next_account = 0.0
@@ -380,4 +382,4 @@ def test_figures_of_an_account_that_cannot_be_read_hide_neither_its_state_nor_th
     (told,) = system["broker"].values()
     assert (told["ready"], told["net_liquidation"], told["account"]) == (True, None, life.link.health().account)
     assert any("ValueError" in a["text"] for a in system["alarms"].values())
-    assert checks.run(life.desk, at(life.sessions[FIRST], "16:40"))[1] == {}
+    assert pass_runner.run(life.node, at(life.sessions[FIRST], "16:40"))[1] == {}

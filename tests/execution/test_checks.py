@@ -6,8 +6,8 @@ import pytest
 
 from livetrading.adapters.stamps import stamp
 from livetrading.core.types import AgentStatus
-from livetrading.execution import checks
-from livetrading.execution.dossier import events_of
+from livetrading.execution import pass_runner
+from livetrading.execution.state.agent_repository import events_of
 from tests.doubles.lives import AGENT, FIRST, Cycler, Life, at, deployed
 from tests.doubles.series import generated
 
@@ -27,49 +27,49 @@ def two(life: Life) -> Life:
 
 def test_an_earlier_time_becomes_the_deployment_date(life: Life) -> None:
     now = at(life.sessions[FIRST - 10], "16:40")
-    done, failed = checks.check_as_of(life.desk, now)
+    done, failed = pass_runner.check_as_of(life.node, now)
     assert failed == {} and [d["session"] for d in done.decided] == [life.sessions[FIRST - 10].isoformat()]
     assert (life.state.deployed_at, life.state.first_session) == (stamp(now), life.sessions[FIRST - 10].isoformat())
 
 
 def test_the_given_time_is_the_time_of_everything_recorded(life: Life) -> None:
     now = at(life.sessions[FIRST - 10], "16:40")
-    checks.check_as_of(life.desk, now)
+    pass_runner.check_as_of(life.node, now)
     times = [line for line, _ in events_of(life.home.agent(AGENT))]
     assert times[1:] == [now] * (len(times) - 1)
 
 
 def test_an_agent_that_cannot_begin_earlier_keeps_no_other_from_it(two: Life, monkeypatch: pytest.MonkeyPatch) -> None:
-    from livetrading.execution.dossier import Dossier
+    from livetrading.execution.state.agent_repository import AgentRepository
 
-    commit, now = Dossier.commit, at(two.sessions[FIRST - 10], "16:40")
+    commit, now = AgentRepository.commit, at(two.sessions[FIRST - 10], "16:40")
 
-    def broken(self: Dossier, events: list, at: object) -> object:
+    def broken(self: AgentRepository, events: list, at: object) -> object:
         if self.agent_id == AGENT and type(events[0]).__name__ == "Deployed":
             raise RuntimeError("nobody foresaw this")
         return commit(self, events, at)
 
-    monkeypatch.setattr(Dossier, "commit", broken)
-    done, failed = checks.check_as_of(two.desk, now)
+    monkeypatch.setattr(AgentRepository, "commit", broken)
+    done, failed = pass_runner.check_as_of(two.node, now)
     assert list(failed) == [AGENT] and [d["agent_id"] for d in done.decided] == [SECOND]
-    assert [h["reason"] for h in checks.document(done, failed)["held"]] == [failed[AGENT]]
+    assert [h["reason"] for h in pass_runner.document(done, failed)["held"]] == [failed[AGENT]]
 
 
 def test_before_the_last_decision_nothing_is_due(life: Life) -> None:
-    checks.check_as_of(life.desk, at(life.sessions[FIRST - 10], "16:40"))
-    done, _ = checks.check_as_of(life.desk, at(life.sessions[FIRST - 20], "16:40"))
+    pass_runner.check_as_of(life.node, at(life.sessions[FIRST - 10], "16:40"))
+    done, _ = pass_runner.check_as_of(life.node, at(life.sessions[FIRST - 20], "16:40"))
     assert (done.due, done.decided, done.held, done.missed) == ([], [], [], [])
 
 
 def test_the_next_times_send_book_and_decide(life: Life) -> None:
-    checks.check_as_of(life.desk, at(life.sessions[FIRST - 10], "16:40"))
-    morning, _ = checks.check_as_of(life.desk, at(life.sessions[FIRST - 9], "08:00"))
-    evening, _ = checks.check_as_of(life.desk, at(life.sessions[FIRST - 9], "16:40"))
+    pass_runner.check_as_of(life.node, at(life.sessions[FIRST - 10], "16:40"))
+    morning, _ = pass_runner.check_as_of(life.node, at(life.sessions[FIRST - 9], "08:00"))
+    evening, _ = pass_runner.check_as_of(life.node, at(life.sessions[FIRST - 9], "16:40"))
     assert len(morning.sent) == 1 and len(evening.decided) == 1 and not life.state.flat
 
 
 def test_a_pass_says_exactly_six_things(life: Life) -> None:
-    document = checks.document(*checks.run(life.desk, at(life.sessions[FIRST], "16:40")))
+    document = pass_runner.document(*pass_runner.run(life.node, at(life.sessions[FIRST], "16:40")))
     assert sorted(document) == ["decided", "due", "held", "missed", "planned", "sent"]
     assert all(entry["agent_id"] == AGENT for entries in document.values() for entry in entries)
 
@@ -77,17 +77,17 @@ def test_a_pass_says_exactly_six_things(life: Life) -> None:
 def test_one_agents_trouble_blocks_it_alone(two: Life, monkeypatch: pytest.MonkeyPatch) -> None:
     from livetrading.core.errors import Damaged
 
-    build = two.desk._build
+    build = two.node._build
 
-    def broken(dossier):  # type: ignore[no-untyped-def]
-        if dossier.agent_id == AGENT:
+    def broken(repository):  # type: ignore[no-untyped-def]
+        if repository.agent_id == AGENT:
             raise Damaged("the bars of its model changed: train it again.")
-        return build(dossier)
+        return build(repository)
 
-    monkeypatch.setattr(two.desk, "_build", broken)
+    monkeypatch.setattr(two.node, "_build", broken)
     now = at(two.sessions[FIRST], "16:40")
-    assert checks.wanted(two.desk, now)
-    done, failed = checks.run(two.desk, now)
+    assert pass_runner.wanted(two.node, now)
+    done, failed = pass_runner.run(two.node, now)
     assert list(failed) == [AGENT] and [d["agent_id"] for d in done.decided] == [SECOND]
     assert two.state.status == AgentStatus.BLOCKED and "train it again" in two.state.status_reason
 
@@ -102,33 +102,33 @@ def test_what_is_only_unavailable_blocks_nobody(two: Life, monkeypatch: pytest.M
     now = at(two.sessions[FIRST], "16:40")
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "append", full)
-        assert len(checks.run(two.desk, now)[1]) == 2
+        assert len(pass_runner.run(two.node, now)[1]) == 2
     assert two.state.status == AgentStatus.RUNNING
-    assert len(checks.run(two.desk, now)[0].decided) == 2, "trading goes on when there is room"
+    assert len(pass_runner.run(two.node, now)[0].decided) == 2, "trading goes on when there is room"
 
 
 def test_an_agent_removed_between_two_others_is_no_trouble(two: Life) -> None:
     now = at(two.sessions[FIRST - 1], "20:30")
 
     def between() -> bool:
-        if SECOND in two.desk.active():
-            from livetrading.execution import requests
+        if SECOND in two.node.active():
+            from livetrading.execution.state import requests
             from livetrading.execution.agent_manager import AgentManager
 
             requests.submit(two.store, "remove", agent_id=SECOND, by="test", now=now)
-            AgentManager(two.desk).apply_pending(now)
+            AgentManager(two.node).apply_pending(now)
         return True
 
-    assert checks.run(two.desk, now, between)[1] == {} and two.desk.active() == [AGENT]
+    assert pass_runner.run(two.node, now, between)[1] == {} and two.node.active() == [AGENT]
 
 
 def test_each_agent_of_a_long_pass_has_its_own_time(two: Life) -> None:
     times = iter([at(two.sessions[FIRST + 1], "09:19"), at(two.sessions[FIRST + 1], "09:21")])
     two.check(at(two.sessions[FIRST], "16:40"))
-    done, _ = checks.run(two.desk, at(two.sessions[FIRST + 1], "09:19"), clock=lambda: next(times))
+    done, _ = pass_runner.run(two.node, at(two.sessions[FIRST + 1], "09:19"), clock=lambda: next(times))
     assert [s["agent_id"] for s in done.sent] == [AGENT], "the second came after its window"
 
 
 def test_nothing_is_wanted_of_agents_that_wait(life: Life) -> None:
-    assert not checks.wanted(life.desk, at(life.sessions[FIRST - 1], "20:30"))
-    assert life.desk._traders == {}
+    assert not pass_runner.wanted(life.node, at(life.sessions[FIRST - 1], "20:30"))
+    assert life.node._traders == {}

@@ -9,7 +9,8 @@ import pytest
 from livetrading.adapters.store import Store
 from livetrading.core.agent import AgentState
 from livetrading.core.types import Action
-from livetrading.execution import closing, stop_record, views
+from livetrading.execution.stopping import close_position
+from livetrading.execution.state import queries, stop_record
 from tests.doubles.account_days import deployed
 from tests.doubles.account_life import TEST, AccountLife, in_account
 from tests.doubles.lives import AGENT, FIRST, Always, at
@@ -35,11 +36,11 @@ def three(tmp_path: Path, tws: TwsDouble) -> Any:
     life.check(at(life.sessions[FIRST + 2], "10:00"))
     assert all(of(life, a).book.shares for a in ALL) and len(stops(life)) == 3
     yield life
-    life.desk.close()
+    life.node.close()
 
 
 def of(life: AccountLife, agent_id: str) -> AgentState:
-    return life.desk.dossier(agent_id).state
+    return life.node.repository(agent_id).state
 
 
 def stops(life: AccountLife) -> list[Any]:
@@ -63,7 +64,7 @@ def tells_the_position_only(life: AccountLife, shares: int) -> None:
 
 
 def told(life: AccountLife) -> str:
-    return " ".join(w for a in ALL for w in views.agent(Store(life.home), a, life.now)["warnings"])
+    return " ".join(w for a in ALL for w in queries.agent(Store(life.home), a, life.now)["warnings"])
 
 
 def test_a_close_after_a_fill_of_another_agent_that_is_not_booked_yet_sells(three: AccountLife) -> None:
@@ -74,7 +75,7 @@ def test_a_close_after_a_fill_of_another_agent_that_is_not_booked_yet_sells(thre
 
 
 def test_a_close_while_another_agents_exit_fills_without_a_word_waits_and_goes_on_by_itself(three: AccountLife) -> None:
-    closing.close(three.desk, SECOND, "test", at(three.sessions[FIRST + 2], "10:01"))
+    close_position.close(three.node, SECOND, "test", at(three.sessions[FIRST + 2], "10:01"))
     exit_ = order_of(three, SECOND, "MKT")
     tells_the_position_only(three, -exit_.remaining)
     answer = three.ask("close", at(three.sessions[FIRST + 2], "10:02"))
@@ -91,7 +92,7 @@ def test_a_close_while_another_agents_exit_fills_without_a_word_waits_and_goes_o
 def test_an_emergency_stop_of_many_agents_sells_all_while_the_exits_of_the_first_fill(
     three: AccountLife, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    submit = three.link.desk.submit
+    submit = three.link.node.submit
 
     async def fills_at_once(ticket: Any, *more: Any) -> Any:
         answer = await submit(ticket, *more)
@@ -100,7 +101,7 @@ def test_an_emergency_stop_of_many_agents_sells_all_while_the_exits_of_the_first
             three.tws.happen(lambda book: book.fill(order, order.remaining, 9.0))
         return answer
 
-    monkeypatch.setattr(three.link.desk, "submit", fills_at_once)
+    monkeypatch.setattr(three.link.node, "submit", fills_at_once)
     answer = three.ask("emergency_stop", at(three.sessions[FIRST + 2], "10:01"), reason="test")
     assert "by hand" not in str(answer), answer
     three.heard()
@@ -112,13 +113,13 @@ def test_an_emergency_stop_of_many_agents_sells_all_while_the_exits_of_the_first
 def test_an_emergency_stop_takes_an_agents_stop_away_only_when_its_own_exit_is_about_to_go(
     three: AccountLife, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    submit, protected = three.link.desk.submit, list[int]()
+    submit, protected = three.link.node.submit, list[int]()
 
     async def counted(ticket: Any, *more: Any) -> Any:
         protected.append(len(stops(three)))
         return await submit(ticket, *more)
 
-    monkeypatch.setattr(three.link.desk, "submit", counted)
+    monkeypatch.setattr(three.link.node, "submit", counted)
     three.ask("emergency_stop", at(three.sessions[FIRST + 2], "10:01"), reason="test")
     assert protected == [2, 1, 0]
 
@@ -126,14 +127,14 @@ def test_an_emergency_stop_takes_an_agents_stop_away_only_when_its_own_exit_is_a
 def test_a_stop_that_is_asked_about_before_its_first_round_ends_names_every_agent(
     three: AccountLife, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    submit, seen = three.link.desk.submit, list[Any]()
+    submit, seen = three.link.node.submit, list[Any]()
     store = Store(three.home)
 
     async def looked_at(ticket: Any, *more: Any) -> Any:
-        seen.append(stop_record.picture(store, three.desk.latch.status()))
+        seen.append(stop_record.picture(store, three.node.latch.status()))
         return await submit(ticket, *more)
 
-    monkeypatch.setattr(three.link.desk, "submit", looked_at)
+    monkeypatch.setattr(three.link.node, "submit", looked_at)
     three.ask("emergency_stop", at(three.sessions[FIRST + 2], "10:01"), reason="test")
     first, last = seen[0], seen[-1]
     assert [item["agent_id"] for item in first["items"]] == list(ALL) and first["state"] == "waiting"

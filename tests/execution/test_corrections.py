@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from livetrading.core import estimates
-from livetrading.execution import views
+from livetrading.execution.state import queries
 from tests.doubles.account_days import entered, holding
 from tests.doubles.account_life import COSTS, TEST, AccountLife
 from tests.doubles.ibkr import await_that
@@ -86,7 +86,7 @@ def test_a_fee_that_none_can_be_never_becomes_money(life: AccountLife) -> None:
 
 def test_a_fee_that_changed_while_the_program_was_off_is_corrected_after_the_start(life: AccountLife) -> None:
     bought(life)
-    life.desk.close()
+    life.node.close()
     life.tws.stated_fee = lambda fill: 2.25
     life.restart()
     life.check(at(life.sessions[DAY], "15:00"))
@@ -115,24 +115,24 @@ def test_a_corrected_price_is_booked_told_and_booked_once(life: AccountLife) -> 
     assert (event.exec_id, event.price, event.parts) == (fill.exec_id, pytest.approx(fill.price + 0.25), [made])
     assert life.state.book.cash == pytest.approx(cash_with(life, fill.fee, fill.price + 0.25))
     assert float(life.state.book.account.entry) == pytest.approx(fill.price + 0.25)
-    assert [who for who, text in life.desk.news() if "states" in text and fill.exec_id in text] == [AGENT]
+    assert [who for who, text in life.node.news() if "states" in text and fill.exec_id in text] == [AGENT]
     count = len(life.events)
     life.check(at(life.sessions[DAY], "11:00"))
     life.restart()
     life.check(at(life.sessions[DAY], "12:00"))
-    assert len(life.events) == count and life.state.status == "running" and life.desk.news() == []
+    assert len(life.events) == count and life.state.status == "running" and life.node.news() == []
     history = [doc for doc in _fills(life) if doc["exec_id"] == fill.exec_id]
     assert [doc["price"] for doc in history] == [pytest.approx(fill.price + 0.25)]
 
 
 def _fills(life: AccountLife) -> list[dict[str, float]]:
-    return views.history(life.store, AGENT)["fills"]
+    return queries.history(life.store, AGENT)["fills"]
 
 
 def test_a_correction_of_which_the_first_report_is_gone_corrects_what_was_booked_of_it(life: AccountLife) -> None:
     bought(life)
     (fill,) = life.named("Filled")
-    life.desk.close()
+    life.node.close()
     life.tws.ledger.correct(fill.exec_id, price=fill.price - 0.5)
     life.tws.ledger.unlisted.add(fill.exec_id)
     life.restart()
@@ -143,7 +143,7 @@ def test_a_correction_of_which_the_first_report_is_gone_corrects_what_was_booked
 
 def test_a_correction_that_is_heard_first_is_the_fill(life: AccountLife) -> None:
     entered(life)
-    life.desk.close()
+    life.node.close()
     life.now = at(life.sessions[DAY], "09:30")
     (order, _) = life.tws.ledger.open_orders()
     life.tws.happen(lambda book: book.fill(order, order.remaining, 10.0))
@@ -184,7 +184,7 @@ def test_a_correction_after_the_position_was_sold_changes_the_closed_trade(life:
     assert after.cash == pytest.approx(before.cash - 0.5 * fill.qty) and after.shares == 0
     assert after.realized == pytest.approx(before.realized - 0.5 * fill.qty)
     assert after.last_trade.pnl == pytest.approx(trade.pnl - 0.5 * fill.qty)
-    shown = views.history(life.store, AGENT)["trades"]
+    shown = queries.history(life.store, AGENT)["trades"]
     assert [doc["pnl"] for doc in shown] == [pytest.approx(after.last_trade.pnl)]
 
 
@@ -200,7 +200,7 @@ def test_a_correction_of_the_quantity_blocks_with_both_sides_and_the_stop_stays(
     assert ("taken back" in event.text) == (left == 0)
     assert life.state.book.shares == fill.qty  # nothing is booked that nobody agreed to
     assert [o.type for o in life.tws.ledger.open_orders()] == ["STP"]
-    assert any(event.text in text for _, text in life.desk.news())
+    assert any(event.text in text for _, text in life.node.news())
     life.tried(at(life.sessions[DAY], "10:01"))
     life.restart()
     life.tried(at(life.sessions[DAY], "10:02"))
@@ -247,7 +247,7 @@ def test_corrections_and_fees_leave_the_equity_and_peak_of_the_right_figures(lif
 
 def test_executions_that_come_after_all_take_the_place_of_what_was_booked_by_the_orders_count(life: AccountLife) -> None:
     entered(life)
-    life.desk.close()
+    life.node.close()
     life.now = at(life.sessions[DAY], "09:30")
     (order, _) = life.tws.ledger.open_orders()
     half = order.qty // 2
@@ -291,7 +291,7 @@ def test_a_price_that_was_corrected_before_it_was_booked_is_told_once(life: Acco
     _filled_and_corrected_at_once(life, price=9.5)
     (fill,) = life.named("Filled")
     assert fill.price == 9.5 and life.state.status == "running"
-    (told,) = [text for who, text in life.desk.news() if who == AGENT]
+    (told,) = [text for who, text in life.node.news() if who == AGENT]
     assert fill.exec_id in told and "9.5" in told
 
 
@@ -300,4 +300,4 @@ def test_an_execution_that_was_changed_before_it_was_booked_blocks_and_is_told_o
     _filled_and_corrected_at_once(life, qty=left)
     (event,) = life.named("FillDisputed")
     assert life.state.status == "blocked" and "before it was booked" in event.text and "adopt or ignore" in event.text
-    assert [text for who, text in life.desk.news() if who == AGENT and "before it was booked" in text] == [event.text]
+    assert [text for who, text in life.node.news() if who == AGENT and "before it was booked" in text] == [event.text]

@@ -10,8 +10,8 @@ from livetrading.core import agent as agents
 from livetrading.core.errors import Damaged, Unavailable
 from livetrading.core.events import Noted, StatusChanged
 from livetrading.core.types import AgentStatus
-from livetrading.execution import views
-from livetrading.execution.dossier import Dossier, events_of
+from livetrading.execution.state import queries
+from livetrading.execution.state.agent_repository import AgentRepository, events_of
 from tests.doubles.lives import AGENT, FIRST, Cycler, Life, at, deployed
 from tests.doubles.processes import in_child, lift_file_size_limit, limit_file_size
 from tests.doubles.series import generated
@@ -38,7 +38,7 @@ def _journal(life: Life) -> Path:
 
 
 def test_the_journal_alone_makes_the_state(life: Life) -> None:
-    assert agents.fold(life.events) == life.state == Dossier(life.home, AGENT).state
+    assert agents.fold(life.events) == life.state == AgentRepository(life.home, AGENT).state
 
 
 @pytest.mark.parametrize("name", ["state.json", "history-2012-01.json", "history-2012-02.json"])
@@ -65,19 +65,19 @@ def test_a_history_edited_from_outside_is_rebuilt(life: Life) -> None:
 
 def test_the_yearly_files_of_an_earlier_version_give_way_to_the_journals_image(life: Life) -> None:
     folder = life.home.agent(AGENT)
-    before, shown = {p.name: p.read_bytes() for p in folder.glob("history-*")}, views.history(life.store, AGENT)
+    before, shown = {p.name: p.read_bytes() for p in folder.glob("history-*")}, queries.history(life.store, AGENT)
     for name in before:
         (folder / name).unlink()
     (folder / "history-2012.json").write_text('{"log":{"1":{"at":"2012-01-26T21:30:00Z","text":"of an earlier version"}}}')
     life.restart()
     assert {p.name: p.read_bytes() for p in folder.glob("history-*")} == before
-    assert views.history(life.store, AGENT) == shown
+    assert queries.history(life.store, AGENT) == shown
 
 
 def test_a_state_that_stands_behind_the_journal_is_rebuilt(life: Life) -> None:
     path = life.home.agent(AGENT) / "state.json"
     old = path.read_bytes()
-    life.dossier.commit([Noted("more")], at(life.sessions[FIRST + 12], "07:00"))
+    life.repository.commit([Noted("more")], at(life.sessions[FIRST + 12], "07:00"))
     new = path.read_bytes()
     path.write_bytes(old)
     life.restart()
@@ -88,7 +88,7 @@ def test_lines_lost_from_the_journals_end_are_noticed(life: Life) -> None:
     lines = _journal(life).read_bytes().splitlines(keepends=True)
     _journal(life).write_bytes(b"".join(lines[:-2]))
     life.restart()
-    assert "is lost" in life.desk.damaged[AGENT] and life.desk.active() == []
+    assert "is lost" in life.node.damaged[AGENT] and life.node.active() == []
 
 
 def test_a_torn_last_line_is_dropped_alone(life: Life) -> None:
@@ -104,8 +104,8 @@ def test_a_changed_byte_stops_that_agent_visibly_and_is_named(life: Life) -> Non
     content[len(content) // 2] ^= 1
     _journal(life).write_bytes(content)
     life.restart()
-    assert "journal.jsonl line" in life.desk.damaged[AGENT]
-    shown = views.agent(life.store, AGENT)
+    assert "journal.jsonl line" in life.node.damaged[AGENT]
+    shown = queries.agent(life.store, AGENT)
     assert shown["status"] == "blocked" and not shown["is_running"] and "journal.jsonl line" in shown["warnings"][0]
 
 
@@ -115,38 +115,38 @@ def test_a_journal_put_back_from_a_backup_brings_the_agent_back(life: Life) -> N
     life.restart()
     _journal(life).write_bytes(sound)
     life.restart()
-    assert AGENT in life.desk.active() and views.agent(life.store, AGENT)["status"] == "running"
+    assert AGENT in life.node.active() and queries.agent(life.store, AGENT)["status"] == "running"
 
 
 def test_an_event_that_does_not_fit_writes_nothing(life: Life) -> None:
     from livetrading.core.events import OrderMoved
 
-    lines, before = life.dossier.seq, life.state
+    lines, before = life.repository.seq, life.state
     with pytest.raises(Damaged, match="is not open"):
-        life.dossier.commit([OrderMoved("nothing", "NEW")], at(life.sessions[FIRST + 12], "07:00"))
-    assert life.dossier.seq == lines and life.state == before
+        life.repository.commit([OrderMoved("nothing", "NEW")], at(life.sessions[FIRST + 12], "07:00"))
+    assert life.repository.seq == lines and life.state == before
 
 
 def test_a_full_disk_changes_nothing_and_trading_goes_on_when_there_is_room(life: Life) -> None:
     now = at(life.sessions[FIRST + 12], "07:00")
 
     def full() -> tuple[bool, bool, int]:
-        dossier = Dossier(life.home, AGENT)
-        before = dossier.state
+        repository = AgentRepository(life.home, AGENT)
+        before = repository.state
         limit_file_size(_journal(life).stat().st_size + 5)
         try:
-            dossier.commit([StatusChanged(AgentStatus.PAUSED, "x" * 200, "test")], now)
+            repository.commit([StatusChanged(AgentStatus.PAUSED, "x" * 200, "test")], now)
             refused = False
         except Unavailable:
             refused = True
-        same = dossier.state == before
+        same = repository.state == before
         lift_file_size_limit()
-        dossier.commit([StatusChanged(AgentStatus.PAUSED, "", "test")], now)
-        return refused, same, dossier.seq
+        repository.commit([StatusChanged(AgentStatus.PAUSED, "", "test")], now)
+        return refused, same, repository.seq
 
     refused, same, seq = in_child(full)
     assert refused and same
-    assert Dossier(life.home, AGENT).seq == seq == life.dossier.seq + 1
+    assert AgentRepository(life.home, AGENT).seq == seq == life.repository.seq + 1
 
 
 def test_visible_files_that_could_not_be_written_follow_with_the_next_commit(
@@ -160,37 +160,37 @@ def test_visible_files_that_could_not_be_written_follow_with_the_next_commit(
     now = at(life.sessions[FIRST + 12], "07:00")
     with monkeypatch.context() as patch:
         patch.setattr(store, "atomic_write", full)
-        life.dossier.commit([Noted("one")], now)
-    life.dossier.commit([Noted("two")], now)
-    texts = [doc["text"] for doc in views.history(life.store, AGENT)["log"]]
+        life.repository.commit([Noted("one")], now)
+    life.repository.commit([Noted("two")], now)
+    texts = [doc["text"] for doc in queries.history(life.store, AGENT)["log"]]
     assert texts[-2:] == ["one", "two"]
 
 
 def test_a_history_spoilt_while_the_process_runs_costs_no_event(life: Life) -> None:
     month = life.home.agent(AGENT) / "history-2011-12.json"
     month.write_text("{")
-    before = life.dossier.seq
-    life.dossier.commit([Noted("of last month")], at(life.sessions[FIRST - 30], "07:00"))
-    assert life.dossier.seq == before + 1 and life.state == agents.fold(life.events)
+    before = life.repository.seq
+    life.repository.commit([Noted("of last month")], at(life.sessions[FIRST - 30], "07:00"))
+    assert life.repository.seq == before + 1 and life.state == agents.fold(life.events)
     assert [doc["text"] for doc in life.store.read_docs(month)["log"]] == ["of last month"]
 
 
 def test_readers_need_no_lock_and_see_whole_lines(life: Life) -> None:
     with _journal(life).open("ab") as file:
         file.write(b"half")
-    assert len(list(events_of(life.home.agent(AGENT)))) == len(list(read_lines(_journal(life)))) == life.dossier.seq
+    assert len(list(events_of(life.home.agent(AGENT)))) == len(list(read_lines(_journal(life)))) == life.repository.seq
 
 
 def test_nothing_is_added_to_what_an_error_cut_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     life = deployed(tmp_path, generated(1, FIRST + 20), Cycler())
-    dossier, lines = life.dossier, life.dossier.seq
+    repository, lines = life.repository, life.repository.seq
     with monkeypatch.context() as patch, pytest.raises(RuntimeError):
-        patch.setattr(Dossier, "_fold", lambda *_: (_ for _ in ()).throw(RuntimeError("nobody foresaw this")))
-        dossier.commit([Noted("one")], at(life.sessions[FIRST], "12:00"))
-    assert dossier.seq == lines + 1, "it is durable, and memory does not know it"
+        patch.setattr(AgentRepository, "_fold", lambda *_: (_ for _ in ()).throw(RuntimeError("nobody foresaw this")))
+        repository.commit([Noted("one")], at(life.sessions[FIRST], "12:00"))
+    assert repository.seq == lines + 1, "it is durable, and memory does not know it"
     with pytest.raises(Unavailable, match="read again"):
-        dossier.commit([Noted("two")], at(life.sessions[FIRST], "12:00"))
-    life.desk.renew(AGENT)
-    assert life.dossier is not dossier and life.dossier.whole
-    life.dossier.commit([Noted("three")], at(life.sessions[FIRST], "12:01"))
+        repository.commit([Noted("two")], at(life.sessions[FIRST], "12:00"))
+    life.node.renew(AGENT)
+    assert life.repository is not repository and life.repository.whole
+    life.repository.commit([Noted("three")], at(life.sessions[FIRST], "12:01"))
     assert [e.text for e in life.named("Noted")] == ["one", "three"]

@@ -6,7 +6,7 @@ import pytest
 
 from livetrading.adapters.halt import HaltLatch
 from livetrading.core.types import AgentStatus, Leg
-from livetrading.execution import emergency
+from livetrading.execution.stopping import emergency_stop
 from tests.doubles.lives import AGENT, FIRST, Always, Cycler, Life, at, crash_bar, deployed, until
 from tests.doubles.series import generated
 
@@ -40,7 +40,7 @@ def test_an_entry_at_the_broker_before_the_open_is_withdrawn(life: Life) -> None
 def test_an_entry_that_met_its_open_is_sold_at_the_next_and_not_called_flat_before(life: Life) -> None:
     life.check(at(life.sessions[FIRST], "16:40"))
     life.check(at(life.sessions[FIRST + 1], "08:00"))
-    assert stop(life, FIRST + 1, "11:00")["items"][0]["status"] == emergency.QUEUED
+    assert stop(life, FIRST + 1, "11:00")["items"][0]["status"] == emergency_stop.QUEUED
     life.check(at(life.sessions[FIRST + 1], "16:40"))
     assert [str(o.leg) for o in life.state.orders] == ["exit"] and life.state.status == AgentStatus.STOPPED
     life.check(at(life.sessions[FIRST + 2], "16:40"))
@@ -52,7 +52,7 @@ def test_an_entry_that_met_its_open_is_sold_at_the_next_and_not_called_flat_befo
 def test_a_position_is_sold_whatever_the_hour(life: Life, clock: str) -> None:
     t = until(lambda: not life.state.flat, life, FIRST)
     day = t - 1 if clock == "20:00" else t
-    assert stop(life, day, clock)["items"][0]["status"] == emergency.QUEUED
+    assert stop(life, day, clock)["items"][0]["status"] == emergency_stop.QUEUED
     for row in (t, t + 1):
         life.check(at(life.sessions[row], "16:40"))
     assert life.state.idle and life.named("Filled")[-1].leg == "exit"
@@ -86,9 +86,9 @@ def test_a_stop_that_is_hit_before_the_exit_can_go_ends_it(tmp_path: Path) -> No
 def test_a_double_click_is_one_stop(life: Life) -> None:
     t = until(lambda: not life.state.flat, life, FIRST)
     stop(life, t - 1, "20:00")
-    orders, seq = life.state.orders, life.dossier.seq
+    orders, seq = life.state.orders, life.repository.seq
     stop(life, t - 1, "20:01")
-    assert (life.state.orders, life.dossier.seq) == (orders, seq)
+    assert (life.state.orders, life.repository.seq) == (orders, seq)
 
 
 def test_a_latch_set_by_anyone_stops_without_a_request(life: Life) -> None:
@@ -96,7 +96,7 @@ def test_a_latch_set_by_anyone_stops_without_a_request(life: Life) -> None:
     HaltLatch(life.home).set("pulled", "a page", at(life.sessions[t - 1], "20:00"))
     life.check(at(life.sessions[t - 1], "20:01"))
     assert life.state.status == AgentStatus.STOPPED and life.state.open_orders(Leg.EXIT)
-    assert not emergency.unfinished(life.desk)
+    assert not emergency_stop.unfinished(life.node)
 
 
 def test_an_unreadable_latch_counts_as_halted(life: Life) -> None:
@@ -129,7 +129,7 @@ def test_a_damaged_agent_is_named_and_the_others_are_flattened(tmp_path: Path) -
     journal.write_bytes(b"x" + journal.read_bytes())
     life.restart()
     items = {i["agent_id"]: i for i in stop(life, t - 1, "20:00")["items"]}
-    assert items[AGENT]["status"] == emergency.QUEUED
+    assert items[AGENT]["status"] == emergency_stop.QUEUED
     assert items["PPO_TEST_002"]["status"] == "failed" and "line 1" in items["PPO_TEST_002"]["error"]
 
 
@@ -137,15 +137,15 @@ def test_a_position_is_sold_even_if_its_model_is_damaged(life: Life) -> None:
     t = until(lambda: not life.state.flat, life, FIRST)
     (life.home.model(life.model_id) / "card.json").write_text("{")
     life.restart()
-    assert stop(life, t - 1, "20:00")["items"][0]["status"] == emergency.QUEUED
+    assert stop(life, t - 1, "20:00")["items"][0]["status"] == emergency_stop.QUEUED
     assert [(str(o.leg), str(o.state)) for o in life.state.orders] == [("exit", "NEW")]
 
 
 def test_a_replay_agent_is_flat_after_one_more_bar_of_its_history(tmp_path: Path) -> None:
-    from livetrading.execution import replay
+    from livetrading.execution.trading import replay
 
     life = deployed(tmp_path, generated(1, FIRST + 30), Cycler(), mode="replay", model_rows=FIRST + 30)
-    trader = life.desk.trader(AGENT)
+    trader = life.node.trader(AGENT)
     while life.state.flat:
         replay.advance(trader)
     booked = life.state.booked

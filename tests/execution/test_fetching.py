@@ -9,9 +9,10 @@ import pytest
 from livetrading.adapters.bars.base import BarSet
 from livetrading.adapters.calendar import calendar
 from livetrading.core.errors import NotFound, Unavailable
-from livetrading.execution import checks, fetching
-from livetrading.execution.desk import History
-from livetrading.execution.fetching import Beside, StillFetching
+from livetrading.execution import pass_runner
+from livetrading.adapters.bars import background
+from livetrading.execution.node import History
+from livetrading.adapters.bars.background import BackgroundSource, StillFetching
 from livetrading.core.types import Leg
 from tests.doubles.lives import AGENT, FIRST, Cycler, Life, at, deployed, until
 from tests.doubles.series import generated
@@ -39,40 +40,40 @@ def life(tmp_path: Path) -> Life:
 
 def test_a_silent_source_neither_blocks_the_pass_nor_counts_as_held(life: Life) -> None:
     source, now = Silent(life), at(life.sessions[FIRST], "16:40")
-    trader = life.desk.trader(AGENT)
-    trader.source = Beside(source, calendar(), patience=0.01)
-    lines = life.dossier.seq
-    done, failed = checks.run(life.desk, now)
-    assert done.more and (done.held, done.decided, failed) == ([], [], {}) and life.dossier.seq == lines
+    trader = life.node.trader(AGENT)
+    trader.source = BackgroundSource(source, calendar(), patience=0.01)
+    lines = life.repository.seq
+    done, failed = pass_runner.run(life.node, now)
+    assert done.more and (done.held, done.decided, failed) == ([], [], {}) and life.repository.seq == lines
     source.gate.set()
     trader.source._patience = 30.0
-    assert len(checks.run(life.desk, now)[0].decided) == 1
+    assert len(pass_runner.run(life.node, now)[0].decided) == 1
     assert source.asked == 1
 
 
 def test_an_entry_waits_for_a_silent_source_and_leaves_when_it_answers(life: Life) -> None:
     """Its bar is looked at once more before it is sent."""
     life.check(at(life.sessions[FIRST], "16:40"))
-    trader, source = life.desk.trader(AGENT), Silent(life)
-    trader.source = Beside(source, calendar(), patience=0.01)
-    assert checks.run(life.desk, at(life.sessions[FIRST + 1], "08:00"))[0].sent == []
+    trader, source = life.node.trader(AGENT), Silent(life)
+    trader.source = BackgroundSource(source, calendar(), patience=0.01)
+    assert pass_runner.run(life.node, at(life.sessions[FIRST + 1], "08:00"))[0].sent == []
     source.gate.set()
     trader.source._patience = 30.0
-    assert len(checks.run(life.desk, at(life.sessions[FIRST + 1], "08:01"))[0].sent) == 1
+    assert len(pass_runner.run(life.node, at(life.sessions[FIRST + 1], "08:01"))[0].sent) == 1
 
 
 def test_a_silent_source_never_keeps_an_exit(life: Life) -> None:
     t = until(lambda: bool(life.state.open_orders(Leg.EXIT)), life, FIRST)
-    trader, source = life.desk.trader(AGENT), Silent(life)
-    trader.source = Beside(source, calendar(), patience=0.01)
-    sent = checks.run(life.desk, at(life.sessions[t], "08:00"))[0].sent
+    trader, source = life.node.trader(AGENT), Silent(life)
+    trader.source = BackgroundSource(source, calendar(), patience=0.01)
+    sent = pass_runner.run(life.node, at(life.sessions[t], "08:00"))[0].sent
     assert [order["leg"] for order in sent] == ["exit"] and source.asked == 0
 
 
 def test_agents_of_one_symbol_share_an_answer_and_a_new_session_asks_anew(life: Life) -> None:
     source = Silent(life)
     source.gate.set()
-    beside = Beside(source, calendar(), patience=30.0)
+    beside = BackgroundSource(source, calendar(), patience=30.0)
     for clock in ("16:40", "16:45", "16:50"):
         beside.daily("TEST", now=at(life.sessions[FIRST], clock))
     assert source.asked == 1
@@ -83,9 +84,9 @@ def test_agents_of_one_symbol_share_an_answer_and_a_new_session_asks_anew(life: 
 def test_an_old_answer_is_asked_for_again(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
     source = Silent(life)
     source.gate.set()
-    beside = Beside(source, calendar(), patience=30.0)
+    beside = BackgroundSource(source, calendar(), patience=30.0)
     beside.daily("TEST", now=at(life.sessions[FIRST], "16:40"))
-    monkeypatch.setattr(fetching, "KEEP_SECONDS", -1.0)
+    monkeypatch.setattr(background, "KEEP_SECONDS", -1.0)
     beside.daily("TEST", now=at(life.sessions[FIRST], "16:40"))
     assert source.asked == 2
 
@@ -98,7 +99,7 @@ def test_a_refusal_of_the_source_is_handed_on(life: Life) -> None:
             raise NotFound(f"no symbol {symbol}")
 
     with pytest.raises(NotFound, match="TEST"):
-        Beside(Refusing(), calendar(), patience=30.0).daily("TEST", now=at(life.sessions[FIRST], "16:40"))
+        BackgroundSource(Refusing(), calendar(), patience=30.0).daily("TEST", now=at(life.sessions[FIRST], "16:40"))
 
 
 def test_waiting_is_a_kind_of_unavailable() -> None:
@@ -114,7 +115,7 @@ def test_a_thread_that_dies_of_what_nobody_foresaw_says_so_in_the_log_and_to_who
         def daily(self, symbol: str, *, now: datetime) -> BarSet:
             raise UnicodeError("label empty or too long")
 
-    source = Beside(Broken(), calendar(), patience=30.0)
+    source = BackgroundSource(Broken(), calendar(), patience=30.0)
     with pytest.raises(Unavailable, match="broken failed to answer for TEST .*UnicodeError: label empty or too long.*the log"):
         source.daily("TEST", now=at(life.sessions[FIRST], "16:40"))
     (told,) = [record for record in caplog.records if record.exc_info]

@@ -11,14 +11,15 @@ import pytest
 
 from livetrading.adapters import settings
 from livetrading.adapters.bars import open_source
-from livetrading.adapters.brokers.ibkr import IbkrConnection
+from livetrading.adapters.brokers.ibkr.broker import IbkrConnection
 from livetrading.adapters.calendar import calendar
 from livetrading.adapters.home import Home
 from livetrading.adapters.registry import Registry
 from livetrading.core import agent_ledger, ledger, market
-from livetrading.execution import audit, checks, replay
-from livetrading.execution.desk import Desk
-from livetrading.execution.dossier import events_of
+from livetrading.execution import pass_runner, verification
+from livetrading.execution.trading import replay
+from livetrading.execution.node import Node
+from livetrading.execution.state.agent_repository import events_of
 from livetrading.research import backtest
 from tests.doubles.ibkr import QUICK, await_that
 from tests.doubles.lives import at
@@ -45,17 +46,17 @@ def sessions_after(count: int) -> list[date]:
 
 
 def test_it_verifies_with_every_decision_made_again(home: Home) -> None:
-    found = audit.audit(home)
+    found = verification.audit(home)
     assert (found["problems"], found["pending"], found["decisions_repeated"]) == ([], [], 70)
 
 
 def test_its_paper_agent_trades_on_as_its_backtest_does(home: Home) -> None:
     shutil.rmtree(home.agent(ACCOUNT))  # an account's agent would ask for TWS
-    desk = Desk(home, calendar())
-    desk.open()
+    node = Node(home, calendar())
+    node.open()
     for day in sessions_after(MORE):
         for clock in ("08:00", "16:40"):
-            assert checks.run(desk, at(day, clock))[1] == {}
+            assert pass_runner.run(node, at(day, clock))[1] == {}
     rows = agent_ledger.rows(e for _, batch in events_of(home.agent(PAPER)) for e in batch)
     assert len(rows) == 25 + MORE
     assert ledger.text(rows) == ledger.text(_alone(home, PAPER, rows[0]["bar"], len(rows)))
@@ -65,23 +66,23 @@ def _alone(home: Home, agent_id: str, first: str, count: int) -> list[dict]:
     """The same sessions by the rules alone."""
     registry = Registry(home)
     card, policy = registry.load(registry.ids()[0])
-    desk = Desk(home, calendar())
-    desk.open()
+    node = Node(home, calendar())
+    node.open()
     frame = open_source("sample", home.cache).daily("AAPL", now=datetime.fromisoformat("2024-12-31T12:00:00Z")).frame
     view = market.build(frame.loc[str(card.first_bar) :], card.scaler, card.features)
     start = view.index(date.fromisoformat(first))
-    terms = desk.dossier(agent_id).state.agent.terms
+    terms = node.repository(agent_id).state.agent.terms
     return backtest.run(view, range(start, start + count), card.agent_type, policy.raw, terms).rows
 
 
 def test_its_replay_goes_on_where_it_stood(home: Home) -> None:
-    desk = Desk(home, calendar())
-    desk.open()
-    trader = desk.trader(REPLAY)
-    before = trader.dossier.state.settled
+    node = Node(home, calendar())
+    node.open()
+    trader = node.trader(REPLAY)
+    before = trader.repository.state.settled
     for _ in range(10):
         assert replay.advance(trader)
-    assert trader.dossier.state.settled > before and trader.dossier.exposure.total == 0
+    assert trader.repository.state.settled > before and trader.repository.exposure.total == 0
 
 
 @pytest.fixture
@@ -102,24 +103,24 @@ def test_its_agent_in_an_account_finds_its_stop_and_closes(account: tuple[Home, 
     home, tws, stop = account
     now = {"now": at(sessions_after(1)[0], "10:00")}
     tws.ledger.clock = lambda: now["now"]
-    desk = Desk(home, calendar(), patience=30.0)
-    desk.account.connect = lambda config: IbkrConnection(replace(config, timing=QUICK), clock=lambda: now["now"])
-    desk.open()
+    node = Node(home, calendar(), patience=30.0)
+    node.account.connect = lambda config: IbkrConnection(replace(config, timing=QUICK), clock=lambda: now["now"])
+    node.open()
     try:
-        assert ACCOUNT not in checks.run(desk, now["now"])[1]
+        assert ACCOUNT not in pass_runner.run(node, now["now"])[1]
         assert [o.ref for o in tws.ledger.open_orders()] == [stop.ref]  # no second stop beside it
-        state = desk.dossier(ACCOUNT).state
+        state = node.repository(ACCOUNT).state
         assert (state.status, state.book.shares) == ("running", 23)
-        trader = desk.trader(ACCOUNT)
-        trader.dossier.commit(trader.executor.exit(state.booked, now["now"], "DAY", "closed by test"), now["now"])
-        checks.run(desk, now["now"])
+        trader = node.trader(ACCOUNT)
+        trader.repository.commit(trader.executor.exit(state.booked, now["now"], "DAY", "closed by test"), now["now"])
+        pass_runner.run(node, now["now"])
         tws.happen(lambda book: book.market("AAPL", 150.0))
-        await_that(lambda: _flat_after_a_pass(desk, now["now"]), "flat")
+        await_that(lambda: _flat_after_a_pass(node, now["now"]), "flat")
         assert tws.ledger.holds("AAPL") == 0 and tws.ledger.on_sale("AAPL") == 0
     finally:
-        desk.close()
+        node.close()
 
 
-def _flat_after_a_pass(desk: Desk, now: datetime) -> bool:
-    checks.run(desk, now)
-    return desk.dossier(ACCOUNT).state.flat
+def _flat_after_a_pass(node: Node, now: datetime) -> bool:
+    pass_runner.run(node, now)
+    return node.repository(ACCOUNT).state.flat

@@ -29,7 +29,7 @@ def life(tmp_path: Path, bars: pd.DataFrame) -> Life:
 def test_a_paper_agents_ledger_is_its_models_backtest_to_the_bit(life: Life, bars: pd.DataFrame) -> None:
     for t in range(FIRST, FIRST + DAYS):
         life.day(t)
-    card = life.desk.registry.card(life.model_id)
+    card = life.node.registry.card(life.model_id)
     alone = backtest.run(
         market.build(bars.iloc[: FIRST + DAYS], card.scaler), range(FIRST, FIRST + DAYS), card.agent_type,
         life.policy.raw, life.terms,
@@ -43,8 +43,8 @@ def test_a_second_pass_of_a_session_decides_and_sends_nothing(life: Life) -> Non
     again = life.check(evening)
     assert (again.due, again.decided, again.planned, again.sent) == ([], [], [], [])
     assert len(life.check(morning).sent) == 1
-    lines = life.dossier.seq
-    assert life.check(morning).sent == [] and life.dossier.seq == lines
+    lines = life.repository.seq
+    assert life.check(morning).sent == [] and life.repository.seq == lines
 
 
 def test_nothing_is_decided_before_half_an_hour_after_the_close(life: Life) -> None:
@@ -123,7 +123,7 @@ def test_sessions_that_nobody_looked_at_do_not_block(life: Life) -> None:
 
 def test_a_blocked_agent_keeps_its_stop_and_its_book(life: Life) -> None:
     t = until(lambda: not life.state.flat, life, FIRST)
-    life.desk.trouble(AGENT, ValueError("made up"), at(life.sessions[t], "07:00"))  # type: ignore[arg-type]
+    life.node.trouble(AGENT, ValueError("made up"), at(life.sessions[t], "07:00"))  # type: ignore[arg-type]
     assert life.state.status == AgentStatus.BLOCKED
     life.day(t)
     assert life.state.booked == life.sessions[t].isoformat()
@@ -155,8 +155,8 @@ def test_a_drawdown_beyond_the_limit_pauses_entries_until_a_person_starts_again(
 def test_a_clock_set_back_decides_nothing_twice(life: Life) -> None:
     life.day(FIRST)
     life.day(FIRST + 1)
-    lines = life.dossier.seq
+    lines = life.repository.seq
     done = life.check(at(life.sessions[FIRST], "16:40"))
-    assert (done.due, done.sent) == ([], []) and life.dossier.seq == lines
+    assert (done.due, done.sent) == ([], []) and life.repository.seq == lines
     life.day(FIRST + 2)
     assert [row["bar"] for row in life.ledger] == [s.isoformat() for s in life.sessions[FIRST : FIRST + 3]]

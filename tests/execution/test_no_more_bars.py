@@ -7,9 +7,9 @@ import pytest
 
 from livetrading.core.events import Noted
 from livetrading.core.types import AgentStatus
-from livetrading.execution import bar_check, views
-from livetrading.execution.audit import audit
-from livetrading.execution.dossier import events_of
+from livetrading.execution.state import bar_check, queries
+from livetrading.execution.verification import audit
+from livetrading.execution.state.agent_repository import events_of
 from tests.doubles.lives import AGENT, FIRST, Cycler, Life, at, deployed, until, write_csv
 from tests.doubles.series import generated
 from tests.execution.test_agent_manager import again
@@ -48,11 +48,11 @@ def test_an_agent_that_gets_no_more_bars_is_removed_with_its_shares_valued_at_th
     before, day = life.state.book, life.sessions[t].isoformat()
     answer = life.ask("remove", now)
     assert answer["status"] == "done", answer
-    directory = life.desk.dossiers[AGENT].directory
+    directory = life.node.repositories[AGENT].directory
     said = [e.text for _, events in events_of(directory) for e in events if isinstance(e, Noted)][-1]
     for text in (answer["message"], said):
         assert f"{before.shares} TEST" in text and day in text and f"{before.close:,.2f} USD" in text and "not sold" in text
-    left = life.desk.dossiers[AGENT].state
+    left = life.node.repositories[AGENT].state
     assert left.status == AgentStatus.REMOVED and left.orders == ()
     assert (left.book.shares, left.book.equity) == (before.shares, before.equity)
     assert audit(life.home)["problems"] == found
@@ -64,7 +64,7 @@ def test_a_close_that_no_bar_fills_says_so_and_does_not_stand_in_the_way(holding
     answer = life.ask("close", now)
     assert answer["result"]["outcome"] == "exit queued" and "remove" in answer["message"]
     assert life.ask("remove", now, request_id="r")["status"] == "done"
-    left = life.desk.dossiers[AGENT].state
+    left = life.node.repositories[AGENT].state
     assert left.status == AgentStatus.REMOVED and left.orders == ()
     assert again(life, "r", now)["status"] == "done"
 
@@ -80,10 +80,10 @@ def test_after_the_emergency_stop_such_an_agent_can_be_removed_and_everything_is
 def test_bars_that_come_again_put_the_refusal_back(holding: tuple[Life, int]) -> None:
     life, t = holding
     missed(life, t, bar_check.NO_BARS_AFTER)
-    assert bar_check.ended(views.agent(life.store, AGENT)) == life.sessions[t].isoformat()
+    assert bar_check.ended(queries.agent(life.store, AGENT)) == life.sessions[t].isoformat()
     write_csv(life.csv, FRAME)
     now = at(life.sessions[t + bar_check.NO_BARS_AFTER + 1], "16:40")
     life.check(now)
     if not life.state.flat:
         assert life.ask("remove", now)["status"] == "refused"
-    assert bar_check.ended(views.agent(life.store, AGENT)) is None
+    assert bar_check.ended(queries.agent(life.store, AGENT)) is None

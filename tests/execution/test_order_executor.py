@@ -114,16 +114,16 @@ def test_an_exit_in_doubt_goes_as_a_day_order_after_the_open(life: Life, monkeyp
 
 def test_a_latch_set_after_the_order_was_written_still_keeps_it_here(planned: Life, monkeypatch: pytest.MonkeyPatch) -> None:
     wire = Wire(planned, monkeypatch)
-    commit = type(planned.dossier).commit
+    commit = type(planned.repository).commit
 
-    def then_halt(dossier: Any, events: list[Any], now: datetime) -> Any:
-        done = commit(dossier, events, now)
+    def then_halt(repository: Any, events: list[Any], now: datetime) -> Any:
+        done = commit(repository, events, now)
         if any(isinstance(e, OrderMoved) and e.state == "PENDING_NEW" for e in events):
             HaltLatch(planned.home).set("now", "test", now)
         return done
 
-    monkeypatch.setattr(type(planned.dossier), "commit", then_halt)
-    planned.desk.trader(AGENT).run(morning(planned))
+    monkeypatch.setattr(type(planned.repository), "commit", then_halt)
+    planned.node.trader(AGENT).run(morning(planned))
     assert wire.sent == [] and planned.state.orders == ()
 
 
@@ -131,7 +131,7 @@ def test_a_latch_set_after_the_order_was_written_still_keeps_it_here(planned: Li
 def test_no_entry_leaves_for_an_agent_that_does_not_run(planned: Life, status: AgentStatus) -> None:
     from livetrading.core.events import StatusChanged
 
-    planned.dossier.commit([StatusChanged(status, "", "test")], morning(planned, clock="07:00"))
+    planned.repository.commit([StatusChanged(status, "", "test")], morning(planned, clock="07:00"))
     assert planned.check(morning(planned)).sent == [] and planned.state.orders == ()
 
 
@@ -161,7 +161,7 @@ def test_an_exit_too_late_for_its_session_expires_and_the_stop_stays(life: Life)
 
 def test_a_missing_stop_is_placed_again_with_the_positions_size_and_said(life: Life) -> None:
     t = until(lambda: not life.state.flat, life, FIRST)
-    trader = life.desk.trader(AGENT)
+    trader = life.node.trader(AGENT)
     (stop,) = life.state.open_orders(Leg.STOP)
     trader.executor.cancel(stop.key, "by hand", morning(life, t, "07:00"))
     assert life.state.open_orders(Leg.STOP) == []
@@ -185,10 +185,10 @@ def test_waiting_for_a_cancel_writes_no_line_a_pass(tmp_path: Path) -> None:
     life.day(FIRST)
     life.check(morning(life))
     life.ask("close", at(life.sessions[FIRST + 1], "11:00"))
-    lines = life.dossier.seq
+    lines = life.repository.seq
     for minute in range(1, 30):
         life.check(at(life.sessions[FIRST + 1], f"11:{minute:02}"))
-    assert life.dossier.seq == lines
+    assert life.repository.seq == lines
 
 
 def test_an_exit_that_the_broker_rejects_brings_the_stop_back_at_once(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:

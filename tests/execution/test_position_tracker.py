@@ -7,7 +7,7 @@ import pytest
 
 from livetrading.adapters.brokers.paper import rebuild
 from livetrading.core.types import AgentStatus, Leg
-from livetrading.execution.position_tracker import difference
+from livetrading.execution.orders.position_tracker import difference
 from tests.doubles.lives import AGENT, FIRST, Cycler, Life, at, deployed, until
 from tests.doubles.series import generated
 
@@ -29,7 +29,7 @@ def test_they_agree_through_a_life(holding: tuple[Life, int]) -> None:
     life, t = holding
     for row in range(t, t + 10):
         life.day(row)
-        assert difference(life.dossier, life.desk.trader(AGENT).broker) is None
+        assert difference(life.repository, life.node.trader(AGENT).broker) is None
 
 
 def test_a_trade_by_hand_blocks_the_agent_with_both_sides_named(holding: tuple[Life, int]) -> None:
@@ -46,7 +46,7 @@ def test_nothing_is_sent_while_they_differ(holding: tuple[Life, int]) -> None:
     _by_hand(life, 0)
     done = life.check(at(life.sessions[t], "08:00"))
     assert done.sent == [] and "no stop is placed" in done.alarms[0]["text"]
-    assert life.desk.trader(AGENT).broker.find(f"{AGENT}:x") is None
+    assert life.node.trader(AGENT).broker.find(f"{AGENT}:x") is None
 
 
 def test_close_refuses_to_sell_what_the_broker_does_not_hold(holding: tuple[Life, int]) -> None:

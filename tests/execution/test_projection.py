@@ -6,7 +6,7 @@ import pytest
 import tinydb
 
 from livetrading.adapters import store
-from livetrading.execution.projection import TABLES, history_files
+from livetrading.execution.state.read_model import TABLES, history_files
 from tests.doubles.lives import AGENT, FIRST, Cycler, Life, at, crash_bar, deployed
 from tests.doubles.series import generated
 
@@ -53,7 +53,7 @@ def test_the_state_says_how_the_agent_stands(life: Life) -> None:
     book = life.state.book
     assert (doc["current_position"], doc["cash"], doc["num_trades"]) == (book.shares, book.cash, book.num_trades)
     assert doc["total_pnl"] == doc["portfolio_value"] - 10_000.0
-    assert doc["seq"] == life.dossier.seq and doc["realized_pnl"] == book.realized
+    assert doc["seq"] == life.repository.seq and doc["realized_pnl"] == book.realized
 
 
 def test_a_held_session_and_a_negative_cash_are_warned_about(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_a_held_session_and_a_negative_cash_are_warned_about(tmp_path: Path) -> 
 
     life = deployed(tmp_path, generated(1, FIRST + 5), Cycler())
     now = at(life.sessions[FIRST], "16:40")
-    life.dossier.commit([Held(life.sessions[FIRST].isoformat(), "no bar"), Deposited(-10_100.0)], now)
+    life.repository.commit([Held(life.sessions[FIRST].isoformat(), "no bar"), Deposited(-10_100.0)], now)
     (doc,) = _tables(life, "state.json")["agent"]
     assert "is held: no bar" in doc["warnings"][0] and "overdrawn by 100.00" in doc["warnings"][1]
 
@@ -77,5 +77,5 @@ def test_a_commit_writes_two_files_however_long_the_history(life: Life, monkeypa
         real(path, data, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(store, "atomic_write", count)
-    life.dossier.commit([Noted("a word")], at(life.sessions[FIRST + 14], "07:00"))
+    life.repository.commit([Noted("a word")], at(life.sessions[FIRST + 14], "07:00"))
     assert sorted(written) == ["history-2012-02.json", "state.json"]

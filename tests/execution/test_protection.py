@@ -11,8 +11,8 @@ from livetrading.adapters.home import Home
 from livetrading.core.errors import Unavailable
 from livetrading.core.events import Filled
 from livetrading.core.types import AgentStatus, Leg
-from livetrading.execution import statements
-from livetrading.execution.dossier import events_of
+from livetrading.execution.orders import execution_reports
+from livetrading.execution.state.agent_repository import events_of
 from tests.doubles.lives import FIRST, at
 from tests.faults.bad_broker import Schedule, cheap
 
@@ -32,7 +32,7 @@ def bought(tmp_path: Path) -> Iterator[Schedule]:
 @pytest.fixture
 def holding(bought: Schedule) -> Schedule:
     bought.trader.run(clock(bought, "09:31"))
-    assert bought.dossier.state.book.shares == bought.broker.own > 30
+    assert bought.repository.state.book.shares == bought.broker.own > 30
     return bought
 
 
@@ -44,21 +44,21 @@ def leave(life: Schedule) -> datetime:
     """Hold until the exit is planned; the next morning."""
     life.broker.price = 1e9
     life.trader.run(clock(life, "16:40"))
-    assert [o.leg for o in life.dossier.state.orders] == [Leg.STOP, Leg.EXIT]
+    assert [o.leg for o in life.repository.state.orders] == [Leg.STOP, Leg.EXIT]
     return clock(life, "08:00", 2)
 
 
 def fills(life: Schedule) -> list[tuple[str, int]]:
-    return [(e.leg, e.qty) for _, batch in events_of(life.dossier.directory) for e in batch if isinstance(e, Filled)]
+    return [(e.leg, e.qty) for _, batch in events_of(life.repository.directory) for e in batch if isinstance(e, Filled)]
 
 
 def test_an_order_has_not_ended_before_its_fill_is_in_the_book(bought: Schedule) -> None:
     bought.broker.hidden = [bought.broker.done[0].exec_id]
     bought.trader.run(clock(bought, "09:31"))
-    assert bought.dossier.state.open_orders(Leg.ENTRY) and bought.dossier.state.flat
+    assert bought.repository.state.open_orders(Leg.ENTRY) and bought.repository.state.flat
     bought.broker.hidden = []
     bought.trader.run(clock(bought, "09:50"))
-    assert not bought.dossier.state.open_orders(Leg.ENTRY) and bought.dossier.state.book.shares == bought.broker.own
+    assert not bought.repository.state.open_orders(Leg.ENTRY) and bought.repository.state.book.shares == bought.broker.own
 
 
 def test_a_sale_told_before_its_purchase_waits_for_it(bought: Schedule) -> None:
@@ -69,12 +69,12 @@ def test_a_sale_told_before_its_purchase_waits_for_it(bought: Schedule) -> None:
     assert fills(bought) == []
     bought.broker.hidden, bought.broker.done = [], bought.broker.done[::-1]
     bought.trader.run(clock(bought, "09:50"))
-    assert fills(bought) == [("entry", qty), ("stop", qty)] and bought.dossier.state.idle
+    assert fills(bought) == [("entry", qty), ("stop", qty)] and bought.repository.state.idle
 
 
 def test_a_fill_told_twice_in_one_answer_is_news_once(bought: Schedule) -> None:
     bought.broker.done *= 2
-    found = statements.news(bought.dossier.state, bought.broker)
+    found = execution_reports.news(bought.repository.state, bought.broker)
     assert [type(e).__name__ for e in found].count("Filled") == 1
 
 
@@ -100,7 +100,7 @@ def test_a_stop_for_more_than_the_account_still_holds_is_withdrawn(holding: Sche
     done = holding.trader.run(clock(holding, "11:00"))
     assert "cancelled" in done.alarms[0]["text"] and holding.broker.on_sale(set()) == 0
     holding.trader.run(clock(holding, "16:40"))
-    assert holding.dossier.state.status == AgentStatus.BLOCKED and "the broker" in holding.dossier.state.status_reason
+    assert holding.repository.state.status == AgentStatus.BLOCKED and "the broker" in holding.repository.state.status_reason
 
 
 def test_shares_bought_by_hand_leave_the_stop_where_it_is(holding: Schedule) -> None:
@@ -120,11 +120,11 @@ def test_a_sale_in_doubt_is_not_sent_again_for_more_than_the_account_holds(
     with monkeypatch.context() as patch:
         patch.setattr(holding.broker, "submit", lost)
         holding.trader.run(morning)
-    assert holding.dossier.state.open_orders(Leg.EXIT)[0].state == "PENDING_NEW"
+    assert holding.repository.state.open_orders(Leg.EXIT)[0].state == "PENDING_NEW"
     holding.broker.by_hand = -7
     holding.trader.run(clock(holding, "08:10", 2))
     assert [o.ticket.side for o in holding.broker.orders] == ["BUY", "SELL"], "the entry and its stop alone"
-    assert holding.dossier.state.open_orders(Leg.EXIT) == []
+    assert holding.repository.state.open_orders(Leg.EXIT) == []
 
 
 def test_a_stop_of_another_size_than_the_position_is_replaced(bought: Schedule) -> None:

@@ -20,7 +20,7 @@ def test_what_an_agent_did_in_an_account_is_its_backtest_where_the_fills_are(eve
     life = deployed(eventful)
     for t in range(FIRST, FIRST + DAYS):
         life.live(t)
-    card = life.desk.registry.card(life.model_id)
+    card = life.node.registry.card(life.model_id)
     alone = backtest.run(
         market.build(bars.iloc[: FIRST + DAYS], card.scaler), range(FIRST, FIRST + DAYS), card.agent_type,
         life.policy.raw, life.terms,
@@ -48,8 +48,8 @@ def test_a_restart_between_any_two_steps_changes_nothing(eventful: AccountLife, 
     refs = [o.ref for o in life.tws.ledger.orders]
     assert len(refs) == len(set(refs)) and life.tws.ledger.holds("TEST") == life.state.book.shares
     alone = backtest.run(
-        market.build(bars.iloc[: FIRST + 8], life.desk.registry.card(life.model_id).scaler), range(FIRST, FIRST + 8),
-        life.desk.registry.card(life.model_id).agent_type, life.policy.raw, life.terms,
+        market.build(bars.iloc[: FIRST + 8], life.node.registry.card(life.model_id).scaler), range(FIRST, FIRST + 8),
+        life.node.registry.card(life.model_id).agent_type, life.policy.raw, life.terms,
     )
     assert [(r["shares"], round(r["equity"], 6)) for r in life.ledger] == [(r["shares"], round(r["equity"], 6)) for r in alone.rows]
 
@@ -110,7 +110,7 @@ def test_a_paper_account_without_an_auction_gets_day_orders_after_the_open(tmp_p
     assert tws.ledger.orders == []
     life.check(at(life.sessions[FIRST + 1], "09:31"))
     assert [(o.type, o.tif) for o in tws.ledger.open_orders()] == [("MKT", "DAY"), ("STP", "GTC")]
-    life.desk.close()
+    life.node.close()
 
 
 def test_a_split_in_the_night_turns_what_is_planned_before_it_is_sent(tmp_path: Path, tws: TwsDouble) -> None:
@@ -122,7 +122,7 @@ def test_a_split_in_the_night_turns_what_is_planned_before_it_is_sent(tmp_path: 
     life.check(at(life.sessions[FIRST + 1], "08:00"))
     sent = [(o.type, o.qty, o.aux) for o in tws.ledger.open_orders()]
     assert sent == [("MKT", 2.0 * before.qty, 0.0), ("STP", 2.0 * before.qty, pytest.approx(before.stop_price / 2, abs=0.011))]
-    life.desk.close()
+    life.node.close()
 
 
 def test_a_fill_that_is_heard_on_the_morning_of_a_split_is_booked_before_it(tmp_path: Path, tws: TwsDouble) -> None:
@@ -135,7 +135,7 @@ def test_a_fill_that_is_heard_on_the_morning_of_a_split_is_booked_before_it(tmp_
     tried_for(life, FIRST + 2, "08:00", "08:01", "09:33")
     assert life.state.status == "running" and life.state.book.shares == tws.ledger.holds("TEST") > 0
     assert tws.ledger.on_sale("TEST") == life.state.book.shares
-    life.desk.close()
+    life.node.close()
 
 
 # -- protection ------------------------------------------------------------------------
@@ -169,7 +169,7 @@ def test_an_entry_whose_own_message_was_lost_is_followed_by_its_stop_and_says_no
     life.tws.fail(Fault("swallow", message=3))
     t = holding(life)
     life.check(at(life.sessions[t], "09:34"))
-    assert life.tws.ledger.on_sale("TEST") == life.state.book.shares and life.link.desk.pairs
+    assert life.tws.ledger.on_sale("TEST") == life.state.book.shares and life.link.node.pairs
 
 
 def test_a_stop_that_ib_keeps_without_working_it_is_replaced(life: AccountLife) -> None:

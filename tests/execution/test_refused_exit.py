@@ -45,7 +45,7 @@ def test_a_refused_close_gives_the_stop_back_within_seconds(life: AccountLife, k
     assert not bare.now and bare.longest < 5
     assert resting(life) == [("STP", held)] and life.state.book.shares == held
     assert any("REJECTED" in text or "CANCELED" in text for text in alarms)
-    assert life.dossier.exposure.bare_since is None and life.dossier.exposure.seconds < 5
+    assert life.repository.exposure.bare_since is None and life.repository.exposure.seconds < 5
 
 
 def test_a_refused_exit_of_an_emergency_stop_gives_the_stop_back_and_is_tried_again(life: AccountLife) -> None:
@@ -127,20 +127,20 @@ def test_while_the_broker_does_not_answer_nothing_is_sent_and_the_seconds_count(
     t, bare = watched(life)
     life.tws.fail(sells("drop_before", times=99))
     life.ask("close", at(life.sessions[t], "11:00"))
-    heard = len(life.tws.orders_heard())
+    heard = len(life.tws.orders_reported())
     life.tws.close_port()
     now = at(life.sessions[t], "11:00:01")
-    await_that(lambda: not life.desk.account.link().health().ready, "the connection is gone")
+    await_that(lambda: not life.node.account.link().health().ready, "the connection is gone")
     assert "cannot be used" in str(life.tried(now)[1])
-    assert bare.now and len(life.tws.orders_heard()) == heard
-    since = life.dossier.exposure.bare_since
-    assert since == at(life.sessions[t], "11:00") and life.dossier.exposure.of_position(now + timedelta(seconds=29)) == 30
+    assert bare.now and len(life.tws.orders_reported()) == heard
+    since = life.repository.exposure.bare_since
+    assert since == at(life.sessions[t], "11:00") and life.repository.exposure.of_position(now + timedelta(seconds=29)) == 30
     life.tws.faults.waiting.clear()
     life.tws.open_port()
-    await_that(lambda: life.desk.account.link().health().ready, "the connection is back")
+    await_that(lambda: life.node.account.link().health().ready, "the connection is back")
     passes(life, t, "11:00:40", 3)
     assert not bare.now and life.tws.ledger.on_sale("TEST") == life.state.book.shares
-    assert life.dossier.exposure.seconds == 40 and life.dossier.exposure.bare_since is None
+    assert life.repository.exposure.seconds == 40 and life.repository.exposure.bare_since is None
 
 
 def test_an_exit_that_got_lost_before_the_open_is_planned_anew_with_the_stop_back(life: AccountLife) -> None:
@@ -175,7 +175,7 @@ def test_a_cancel_without_an_outcome_is_asked_for_again_after_a_time_and_after_a
     assert asked > 1 and resting(life)[0][0] == "STP"
     before = life.link.session.connections
     life.tws.drop_all()
-    await_that(lambda: life.desk.account.link().session.connections > before and life.desk.account.link().health().ready, "again")
+    await_that(lambda: life.node.account.link().session.connections > before and life.node.account.link().health().ready, "again")
     passes(life, t, "11:00:26", 3)
     assert cancels() > asked
     assert [(o.type, o.tif) for o in life.tws.ledger.open_orders()] == [("MKT", "DAY")]
@@ -220,7 +220,7 @@ def test_the_answer_to_a_refused_emergency_stop_says_so_and_the_stop_is_back_by_
 
 
 def test_an_entry_that_was_taken_stays_on_record_when_nobody_can_tell_of_its_stop(life: AccountLife, monkeypatch: pytest.MonkeyPatch) -> None:
-    from livetrading.adapters.brokers.ibkr import IbkrBroker
+    from livetrading.adapters.brokers.ibkr.broker import IbkrBroker
     from livetrading.core.errors import Unavailable
     from tests.doubles.account_days import deployed
 
@@ -254,16 +254,16 @@ def test_a_restart_between_the_refusal_and_the_next_look_does_not_send_the_exit_
     t, _ = watched(life)
     life.tws.fail(sells(times=99))
     now = at(life.sessions[t], "11:00")
-    trader = life.desk.trader(life.dossier.agent_id)
+    trader = life.node.trader(life.repository.agent_id)
     life.now = now
-    life.dossier.commit(trader.executor.exit(life.state.booked, now, "DAY", "closed by test"), now)
+    life.repository.commit(trader.executor.exit(life.state.booked, now, "DAY", "closed by test"), now)
     trader.executor.send_due(now)
-    sent = len(life.tws.orders_heard())
+    sent = len(life.tws.orders_reported())
     assert [o.complaint[:6] for o in life.state.open_orders() if o.leg == "exit"] == ["IB 201"]
     life.restart()
     passes(life, t, "11:00:01", 3)
     assert resting(life) == [("STP", life.state.book.shares)]
-    assert len(life.tws.orders_heard()) == sent + 1  # the stop alone
+    assert len(life.tws.orders_reported()) == sent + 1  # the stop alone
 
 
 def test_an_exit_of_shares_that_a_person_has_sold_is_withdrawn(tmp_path, calm, tws) -> None:
@@ -287,7 +287,7 @@ def test_an_exit_of_shares_that_a_person_has_sold_is_withdrawn(tmp_path, calm, t
         life.tried(at(life.sessions[t], "20:03"))
         assert life.state.flat and tws.ledger.on_sale("TEST") == 0 and tws.ledger.holds("TEST") == 500
     finally:
-        life.desk.close()
+        life.node.close()
 
 
 def test_a_refused_exit_that_fills_after_all_takes_the_stop_away_with_the_pass_that_books_it(life: AccountLife) -> None:

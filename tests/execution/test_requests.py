@@ -7,7 +7,7 @@ import pytest
 from livetrading.adapters.home import Home
 from livetrading.adapters.store import Store
 from livetrading.core.errors import BadInput, Conflict, NotFound, Unavailable
-from livetrading.execution import requests
+from livetrading.execution.state import requests
 from tests.doubles.processes import FORK, kill, start
 
 NOW = datetime(2024, 6, 3, 20, 40, tzinfo=UTC)

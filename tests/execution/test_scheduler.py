@@ -20,7 +20,8 @@ from livetrading.adapters.journal import read_lines
 from livetrading.adapters.locks import SchedulerLock
 from livetrading.adapters.store import Store
 from livetrading.core.errors import Unavailable
-from livetrading.execution import alarms, requests, scheduler, views
+from livetrading.execution.state import alarms, queries, requests
+from livetrading.execution import scheduler
 from livetrading.execution.scheduler import Scheduler
 from tests.doubles.lives import AGENT, FIRST, Cycler, Known, at, deployed, real_model
 from tests.doubles.series import generated
@@ -42,7 +43,7 @@ class Process:
         return self
 
     def system(self) -> dict[str, Any]:
-        return views.system(self.store, datetime.now(UTC))["scheduler"]
+        return queries.system(self.store, datetime.now(UTC))["scheduler"]
 
     def ask(self, kind: str, **args: Any) -> dict[str, Any]:
         agent_id = AGENT if kind in requests.OF_AN_AGENT else None
@@ -95,23 +96,23 @@ def test_one_life_of_the_process(run: Callable[[], Process], model: tuple[Home, 
 
     # It trades; killed without warning it goes on where it was.
     journal = home.agent(AGENT) / "journal.jsonl"
-    awaited(lambda: views.agent(first.store, AGENT)["settled"], "a decision")
+    awaited(lambda: queries.agent(first.store, AGENT)["settled"], "a decision")
     assert first.end(signal.SIGKILL) == -signal.SIGKILL
     assert SchedulerLock(home).holder() is None
-    lived = views.agent(first.store, AGENT)["seq"]
+    lived = queries.agent(first.store, AGENT)["seq"]
     again = run().ready()
-    awaited(lambda: views.agent(again.store, AGENT)["seq"] > lived, "further sessions")
+    awaited(lambda: queries.agent(again.store, AGENT)["seq"] > lived, "further sessions")
     decided = [e["session"] for line in read_lines(journal) for e in line.events if e["kind"] == "Decided"]
     assert len(decided) == len(set(decided)) and decided == sorted(decided)
 
     # A latch alone, without a request, stops and flattens.
     HaltLatch(home).set("a test", "test", datetime.now(UTC))
-    awaited(lambda: views.agent(again.store, AGENT)["status"] == "stopped", "the stop")
-    awaited(lambda: views.agent(again.store, AGENT)["current_position"] == 0, "the sale")
+    awaited(lambda: queries.agent(again.store, AGENT)["status"] == "stopped", "the stop")
+    awaited(lambda: queries.agent(again.store, AGENT)["current_position"] == 0, "the sale")
 
     # Shared files that are spoilt while it runs are set aside, and it says so.
     (home.root / "requests.json").write_text("{")
-    awaited(lambda: any("set aside" in a["text"] for a in views.system(again.store, datetime.now(UTC))["alarms"]), "an alarm")
+    awaited(lambda: any("set aside" in a["text"] for a in queries.system(again.store, datetime.now(UTC))["alarms"]), "an alarm")
     assert again.ask("rearm")["status"] == "done"
 
     # SIGTERM ends it in order.
@@ -126,23 +127,23 @@ def inside(tmp_path: Path) -> Scheduler:
     """A scheduler on the evening of the agent's first session, not yet running."""
     life = deployed(tmp_path, generated(1, FIRST + 20), Cycler())
     scheduler = Scheduler(life.home, clock=lambda: at(life.sessions[FIRST], "16:40"))
-    scheduler.desk.registry = Known(life.home, life.policy)
-    scheduler.desk.open()
+    scheduler.node.registry = Known(life.home, life.policy)
+    scheduler.node.open()
     return scheduler
 
 
 def test_an_evening_pass_decides_and_is_then_content(inside: Scheduler) -> None:
-    awaited(lambda: (inside._try(inside._pass), inside.desk.dossier(AGENT).state.settled)[1], "the decision")
-    lines = inside.desk.dossier(AGENT).seq
+    awaited(lambda: (inside._try(inside._pass), inside.node.repository(AGENT).state.settled)[1], "the decision")
+    lines = inside.node.repository(AGENT).seq
     inside._next_pass = 0.0
     inside._pass()
-    assert inside.desk.dossier(AGENT).seq == lines
+    assert inside.node.repository(AGENT).seq == lines
 
 
 def test_requests_are_answered_between_two_agents_of_a_pass(inside: Scheduler) -> None:
-    made = requests.submit(inside.desk.store, "pause", agent_id=AGENT, by="test", now=inside.clock())
+    made = requests.submit(inside.node.store, "pause", agent_id=AGENT, by="test", now=inside.clock())
     assert inside._between() is True
-    assert (requests.outcome(inside.desk.store, made) or {})["status"] == "done"
+    assert (requests.outcome(inside.node.store, made) or {})["status"] == "done"
     inside.stopping = True
     assert inside._between() is False, "a signal ends a long pass"
 
@@ -158,30 +159,30 @@ def test_a_full_disk_ends_a_turn_and_not_the_process(inside: Scheduler, monkeypa
         for work in (inside._beat, inside._requests, inside._pass, inside._replays, inside._look):
             inside._try(work)
     inside._try(inside._say, "")
-    assert views.system(inside.desk.store, inside.clock())["scheduler"]["heartbeat"]
+    assert queries.system(inside.node.store, inside.clock())["scheduler"]["heartbeat"]
 
 
 def test_an_alarm_is_shown_once_and_not_at_every_pass(inside: Scheduler) -> None:
     for _ in range(5):
         inside.alarm(AGENT, "the same")
         inside.alarm("", "another")
-    shown = views.system(inside.desk.store, inside.clock())["alarms"]
+    shown = queries.system(inside.node.store, inside.clock())["alarms"]
     assert [a["text"] for a in shown] == ["the same", "another"]
 
 
 def test_sessions_that_were_slept_through_are_one_alarm_with_their_range(tmp_path: Path) -> None:
     life = deployed(tmp_path, generated(1, FIRST + 60), Cycler())
     scheduler = Scheduler(life.home, clock=lambda: at(life.sessions[FIRST + 50], "16:40"))
-    scheduler.desk.registry = Known(life.home, life.policy)
-    scheduler.desk.open()
+    scheduler.node.registry = Known(life.home, life.policy)
+    scheduler.node.open()
 
     def caught_up() -> bool:
         scheduler._next_pass = 0.0
         scheduler._pass()
-        return bool(scheduler.desk.dossier(AGENT).state.settled == life.sessions[FIRST + 50].isoformat())
+        return bool(scheduler.node.repository(AGENT).state.settled == life.sessions[FIRST + 50].isoformat())
 
     awaited(caught_up, "the last session")
-    (alarm,) = [a["text"] for a in views.system(life.store, scheduler.clock())["alarms"] if "MISSED" in a["text"]]
+    (alarm,) = [a["text"] for a in queries.system(life.store, scheduler.clock())["alarms"] if "MISSED" in a["text"]]
     first, last = life.sessions[FIRST].isoformat(), life.sessions[FIRST + 49].isoformat()
     assert alarm.startswith(f"50 sessions from {first} to {last} MISSED: nothing decided it"), alarm
 
@@ -200,8 +201,8 @@ def test_replays_without_pause_share_the_time(tmp_path: Path) -> None:
     life = deployed(tmp_path, generated(1, FIRST + 60), Cycler(), mode="replay", model_rows=FIRST + 60)
     life.create(at(life.sessions[FIRST - 1], "20:00"), request_id="second")
     scheduler = Scheduler(life.home)
-    scheduler.desk.registry = Known(life.home, life.policy)
-    scheduler.desk.open()
+    scheduler.node.registry = Known(life.home, life.policy)
+    scheduler.node.open()
     for _ in range(4):
         scheduler._replays()
     lived = [len(list(read_lines(life.home.agent(a) / "journal.jsonl"))) for a in (AGENT, "PPO_TEST_002")]
@@ -211,12 +212,12 @@ def test_replays_without_pause_share_the_time(tmp_path: Path) -> None:
 def test_a_stop_cut_short_by_a_crash_is_completed(inside: Scheduler) -> None:
     from livetrading.core.events import StatusChanged
 
-    inside.desk.latch.set("a test", "test", inside.clock())
-    dossier = inside.desk.dossier(AGENT)
-    orders = inside.desk.trader(AGENT).executor.entry("2012-01-25", 5, 1.0, inside.clock())
-    dossier.commit([*orders, StatusChanged("stopped", "emergency stop", "test")], inside.clock())
+    inside.node.latch.set("a test", "test", inside.clock())
+    repository = inside.node.repository(AGENT)
+    orders = inside.node.trader(AGENT).executor.entry("2012-01-25", 5, 1.0, inside.clock())
+    repository.commit([*orders, StatusChanged("stopped", "emergency stop", "test")], inside.clock())
     inside._requests()
-    assert dossier.state.orders == ()
+    assert repository.state.orders == ()
 
 
 @pytest.fixture
@@ -234,26 +235,26 @@ def test_the_loop_beats_while_a_library_loads(inside: Scheduler, beats: list[flo
 
 
 def test_the_loop_beats_while_another_process_holds_a_file(inside: Scheduler, beats: list[float]) -> None:
-    inside.desk.store._lock_timeout = 2.5
-    with filelock.FileLock(f"{inside.desk.store.path('requests')}.lock"), pytest.raises(Unavailable):
-        requests.submit(inside.desk.store, "rearm", by="test", now=inside.clock())
+    inside.node.store._lock_timeout = 2.5
+    with filelock.FileLock(f"{inside.node.store.path('requests')}.lock"), pytest.raises(Unavailable):
+        requests.submit(inside.node.store, "rearm", by="test", now=inside.clock())
     assert len(beats) >= 2
 
 
 def test_only_the_loop_beats_and_no_thread_beside_it(inside: Scheduler, beats: list[float]) -> None:
     """A thread that fetches lives on when the loop hangs."""
     inside._beaten = 0.0  # long ago
-    other = threading.Thread(target=inside.desk.pulse)
+    other = threading.Thread(target=inside.node.pulse)
     other.start()
     other.join()
     assert beats == []
-    inside.desk.pulse()
+    inside.node.pulse()
     assert len(beats) == 1
 
 
 def test_time_is_told_by_the_heartbeat(inside: Scheduler) -> None:
     inside._say("thinking")
-    shown = views.system(inside.desk.store, inside.clock())["scheduler"]
+    shown = queries.system(inside.node.store, inside.clock())["scheduler"]
     assert shown["doing"] == "thinking" and shown["age_seconds"] == 0.0
     assert shown["alive"] is False, "a heartbeat without the lock is no scheduler"
-    assert os.getpid() == inside.desk.store.read("system")["scheduler"]["1"]["pid"]
+    assert os.getpid() == inside.node.store.read("system")["scheduler"]["1"]["pid"]

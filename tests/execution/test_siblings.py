@@ -9,7 +9,7 @@ import pytest
 from livetrading.core.agent import AgentState
 from livetrading.core.errors import Unavailable
 from livetrading.core.types import Action
-from livetrading.execution import views
+from livetrading.execution.state import queries
 from tests.doubles.account_days import holding
 from tests.doubles.account_life import TEST, AccountLife, in_account
 from tests.doubles.lives import AGENT, FIRST, Always, at
@@ -31,11 +31,11 @@ def two(request: pytest.FixtureRequest, tmp_path: Path, tws: TwsDouble) -> Any:
     life.check(at(life.sessions[t + 1], "16:40"))
     assert [o.leg for o in second(life).orders] == ["entry", "stop"]
     yield life
-    life.desk.close()
+    life.node.close()
 
 
 def second(life: AccountLife) -> AgentState:
-    return life.desk.dossier(SECOND).state
+    return life.node.repository(SECOND).state
 
 
 def bought(life: AccountLife) -> bool:
@@ -43,7 +43,7 @@ def bought(life: AccountLife) -> bool:
 
 
 def warned(life: AccountLife) -> str:
-    return " ".join(views.agent(life.store, SECOND, life.now)["warnings"])
+    return " ".join(queries.agent(life.store, SECOND, life.now)["warnings"])
 
 
 def test_an_entry_waits_for_an_exit_that_the_broker_works_and_its_agent_says_so(two: AccountLife) -> None:
@@ -84,14 +84,14 @@ def test_after_the_open_an_entry_waits_two_minutes_for_an_exit_that_cannot_go_an
 def test_an_agent_whose_fills_are_never_told_blocks_no_other_whose_entries_wait_and_say_why(
     two: AccountLife, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    sync = two.desk._sync
+    sync = two.node._sync
 
     def deaf(agent_id: str, now: Any) -> bool:
         if agent_id == AGENT:
             raise Unavailable("its fills are not told.")
         return sync(agent_id, now)
 
-    monkeypatch.setattr(two.desk, "_sync", deaf)
+    monkeypatch.setattr(two.node, "_sync", deaf)
     held = two.tws.ledger.holds("TEST")
     two.tws.ledger.positions[TEST.con_id] = (held + 5.0, 9.0)
     two.tws.happen(lambda ledger: [("position", TEST)])
@@ -101,7 +101,7 @@ def test_an_agent_whose_fills_are_never_told_blocks_no_other_whose_entries_wait_
         two.tried(begun + timedelta(seconds=seconds))
         assert second(two).status == "running"
     assert not bought(two) and f"the fills of {AGENT} of the same account cannot be taken over" in warned(two)
-    assert "its fills are not told" in " ".join(views.agent(two.store, AGENT, two.now)["warnings"])
+    assert "its fills are not told" in " ".join(queries.agent(two.store, AGENT, two.now)["warnings"])
     monkeypatch.undo()
     for seconds in (200, 215):
         two.tried(begun + timedelta(seconds=seconds))
@@ -111,7 +111,7 @@ def test_an_agent_whose_fills_are_never_told_blocks_no_other_whose_entries_wait_
 def test_an_agent_that_cannot_write_its_fills_blocks_no_other_then_or_later(
     two: AccountLife, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    sync, trader = two.desk._sync, two.desk.trader
+    sync, trader = two.node._sync, two.node.trader
 
     def full(real: Any) -> Any:
         def asked(agent_id: str, *more: Any) -> Any:
@@ -120,8 +120,8 @@ def test_an_agent_that_cannot_write_its_fills_blocks_no_other_then_or_later(
             return real(agent_id, *more)
         return asked
 
-    monkeypatch.setattr(two.desk, "_sync", full(sync))
-    monkeypatch.setattr(two.desk, "trader", full(trader))
+    monkeypatch.setattr(two.node, "_sync", full(sync))
+    monkeypatch.setattr(two.node, "trader", full(trader))
     stop = next(o for o in two.tws.ledger.open_orders() if o.ref.startswith(AGENT) and o.type == "STP")
     begun = at(two.sessions[FIRST + 3], "10:30")
     two.now = begun
@@ -133,4 +133,4 @@ def test_an_agent_that_cannot_write_its_fills_blocks_no_other_then_or_later(
     monkeypatch.undo()
     for seconds in (150, 170, 200):
         two.tried(begun + timedelta(seconds=seconds))
-    assert second(two).status == "running" and two.desk.dossier(AGENT).state.flat
+    assert second(two).status == "running" and two.node.repository(AGENT).state.flat

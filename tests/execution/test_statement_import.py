@@ -14,7 +14,8 @@ from livetrading.core.errors import BadInput
 from livetrading.core.events import Created, Deposited, Event, FillCorrected, FillDisputed, Filled, Marked, StatusChanged
 from livetrading.core.stated import Stated
 from livetrading.core.types import AgentType, Mode
-from livetrading.execution import corrections, statement_import
+from livetrading.execution.orders import corrections
+from livetrading.execution import statement_import
 
 AGENT, ROOT = "PPO_TEST_001", "0000e0d5.00000001.01"
 KEY = f"{AGENT}:2024-06-03:entry:1"

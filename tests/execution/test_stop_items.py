@@ -12,7 +12,11 @@ from livetrading.core.events import OrderMoved
 from livetrading.core.orders import OrderState
 from livetrading.core.stopping import StopState, state_of
 from livetrading.core.types import Leg
-from livetrading.execution import agent_status, emergency, healing, replay, stop_record, views
+from livetrading.execution.state import agent_status, queries, stop_record
+from livetrading.execution.stopping import emergency_stop
+from livetrading.execution import file_repair
+from livetrading.execution.trading import replay
+from livetrading.execution.orders import protective_stop
 from livetrading.execution.scheduler import Scheduler
 from tests.doubles.lives import AGENT, FIRST, Cycler, Known, Life, at, deployed, until
 from tests.doubles.series import generated
@@ -77,19 +81,19 @@ def test_the_scheduler_keeps_the_picture_true_when_an_exit_fills(life: Life) -> 
     stop(life, t - 1, "20:00")
     life.check(at(life.sessions[t], "16:40"))
     scheduler = Scheduler(life.home, clock=lambda: at(life.sessions[t], "16:41"))
-    scheduler.desk.registry = Known(life.home, life.policy)
-    scheduler.desk.open()
+    scheduler.node.registry = Known(life.home, life.policy)
+    scheduler.node.open()
     scheduler._requests()
-    shown = views.system(life.store, at(life.sessions[t], "16:42"))["stop"]
+    shown = queries.system(life.store, at(life.sessions[t], "16:42"))["stop"]
     assert shown["flat"] and shown["state"] == "done" and shown["items"][0]["exit"] == "filled"
-    assert not emergency.goes_on(scheduler.desk)
+    assert not emergency_stop.goes_on(scheduler.node)
 
 
 def test_the_words_count_one_agent_as_one_and_call_history_what_it_is(life: Life, tmp_path: Path) -> None:
     t = until(lambda: not life.state.flat, life, FIRST)
     assert life.ask("emergency_stop", at(life.sessions[t - 1], "20:00"))["message"] == "Stopped; not everything is flat yet: 1 agent."
     over = deployed(tmp_path / "over", generated(1, FIRST + 3), Cycler(99), mode="replay", model_rows=FIRST + 3)
-    while replay.advance(over.desk.trader(AGENT)):
+    while replay.advance(over.node.trader(AGENT)):
         pass
     held = over.state.book.shares
     told = over.ask("emergency_stop", at(over.sessions[-1], "20:00"))
@@ -101,8 +105,8 @@ def test_the_words_count_one_agent_as_one_and_call_history_what_it_is(life: Life
 def test_a_simulated_agents_order_is_not_to_be_looked_at_in_tws(life: Life) -> None:
     t = until(lambda: bool(life.state.open_orders(Leg.EXIT)), life, FIRST)
     (stop_,) = life.state.open_orders(Leg.STOP)
-    life.dossier.commit([OrderMoved(stop_.key, OrderState.PENDING_CANCEL, "test")], at(life.sessions[t - 1], "20:00"))
-    (said,) = life.desk.executor(AGENT).protect(at(life.sessions[t - 1], "20:01"))
+    life.repository.commit([OrderMoved(stop_.key, OrderState.PENDING_CANCEL, "test")], at(life.sessions[t - 1], "20:00"))
+    (said,) = protective_stop.protect(life.node.executor(AGENT), at(life.sessions[t - 1], "20:01"))
     assert "has not confirmed the cancel" in said and "TWS" not in said
     assert agent_status.where_to_look("ibkr") == "look at it in TWS"
 
@@ -120,7 +124,7 @@ def test_a_stop_says_that_a_wish_for_all_orders_may_be_lost_with_its_record_unti
     t, latch = until(lambda: not life.state.flat, life, FIRST), HaltLatch(life.home)
 
     def again(clock: str, all_orders: bool = False) -> str:
-        emergency.stop(life.desk, "test", "a person", at(life.sessions[t - 1], clock), all_orders=all_orders)
+        emergency_stop.stop(life.node, "test", "a person", at(life.sessions[t - 1], clock), all_orders=all_orders)
         return stop_record.picture(life.store, latch.status())["message"]
 
     assert "--all-orders" not in again("20:00", all_orders=True)
@@ -130,7 +134,7 @@ def test_a_stop_says_that_a_wish_for_all_orders_may_be_lost_with_its_record_unti
     assert "ask again with --all-orders" in again("20:02")
     assert "--all-orders" not in again("20:03", all_orders=True)
     life.store.path(stop_record.FILE).write_text("garbage")
-    (told,) = healing.shared(life.store, at(life.sessions[t - 1], "20:04"))
+    (told,) = file_repair.shared(life.store, at(life.sessions[t - 1], "20:04"))
     assert "ask again with --all-orders" in told
 
 

@@ -10,7 +10,7 @@ import pytest
 from livetrading.adapters.home import Home
 from livetrading.adapters.store import Store
 from livetrading.cli import trading
-from livetrading.execution import troubles, views
+from livetrading.execution.state import queries, troubles
 from tests.doubles.account_days import holding
 from tests.doubles.account_life import TEST, AccountLife
 from tests.doubles.ibkr import await_that
@@ -23,11 +23,11 @@ PLACE, POSITION, QTY = 3, 61, 14
 @pytest.fixture(autouse=True)
 def a_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
     """Passes are made by the test in its place."""
-    monkeypatch.setattr(views, "_lives", lambda store, now: True)
+    monkeypatch.setattr(queries, "_lives", lambda store, now: True)
 
 
 def shown(life: AccountLife) -> dict[str, Any]:
-    return views.agent(life.store, AGENT, life.now)
+    return queries.agent(life.store, AGENT, life.now)
 
 
 def listed(life: AccountLife) -> str:
@@ -43,11 +43,11 @@ def test_refused_exits_are_warned_about_and_after_three_they_are_the_status(life
         life.check(at(life.sessions[t], "11:00:01") + timedelta(seconds=seconds))
     agent = shown(life)
     assert agent["status_text"] == "exit refused" and agent["current_position"] > 0
-    (text,) = [text for text in agent["warnings"] if "refused 3 exits in a row" in text]
+    (text,) = [text for text in agent["warnings"] if "did not take 3 exits in a row" in text]
     assert "201" in text and text in listed(life) and "exit refused" in listed(life)
     life.tws.do(life.tws.faults.waiting.clear)
     life.ask("close", at(life.sessions[t], "11:10"))
-    assert shown(life)["status_text"] == "running" and not any("refused" in text for text in shown(life)["warnings"])
+    assert shown(life)["status_text"] == "running" and not any("did not take" in text for text in shown(life)["warnings"])
 
 
 @pytest.mark.parametrize("unreadable", ["", "1.7976931348623157E308"])

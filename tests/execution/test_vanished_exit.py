@@ -61,7 +61,7 @@ def test_a_position_whose_exit_vanished_has_its_stop_back_within_five_seconds(li
         vanishes(life, order, said)
         alarms = passes(life, t, 10, 5)
         assert resting(life) == [("STP", held)] and any("lists it nowhere" in text for text in alarms), alarms
-        assert 0 < life.dossier.exposure.seconds <= 5 and life.dossier.exposure.bare_since is None
+        assert 0 < life.repository.exposure.seconds <= 5 and life.repository.exposure.bare_since is None
         passes(life, t, 40, 3)
     assert [(o.type, o.tif, o.qty) for o in life.tws.ledger.open_orders()] == [("MKT", "DAY", held)]
 
@@ -82,10 +82,10 @@ def test_the_rest_of_an_exit_that_vanished_after_a_part_is_sold(life: AccountLif
 def test_an_exit_that_vanished_while_nobody_was_connected_is_found_missing_by_the_next_start(life: AccountLife) -> None:
     t, order = closing(life)
     held = life.state.book.shares
-    life.desk.close()
+    life.node.close()
     vanishes(life, order, said=False)
     life.restart()
-    await_that(lambda: life.desk.account.link().health().ready, "the connection is there")
+    await_that(lambda: life.node.account.link().health().ready, "the connection is there")
     passes(life, t, 10, 5)
     assert resting(life) == [("STP", held)]
 
@@ -99,7 +99,7 @@ def test_a_question_that_is_not_answered_ends_no_exit_and_its_seconds_count(life
             life.tried(at(life.sessions[t], "11:00") + timedelta(seconds=second))
         assert resting(life) == [] and [o.key for o in life.state.orders if o.leg == "exit"] == [order.ref]
         now = at(life.sessions[t], "11:00") + timedelta(seconds=40)
-        assert life.dossier.exposure.of_position(now) >= 25
+        assert life.repository.exposure.of_position(now) >= 25
         life.tws.do(life.tws.faults.silent.clear)
         await_that(lambda: not life.link.health().missing, "completed orders are answered again")
         passes(life, t, 41, 4)
@@ -110,10 +110,10 @@ def test_an_exit_that_the_broker_lists_again_works_on(life: AccountLife) -> None
     t, order = closing(life)
     with looks_often(life):
         life.tws.do(lambda: setattr(order, "listed", False))
-        await_that(lambda: passes(life, t, 10, 1) or life.dossier.exposure.bare_since, "its absence is on record")
+        await_that(lambda: passes(life, t, 10, 1) or life.repository.exposure.bare_since, "its absence is on record")
         life.tws.do(lambda: setattr(order, "listed", True))
         passes(life, t, 11, 6)
-        assert resting(life) == [("MKT", order.qty)] and life.dossier.exposure.bare_since is None
+        assert resting(life) == [("MKT", order.qty)] and life.repository.exposure.bare_since is None
 
 
 def test_an_exit_that_filled_without_a_trace_brings_no_order_for_shares_that_are_gone(life: AccountLife) -> None:
@@ -125,8 +125,8 @@ def test_an_exit_that_filled_without_a_trace_brings_no_order_for_shares_that_are
             book.positions[order.listing.con_id] = (0.0, 0.0)
             return [("position", order.listing)]
 
-        before = len(life.tws.orders_heard())
+        before = len(life.tws.orders_reported())
         life.tws.happen(sold)
         for second in (10, 11, 12, 13, 40, 80, 120):
             life.tried(at(life.sessions[t], "11:00") + timedelta(seconds=second))
-    assert len(life.tws.orders_heard()) == before and life.tws.ledger.on_sale("TEST") == 0
+    assert len(life.tws.orders_reported()) == before and life.tws.ledger.on_sale("TEST") == 0

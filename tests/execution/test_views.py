@@ -9,7 +9,7 @@ from livetrading.adapters.halt import HaltLatch
 from livetrading.adapters.locks import SchedulerLock
 from livetrading.adapters.stamps import stamp
 from livetrading.core.errors import NotFound
-from livetrading.execution import views
+from livetrading.execution.state import queries
 from tests.doubles.lives import AGENT, FIRST, Cycler, Life, at, deployed, until
 from tests.doubles.series import generated
 
@@ -25,9 +25,9 @@ def life(tmp_path: Path) -> Life:
 
 
 def test_an_agents_status_has_every_promised_key(life: Life) -> None:
-    assert set(STATUS) <= views.agents(life.store)[0].keys()
+    assert set(STATUS) <= queries.agents(life.store)[0].keys()
     t = until(lambda: not life.state.flat, life, FIRST)
-    shown = views.agent(life.store, AGENT, at(life.sessions[t - 1], "20:00"))
+    shown = queries.agent(life.store, AGENT, at(life.sessions[t - 1], "20:00"))
     assert set(STATUS) <= shown.keys()
     assert shown["current_position"] == life.state.book.shares and shown["stop_price"] < shown["entry_price"]
     assert shown["next_check"] > shown["price_time"]
@@ -35,7 +35,7 @@ def test_an_agents_status_has_every_promised_key(life: Life) -> None:
 
 def test_an_agent_that_is_not_there_is_not_found(life: Life) -> None:
     with pytest.raises(NotFound, match="agents"):
-        views.agent(life.store, "PPO_TEST_009")
+        queries.agent(life.store, "PPO_TEST_009")
 
 
 def test_the_next_check_never_lies_in_the_past(life: Life) -> None:
@@ -43,43 +43,43 @@ def test_the_next_check_never_lies_in_the_past(life: Life) -> None:
     life.day(FIRST)
     evening, later = at(life.sessions[FIRST], "20:00"), at(life.sessions[FIRST + 3], "20:00")
     due = stamp(at(life.sessions[FIRST + 1], "16:30"))
-    assert views.agent(life.store, AGENT, evening)["next_check"] == due
-    assert views.agent(life.store, AGENT, later)["next_check"] is None
+    assert queries.agent(life.store, AGENT, evening)["next_check"] == due
+    assert queries.agent(life.store, AGENT, later)["next_check"] is None
     with SchedulerLock(life.home).acquire("scheduler") as lock:
         lock.beat()
-        assert views.agent(life.store, AGENT, evening)["next_check"] == due
-        assert views.agent(life.store, AGENT, later)["next_check"] == stamp(later)
+        assert queries.agent(life.store, AGENT, evening)["next_check"] == due
+        assert queries.agent(life.store, AGENT, later)["next_check"] == stamp(later)
 
 
 def test_a_removed_agent_is_shown_no_more(life: Life) -> None:
     life.ask("remove", at(life.sessions[FIRST - 1], "20:30"))
-    assert views.agents(life.store) == []
+    assert queries.agents(life.store) == []
     with pytest.raises(NotFound):
-        views.agent(life.store, AGENT)
+        queries.agent(life.store, AGENT)
 
 
 def test_a_spoilt_state_is_shown_as_unreadable_with_every_key(life: Life) -> None:
     (life.home.agent(AGENT) / "state.json").write_text("{")
-    shown = views.agent(life.store, AGENT)
+    shown = queries.agent(life.store, AGENT)
     assert shown["status"] == "unreadable" and set(STATUS) <= shown.keys() and shown["warnings"]
 
 
 def test_history_joins_the_models_bars_and_the_agents_own_without_a_gap(life: Life) -> None:
     for t in range(FIRST, FIRST + 6):
         life.day(t)
-    rows = [row[0] for row in views.history(life.store, AGENT)["bars"]]
+    rows = [row[0] for row in queries.history(life.store, AGENT)["bars"]]
     assert rows == [s.isoformat() for s in life.sessions[FIRST + 6 - len(rows) : FIRST + 6]] and len(rows) >= 504
 
 
 def test_an_agent_without_history_has_empty_tables(life: Life) -> None:
-    shown = views.history(life.store, AGENT)
+    shown = queries.history(life.store, AGENT)
     assert shown["fills"] == shown["trades"] == shown["equity"] == shown["decisions"] == []
-    assert len(shown["bars"]) == views.LEAD_IN
+    assert len(shown["bars"]) == queries.LEAD_IN
 
 
 def test_the_system_says_who_halted_and_that_nobody_trades(life: Life) -> None:
     now = at(life.sessions[FIRST], "12:00")
-    assert views.system(life.store, now)["halt"] is None
+    assert queries.system(life.store, now)["halt"] is None
     HaltLatch(life.home).set("a test", "me", now)
-    shown = views.system(life.store, now + timedelta(minutes=1))
+    shown = queries.system(life.store, now + timedelta(minutes=1))
     assert shown["halt"]["reason"] == "a test" and shown["scheduler"]["alive"] is False and shown["alarms"] == []

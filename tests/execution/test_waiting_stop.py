@@ -21,7 +21,7 @@ from livetrading.adapters.halt import HaltLatch
 from livetrading.adapters.home import CHECKOUT, Home
 from livetrading.adapters.locks import SchedulerLock
 from livetrading.core.liveness import LATE_SECONDS
-from livetrading.execution import heartbeat, views
+from livetrading.execution.state import heartbeat, queries
 from tests.doubles.account_days import holding
 from tests.doubles.account_life import TEST, AccountLife, in_account
 from tests.doubles.lives import AGENT, Cycler, at
@@ -42,7 +42,7 @@ class Stage:
         self.held = life.state.book.shares
         self.home, self.tws, self.store = life.home, life.tws, life.store
         self.price = float(life.frame["open"].iloc[row])
-        life.desk.close()
+        life.node.close()
         self.offset = at(life.sessions[row], "11:00") - datetime.now(UTC)
         self.tws.ledger.clock = lambda: datetime.now(UTC) + self.offset
         self.processes: list[subprocess.Popen[str]] = []
@@ -66,7 +66,7 @@ class Stage:
         return (self.system()["broker"] or {}).get("state") == "ready"
 
     def system(self) -> dict[str, Any]:
-        return views.system(self.store, datetime.now(UTC))
+        return queries.system(self.store, datetime.now(UTC))
 
     def mute(self) -> None:
         self.tws.do(lambda: self.tws.faults.silent.update(EVERYTHING))

@@ -20,8 +20,8 @@ def test_what_a_person_holds_is_turned_by_a_split_and_never_sold(eventful: Accou
     deployed(life)
     for t in range(FIRST, FIRST + DAYS):
         life.live(t)
-        assert life.tws.ledger.holds("TEST") == life.desk.account.rest(life.state) + life.state.book.shares
-    assert life.state.status == "running" and life.desk.account.rest(life.state) in (903, 904)
+        assert life.tws.ledger.holds("TEST") == life.node.account.rest(life.state) + life.state.book.shares
+    assert life.state.status == "running" and life.node.account.rest(life.state) in (903, 904)
 
 
 def test_what_a_person_holds_beside_an_agent_without_shares_is_turned_by_a_split(tmp_path: Path, tws: TwsDouble) -> None:
@@ -32,8 +32,8 @@ def test_what_a_person_holds_beside_an_agent_without_shares_is_turned_by_a_split
     life.live(FIRST)
     life.live(FIRST + 1)
     tried_for(life, FIRST + 2, "09:31", "09:32")
-    assert life.state.status == "running" and life.desk.account.rest(life.state) == 602
-    life.desk.close()
+    assert life.state.status == "running" and life.node.account.rest(life.state) == 602
+    life.node.close()
 
 
 def test_a_split_that_one_agent_has_booked_and_another_has_not_is_no_difference_of_the_first(life: AccountLife) -> None:
@@ -41,12 +41,12 @@ def test_a_split_that_one_agent_has_booked_and_another_has_not_is_no_difference_
     life.deploy(at(life.sessions[FIRST - 1], "20:00"))
     life.live(FIRST)
     life.live(FIRST + 1)
-    first, second = (d.state for d in life.desk.dossiers.values())
+    first, second = (d.state for d in life.node.repositories.values())
     assert first.book.shares and second.book.shares
     now, day = at(life.sessions[FIRST + 2], "08:00"), life.sessions[FIRST + 2].isoformat()
-    life.desk.account.split(first, day, 2.0, now)
-    assert life.desk.account.others(first) == 2 * second.book.shares
-    assert life.desk.account.others(second) == 2 * first.book.shares  # its own shares are still old: that is its difference
+    life.node.account.split(first, day, 2.0, now)
+    assert life.node.account.others(first) == 2 * second.book.shares
+    assert life.node.account.others(second) == 2 * first.book.shares  # its own shares are still old: that is its difference
 
 
 def test_an_agent_whose_model_is_gone_is_blocked_and_its_fills_are_booked_for_the_others_sake(
@@ -56,16 +56,16 @@ def test_an_agent_whose_model_is_gone_is_blocked_and_its_fills_are_booked_for_th
     life.deploy(at(life.sessions[FIRST - 1], "20:00"))
     life.live(FIRST)
     life.live(FIRST + 1)
-    first, second = life.desk.dossiers.values()
-    build = life.desk._build
+    first, second = life.node.repositories.values()
+    build = life.node._build
 
-    def without_model(dossier: Any) -> Any:
-        if dossier is first:
+    def without_model(repository: Any) -> Any:
+        if repository is first:
             raise Damaged("its model is gone.")
-        return build(dossier)
+        return build(repository)
 
-    monkeypatch.setattr(life.desk, "_build", without_model)
-    life.desk.forget(first.agent_id)
+    monkeypatch.setattr(life.node, "_build", without_model)
+    life.node.forget(first.agent_id)
     (stop,) = [o for o in life.tws.ledger.open_orders() if o.ref.startswith(first.agent_id)]
     life.now = at(life.sessions[FIRST + 2], "10:00")
     life.tws.happen(lambda ledger: ledger.fill(stop, stop.remaining, stop.aux))
@@ -131,7 +131,7 @@ def test_shares_that_came_by_hand_are_a_persons_own_on_his_word(life: AccountLif
     assert life.ask("ignore", at(life.sessions[t], "10:03"))["result"]["unmanaged"] == 100
     assert life.ask("start", at(life.sessions[t], "10:04"))["status"] == "done"
     life.live(t + 1)
-    assert life.state.status == "running" and life.desk.account.rest(life.state) == 100
+    assert life.state.status == "running" and life.node.account.rest(life.state) == 100
 
 
 def test_an_order_of_ours_that_the_book_does_not_know_blocks_its_agent(life: AccountLife) -> None:

@@ -37,11 +37,11 @@ from livetrading.core.events import Created, Deployed, Deposited, Filled, Status
 from livetrading.core.features import FEATURES
 from livetrading.core.orders import OrderState
 from livetrading.core.types import AgentStatus, AgentType, Mode
-from livetrading.execution.desk import History
-from livetrading.execution.dossier import Dossier, events_of
-from livetrading.execution.live_trader import LiveTrader
-from livetrading.execution.order_executor import OrderExecutor
-from livetrading.execution.series import Series
+from livetrading.execution.node import History
+from livetrading.execution.state.agent_repository import AgentRepository, events_of
+from livetrading.execution.trading.live_trader import LiveTrader
+from livetrading.execution.orders.order_executor import OrderExecutor
+from livetrading.execution.state.bar_series import Series
 from tests.doubles.lives import AGENT, FIRST, Cycler, at
 from tests.doubles.models import make_card
 from tests.doubles.scripted_broker import ScriptedBroker
@@ -104,29 +104,29 @@ class Schedule:
         self.frame = bars(self.seed % SERIES)
         self.days: list[date] = list(self.frame.index.date)
         self.broker = ScriptedBroker(random.Random(self.seed + 1_000_003), self.rate * self.chance.choice((0.3, 1.0, 2.0)))
-        self.dossier = Dossier(self.home, AGENT)
+        self.repository = AgentRepository(self.home, AGENT)
         self._create()
         self.trader = self._begin()
 
     def _create(self) -> None:
         config = AgentConfig(AGENT, "PPO_TEST_v20240603_000000", AgentType.PPO, "TEST", Mode.PAPER, "replay")
         first = self.days[FIRST]
-        self.dossier.commit(
+        self.repository.commit(
             [Created(config.to_dict()), Deposited(10_000.0), Deployed(f"{first}T12:00:00Z", first.isoformat()),
              StatusChanged(AgentStatus.RUNNING, "", "test")], at(first, "08:00"),
         )
 
     def _begin(self) -> LiveTrader:
-        executor = OrderExecutor(self.dossier, self.broker, calendar(), HaltLatch(self.home))
-        series = Series(self.frame, self.dossier.rows)  # as a replay's: bars are not what is tried here
-        return LiveTrader(self.dossier, self.broker, executor, History(self.frame), calendar(), card(), series,
+        executor = OrderExecutor(self.repository, self.broker, calendar(), HaltLatch(self.home))
+        series = Series(self.frame, self.repository.rows)  # as a replay's: bars are not what is tried here
+        return LiveTrader(self.repository, self.broker, executor, History(self.frame), calendar(), card(), series,
                           lambda: Cycler(1 + self.seed % 3))
 
     def restart(self) -> None:
         """A new process: the journal is all that it has."""
-        before = self.dossier.state
-        self.dossier = Dossier(self.home, AGENT)
-        if self.dossier.state != before:
+        before = self.repository.state
+        self.repository = AgentRepository(self.home, AGENT)
+        if self.repository.state != before:
             self.wrongs.append("the journal folds to another state")
         self.trader = self._begin()
         self.restarts += 1
@@ -159,7 +159,7 @@ class Schedule:
             self.broker.tick()
 
     def _pass(self, now: datetime) -> None:
-        """As the desk: who does not answer is asked again, any other trouble blocks."""
+        """As the node: who does not answer is asked again, any other trouble blocks."""
         try:
             self.trader.run(now)
             self._never_oversold(now)
@@ -167,11 +167,11 @@ class Schedule:
             self.trader = self._begin()  # nothing but what is on disk is trusted
         except LivetradingError as error:
             self.wrongs.append(f"at {now}: {type(error).__name__}: {error}")
-            self.dossier.commit([StatusChanged(AgentStatus.BLOCKED, str(error), "desk")], now)
+            self.repository.commit([StatusChanged(AgentStatus.BLOCKED, str(error), "node")], now)
 
     def _never_oversold(self, now: datetime) -> None:
         """After a pass nothing is on sale that a person has sold, unless its cancel is on its way."""
-        asked = {o.key for o in self.dossier.state.open_orders() if o.state == OrderState.PENDING_CANCEL}
+        asked = {o.key for o in self.repository.state.open_orders() if o.state == OrderState.PENDING_CANCEL}
         on_sale, there = self.broker.on_sale(asked), self.broker.own + self.broker.by_hand
         if on_sale > max(there, 0):
             self.wrongs.append(f"at {now}: {on_sale} on sale and {there} in the account")
@@ -179,7 +179,7 @@ class Schedule:
     # -- what must hold ---------------------------------------------------
 
     def _judge(self) -> None:
-        state, broker = self.dossier.state, self.broker
+        state, broker = self.repository.state, self.broker
         self.wrongs += broker.wrongs
         if state.book.shares != broker.own:
             self.wrongs.append(f"the book holds {state.book.shares}, the agent's orders {broker.own}")
@@ -198,8 +198,8 @@ class Schedule:
         return "the book holds" in reason or "sessions in a row" in reason
 
     def _judge_journal(self) -> None:
-        events = [e for _, batch in events_of(self.dossier.directory) for e in batch]
-        if agents.fold(events) != self.dossier.state:
+        events = [e for _, batch in events_of(self.repository.directory) for e in batch]
+        if agents.fold(events) != self.repository.state:
             self.wrongs.append("the journal folds to another state")
         fills = [e for e in events if isinstance(e, Filled)]
         ours = sorted((e.exec_id, e.key, e.session, e.qty, e.price, e.fee) for e in fills)
@@ -207,8 +207,8 @@ class Schedule:
         if ours != theirs:
             self.wrongs.append(f"{len(ours)} fills in the book, {len(theirs)} at the broker")
         paid = sum((-1 if e.leg == "entry" else 1) * e.qty * e.price - e.fee for e in fills)
-        if abs(10_000.0 + paid - self.dossier.state.book.cash) > 1e-6:
-            self.wrongs.append(f"the book's cash is {self.dossier.state.book.cash}")
+        if abs(10_000.0 + paid - self.repository.state.book.cash) > 1e-6:
+            self.wrongs.append(f"the book's cash is {self.repository.state.book.cash}")
 
 
 def lived(seed: int, root: Path) -> Schedule:
@@ -232,7 +232,7 @@ def run(seeds: range, tell: bool = True) -> tuple[Counter[str], list[str]]:
             counts.update(one.broker.struck)
             counts.update({
                 "schedules": 1, "orders": len(one.broker.orders), "fills": len(one.broker.done), "restarts": one.restarts,
-                "blocked": one.dossier.state.status == AgentStatus.BLOCKED,
+                "blocked": one.repository.state.status == AgentStatus.BLOCKED,
             })
             wrongs += [f"seed {seed}: {w}" for w in one.wrongs]
             if tell and n % 1000 == 0:

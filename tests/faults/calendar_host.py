@@ -24,11 +24,11 @@ from livetrading.core import market
 from livetrading.core.events import Decided, Filled, Missed, OrderMoved, StatusChanged, decode
 from livetrading.core.features import FEATURES
 from livetrading.core.windows import NEW_YORK
-from livetrading.execution import rehearsal
-from livetrading.execution.dossier import Dossier
-from livetrading.execution.live_trader import LiveTrader
-from livetrading.execution.order_executor import OrderExecutor
-from livetrading.execution.series import Series
+from livetrading.execution import replay_run
+from livetrading.execution.state.agent_repository import AgentRepository
+from livetrading.execution.trading.live_trader import LiveTrader
+from livetrading.execution.orders.order_executor import OrderExecutor
+from livetrading.execution.state.bar_series import Series
 from tests.doubles.lives import Cycler
 from tests.doubles.models import make_card
 from tests.doubles.series import walk
@@ -178,7 +178,7 @@ class Host:
         self.lead = tape_of(year).index.searchsorted(np.datetime64(self.days[0]))
         self.frame = tape_of(year).iloc[self.lead - LEAD :]
         self.card, self.tape = make_card(symbol="TEST"), Tape(self.frame)
-        self.agent_id = rehearsal.begin(self.home, self.card, rehearsal.Terms(), self.days[0]).agent_id
+        self.agent_id = replay_run.begin(self.home, self.card, replay_run.Terms(), self.days[0]).agent_id
         self.sent: list[tuple[Any, datetime, datetime]] = []
         self.seen = datetime.min.replace(tzinfo=UTC)
         self.honest: set[date] = set()
@@ -187,12 +187,12 @@ class Host:
 
     def restart(self) -> None:
         """As a new process: everything from disk."""
-        dossier = Dossier(self.home, self.agent_id)
-        broker = Watched(Store(self.home), dossier.directory / "paper.json", dossier.state.agent.terms.costs)
+        repository = AgentRepository(self.home, self.agent_id)
+        broker = Watched(Store(self.home), repository.directory / "paper.json", repository.state.agent.terms.costs)
         broker.sent, broker.seen = self.sent, self.seen
-        executor = OrderExecutor(dossier, broker, calendar(), HaltLatch(self.home))
-        series = Series(self.frame.iloc[:LEAD], dossier.rows)
-        self.trader = LiveTrader(dossier, broker, executor, self.tape, calendar(), self.card, series, lambda: Cycler(2), DELAY)
+        executor = OrderExecutor(repository, broker, calendar(), HaltLatch(self.home))
+        series = Series(self.frame.iloc[:LEAD], repository.rows)
+        self.trader = LiveTrader(repository, broker, executor, self.tape, calendar(), self.card, series, lambda: Cycler(2), DELAY)
 
     def look(self, look: Look) -> None:
         broker: Any = self.trader.broker
@@ -206,14 +206,14 @@ class Host:
                 self.spoilt.add(day)
             elif self.seen <= deadline_of(day):  # a clock set back opens no window again
                 self.honest.add(day)
-        dossier = self.trader.dossier
-        if dossier.state.status == "blocked":  # a person looks and lets it go on
-            dossier.commit([StatusChanged("running", "", "a person")], look.clock)
+        repository = self.trader.repository
+        if repository.state.status == "blocked":  # a person looks and lets it go on
+            repository.commit([StatusChanged("running", "", "a person")], look.clock)
 
     # -- what became of it --------------------------------------------------
 
     def judge(self, counts: Counter[str]) -> Lived:
-        lines = list(Journal.open(self.trader.dossier.directory / "journal.jsonl").lines())
+        lines = list(Journal.open(self.trader.repository.directory / "journal.jsonl").lines())
         dated = [(line.at, decode(event)) for line in lines for event in line.events]
         settled = [(at, e) for at, e in dated if isinstance(e, Decided | Missed)]
         late = [(at, e.key) for at, e in dated if isinstance(e, OrderMoved) and e.tif == "DAY"]

@@ -20,7 +20,7 @@ from unittest import mock
 
 from livetrading.core import market
 from livetrading.core.errors import Refused
-from livetrading.execution.projection import Projection
+from livetrading.execution.state.read_model import ReadModel
 from tests.doubles.processes import in_child
 from tests.faults.calendar_host import KINDS, Host, Lived, Look, Quarter, live, plain_market
 from tests.faults.calendar_witness import EARLY_CLOSE, LATE_OPENS, differences, witness_ready
@@ -35,14 +35,14 @@ def unknown_years(root: Path) -> list[str]:
     host, wrong = Host(2028, 0, root), []
     host.look(Look(witness_ready(date(2028, 1, 3)), witness_ready(date(2028, 1, 3))))
     for text in ("2029-01-02T22:00:00", "2035-06-01T12:00:00", "1989-12-31T12:00:00"):
-        before, sent = host.trader.dossier.state, len(host.sent)
+        before, sent = host.trader.repository.state, len(host.sent)
         try:
             host.trader.run(datetime.fromisoformat(text).replace(tzinfo=UTC))
             wrong.append(f"{text} was not refused")
         except Refused as error:
             if "known from 1990-01-01 to 2028-12-31" not in str(error):
                 wrong.append(str(error))
-        after = host.trader.dossier.state
+        after = host.trader.repository.state
         if (after.booked, after.settled, after.held, len(host.sent)) != (before.booked, before.settled, before.held, sent):
             wrong.append(f"something was done at {text}")
     return wrong
@@ -63,7 +63,7 @@ def cheap() -> Iterator[None]:
     """Without what is not tried here: power cuts, indicators, and the files that pages read."""
     with (
         mock.patch("os.fsync", lambda fd: None), mock.patch.object(market, "newest", plain_market),
-        mock.patch.object(Projection, "write", lambda self, *_: self.settle()),
+        mock.patch.object(ReadModel, "write", lambda self, *_: self.settle()),
     ):
         logging.disable()
         try:

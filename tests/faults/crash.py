@@ -18,7 +18,7 @@ from livetrading.adapters.brokers.paper import PaperBroker
 from livetrading.adapters.halt import HaltLatch
 from livetrading.adapters.home import Home
 from livetrading.core.types import AgentStatus, Leg
-from livetrading.execution import views
+from livetrading.execution.state import queries
 from tests.doubles.lives import AGENT, FIRST, Cycler, Life, a_life, at, crash_bar
 from tests.doubles.series import generated
 
@@ -261,14 +261,14 @@ def standing(life: Life) -> dict[str, Any]:
     """Everything on which the rest of a life depends, and all that became of it so far."""
     paper = life.home.agent(AGENT) / "paper.json"
     return {
-        **summary(life), "state": life.desk.dossiers[AGENT].state, "halted": life.desk.latch.status() is not None,
+        **summary(life), "state": life.node.repositories[AGENT].state, "halted": life.node.latch.status() is not None,
         "account": paper.read_bytes() if paper.exists() else b"",
     }
 
 
 def summary(life: Life) -> dict[str, Any]:
     """All that must be the same: ledger, fills, orders, money, answers, and what others see."""
-    state = life.desk.dossiers[AGENT].state
+    state = life.node.repositories[AGENT].state
     orders: dict[str, Any] = {}
     for event in life.events:
         kind = type(event).__name__
@@ -277,7 +277,7 @@ def summary(life: Life) -> dict[str, Any]:
         elif kind == "OrderMoved":
             orders[event.key][0] = event.state
             orders[event.key][1] = orders[event.key][1] if event.qty is None else event.qty
-    shown = views.history(life.store, AGENT)
+    shown = queries.history(life.store, AGENT)
     return {
         "ledger": life.ledger,
         "fills": [(e.exec_id, e.session, e.qty, e.price, e.fee) for e in life.named("Filled")],

@@ -21,8 +21,9 @@ from typing import Any
 from unittest import mock
 
 from livetrading.core.events import Decided, Filled, Missed
-from livetrading.execution import audit, views
-from livetrading.execution.dossier import events_of
+from livetrading.execution import verification
+from livetrading.execution.state import queries
+from livetrading.execution.state.agent_repository import events_of
 from tests.doubles.lives import Cycler, Known
 from tests.faults.decade_world import FAULTS, World
 
@@ -132,7 +133,7 @@ def _listed(counts: Counter[str]) -> str:
 def _sessions(world: World) -> list[str]:
     """Each session of each agent decided once, or missed with a reason."""
     wrong = []
-    for agent_id in world.desk.active():
+    for agent_id in world.node.active():
         settled: dict[str, Any] = {}
         for event in (e for _, batch in events_of(world.home.agent(agent_id)) for e in batch):
             if isinstance(event, Decided | Missed):
@@ -158,8 +159,8 @@ def _use(part: Part) -> list[str]:
 
 def _verified(world: World, part: Part) -> list[str]:
     """``verify`` finds nothing, and makes every decision again from journal and model."""
-    with mock.patch.object(audit, "Registry", lambda home: Known(home, Cycler())):
-        found = audit.audit(world.home)
+    with mock.patch.object(verification, "Registry", lambda home: Known(home, Cycler())):
+        found = verification.audit(world.home)
     part.repeated = found["decisions_repeated"]
     wrong = [problem["text"] for problem in [*found["problems"], *found["pending"]]]
     made = world.seen["sessions decided"]
@@ -168,7 +169,7 @@ def _verified(world: World, part: Part) -> list[str]:
 
 def _rebuilt(world: World) -> list[str]:
     """From the journals alone: whatever else an agent has on disk comes out the same."""
-    shown = {agent_id: _shown(world, agent_id) for agent_id in world.desk.active()}
+    shown = {agent_id: _shown(world, agent_id) for agent_id in world.node.active()}
     for agent_id in shown:
         for path in world.home.agent(agent_id).glob("*.json"):
             path.unlink()
@@ -177,9 +178,9 @@ def _rebuilt(world: World) -> list[str]:
 
 
 def _shown(world: World, agent_id: str) -> Any:
-    folder, trader = world.home.agent(agent_id), world.desk.trader(agent_id)
-    account = (trader.broker.position(), trader.broker.traded(), [trader.broker.find(o.key) for o in trader.dossier.state.orders])
-    return views.agent(world.desk.store, agent_id), views.history(world.desk.store, agent_id), account, sorted(p.name for p in folder.glob("history-*"))
+    folder, trader = world.home.agent(agent_id), world.node.trader(agent_id)
+    account = (trader.broker.position(), trader.broker.traded(), [trader.broker.find(o.key) for o in trader.repository.state.orders])
+    return queries.agent(world.node.store, agent_id), queries.history(world.node.store, agent_id), account, sorted(p.name for p in folder.glob("history-*"))
 
 
 if __name__ == "__main__":

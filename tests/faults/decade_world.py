@@ -18,7 +18,8 @@ from livetrading.adapters.registry import Registry
 from livetrading.adapters.store import Store
 from livetrading.core.errors import Unavailable
 from livetrading.core.types import AgentStatus, Terms
-from livetrading.execution import requests, scheduler
+from livetrading.execution.state import requests
+from livetrading.execution import scheduler
 from livetrading.execution.scheduler import Scheduler
 from tests.doubles.lives import FIRST, Cycler, Known, _card, at, store_test
 from tests.doubles.models import make_card
@@ -82,20 +83,20 @@ class World:
 
     def start(self) -> None:
         """A scheduler as a new process has it: everything from disk. The lock is left out."""
-        self.scheduler = self.desk = None  # type: ignore[assignment]  # as a dead process holds nothing
+        self.scheduler = self.node = None  # type: ignore[assignment]  # as a dead process holds nothing
         with mock.patch.object(scheduler, "_warm", lambda: None):
             self.scheduler = Scheduler(self.home, clock=lambda: self.now)
-            self.desk = self.scheduler.desk
-            self.desk.beside = False
-            self.desk.registry = Known(self.home, Cycler())
-            self.desk._source = lambda config, bars: self.tapes[config.symbol]  # type: ignore[assignment]
+            self.node = self.scheduler.node
+            self.node.beside = False
+            self.node.registry = Known(self.home, Cycler())
+            self.node._source = lambda config, bars: self.tapes[config.symbol]  # type: ignore[assignment]
             self.scheduler._open()
         self.seen["starts"] += 1
 
     def ask(self, kind: str, agent_id: str | None = None, **args: Any) -> dict[str, Any]:
-        made = requests.submit(self.desk.store, kind, agent_id=agent_id, args=args, by="test", now=self.now)
+        made = requests.submit(self.node.store, kind, agent_id=agent_id, args=args, by="test", now=self.now)
         self.turn()
-        answer = requests.outcome(self.desk.store, made) or {}
+        answer = requests.outcome(self.node.store, made) or {}
         assert answer.get("status") == "done", answer
         return answer
 
@@ -121,8 +122,8 @@ class World:
         self.at(evening + timedelta(minutes=20))
         for tape in self.tapes.values():
             tape.gone = tape.gone and self.rng.random() < 0.5  # until past the next deadline, or not
-        for agent_id in self.desk.active():
-            if self.desk.dossier(agent_id).state.status == AgentStatus.BLOCKED:
+        for agent_id in self.node.active():
+            if self.node.repository(agent_id).state.status == AgentStatus.BLOCKED:
                 self.seen["blocked, and started by a person"] += 1
                 self.ask("start", agent_id)
 
@@ -133,7 +134,7 @@ class World:
     # -- what befalls them --------------------------------------------------
 
     def kill(self, evening: datetime) -> None:
-        fatal = self.rng.randrange(POINTS * len(self.desk.active()))
+        fatal = self.rng.randrange(POINTS * len(self.node.active()))
         pid = os.fork()
         if pid == 0:
             code = 1
@@ -159,7 +160,7 @@ class World:
         self.at(evening, timedelta(hours=self.rng.choice((-30, -5, 3, 14, 20))))
 
     def damaged_file(self, evening: datetime) -> None:
-        folder = self.home.agent(self.rng.choice(self.desk.active()))
+        folder = self.home.agent(self.rng.choice(self.node.active()))
         shared = [self.home.root / "system.json", self.home.root / "requests.json"]
         path = self.rng.choice([*folder.glob("history-*.json"), folder / "state.json", folder / "paper.json", *shared])
         raw = path.read_bytes() if path.exists() else b""
@@ -168,7 +169,7 @@ class World:
             self.start()
 
     def broker_gone(self, evening: datetime) -> None:
-        (self.home.agent(self.rng.choice(self.desk.active())) / "paper.json").unlink(missing_ok=True)
+        (self.home.agent(self.rng.choice(self.node.active())) / "paper.json").unlink(missing_ok=True)
         self.start()
 
     def source_gone(self, evening: datetime) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 from livetrading.adapters.calendar import calendar
 from livetrading.adapters.store import Store
 from livetrading.core.types import AgentStatus
-from livetrading.execution import emergency
-from livetrading.execution.desk import agent_ids
-from livetrading.execution.dossier import Dossier
+from livetrading.execution.stopping import emergency_stop
+from livetrading.execution.node import agent_ids
+from livetrading.execution.state.agent_repository import AgentRepository
 from tests.doubles.lives import Life, at
 
 OVER = {AgentStatus.STOPPED, AgentStatus.FINISHED, AgentStatus.REMOVED}
@@ -55,7 +55,7 @@ def after_stop(life: Life, answer: dict[str, Any], allowed: set[str], still: boo
     wrong = [f"{ref} was bought after the stop" for ref in sorted(bought(life) - allowed)]
     items = {item["agent_id"]: item for item in answer["items"]}
     for agent_id in agent_ids(life.home):
-        state, theirs = Dossier(life.home, agent_id).state, account(life, agent_id)
+        state, theirs = AgentRepository(life.home, agent_id).state, account(life, agent_id)
         if state.status not in OVER:
             wrong.append(f"{agent_id} is {state.status}")
         wrong += [f"{o.key} is {o.state}" for o in state.open_orders("entry") if o.state != "PENDING_CANCEL"]
@@ -77,11 +77,11 @@ def after_stop(life: Life, answer: dict[str, Any], allowed: set[str], still: boo
 def _said(item: dict[str, Any] | None, flat: bool, still: bool) -> list[str]:
     if item is None:
         return ["an agent is not in the answer"]
-    if item["status"] == emergency.OVER["status"]:
+    if item["status"] == emergency_stop.OVER["status"]:
         return []
     if flat and not still:
         flat = bool(item["flat"])
-    said = emergency.FLAT if flat else emergency.QUEUED
+    said = emergency_stop.FLAT if flat else emergency_stop.QUEUED
     return [] if (item["status"], item["flat"]) == (said, flat) else [f"said {item}, but flat is {flat}"]
 
 
@@ -118,9 +118,9 @@ def _rearmed(life: Life, now: datetime, logged: int) -> list[str]:
     wrong = []
     if refused["status"] != "refused":
         wrong.append("an agent started under the latch")
-    sent, before = bought(life), life.desk.latch.status()
+    sent, before = bought(life), life.node.latch.status()
     done = life.ask("rearm", now)
-    lines = [json.loads(line) for line in life.desk.latch.log.read_text().splitlines()]
+    lines = [json.loads(line) for line in life.node.latch.log.read_text().splitlines()]
     if done.get("result") != {"rearmed": True} or len(lines) != logged + 1 or before is None:
         wrong.append(f"re-arming: {done}, {len(lines)} lines in halts.log")
     elif (lines[-1]["reason"], lines[-1]["cleared_by"]) != (before.reason, "test"):
@@ -133,7 +133,7 @@ def _rearmed(life: Life, now: datetime, logged: int) -> list[str]:
 
 
 def _statuses(life: Life) -> dict[str, AgentStatus]:
-    return {a: Dossier(life.home, a).state.status for a in agent_ids(life.home)}
+    return {a: AgentRepository(life.home, a).state.status for a in agent_ids(life.home)}
 
 
 def one_stop(life: Life, request_id: str) -> list[str]:

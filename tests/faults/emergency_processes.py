@@ -15,8 +15,8 @@ from typing import Any
 
 from livetrading.adapters.home import CHECKOUT
 from livetrading.adapters.stamps import parse_stamp
-from livetrading.execution import views
-from livetrading.execution.desk import agent_ids
+from livetrading.execution.state import queries
+from livetrading.execution.node import agent_ids
 from tests.doubles.lives import Life
 from tests.faults.emergency_checks import account, after_stop, aftermath, bought, one_stop
 from tests.faults.emergency_states import Template, reopened, template
@@ -48,7 +48,7 @@ class Stage:
 
     def start_scheduler(self) -> None:
         self.scheduler = self.start("scheduler", str(self.life.home.root), stderr=subprocess.DEVNULL)
-        awaited(lambda: views.system(self.life.store, self.now)["scheduler"]["alive"], "the scheduler")
+        awaited(lambda: queries.system(self.life.store, self.now)["scheduler"]["alive"], "the scheduler")
 
     def hang(self, since: float) -> None:
         """The scheduler stands still, and has done so for a while."""

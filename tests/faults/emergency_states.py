@@ -14,7 +14,7 @@ from livetrading.adapters.home import Home
 from livetrading.core.errors import Unavailable
 from livetrading.core.events import StatusChanged
 from livetrading.core.types import Leg
-from livetrading.execution import replay
+from livetrading.execution.trading import replay
 from tests.doubles.lives import AGENT, FIRST, Cycler, Life, a_life, at, crash_bar, until
 from tests.doubles.series import generated
 
@@ -119,7 +119,7 @@ def _asked(first: Make, kind: str, clock: str, later: int = 0) -> Make:
 
 def _blocked(life: Life) -> datetime:
     since = _held(life)
-    life.dossier.commit([StatusChanged("blocked", "a test", "test")], since)
+    life.repository.commit([StatusChanged("blocked", "a test", "test")], since)
     return since
 
 
@@ -132,7 +132,7 @@ def _stop_hit(life: Life) -> datetime:
 
 def _replayed(condition: Callable[[Any], bool]) -> Make:
     def make(life: Life) -> datetime:
-        trader = life.desk.trader(AGENT)
+        trader = life.node.trader(AGENT)
         while not condition(life.state) and replay.advance(trader):
             pass
         assert condition(life.state)

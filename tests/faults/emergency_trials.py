@@ -18,7 +18,9 @@ from pathlib import Path
 
 from livetrading.adapters.calendar import calendar
 from livetrading.adapters.halt import HaltLatch
-from livetrading.execution import checks, emergency, requests
+from livetrading.execution import pass_runner
+from livetrading.execution.stopping import emergency_stop
+from livetrading.execution.state import requests
 from livetrading.execution.agent_manager import AgentManager
 from tests.doubles.lives import Life, at
 from tests.faults import crash, emergency_processes
@@ -118,7 +120,7 @@ def _dead(life: Life, now: datetime, rng: random.Random, tally: Tally, allowed: 
     """No scheduler: whoever stops opens the agents and does it."""
     _latched(life, now, tally)
     started = time.perf_counter()
-    _, answer = emergency.stop(reopened(life, life.home.root).desk, "a trial", "test", now)
+    _, answer = emergency_stop.stop(reopened(life, life.home.root).node, "a trial", "test", now)
     tally.stop.append(time.perf_counter() - started)
     return after_stop(life, answer, allowed)
 
@@ -131,7 +133,7 @@ def _killed(life: Life, now: datetime, rng: random.Random, tally: Tally, allowed
         code = 1
         try:
             with crash.watched(crash.Points(rng.randrange(MOST_POINTS))):
-                emergency.stop(life.desk, "a trial", "test", now)
+                emergency_stop.stop(life.node, "a trial", "test", now)
             code = crash.UNHARMED
         finally:
             os._exit(code)
@@ -152,14 +154,14 @@ def _busy(life: Life, now: datetime, rng: random.Random, tally: Tally, allowed: 
             _latched(life, now, tally)
             allowed.update(bought(life))
             made = requests.submit(life.store, "emergency_stop", by="test", now=now, args={"reason": "a trial"})
-            AgentManager(life.desk).apply_pending(now)
+            AgentManager(life.node).apply_pending(now)
             answers.append((requests.outcome(life.store, made) or {})["result"])
             wrong.extend(after_stop(life, answers[-1], allowed))
         turn[0] -= 1
         return True
 
     wrong: list[str] = []
-    _, failed = checks.run(life.desk, now, between)
+    _, failed = pass_runner.run(life.node, now, between)
     return [*wrong, *map(str, failed.items())] + ([] if answers else ["the pass asked nobody"])
 
 

@@ -27,9 +27,10 @@ from livetrading.adapters.brokers.paper import PaperBroker
 from livetrading.adapters.home import CHECKOUT, Home
 from livetrading.adapters.store import Store
 from livetrading.core.types import AgentStatus, Leg
-from livetrading.execution import emergency, views
+from livetrading.execution.stopping import emergency_stop
+from livetrading.execution.state import queries
 from livetrading.execution.agent_manager import AgentManager
-from livetrading.execution.dossier import Dossier
+from livetrading.execution.state.agent_repository import AgentRepository
 from tests.doubles.lives import FIRST, Life, a_life, at
 from tests.doubles.series import generated
 from tests.faults.bad_broker import cheap
@@ -40,7 +41,7 @@ INSIDE = tuple(str(CHECKOUT / "livetrading" / room) for room in ("execution", "c
 PURE = str(CHECKOUT / "livetrading" / "core")
 GENERATORS = 0x20 | 0x80 | 0x200
 """Their frames are entered again and again; whoever made them is entered once."""
-OF_REQUESTS = (AgentManager.create.__code__, emergency.rearm.__code__)
+OF_REQUESTS = (AgentManager.create.__code__, emergency_stop.rearm.__code__)
 """Requests that concern no agent yet, or all."""
 OUTERMOST = ("_try", "alarm", "_warn", "caught", "_place")
 """Where everything is caught, and what tells of it there."""
@@ -71,7 +72,7 @@ def _serves(frame: FrameType | None, agent_id: str) -> bool:
         owner = known.get("self")
         if owner is not None:
             with suppress(Exception):
-                if getattr(owner, "agent_id", None) == agent_id or owner.dossier.agent_id == agent_id:
+                if getattr(owner, "agent_id", None) == agent_id or owner.repository.agent_id == agent_id:
                     return True
         if frame.f_code is World.turn.__code__:
             return False
@@ -185,8 +186,8 @@ def disturbed(base: Baseline, place: Place, work: Path) -> tuple[bool, list[str]
     try:
         with raising(base.places[place]) as struck:
             base.steps[place.step][1](world)
-        reason = world.desk.dossiers[B].state.status_reason if B in world.desk.dossiers else "set apart"
-        blocked = world.desk.dossiers[B].state.status == AgentStatus.BLOCKED
+        reason = world.node.repositories[B].state.status_reason if B in world.node.repositories else "set apart"
+        blocked = world.node.repositories[B].state.status == AgentStatus.BLOCKED
         world.person()
         for _, act in base.steps[place.step + 1:]:
             act(world)
@@ -206,23 +207,23 @@ def disturbed(base: Baseline, place: Place, work: Path) -> tuple[bool, list[str]
 
 def _become(home: Home) -> dict[str, Any]:
     """What became of B, as its journal says."""
-    state = Dossier(home, B).state
-    fills = [(f["key"], f["qty"], f["price"]) for f in views.history(Store(home), B)["fills"]]
+    state = AgentRepository(home, B).state
+    fills = [(f["key"], f["qty"], f["price"]) for f in queries.history(Store(home), B)["fills"]]
     return {"settled": state.settled, "booked": state.booked, "shares": state.book.shares, "fills": fills}
 
 
 def _wrongs(base: Baseline, world: World, blocked: bool) -> list[str]:
     wrongs = [f"{a} is not as it would have been" for a, raw in _journals(world.home).items() if raw != base.journals[a]]
-    state = Dossier(world.home, B).state
-    if state != world.desk.dossiers[B].state:
+    state = AgentRepository(world.home, B).state
+    if state != world.node.repositories[B].state:
         wrongs.append("memory and journal differ")
-    broker = PaperBroker(world.desk.store, world.home.agent(B) / "paper.json", state.agent.terms.costs)
+    broker = PaperBroker(world.node.store, world.home.agent(B) / "paper.json", state.agent.terms.costs)
     if broker.position() != state.book.shares:
         wrongs.append(f"the book holds {state.book.shares}, the broker {broker.position()}")
     on_sale = sum(o.qty for o in state.open_orders() if o.leg != Leg.ENTRY and o.at_broker)
     if state.book.shares and on_sale != state.book.shares and state.status != AgentStatus.FINISHED:
         wrongs.append(f"{on_sale} of {state.book.shares} shares are on sale")
-    told = [d["session"] for d in views.history(world.desk.store, B)["decisions"]]
+    told = [d["session"] for d in queries.history(world.node.store, B)["decisions"]]
     if told != sorted(set(told)):
         wrongs.append(f"sessions were decided twice: {told}")
     after = _become(world.home)
@@ -233,7 +234,7 @@ def _wrongs(base: Baseline, world: World, blocked: bool) -> list[str]:
 
 def _unanswered(world: World) -> list[str]:
     """Every request has its outcome, and an agent was made if its asker heard so."""
-    known = world.desk.store.read("requests")["requests"].values()
+    known = world.node.store.read("requests")["requests"].values()
     wrongs = [f"the request {r['id']} was never answered" for r in known if r["status"] == "pending"]
     created = [r["status"] == "done" for r in known if r["kind"] == "create" and not r["id"].endswith(AGENTS)]
     there = [(world.home.agent(a) / "journal.jsonl").exists() for a in (MADE, MADE[:-1] + "5")]

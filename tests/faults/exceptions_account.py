@@ -19,9 +19,10 @@ from typing import Any
 from livetrading.adapters import logs
 from livetrading.core.events import Filled
 from livetrading.core.types import AgentStatus, Leg
-from livetrading.execution import checks, requests
+from livetrading.execution import pass_runner
+from livetrading.execution.state import requests
 from livetrading.execution.agent_manager import AgentManager
-from livetrading.execution.dossier import Dossier, events_of
+from livetrading.execution.state.agent_repository import AgentRepository, events_of
 from tests.doubles.account_life import AccountLife, in_account
 from tests.doubles.lives import FIRST, Cycler, at
 from tests.doubles.series import generated
@@ -37,7 +38,7 @@ def _pass(t: int, clock: str) -> Step:
     def run(life: AccountLife) -> None:
         life.now = at(life.sessions[FIRST + t], clock)
         for _ in range(2):  # whatever failed is met again
-            checks.run(life.desk, life.now, _go_on)
+            pass_runner.run(life.node, life.now, _go_on)
     return f"{t} {clock}", run
 
 
@@ -82,7 +83,7 @@ def lived(root: Path, place: Place | None, keys: Keys) -> Lived:
                 assert answer["status"] == "done", answer
             return _lived(life, place, keys)
         finally:
-            life.desk.close()
+            life.node.close()
 
 
 def _lived(life: AccountLife, place: Place | None, keys: Keys) -> Lived:
@@ -97,10 +98,10 @@ def _lived(life: AccountLife, place: Place | None, keys: Keys) -> Lived:
                 act(life)
             done.struck |= bool(struck)
             if here:
-                done.blocked = life.desk.dossiers[B].state.status == AgentStatus.BLOCKED
+                done.blocked = life.node.repositories[B].state.status == AgentStatus.BLOCKED
                 done.wrongs += _naked(life)
-                if done.blocked and WORD not in life.desk.dossiers[B].state.status_reason:
-                    done.wrongs.append(f"blocked for {life.desk.dossiers[B].state.status_reason!r}")
+                if done.blocked and WORD not in life.node.repositories[B].state.status_reason:
+                    done.wrongs.append(f"blocked for {life.node.repositories[B].state.status_reason!r}")
                 if done.blocked:
                     _started_again(life)
     except Exception as error:  # what would have ended the process
@@ -119,12 +120,12 @@ def _lived(life: AccountLife, place: Place | None, keys: Keys) -> Lived:
 
 def _started_again(life: AccountLife) -> None:
     requests.submit(life.store, "start", agent_id=B, by="test", now=life.now)
-    AgentManager(life.desk).apply_pending(life.now)
+    AgentManager(life.node).apply_pending(life.now)
 
 
 def _naked(life: AccountLife) -> list[str]:
     """After the disturbed pass and the next one a position has its stop, or an exit that sells it."""
-    state = life.desk.dossiers[B].state
+    state = life.node.repositories[B].state
     mine = [o for o in life.tws.ledger.open_orders() if o.ref.startswith(f"{B}:")]
     working = [o for o in mine if o.action == "SELL" and not o.waits]
     covered = sum(o.remaining for o in working)
@@ -132,7 +133,7 @@ def _naked(life: AccountLife) -> list[str]:
 
 
 def _at_the_end(life: AccountLife) -> list[str]:
-    states = [Dossier(life.home, a).state for a in AGENTS]
+    states = [AgentRepository(life.home, a).state for a in AGENTS]
     book, theirs = sum(s.book.shares for s in states), life.tws.ledger.holds("TEST")
     wrongs = [] if book == theirs else [f"the books hold {book}, the account {theirs}"]
     mine = [o for o in life.tws.ledger.open_orders() if o.ref.startswith(f"{B}:")]

@@ -8,7 +8,7 @@ from typing import Any
 
 from livetrading.adapters.home import Home
 from livetrading.core.types import AgentStatus, Mode
-from livetrading.execution import requests
+from livetrading.execution.state import requests
 from livetrading.execution.scheduler import Scheduler
 from tests.doubles.lives import FIRST, Cycler, Known, Life, at
 
@@ -27,13 +27,13 @@ class World:
 
     def __post_init__(self) -> None:
         self.scheduler = Scheduler(self.home, clock=lambda: self.now)
-        self.scheduler.desk.beside = False
-        self.scheduler.desk.registry = Known(self.home, self.life.policy)
+        self.scheduler.node.beside = False
+        self.scheduler.node.registry = Known(self.home, self.life.policy)
         self.scheduler._try(self.scheduler._read)
 
     @property
-    def desk(self) -> Any:
-        return self.scheduler.desk
+    def node(self) -> Any:
+        return self.scheduler.node
 
     def turn(self) -> None:
         """What the loop does in a second, twice: whatever failed is met again."""
@@ -51,12 +51,12 @@ class World:
             }
         watcher = sys.getprofile()
         sys.setprofile(None)  # whoever asks is another process
-        requests.submit(self.desk.store, kind, agent_id=agent_id, args=args, by="test", request_id=name, now=self.now)
+        requests.submit(self.node.store, kind, agent_id=agent_id, args=args, by="test", request_id=name, now=self.now)
         sys.setprofile(watcher)
 
     def person(self) -> None:
         """Starts the agent again, as its reason says."""
-        if self.desk.dossiers[B].state.status == AgentStatus.BLOCKED:
+        if self.node.repositories[B].state.status == AgentStatus.BLOCKED:
             self.ask("start", B, requests.new_id())
             self.scheduler._try(self.scheduler._requests)
 
@@ -64,7 +64,7 @@ class World:
     def catch_up(self, settled: str) -> None:
         """A replay that was held or blocked lives through the same sessions, later."""
         for _ in range(3):
-            state = self.desk.dossiers[B].state
+            state = self.node.repositories[B].state
             if state.agent.mode == Mode.REPLAY and state.settled < settled:
                 self.scheduler._next_replay.clear()
                 self.scheduler._turn(B)
@@ -92,7 +92,7 @@ def _asked(t: int, clock: str, kind: str, agent_id: str | None) -> Step:
 
 
 def _replayed(world: World) -> None:
-    for agent_id in world.desk.active():
+    for agent_id in world.node.active():
         world.scheduler._next_replay.clear()
         world.scheduler._try(world.scheduler._turn, agent_id)
 

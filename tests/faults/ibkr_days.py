@@ -12,11 +12,12 @@ from typing import Any
 
 import pandas as pd
 
-from livetrading.adapters.brokers.ibkr import IbkrConnection
-from livetrading.adapters.brokers.ibkr_config import IbkrConfig
+from livetrading.adapters.brokers.ibkr.broker import IbkrConnection
+from livetrading.adapters.brokers.ibkr.config import IbkrConfig
 from livetrading.core.errors import LivetradingError, Unavailable
 from livetrading.core.orders import OrderState
-from livetrading.execution import checks, emergency
+from livetrading.execution import pass_runner
+from livetrading.execution.stopping import emergency_stop
 from tests.doubles.account_life import AccountLife
 from tests.doubles.ibkr import QUICK, await_that
 from tests.doubles.lives import AGENT, FIRST, at, crash_bar
@@ -65,20 +66,20 @@ class Played(AccountLife):
         raise AssertionError(f"never at rest: {[(o.key, str(o.state)) for o in self._open()]}")
 
     def _pass(self) -> bool:
-        if self.desk.latch.status() is not None and emergency.unfinished(self.desk):
-            emergency.stop(self.desk, "", "halt latch", self.now)
-        well = not checks.run(self.desk, self.now)[1]
+        if self.node.latch.status() is not None and emergency_stop.unfinished(self.node):
+            emergency_stop.stop(self.node, "", "halt latch", self.now)
+        well = not pass_runner.run(self.node, self.now)[1]
         try:
-            self.desk.account.value(self.desk.calendar.last_complete(self.now, self.desk.delay).isoformat(), self.now)
+            self.node.account.value(self.node.calendar.last_complete(self.now, self.node.delay).isoformat(), self.now)
         except Unavailable:
             return False
         return well
 
     def _seqs(self) -> list[int]:
-        return [d.seq for d in self.desk.dossiers.values()]
+        return [d.seq for d in self.node.repositories.values()]
 
     def _open(self) -> list[Any]:
-        return [o for d in self.desk.dossiers.values() for o in d.state.orders]
+        return [o for d in self.node.repositories.values() for o in d.state.orders]
 
     def _doubts(self) -> bool:
         return any(o.state in DOUBT for o in self._open())

@@ -3,7 +3,7 @@
 import time
 
 from livetrading.adapters.brokers.base import Ticket
-from livetrading.adapters.brokers.ibkr import IbkrBroker, IbkrConnection
+from livetrading.adapters.brokers.ibkr.broker import IbkrBroker, IbkrConnection
 from livetrading.core.errors import LivetradingError
 from livetrading.core.orders import TERMINAL
 from tests.doubles.ibkr import NOW, any_account, await_that, config

@@ -52,7 +52,7 @@ class Baseline:
 def undisturbed(root: Path, version: int) -> Baseline:
     with TwsDouble(version) as tws:
         made = in_account(root / "first", bars(), Cycler(2), tws, CAPITAL)
-        made.desk.close()
+        made.node.close()
         world = World(tws, opened(made.home.root, _played(made), tws, made.now))
         base = Baseline(version, world.life, story(), [], [], [], [], world.wrongs)
         for number, step in enumerate(base.steps):
@@ -64,7 +64,7 @@ def undisturbed(root: Path, version: int) -> Baseline:
                 base.points += [Point(number, n, what) for n, what in enumerate(points.names)]
                 base.messages += _messages(number, [h.id for h in tws.heard[heard:]])
             base.after.append(standing(world))
-        world.life.desk.close()
+        world.life.node.close()
         return base
 
 
@@ -158,8 +158,8 @@ def at_random(base: Baseline, seed: int, work: Path) -> list[str]:
 def apart(world: World) -> list[str]:
     """Where book and account differ."""
     life, ledger = world.life, world.tws.ledger
-    state = life.desk.dossiers[AGENT].state
-    ours, theirs = state.book.shares + life.desk.account.rest(state), ledger.holds("TEST")
+    state = life.node.repositories[AGENT].state
+    ours, theirs = state.book.shares + life.node.account.rest(state), ledger.holds("TEST")
     wrongs = [f"{ours} in the books, {theirs} in the account"] if ours != theirs else []
     if state.status == "blocked":
         wrongs.append(state.status_reason)

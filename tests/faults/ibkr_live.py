@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from livetrading.adapters.home import CHECKOUT
-from livetrading.execution import views
+from livetrading.execution.state import queries
 from tests.doubles.account_days import holding
 from tests.doubles.account_life import AccountLife, in_account
 from tests.doubles.lives import AGENT, FIRST, Cycler, at
@@ -71,11 +71,11 @@ class Stage:
 
     @property
     def system(self) -> dict[str, Any]:
-        return views.system(self.life.store, self.now)
+        return queries.system(self.life.store, self.now)
 
     @property
     def agent(self) -> dict[str, Any]:
-        return views.agent(self.life.store, AGENT)
+        return queries.agent(self.life.store, AGENT)
 
     @property
     def alarms(self) -> list[str]:
@@ -97,7 +97,7 @@ def staged(version: int = 157, clock: str = "11:00") -> Iterator[Stage]:
     with tempfile.TemporaryDirectory() as folder, TwsDouble(version) as tws:
         life = in_account(Path(folder), frame, Cycler(), tws)
         t = holding(life)
-        life.desk.close()
+        life.node.close()
         stage = Stage(life, Bare(tws, "TEST"), life.state.book.shares, at(life.sessions[t], clock) - datetime.now(UTC))
         tws.ledger.clock = lambda: stage.now
         try:
@@ -117,7 +117,7 @@ def refused_close(stage: Stage, kind: str) -> list[str]:
     """A close whose every exit is refused, for a while."""
     stage.tws.fail(exits(kind))
     stage.ask("close", AGENT)
-    awaited(lambda: any(o.type == "MKT" for o in stage.tws.ledger.orders) or len(stage.tws.orders_heard()) > 2, "an exit")
+    awaited(lambda: any(o.type == "MKT" for o in stage.tws.ledger.orders) or len(stage.tws.orders_reported()) > 2, "an exit")
     _back(stage)
     time.sleep(1.5 * WITHIN)  # whatever it does next must not leave the position alone either
     wrong = [f"bare for {stage.bare.longest:.1f} s"] if stage.bare.longest > (SILENT if kind == "swallow" else WITHIN) else []
@@ -156,10 +156,10 @@ def silent_while_bare(stage: Stage, kind: str) -> list[str]:
     awaited(lambda: stage.bare.now, "the moment without a stop")
     awaited(lambda: not stage.tws.do(lambda: list(stage.tws.sessions)), "the drop")
     stage.tws.close_port()
-    heard = len(stage.tws.orders_heard())
+    heard = len(stage.tws.orders_reported())
     awaited(lambda: any("neither an active stop nor an active exit" in text for text in stage.alarms), "the alarm")
     wrong = [] if 18 <= stage.bare.longest <= 30 else [f"alarmed after {stage.bare.longest:.1f} s"]
-    if len(stage.tws.orders_heard()) != heard:
+    if len(stage.tws.orders_reported()) != heard:
         wrong.append("something was sent while TWS did not answer")
     stage.tws.open_port()
     closing.wait(60)

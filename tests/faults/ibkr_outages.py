@@ -14,10 +14,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from livetrading.adapters.brokers.base import Execution
-from livetrading.adapters.brokers.ibkr import IbkrBroker
-from livetrading.adapters.brokers.ibkr_config import IbkrConfig
-from livetrading.adapters.brokers.ibkr_orders import Instrument, OrderDesk
-from livetrading.adapters.brokers.ibkr_session import IbkrSession
+from livetrading.adapters.brokers.ibkr.broker import IbkrBroker
+from livetrading.adapters.brokers.ibkr.config import IbkrConfig
+from livetrading.adapters.brokers.ibkr.orders import Instrument, OrderBuilder
+from livetrading.adapters.brokers.ibkr.session import IbkrSession
 from tests.doubles.ibkr import AGENT, any_account, entry, stop
 from tests.doubles.tws import TwsDouble
 from tests.doubles.virtual import run_virtually
@@ -34,7 +34,7 @@ class InLoop:
     session: IbkrSession
 
     def __post_init__(self) -> None:
-        self.desk = OrderDesk(self.session)
+        self.node = OrderBuilder(self.session)
 
     def broker(self, booked: Callable[[str], int] = lambda ref: 0) -> IbkrBroker:
         return IbkrBroker(self, AGENT, TNA, booked=booked, gate=any_account)  # type: ignore[arg-type]
@@ -69,7 +69,7 @@ async def _life(version: int, seconds: float, seed: int, roll_back: bool) -> Res
     book: dict[str, Execution] = {}
     broker = connection.broker(lambda ref: sum(e.qty for e in book.values() if e.ref == ref))
     qty = dice.randint(2, 30)
-    await connection.desk.submit(entry(qty), stop(qty), TNA)
+    await connection.node.submit(entry(qty), stop(qty), TNA)
     _trade(tws, dice, "auction", dice.choice([0.0, 0.3, 1.0]), qty)
     await _book(broker, book)
     tws.close_port()

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from livetrading.execution import requests
+from livetrading.execution.state import requests
 from livetrading.execution.agent_manager import AgentManager
-from livetrading.execution.dossier import events_of
+from livetrading.execution.state.agent_repository import events_of
 from tests.doubles.account_life import CAPITAL, TEST, in_account
 from tests.doubles.lives import FIRST, Cycler, at
 from tests.doubles.series import generated
@@ -46,7 +46,7 @@ class Two:
         frame = generated(self.seed % 7 + 1, FIRST + DAYS + 2, splits=splits, daily=0.03)
         with tempfile.TemporaryDirectory() as folder, TwsDouble(self.version) as tws:
             made = in_account(Path(folder), frame, Cycler(self.dice.choice((1, 2))), tws, CAPITAL)
-            made.desk.close()
+            made.node.close()
             tws.ledger.positions[TEST.con_id] = (float(self.dice.choice((0, 31))), 9.0)
             self.life = opened(made.home.root, _played(made), tws, made.now)
             self.world = World(tws, self.life, self.wrongs)
@@ -56,7 +56,7 @@ class Two:
             except AssertionError as error:
                 self.wrongs.append(str(error))
             finally:
-                self.life.desk.close()
+                self.life.node.close()
         return self
 
     def _days(self) -> None:
@@ -141,7 +141,7 @@ class Two:
     def _by_hand(self, t: int) -> None:
         """A person trades the same shares: nobody knows whose they are, until he says they are his."""
         self.counts["trade by hand"] += 1
-        signed = self.dice.choice((7.0, -7.0)) if self.life.desk.account.rest(self._states()[0]) > 7 else 7.0
+        signed = self.dice.choice((7.0, -7.0)) if self.life.node.account.rest(self._states()[0]) > 7 else 7.0
         life, ledger = self.life, self.life.tws.ledger
         life.now = at(life.sessions[t], "09:50")
         ledger.positions[TEST.con_id] = (ledger.positions[TEST.con_id][0] + signed, 9.0)
@@ -157,8 +157,8 @@ class Two:
         self._passes(t, "09:58")
 
     def _close(self, t: int, agent_id: str) -> None:
-        dossier = self.life.desk.dossiers.get(agent_id)
-        if dossier is None or dossier.state.flat:
+        repository = self.life.node.repositories.get(agent_id)
+        if repository is None or repository.state.flat:
             return
         self.counts["close"] += 1
         self._ask("close", agent_id, t, "10:30")
@@ -169,18 +169,18 @@ class Two:
         life.now = at(life.sessions[t], clock)
         life.caught_up()
         made = requests.submit(life.store, kind, agent_id=agent_id, args={}, by="test", request_id=None, now=life.now)
-        AgentManager(life.desk).apply_pending(life.now)
+        AgentManager(life.node).apply_pending(life.now)
         answer = requests.outcome(life.store, made)
         assert answer is not None and answer["status"] == "done", answer
 
     # -- what must hold ----------------------------------------------------------
 
     def _states(self) -> list[Any]:
-        return [d.state for d in self.life.desk.dossiers.values()]
+        return [d.state for d in self.life.node.repositories.values()]
 
     def _check(self, when: str) -> None:
         states, held = self._states(), self.life.tws.ledger.holds("TEST")
-        ours = sum(s.book.shares for s in states) + self.life.desk.account.rest(states[0])
+        ours = sum(s.book.shares for s in states) + self.life.node.account.rest(states[0])
         if ours != held:
             self.wrongs.append(f"{when}: {ours} in the books and the rest, {held} in the account")
         for state in states:

@@ -48,7 +48,7 @@ class Stop:
             except AssertionError as error:
                 self.wrongs.append(str(error))
             finally:
-                self.life.desk.close()
+                self.life.node.close()
         return self
 
     @property
@@ -81,11 +81,11 @@ class Stop:
     def _plan(self, t: int, numbers: range, leg: str, clock: str) -> None:
         life, bar = self.life, self.life.sessions[t].isoformat()
         for number in numbers:
-            executor = life.desk.executor(f"PPO_TEST_{number + 1:03d}")
+            executor = life.node.executor(f"PPO_TEST_{number + 1:03d}")
             now = at(life.sessions[t], clock)
             low = round(float(life.quote(t)["close"]) * 0.9, 2)
             events = executor.entry(bar, QTY, low, now) if leg == "entry" else executor.exit(bar, now)
-            executor.dossier.commit(events, now)
+            executor.repository.commit(events, now)
 
     # -- the stop ----------------------------------------------------------------
 
@@ -127,7 +127,7 @@ class Stop:
         life.passes(at(life.sessions[FIRST + 2], "09:33"))
         life.session(FIRST + 2)
         life.passes(at(life.sessions[FIRST + 2], "11:02"))
-        left = [d.agent_id for d in life.desk.dossiers.values() if not d.state.idle or d.state.status != "stopped"]
+        left = [d.agent_id for d in life.node.repositories.values() if not d.state.idle or d.state.status != "stopped"]
         self.wrongs += [f"not flat and stopped: {left}"] if left else []
         if ledger.holds("TEST") != OWN:
             self.wrongs.append(f"the account holds {ledger.holds('TEST')}, a person's own are {OWN}")
@@ -138,7 +138,7 @@ class Stop:
 
 def _world(root: Path, tws: TwsDouble, wrongs: list[str]) -> World:
     made = in_account(root, generated(1, FIRST + 5), Always(Action.HOLD), tws, CAPITAL, max_orders_a_day=1000)
-    made.desk.close()
+    made.node.close()
     tws.ledger.positions[TEST.con_id], tws.ledger.cash = (float(OWN), 9.0), 1_000_000.0
     own = Order(1, 0, TEST, "BUY", 3.0, "STP", 0.01, "GTC", "by hand", tws.ledger.account, 0, True)
     tws.happen(lambda ledger: ledger.place(own))

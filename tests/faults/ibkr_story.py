@@ -16,7 +16,7 @@ from typing import Any
 
 from ib_async.client import Client
 
-from livetrading.adapters.brokers.ibkr import IbkrBroker, IbkrConnection
+from livetrading.adapters.brokers.ibkr.broker import IbkrBroker, IbkrConnection
 from livetrading.adapters.calendar import calendar
 from livetrading.adapters.halt import HaltLatch
 from livetrading.adapters.home import Home
@@ -24,8 +24,9 @@ from livetrading.core.agent import AgentConfig
 from livetrading.core.errors import LivetradingError
 from livetrading.core.events import Created, Deployed, Deposited, Filled, StatusChanged
 from livetrading.core.types import AgentStatus, AgentType, Leg, Mode
-from livetrading.execution.dossier import Dossier, events_of
-from livetrading.execution.order_executor import OrderExecutor
+from livetrading.execution.state.agent_repository import AgentRepository, events_of
+from livetrading.execution.orders import protective_stop
+from livetrading.execution.orders.order_executor import OrderExecutor
 from tests.doubles.ibkr import AGENT, BAR, QUICK, any_account, await_that, config
 from tests.doubles.tws import Bare, Fault, Ledger, Manners, Spoil, TwsDouble
 
@@ -94,8 +95,8 @@ class Process:
 
     def __init__(self, world: World, points: Points) -> None:
         self.world, self.points = world, points
-        self.dossier = Dossier(world.home, AGENT)
-        if not self.dossier.seq:
+        self.repository = AgentRepository(world.home, AGENT)
+        if not self.repository.seq:
             self._create()
         # What is not pushed is found out by the next look of its own, after ``fresh`` seconds.
         timing = replace(SWIFT, fresh=0.1) if world.tws.manners.dropped else SWIFT
@@ -113,12 +114,12 @@ class Process:
         broker = IbkrBroker(self.connection, AGENT, self.connection.instrument("TNA"), booked=self.booked, gate=any_account)
         broker.submit = points.around("submit", broker.submit)
         broker.cancel = points.around("cancel", broker.cancel)
-        self.dossier.commit = points.around("commit", self.dossier.commit)
-        self.executor = OrderExecutor(self.dossier, broker, calendar(), HaltLatch(world.home))
+        self.repository.commit = points.around("commit", self.repository.commit)
+        self.executor = OrderExecutor(self.repository, broker, calendar(), HaltLatch(world.home))
 
     def _create(self) -> None:
         agent = AgentConfig(AGENT, "PPO_TNA_v20240603_000000", AgentType.PPO, "TNA", Mode.IBKR, "yahoo")
-        self.dossier.commit([Created(agent.to_dict()), Deposited(10_000.0), Deployed("2024-06-03T20:40:00Z", BAR),
+        self.repository.commit([Created(agent.to_dict()), Deposited(10_000.0), Deployed("2024-06-03T20:40:00Z", BAR),
                              StatusChanged(AgentStatus.RUNNING, "", "test")], MORNING)
 
     def booked(self, ref: str) -> int:
@@ -143,12 +144,12 @@ class Process:
             try:
                 self.executor.recover(at)
                 self.executor.send_due(at)
-                self.executor.protect(at)
+                protective_stop.protect(self.executor, at)
                 if settled():
                     return
             except LivetradingError:
                 self.ready()
-        raise AssertionError(f"never settled: {[(o.key, str(o.state)) for o in self.dossier.state.orders]}")
+        raise AssertionError(f"never settled: {[(o.key, str(o.state)) for o in self.repository.state.orders]}")
 
 
 # -- the story ----------------------------------------------------------------------
@@ -156,22 +157,22 @@ class Process:
 
 def plan(process: Process, leg: Leg) -> None:
     """The decision is on record, once; again when the broker has refused what came of it."""
-    made = process.dossier.state
+    made = process.repository.state
     tried = [o for o in (*made.recent, *made.orders) if o.leg == leg and o.bar == BAR]
     if tried and tried[-1].state != "REJECTED":
         return
     events = (process.executor.entry(BAR, QTY, 90.0, MORNING) if leg == Leg.ENTRY
               else process.executor.exit(BAR, MORNING, "DAY", "the story's end"))
-    process.dossier.commit(events, MORNING)
+    process.repository.commit(events, MORNING)
 
 
 def legs(process: Process) -> list[tuple[str, str]]:
-    return sorted((str(o.leg), str(o.state)) for o in process.dossier.state.orders)
+    return sorted((str(o.leg), str(o.state)) for o in process.repository.state.orders)
 
 
 def enter(process: Process) -> None:
     plan(process, Leg.ENTRY)
-    if process.dossier.state.flat and process.world.tws.ledger.holds("TNA") == 0:
+    if process.repository.state.flat and process.world.tws.ledger.holds("TNA") == 0:
         def works() -> bool:
             plan(process, Leg.ENTRY)  # what IB refused is decided anew
             return ("entry", "NEW") in legs(process) and all(s in ("NEW", "REJECTED") for _, s in legs(process))
@@ -183,7 +184,7 @@ def enter(process: Process) -> None:
 
 def hold(process: Process) -> None:
     """Held in full, with exactly one stop."""
-    process.passes(DAY, lambda: process.dossier.state.book.shares == QTY and legs(process) == [("stop", "NEW")])
+    process.passes(DAY, lambda: process.repository.state.book.shares == QTY and legs(process) == [("stop", "NEW")])
 
 
 def leave(process: Process) -> None:
@@ -195,7 +196,7 @@ def leave(process: Process) -> None:
     if process.world.tws.ledger.holds("TNA") == QTY:
         process.passes(DAY, works)
         process.world.tws.happen(lambda ledger: ledger.market("TNA", 101.0))
-    process.passes(DAY, lambda: process.dossier.state.flat and not process.dossier.state.orders)
+    process.passes(DAY, lambda: process.repository.state.flat and not process.repository.state.orders)
 
 
 def replace_stop(process: Process) -> None:
@@ -243,7 +244,7 @@ def tell(
 
 def check(process: Process, leg: str) -> list[str]:
     """The book is the broker's, and the plan became true exactly once."""
-    ledger, state = process.world.tws.ledger, process.dossier.state
+    ledger, state = process.world.tws.ledger, process.repository.state
     held = 0 if leg == "exit" else QTY
     found = [] if (ledger.holds("TNA"), state.book.shares) == (held, held) else [
         f"held {ledger.holds('TNA')} at the broker, {state.book.shares} in the book, {held} meant"]

@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 from ib_async.client import Client
 
 from livetrading.adapters import journal, settings
-from livetrading.adapters.brokers.ibkr import IbkrBroker
+from livetrading.adapters.brokers.ibkr.broker import IbkrBroker
 from livetrading.adapters.halt import HaltLatch
 from livetrading.adapters.home import Home
 from livetrading.core import agent_ledger
 from livetrading.core.events import Filled
-from livetrading.execution.dossier import events_of
+from livetrading.execution.state.agent_repository import events_of
 from tests.doubles.account_life import TEST
 from tests.doubles.ibkr import await_that
 from tests.doubles.lives import AGENT
@@ -120,7 +120,7 @@ class World:
 
     def reborn(self) -> None:
         """The process is dead; what it had sent arrives, and another one begins from the files."""
-        self.life.desk.close()
+        self.life.node.close()
         await_that(lambda: not self.tws.sessions, "the dead process' connection ended")
         self.life = opened(self.life.home.root, self.life, self.tws, self.life.now)
 
@@ -142,7 +142,7 @@ def restored(version: int, snapshot: Snapshot, like: Played, work: Path) -> Iter
         try:
             yield world
         finally:
-            world.life.desk.close()
+            world.life.node.close()
             shutil.rmtree(work)
 
 
@@ -160,14 +160,14 @@ def standing(world: World) -> dict[str, Any]:
                           for o in ledger.orders if o.perm_id}),
         "filled": [(_alike(f.order.ref), f.qty, round(f.price, 6), f.commission) for f in ledger.fills],
         "positions": {c: qty for c, (qty, _) in ledger.positions.items() if qty}, "cash": round(ledger.cash, 6),
-        "halted": life.desk.latch.status() is not None,
+        "halted": life.node.latch.status() is not None,
     }
-    if AGENT not in life.desk.dossiers:
+    if AGENT not in life.node.repositories:
         return told
-    state = life.desk.dossiers[AGENT].state
+    state = life.node.repositories[AGENT].state
     events = [event for _, batch in events_of(life.home.agent(AGENT)) for event in batch]
     return {
-        **told, "rest": life.desk.account.rest(state), "status": (str(state.status), state.status_reason),
+        **told, "rest": life.node.account.rest(state), "status": (str(state.status), state.status_reason),
         "orders": sorted({(_alike(o.key), o.qty, o.tif, round(o.stop_price, 6), str(o.state), o.filled)
                           for o in (*state.orders, *state.recent) if o.leg == "entry" or o.state != "REJECTED"}),
         "fills": [(_alike(e.key), e.session, e.qty, e.price, e.fee, round(e.stop, 6)) for e in events if isinstance(e, Filled)],

@@ -21,8 +21,8 @@ from livetrading.core.events import (
 )
 from livetrading.core.orders import Order
 from livetrading.core.types import AgentType, Leg, Mode
-from livetrading.execution import statements
-from livetrading.execution.order_executor import ticket_of
+from livetrading.execution.orders import execution_reports
+from livetrading.execution.orders.order_executor import ticket_of
 from tests.doubles.account_oracle import AccountOracle
 from tests.doubles.shared_account import SharedAccount, View
 
@@ -94,7 +94,7 @@ class History:
 
     def _sync(self) -> None:
         for name, view in self.views.items():
-            self._tell(name, *statements.news(self.states[name], view))
+            self._tell(name, *execution_reports.news(self.states[name], view))
 
     def _any(self) -> str:
         return self.chance.choice(list(self.symbols))

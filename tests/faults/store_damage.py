@@ -14,7 +14,7 @@ from livetrading.adapters.home import Home
 from livetrading.adapters.jsonio import load
 from livetrading.adapters.store import Store
 from livetrading.core.errors import LivetradingError
-from livetrading.execution.desk import Desk
+from livetrading.execution.node import Node
 from tests.doubles.lives import AGENT, FIRST, Cycler, Known, Life, at, deployed
 from tests.doubles.series import generated
 
@@ -53,29 +53,29 @@ def a_home(root: Path, days: int = 12) -> Life:
              source=f"csv:{life.csv}", job_id="tested", pace=0.0, capital=life.terms.capital)
     for t in range(FIRST, FIRST + days):
         life.day(t)
-    assert set(life.desk.dossiers) == {AGENT, OTHER} and life.state.orders
+    assert set(life.node.repositories) == {AGENT, OTHER} and life.state.orders
     return life
 
 
-def opened(root: Path, policy: Any) -> tuple[Desk, list[str]]:
+def opened(root: Path, policy: Any) -> tuple[Node, list[str]]:
     """A start on the home as it is now, and what it said."""
     ears, log = Ears(), logging.getLogger("livetrading")
     before, log.propagate = log.propagate, False
     log.addHandler(ears)
     try:
-        desk = Desk(Home(root), calendar())
-        desk.registry = Known(desk.home, policy)
+        node = Node(Home(root), calendar())
+        node.registry = Known(node.home, policy)
         for name in ("requests", "jobs", "system"):
-            aside = desk.store.repair(name, NOW)
+            aside = node.store.repair(name, NOW)
             if aside is not None:
                 ears.lines.append(f"{name}.json was set aside as {aside.name}")
-        desk.open()
-        for agent_id in desk.active():
-            desk.trader(agent_id)
+        node.open()
+        for agent_id in node.active():
+            node.trader(agent_id)
     finally:
         log.removeHandler(ears)
         log.propagate = before
-    return desk, ears.lines
+    return node, ears.lines
 
 
 # -- TinyDB files -----------------------------------------------------------
@@ -123,10 +123,10 @@ def _injured(life: Life, counts: Counts, path: Path, sound: bytes, spoilt: bytes
         path.unlink()
     else:
         path.write_bytes(spoilt)
-    desk, said = opened(life.home.root, life.policy)
-    theirs, ours = _account(path, desk) if path.name == "paper.json" else (_tables(path), _tables_of(sound))
+    node, said = opened(life.home.root, life.policy)
+    theirs, ours = _account(path, node) if path.name == "paper.json" else (_tables(path), _tables_of(sound))
     same = theirs == ours
-    counts.check(kind, same and not desk.damaged and any(word in s for s in said for word in ("rebuilt", "damaged", "gone")),
+    counts.check(kind, same and not node.damaged and any(word in s for s in said for word in ("rebuilt", "damaged", "gone")),
                  f"{path.name} after {how} of {len(spoilt or b'')} bytes: same {same}, said {said}")
     for aside in path.parent.glob("*.damaged*"):
         aside.unlink()
@@ -145,10 +145,10 @@ def _plain(tables: dict[str, list[dict[str, Any]]]) -> Any:
     return {name: [{k: v for k, v in doc.items() if k != "shown"} for doc in docs] for name, docs in tables.items()}
 
 
-def _account(path: Path, desk: Desk) -> Any:
+def _account(path: Path, node: Node) -> Any:
     """What the simulated broker says, and what the book says, of one agent: (shares, session, orders at the broker)."""
-    dossier = desk.dossiers[path.parent.name]
-    state, broker = dossier.state, PaperBroker(desk.store, path, dossier.state.agent.terms.costs)
+    repository = node.repositories[path.parent.name]
+    state, broker = repository.state, PaperBroker(node.store, path, repository.state.agent.terms.costs)
     sent = sorted(o.key for o in state.orders if o.at_broker)
     standing = [key for key in sent if broker.find(key) is not None]
     return (broker.position(), broker.traded(), standing), (state.book.shares, state.booked or "", sent)
@@ -210,11 +210,11 @@ def _unwritten(life: Life, counts: Counts, path: Path, sound: bytes, last: int, 
     state = path.with_name("state.json")
     path.write_bytes(sound[:last])
     state.unlink()
-    desk, _ = opened(life.home.root, life.policy)
-    before = desk.dossiers[AGENT].state
+    node, _ = opened(life.home.root, life.policy)
+    before = node.repositories[AGENT].state
     path.write_bytes(sound[:at_byte])
-    desk, said = opened(life.home.root, life.policy)
-    kept = path.read_bytes() == sound[:last] and not desk.damaged and desk.dossiers[AGENT].state == before
+    node, said = opened(life.home.root, life.policy)
+    kept = path.read_bytes() == sound[:last] and not node.damaged and node.repositories[AGENT].state == before
     told = at_byte == last or any("unfinished last line" in s for s in said)
     counts.check("last line torn", kept and told, f"byte {at_byte}: kept {kept}, said {said}")
 
@@ -222,16 +222,16 @@ def _unwritten(life: Life, counts: Counts, path: Path, sound: bytes, last: int, 
 def _stopped(life: Life, counts: Counts, kind: str, at_byte: int, what: str) -> None:
     path = life.home.root / "agents" / AGENT / "journal.jsonl"
     spoilt = path.read_bytes()
-    desk, _ = opened(life.home.root, life.policy)
-    why = desk.damaged.get(AGENT, "")
+    node, _ = opened(life.home.root, life.policy)
+    why = node.damaged.get(AGENT, "")
     try:
-        desk.dossier(AGENT)
+        node.repository(AGENT)
         refused = False
     except LivetradingError:
         refused = True
     shown = Store.read_docs(path.with_name("state.json"))["agent"][0]
     fine = (
-        refused and str(path) in why and any(part in why for part in what.split("|")) and desk.active() == [OTHER]
+        refused and str(path) in why and any(part in why for part in what.split("|")) and node.active() == [OTHER]
         and path.read_bytes() == spoilt and shown["status"] == "blocked" and shown["status_reason"] == why
     )
-    counts.check(kind, fine, f"byte {at_byte}: {why!r}, active {desk.active()}, shown {shown['status']}")
+    counts.check(kind, fine, f"byte {at_byte}: {why!r}, active {node.active()}, shown {shown['status']}")

@@ -20,8 +20,9 @@ from livetrading.adapters.store import Store
 from livetrading.core.errors import Unavailable
 from livetrading.core.events import BarsAppended, Decided, Event, Marked
 from livetrading.core.types import Terms
-from livetrading.execution import checks, rehearsal, requests
-from livetrading.execution.dossier import Dossier
+from livetrading.execution import pass_runner, replay_run
+from livetrading.execution.state import requests
+from livetrading.execution.state.agent_repository import AgentRepository
 from tests.doubles.lives import FIRST, Cycler, Life, at, deployed
 from tests.doubles.models import make_card
 from tests.doubles.series import generated
@@ -40,12 +41,12 @@ def _commits(day: date) -> list[list[Event]]:
     return [[BarsAppended([row], "sample"), Marked(name, 101.75)], [Decided(name, "a" * 64, 1.0, 1, 0, "the agent holds")]]
 
 
-def live(dossier: Dossier, day: date) -> float:
+def live(repository: AgentRepository, day: date) -> float:
     """Seconds that a day's commits take."""
     now = calendar().close_at(day) + timedelta(minutes=30)
     started = perf_counter()
     for events in _commits(day):
-        dossier.commit(events, now)
+        repository.commit(events, now)
     return perf_counter() - started
 
 
@@ -67,7 +68,7 @@ def cost(root: Path, sessions: int = TEN_YEARS, pairs: int = PAIRS) -> Cost:
     """
     past, card = calendar().sessions(date(2010, 1, 4), LAST_DAY)[-sessions:], make_card(symbol="TEST")
     with mock.patch("os.fsync", lambda fd: None):
-        old = rehearsal.begin(Home.resolve(str(root / "old")), card, Terms(), past[0])
+        old = replay_run.begin(Home.resolve(str(root / "old")), card, Terms(), past[0])
         for day in past:
             live(old, day)
     seconds: list[tuple[float, float]] = []
@@ -77,8 +78,8 @@ def cost(root: Path, sessions: int = TEN_YEARS, pairs: int = PAIRS) -> Cost:
                 live(old, day)
             continue
         homes = [Home.resolve(str(root / f"new{len(seconds)}{letter}")) for letter in "ab"]
-        one, two = (rehearsal.begin(home, card, Terms(), day) for home in homes)
-        turns = [live(dossier, day) for dossier in (old, one, two, old)]
+        one, two = (replay_run.begin(home, card, Terms(), day) for home in homes)
+        turns = [live(repository, day) for repository in (old, one, two, old)]
         seconds.append((min(turns[0], turns[3]), min(turns[1], turns[2])))
         if len(seconds) == pairs:
             break
@@ -151,15 +152,15 @@ def troubled(life: Life, spoil: Callable[[], None], mend: Callable[[], None], wh
 
 def _refused(life: Life, spoil: Callable[[], None], mend: Callable[[], None], now: datetime) -> list[str]:
     """A pass, a request and the latch while nothing can be written: refused, and nothing changed."""
-    before, seq = life.state, life.dossier.seq
+    before, seq = life.state, life.repository.seq
     files = _contents(life.home.root)
     spoil()
     try:
-        _, failed = checks.run(life.desk, now)
+        _, failed = pass_runner.run(life.node, now)
         wrong = [f"{now}: {why}" for why in failed.values() if not any(w in why for w in ("full", "read-only", "may not grow"))]
-        if life.dossier.seq == seq and life.state != before:
+        if life.repository.seq == seq and life.state != before:
             wrong.append(f"{now}: the state changed and the journal did not")
-        if life.dossier.seq == seq and not failed and _orders_due(before):
+        if life.repository.seq == seq and not failed and _orders_due(before):
             wrong.append(f"{now}: nothing failed and nothing was done")
         wrong += _request(life.store, now)
     finally:

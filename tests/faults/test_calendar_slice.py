@@ -5,7 +5,7 @@ from pathlib import Path
 
 from livetrading.adapters.calendar import calendar
 from livetrading.core import windows
-from livetrading.execution import checks
+from livetrading.execution import pass_runner
 from tests.doubles.lives import AGENT, FIRST, Always, deployed
 from tests.doubles.series import generated
 from tests.faults.calendar_sweep import (
@@ -48,7 +48,7 @@ def test_an_exit_that_missed_the_open_of_a_half_day_goes_until_a_quarter_of_an_h
 def test_a_clock_in_an_unknown_year_does_not_end_the_scheduler_and_blocks_the_agent_with_the_reason(tmp_path: Path) -> None:
     life = deployed(tmp_path, generated(1, FIRST + 3), Always(1))
     now = datetime(2031, 5, 5, 21, tzinfo=UTC)
-    assert checks.wanted(life.desk, now)
-    _, failed = checks.run(life.desk, now)
+    assert pass_runner.wanted(life.node, now)
+    _, failed = pass_runner.run(life.node, now)
     assert "known from 1990-01-01 to 2028-12-31" in failed[AGENT]
     assert life.state.status == "blocked" and "2028-12-31" in life.state.status_reason

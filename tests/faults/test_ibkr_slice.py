@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from livetrading.adapters.brokers.ibkr_orders import OrderDesk
+from livetrading.adapters.brokers.ibkr.orders import OrderBuilder
 from tests.doubles.ibkr import VERSIONS
 from tests.doubles.tws import Fault, Spoil
 
@@ -97,13 +97,13 @@ def test_an_emergency_stop_of_twenty_agents_leaves_what_is_a_persons_own(trouble
 
 
 def test_the_sweep_sees_a_doubled_order(monkeypatch):
-    place = OrderDesk._place
+    place = OrderBuilder._place
 
-    async def twice(desk, *order):
-        await place(desk, *order)
-        return await place(desk, *order)
+    async def twice(node, *order):
+        await place(node, *order)
+        return await place(node, *order)
 
-    monkeypatch.setattr(OrderDesk, "_place", twice)
+    monkeypatch.setattr(OrderBuilder, "_place", twice)
     try:
         wrongs = tell(157, "entry", 0, [])[1]
     except AssertionError as error:  # it never came to rest

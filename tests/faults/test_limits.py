@@ -6,7 +6,7 @@ import pytest
 
 from livetrading.core.decide import TEXT, Reason
 from livetrading.core.types import Limits, Terms
-from livetrading.execution import views
+from livetrading.execution.state import queries
 from tests.doubles.lives import AGENT, FIRST, Always, Cycler, Life, at, deployed
 from tests.doubles.series import generated
 
@@ -68,7 +68,7 @@ def test_a_drawdown_pauses_entries_until_a_person_resumes_and_sales_go_on(tmp_pa
     refused = [d for d in after if d.action == 2]
     assert refused and {(d.qty, d.reason) for d in refused} == {(0, TEXT[Reason.DRAWDOWN_PAUSE])}
     assert life.state.flat and life.state.status == "running"
-    assert TEXT[Reason.DRAWDOWN_PAUSE] in views.agent(life.store, AGENT)["warnings"]
+    assert TEXT[Reason.DRAWDOWN_PAUSE] in queries.agent(life.store, AGENT)["warnings"]
     life.restart()
     assert life.state.book.entries_paused
 

@@ -15,7 +15,7 @@ from livetrading.adapters.bars.base import BarSet
 from livetrading.adapters.home import Home
 from livetrading.core import sanity
 from livetrading.core.errors import BadBars, LivetradingError, NotFound, Unavailable
-from livetrading.execution.passes import Pass
+from livetrading.execution.trading.pass_result import PassResult
 from tests.doubles.lives import AGENT, FIRST, Life, at, deployed
 from tests.doubles.probes import Probe
 from tests.doubles.series import sample
@@ -75,8 +75,8 @@ def copied(life: Life, root: Path) -> Life:
     return Life(Home(root / "home"), life.frame, life.model_id, life.csv, life.policy)
 
 
-def evening(life: Life, source: Serves, day: str) -> Pass:
-    trader = life.desk.trader(AGENT)
+def evening(life: Life, source: Serves, day: str) -> PassResult:
+    trader = life.node.trader(AGENT)
     trader.source = source
     return trader.run(at(date.fromisoformat(day), "16:40"))
 
@@ -123,7 +123,7 @@ def test_at_least_fifty_ways_are_tried_and_each_is_another() -> None:
 def test_three_sessions_held_for_the_same_reason_block_the_agent_and_keep_its_stop(lives: dict[str, Life], tmp_path: Path) -> None:
     """The first bad bar is the reason of the sessions after it too: they rest on it."""
     life = copied(lives[ORDINARY], tmp_path)
-    trader = life.desk.trader(AGENT)
+    trader = life.node.trader(AGENT)
     days = [s.date() for s in sample("AAPL").index[sample("AAPL").index >= ORDINARY][:4]]
     for n, day in enumerate(days):
         frame = sample("AAPL").loc[clean(ORDINARY).index[0] : pd.Timestamp(day)].copy()

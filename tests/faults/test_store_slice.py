@@ -11,9 +11,9 @@ from livetrading.adapters.home import Home
 from livetrading.adapters.jsonio import dump
 from livetrading.core.errors import Unavailable
 from livetrading.core.types import Terms
-from livetrading.execution import checks, rehearsal
-from livetrading.execution.dossier import Dossier
-from livetrading.execution.projection import OPEN_MONTHS, Projection, history_files
+from livetrading.execution import pass_runner, replay_run
+from livetrading.execution.state.agent_repository import AgentRepository
+from livetrading.execution.state.read_model import OPEN_MONTHS, ReadModel, history_files
 from tests.doubles.lives import FIRST, at
 from tests.doubles.models import make_card
 from tests.doubles.processes import in_child, lift_file_size_limit, limit_file_size
@@ -51,11 +51,11 @@ def test_a_commit_late_in_a_month_and_after_a_year_encodes_no_more_than_the_firs
         return data
 
     days = store_room.calendar().sessions(date(2020, 1, 2), store_room.LAST_DAY)
-    dossier = rehearsal.begin(Home.resolve(str(tmp_path)), make_card(symbol="TEST"), Terms(), days[0])
+    repository = replay_run.begin(Home.resolve(str(tmp_path)), make_card(symbol="TEST"), Terms(), days[0])
     monkeypatch.setattr(store, "dump", counted)
     spent = []
     for day in days:
-        store_room.live(dossier, day)
+        store_room.live(repository, day)
         spent.append(sum(encoded))
         encoded.clear()
     assert max(spent[-20:]) < 1.1 * max(spent[:20])
@@ -64,23 +64,23 @@ def test_a_commit_late_in_a_month_and_after_a_year_encodes_no_more_than_the_firs
 def test_a_start_holds_a_few_months_of_a_long_history_and_still_finds_a_spoilt_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     days = store_room.calendar().sessions(date(2020, 1, 2), store_room.LAST_DAY)
     home = Home.resolve(str(tmp_path))
-    dossier = rehearsal.begin(home, make_card(symbol="TEST"), Terms(), days[0])
+    repository = replay_run.begin(home, make_card(symbol="TEST"), Terms(), days[0])
     for day in days:
-        store_room.live(dossier, day)
-    files = {path: path.read_bytes() for path in history_files(dossier.directory)}
-    held, settle = [], Projection.settle
+        store_room.live(repository, day)
+    files = {path: path.read_bytes() for path in history_files(repository.directory)}
+    held, settle = [], ReadModel.settle
 
-    def counted(self: Projection) -> None:
+    def counted(self: ReadModel) -> None:
         held.append(len(self._changed))
         settle(self)
 
-    monkeypatch.setattr(Projection, "settle", counted)
-    Dossier(home, dossier.agent_id)
+    monkeypatch.setattr(ReadModel, "settle", counted)
+    AgentRepository(home, repository.agent_id)
     assert len(files) == 10 and held.pop() <= OPEN_MONTHS + 1
     spoilt = list(files)[2]
     spoilt.write_bytes(files[spoilt].replace(b'"qty":0', b'"qty":1', 1))
-    Dossier(home, dossier.agent_id)
-    assert {path: path.read_bytes() for path in history_files(dossier.directory)} == files
+    AgentRepository(home, repository.agent_id)
+    assert {path: path.read_bytes() for path in history_files(repository.directory)} == files
 
 
 def test_a_full_disk_refuses_a_pass_before_anything_changes_and_trading_goes_on_when_there_is_room(tmp_path: Path) -> None:
@@ -90,10 +90,10 @@ def test_a_full_disk_refuses_a_pass_before_anything_changes_and_trading_goes_on_
         refused, wrong = [], []
         for t in range(FIRST, FIRST + 6):
             for clock, again in (("08:00", "08:10"), ("16:40", "17:00")):
-                journal = life.dossier.directory / "journal.jsonl"
+                journal = life.repository.directory / "journal.jsonl"
                 before, content = life.state, journal.read_bytes()
                 limit_file_size(len(content) + 40)
-                _, failed = checks.run(life.desk, at(life.sessions[t], clock))
+                _, failed = pass_runner.run(life.node, at(life.sessions[t], clock))
                 lift_file_size_limit()
                 refused += failed.values()
                 if life.state != before or journal.read_bytes() != content:

@@ -18,8 +18,9 @@ from livetrading.core import agent_ledger, market, scaler
 from livetrading.core.card import ModelCard
 from livetrading.core.features import compute
 from livetrading.core.types import AgentType, Terms
-from livetrading.execution import rehearsal, replay
-from livetrading.execution.dossier import Dossier, events_of
+from livetrading.execution import replay_run
+from livetrading.execution.trading import replay
+from livetrading.execution.state.agent_repository import AgentRepository, events_of
 from livetrading.research import backtest
 from tests.doubles.models import make_card
 from tests.doubles.probes import Probe
@@ -70,7 +71,7 @@ def probed(frame: pd.DataFrame, bars: range, agent_type: AgentType, terms: Terms
 
 def through_the_shell(story: Story, root: Path) -> replay.Replayed:
     """One process, objects that live on."""
-    return rehearsal.rehearse(
+    return replay_run.rehearse(
         root, story.card, story.frame, story.policy(), story.terms, story.first, story.last, lambda *_: None
     )
 
@@ -78,9 +79,9 @@ def through_the_shell(story: Story, root: Path) -> replay.Replayed:
 def rebuilt_every_session(story: Story, root: Path) -> Rows:
     """Nothing survives a session but the store."""
     home, policy = Home.resolve(str(root)), story.policy()
-    agent_id = rehearsal.begin(home, story.card, story.terms, story.first).agent_id
+    agent_id = replay_run.begin(home, story.card, story.terms, story.first).agent_id
     for _ in story.bars:
-        trader = rehearsal.trader_of(home, Dossier(home, agent_id), story.card, story.frame, policy)
+        trader = replay_run.trader_of(home, AgentRepository(home, agent_id), story.card, story.frame, policy)
         replay.run(trader, replay.current_session(trader), lambda *_: None)
     return rows_of(home, agent_id)
 
@@ -92,7 +93,7 @@ def rows_of(home: Home, agent_id: str) -> Rows:
 def _live(story: Story, root: str, agent_id: str, furthest: float) -> None:
     """Up to the end, or until killed: a share of the sessions that the killer must not miss."""
     home = Home.resolve(root)
-    trader = rehearsal.trader_of(home, Dossier(home, agent_id), story.card, story.frame, story.policy())
+    trader = replay_run.trader_of(home, AgentRepository(home, agent_id), story.card, story.frame, story.policy())
 
     def lived(*_: int) -> None:
         if furthest < 1 and _lived(home, agent_id, story) >= furthest:
@@ -104,7 +105,7 @@ def _live(story: Story, root: str, agent_id: str, furthest: float) -> None:
 def killed_and_restarted(story: Story, root: Path, times: int) -> tuple[Rows, int]:
     """Real processes, each but the last ended by SIGKILL wherever it is; the ledger, and how many died."""
     home = Home.resolve(str(root))
-    agent_id = rehearsal.begin(home, story.card, story.terms, story.first).agent_id
+    agent_id = replay_run.begin(home, story.card, story.terms, story.first).agent_id
     journal, died = home.agent(agent_id) / "journal.jsonl", 0
     while True:
         aim, furthest = (died + 1) / (times + 1), (died + 1.5) / (times + 1)

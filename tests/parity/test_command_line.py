@@ -10,9 +10,9 @@ from livetrading.adapters.home import Home
 from livetrading.cli.main import main
 from livetrading.core.bars import COLUMNS
 from livetrading.core.types import AgentType, Terms
-from livetrading.execution import rehearsal
-from livetrading.execution.desk import History
-from livetrading.execution.dossier import Dossier
+from livetrading.execution import replay_run
+from livetrading.execution.node import History
+from livetrading.execution.state.agent_repository import AgentRepository
 from tests.doubles.series import eventful, sample
 from tests.parity import stage
 
@@ -94,15 +94,15 @@ def test_a_source_that_cannot_be_compared_with_the_models_bars_is_refused(run, m
 def test_a_source_that_tells_another_story_holds_the_live_agent_with_the_reason(tmp_path):
     story = stage.probed(eventful(16, 560), range(500, 560), AgentType.PPO)
     home = Home.resolve(str(tmp_path))
-    dossier = rehearsal.begin(home, story.card, story.terms, story.first)
-    trader = rehearsal.trader_of(home, dossier, story.card, story.frame, story.policy())
+    repository = replay_run.begin(home, story.card, story.terms, story.first)
+    trader = replay_run.trader_of(home, repository, story.card, story.frame, story.policy())
     other = story.frame.copy()
     other.iloc[123, :4] *= 1.001
     trader.source = History(other)
     done = trader.run(calendar().close_at(story.first) + trader.delay)
     assert not done.decided and "disagrees" in done.held[0]["reason"]
     assert story.frame.index[123].date().isoformat() in done.held[0]["reason"]
-    assert Dossier(home, dossier.agent_id).state.held.reason == done.held[0]["reason"]
+    assert AgentRepository(home, repository.agent_id).state.held.reason == done.held[0]["reason"]
     trader.source = History(story.frame)
     assert trader.run(calendar().close_at(story.first) + trader.delay).decided
 

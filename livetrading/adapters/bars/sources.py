@@ -8,7 +8,7 @@ from ...core.errors import BadInput
 from .base import BarSet, BarSource
 
 if TYPE_CHECKING:
-    from .ibkr import Feed
+    from ..brokers.ibkr.bars import Feed
 
 CHOICES = "sample, yahoo, ibkr or csv:PATH"
 
@@ -28,8 +28,8 @@ def open_source(spec: str, cache_dir: Path, feed: "Feed | None" = None) -> BarSo
         from .yahoo import YahooSource
         return YahooSource(cache_dir)
     if spec == "ibkr":
-        from .ibkr import IbkrSource
-        from .ibkr_line import shared_line
+        from ..brokers.ibkr.bars import IbkrSource
+        from ..brokers.ibkr.bar_line import shared_line
         return IbkrSource(feed or shared_line(cache_dir), open_source("yahoo", cache_dir))
     if kind == "csv" and path.strip():
         from .csv_file import CsvSource
@@ -42,7 +42,7 @@ def ask_once(spec: str, cache_dir: Path, symbol: str, *, now: datetime, recent: 
     evening's pass asks for will do. Raises as ``daily`` does."""
     if spec != "ibkr":
         return open_source(spec, cache_dir).daily(symbol, now=now)
-    from .ibkr import ALL_YEARS, YEARS, IbkrSource
-    from .ibkr_line import line_of
+    from ..brokers.ibkr.bars import ALL_YEARS, YEARS, IbkrSource
+    from ..brokers.ibkr.bar_line import line_of
     with line_of(cache_dir) as line:
         return IbkrSource(line, open_source("yahoo", cache_dir), years=YEARS if recent else ALL_YEARS).daily(symbol, now=now)

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livetrading.adapters.bars.agreement import disagreement, may_stand_in
-from livetrading.adapters.bars.ibkr import IbkrSource, intraday
-from livetrading.adapters.brokers.ibkr import IbkrConnection
-from livetrading.adapters.brokers.ibkr_history import (
+from livetrading.adapters.brokers.ibkr.bars import IbkrSource, intraday
+from livetrading.adapters.brokers.ibkr.broker import IbkrConnection
+from livetrading.adapters.brokers.ibkr.history import (
     CONTRACT_COUNT, CONTRACT_SECONDS, PACED, SAME_SECONDS, TOTAL_COUNT, TOTAL_SECONDS, NoBars, Pacer,
 )
 from livetrading.core.errors import BadBars, BadInput, NotFound, Unavailable

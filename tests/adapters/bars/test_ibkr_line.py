@@ -11,21 +11,22 @@ from typing import Any
 
 import pytest
 
-from livetrading.adapters.bars import BarSet, ask_once, ibkr_line, open_source
+from livetrading.adapters.bars import BarSet, ask_once, open_source
+from livetrading.adapters.brokers.ibkr import bar_line
 from livetrading.adapters.bars.agreement import TOLERANCE, tolerance, undecidable
-from livetrading.adapters.bars.ibkr import IbkrSource
-from livetrading.adapters.bars.ibkr_line import OwnLine
+from livetrading.adapters.brokers.ibkr.bars import IbkrSource
+from livetrading.adapters.brokers.ibkr.bar_line import OwnLine
 from livetrading.adapters.bars.sample import SampleSource
-from livetrading.adapters.brokers import ibkr_gates
-from livetrading.adapters.brokers.ibkr import IbkrBroker, IbkrConnection
-from livetrading.adapters.brokers.ibkr_orders import Instrument
+from livetrading.adapters.brokers.ibkr import account_gates
+from livetrading.adapters.brokers.ibkr.broker import IbkrBroker, IbkrConnection
+from livetrading.adapters.brokers.ibkr.orders import Instrument
 from livetrading.adapters.calendar import calendar
 from livetrading.cli.main import main
 from livetrading.core.errors import BadBars, Refused, Unavailable
-from livetrading.execution import bar_check
+from livetrading.execution.state import bar_check
 from livetrading.core.features import PRICE_SET, READS_VOLUME
-from livetrading.execution.fetching import Beside
-from livetrading.execution.series import Series
+from livetrading.adapters.bars.background import BackgroundSource
+from livetrading.execution.state.bar_series import Series
 from tests.doubles.ibkr import NOW, VERSIONS, any_account, await_that, config, connected, entry, exit_, stop
 from tests.doubles.ibkr_bars import Events, as_traded, ibs
 from tests.doubles.models import make_card
@@ -96,10 +97,10 @@ def test_a_source_connects_at_its_first_question_and_all_of_a_process_share_the_
             assert source.daily("AAPL", now=EVENING).vendor == "ibkr"
         assert len(asked(tws, CONNECT)) == 1
     finally:
-        ibkr_line.shared_line(home / "cache").close()
+        bar_line.shared_line(home / "cache").close()
     nobody_left(tws)
     assert second.daily("AAPL", now=EVENING).vendor == "ibkr"  # a closed line is made anew
-    ibkr_line.shared_line(home / "cache").close()
+    bar_line.shared_line(home / "cache").close()
 
 
 def test_with_a_feed_no_second_connection_is_made(home, tws, yahoo):
@@ -141,7 +142,7 @@ def test_a_line_that_was_lost_is_made_again(tws):
 
 
 def test_a_process_that_leaves_the_line_open_ends_at_once_and_quietly(home, tws, yahoo):
-    script = ("import sys\nfrom pathlib import Path\nfrom livetrading.adapters.bars.ibkr_line import shared_line\n"
+    script = ("import sys\nfrom pathlib import Path\nfrom livetrading.adapters.brokers.ibkr.bar_line import shared_line\n"
               "print(shared_line(Path(sys.argv[1]) / 'cache').instrument('AAPL').con_id)\n")
     done = subprocess.run([sys.executable, "-c", script, str(home)], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "265598", "")
@@ -166,7 +167,7 @@ def refused_everywhere(connection: IbkrConnection) -> None:
 def test_real_money_without_a_typed_number_reads_bars_and_can_order_nothing(version, tmp_path, monkeypatch, yahoo):
     with TwsDouble(version, (REAL,)) as tws:
         tws.bars["AAPL", "1 day", "TRADES"] = ibs(as_traded())
-        monkeypatch.setitem(ibkr_gates.LIVE_PORTS, tws.port, "TWS")
+        monkeypatch.setitem(account_gates.LIVE_PORTS, tws.port, "TWS")
         (tmp_path / "settings.toml").write_text(
             f'ibkr_port = {tws.port}\nibkr_mode = "live"\nibkr_account = "{REAL}"\n')
         assert ask_once("ibkr", tmp_path / "cache", "AAPL", now=EVENING).vendor == "ibkr"
@@ -286,7 +287,7 @@ def test_twenty_agents_on_five_symbols_ask_five_times_an_evening(tws):
         tws.bars[symbol, "1 day", "TRADES"] = ibs(as_traded())
     with connected(tws) as feed:
         source = IbkrSource(feed, Events(as_traded()), clock=lambda: EVENING + timedelta(days=30))
-        beside = Beside(source, calendar(), patience=30.0)
+        beside = BackgroundSource(source, calendar(), patience=30.0)
         for minute in (0, 1, 20, 180):  # passes of one evening
             for agent in range(20):
                 bars = beside.daily(symbols[agent % 5], now=EVENING + timedelta(minutes=minute))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from livetrading.adapters.brokers.bridge import UNKNOWN, InterReactBridgeAdapter
+from livetrading.adapters.brokers.bridge.broker import UNKNOWN, InterReactBridgeAdapter
 from livetrading.core.errors import BadInput, LivetradingError, Refused, Unavailable
 from tests.doubles.ibkr import NOW, entry, stop
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from livetrading.adapters.brokers.ibkr import IbkrBroker, IbkrConnection
+from livetrading.adapters.brokers.ibkr.broker import IbkrBroker, IbkrConnection
 from livetrading.core.errors import BadInput, NotFound, Refused, Unavailable
 from livetrading.core.orders import OrderState
 from tests.doubles.ibkr import (
@@ -45,7 +45,7 @@ def becomes(tna: IbkrBroker, ref: str, wanted: OrderState) -> None:
 def test_an_entry_leaves_with_its_stop_under_keys_that_the_broker_carries(tws, tna):
     answer = tna.submit(entry(), stop(), NOW)
     assert (answer.state, answer.ref, int(answer.broker_id) > 0) == (OrderState.NEW, entry().ref, True)
-    first, second = (h.fields for h in tws.orders_heard())
+    first, second = (h.fields for h in tws.orders_reported())
     named = {"side": 16, "qty": 17, "type": 18, "trigger": 20, "tif": 21, "account": 23, "ref": 26, "transmit": 27, "outside": 33}
     assert {k: first[i] for k, i in named.items()} == {
         "side": "BUY", "qty": "10", "type": "MKT", "trigger": "", "tif": "OPG", "account": "DU1234567",
@@ -68,7 +68,7 @@ def test_an_order_that_arrived_in_silence_is_found_and_not_sent_again(tws, conne
     tws.fail(Fault("mute", skip=1))
     with impatient(connection, acknowledge=0.3):
         answer = tna.submit(entry(), stop(), NOW)
-    assert answer.state == OrderState.NEW and len(tws.orders_heard()) == 2
+    assert answer.state == OrderState.NEW and len(tws.orders_reported()) == 2
 
 
 def test_fractions_of_a_share_never_reach_the_wire(tws, tna):
@@ -81,7 +81,7 @@ def test_fractions_of_a_share_never_reach_the_wire(tws, tna):
 @pytest.mark.parametrize(("price", "sent"), [(90.037, "90.03"), (90.03, "90.03"), (0.56789, "0.5678"), (1.0, "1.0"), (18.123456, "18.12")])
 def test_a_trigger_is_rounded_down_to_the_tick(tws, tna, price, sent):
     tna.submit(stop(price=price), None, NOW)
-    assert tws.orders_heard()[0].fields[20] == sent
+    assert tws.orders_reported()[0].fields[20] == sent
 
 
 # -- what becomes of them ----------------------------------------------------------
@@ -205,7 +205,7 @@ def test_a_refusal_that_leaves_no_trace_stays_unknown_and_is_not_repeated_at_onc
         tna.submit(exit_(), None, NOW)
     with pytest.raises(Unavailable, match="not sent again so soon"):
         tna.submit(exit_(), None, NOW)
-    assert len(tws.orders_heard()) == 1 and tna.find(exit_().ref) is None
+    assert len(tws.orders_reported()) == 1 and tna.find(exit_().ref) is None
 
 
 @pytest.mark.parametrize("kind", ["reject", "reject_inactive", "reject_held", "vanish"])
@@ -219,7 +219,7 @@ def test_a_refused_pair_goes_as_an_entry_alone_and_never_twice(tws, connection, 
     tws.happen(lambda ledger: ledger.auction("TNA", 100.0))
     becomes(tna, entry().ref, OrderState.FILLED)
     assert tws.ledger.holds("TNA") == 10
-    assert not connection.desk.pairs  # the next entry goes alone at once
+    assert not connection.node.pairs  # the next entry goes alone at once
     tna.submit(stop(n=2), None, NOW)
     assert tws.ledger.on_sale("TNA") == 10
 
@@ -233,7 +233,7 @@ def test_an_entry_that_filled_at_once_is_not_bought_again_whatever_is_said_about
     becomes(tna, entry().ref, OrderState.FILLED)
     connection.look()
     assert (tna.find(entry().ref).filled, tna.position(), tws.ledger.holds("TNA")) == (10, 10, 10)
-    assert len(tws.orders_heard()) == 2 and connection.desk.pairs
+    assert len(tws.orders_reported()) == 2 and connection.node.pairs
 
 
 def test_an_order_id_that_is_taken_is_replaced_by_one_far_behind(tws, tna):

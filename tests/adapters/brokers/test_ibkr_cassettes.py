@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from livetrading.adapters.brokers.ibkr import IbkrConnection
+from livetrading.adapters.brokers.ibkr.broker import IbkrConnection
 from livetrading.adapters.home import CHECKOUT
 from tests.doubles.ibkr import await_that
 from tests.doubles.tws import record, replay

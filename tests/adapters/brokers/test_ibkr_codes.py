@@ -17,7 +17,7 @@ def test_no_error_code_ends_a_working_order(version):
     with TwsDouble(version) as tws, connected(tws) as connection:
         tna = broker(connection)
         tna.submit(entry(), stop(), tws.ledger.clock())
-        ids = [int(h.fields[1]) for h in tws.orders_heard()]
+        ids = [int(h.fields[1]) for h in tws.orders_reported()]
         for code in CODES:
             for order_id in ids:
                 tws.complain(17, order_id, code, "Error processing the request")

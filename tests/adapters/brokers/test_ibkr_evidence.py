@@ -9,13 +9,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from livetrading.adapters.brokers import ibkr_evidence as evidence
-from livetrading.adapters.brokers.ibkr_assumptions import ASSUMPTIONS, KEYS, as_text
-from livetrading.adapters.brokers.ibkr_evidence import Proof
+from livetrading.adapters.brokers.ibkr import evidence as evidence
+from livetrading.adapters.brokers.ibkr.assumptions import ASSUMPTIONS, KEYS, as_text
+from livetrading.adapters.brokers.ibkr.evidence import Proof
 from livetrading.adapters.home import CHECKOUT, Home
 from livetrading.adapters.store import Store
 from livetrading.core.errors import BadInput
-from livetrading.execution import account_view
+from livetrading.execution import account_status
 from tests.doubles.ibkr import NOW, VERSIONS, await_that, broker, connected, entry, stop
 from tests.doubles.tws import Fault, TwsDouble
 
@@ -114,8 +114,8 @@ def test_what_was_seen_is_recorded_once_for_each_version(store: Store) -> None:
 def test_the_scheduler_records_what_its_connection_sees(tws: TwsDouble, store: Store) -> None:
     with connected(tws) as connection:
         broker(connection).submit(entry(), stop(), NOW)
-        desk = SimpleNamespace(account=SimpleNamespace(link=lambda: connection), store=store)
-        account_view._observe(desk, NOW)
+        node = SimpleNamespace(account=SimpleNamespace(link=lambda: connection), store=store)
+        account_status._observe(node, NOW)
     proof = evidence.proofs(store)["pair-accepted"][0]
     assert (proof.server_version, proof.account_kind, proof.holds) == (tws.version, "paper", True)
 
@@ -124,4 +124,4 @@ def test_a_damaged_file_of_proofs_never_stops_the_scheduler(tws: TwsDouble, stor
     store.path(evidence.NAME).write_text("garbage")
     with connected(tws) as connection:
         broker(connection).submit(entry(), stop(), NOW)
-        account_view._observe(SimpleNamespace(account=SimpleNamespace(link=lambda: connection), store=store), NOW)
+        account_status._observe(SimpleNamespace(account=SimpleNamespace(link=lambda: connection), store=store), NOW)

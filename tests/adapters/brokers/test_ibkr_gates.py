@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime, time
 
 import pytest
 
-from livetrading.adapters.brokers import ibkr_gates as gates
-from livetrading.adapters.brokers.ibkr_gates import Gate
+from livetrading.adapters.brokers.ibkr import account_gates as gates
+from livetrading.adapters.brokers.ibkr.account_gates import Gate
 from livetrading.core.errors import Refused
 
 PAPER, REAL = "DU1234567", "U7654321"

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from livetrading.adapters.brokers.ibkr_handshake import Answer, explain, shake
+from livetrading.adapters.brokers.ibkr.handshake import Answer, explain, shake
 from tests.doubles import listeners
 from tests.doubles.tws import TwsDouble
 

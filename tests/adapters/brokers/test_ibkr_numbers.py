@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from livetrading.adapters.brokers.ibkr import IbkrConnection
-from livetrading.adapters.brokers.ibkr_history import UNREADABLE, NoBars
-from livetrading.adapters.brokers.ibkr_numbers import Unreadable, number, shares
+from livetrading.adapters.brokers.ibkr.broker import IbkrConnection
+from livetrading.adapters.brokers.ibkr.history import UNREADABLE, NoBars
+from livetrading.adapters.brokers.ibkr.numbers import Unreadable, number, shares
 from livetrading.core.errors import Unavailable
 from livetrading.core.orders import OrderState
 from tests.doubles.ibkr import (

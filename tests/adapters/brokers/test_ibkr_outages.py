@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from livetrading.adapters.brokers.ibkr import IbkrConnection
+from livetrading.adapters.brokers.ibkr.broker import IbkrConnection
 from livetrading.core.errors import Unavailable
 from livetrading.core.orders import OrderState
 from tests.doubles.ibkr import (
@@ -118,7 +118,7 @@ def test_ids_that_start_anew_neither_change_nor_lose_an_order(tws, connection):
     assert tna.submit(exit_(), None, NOW).state == OrderState.NEW
     assert tna.find(stop().ref).state == OrderState.NEW
     assert tws.ledger.on_sale("TNA") == 20 and tws.next_id > 1000
-    assert len({int(h.fields[1]) for h in tws.orders_heard()}) == 3
+    assert len({int(h.fields[1]) for h in tws.orders_reported()}) == 3
 
 
 def test_ids_that_start_anew_before_a_new_process_spare_the_working_stop(tws):
@@ -176,8 +176,8 @@ def test_a_needed_question_without_an_answer_ends_the_connection_and_is_never_an
 
 
 def broker_of(connection):
-    from livetrading.adapters.brokers.ibkr import IbkrBroker
-    from livetrading.adapters.brokers.ibkr_orders import Instrument
+    from livetrading.adapters.brokers.ibkr.broker import IbkrBroker
+    from livetrading.adapters.brokers.ibkr.orders import Instrument
 
     return IbkrBroker(connection, "PPO_TNA_001", Instrument("TNA", 38708990, "ARCA"), gate=any_account)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from livetrading.adapters.brokers.ibkr import IbkrConnection
+from livetrading.adapters.brokers.ibkr.broker import IbkrConnection
 from livetrading.core.errors import Unavailable
 from livetrading.core.orders import OrderState
 from tests.doubles.ibkr import (
@@ -217,9 +217,9 @@ def test_ends_of_answers_to_nobody_change_nothing(tws):
     with connected(tws) as connection:
         tna = broker(connection)
         tna.submit(stop(), None, NOW)
-        heard = connection.session.heard_at
+        heard = connection.session.reported_at
         tws.do(lambda: [s.say(*end) for s in tws.sessions for end in ((62, 1), (53, 1), (102,), (55, 1, 9_999))])
-        await_that(lambda: connection.session.heard_at != heard or connection.server_time())
+        await_that(lambda: connection.session.reported_at != heard or connection.server_time())
         assert connection.positions() == {TNA: 25} and tna.find(stop().ref).state == OrderState.NEW
 
 

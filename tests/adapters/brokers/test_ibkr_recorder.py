@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livetrading.adapters.brokers import ibkr_recorder
-from livetrading.adapters.brokers.ibkr_recorder import VARIABLE, Recorder, from_environment
-from livetrading.adapters.brokers.ibkr_scrub import Scrubber, rounded
-from livetrading.adapters.brokers.ibkr_setup import config_of
+from livetrading.adapters.brokers.ibkr import recorder as recorder_module
+from livetrading.adapters.brokers.ibkr.recorder import VARIABLE, Recorder, from_environment
+from livetrading.adapters.brokers.ibkr.scrub import Scrubber, rounded
+from livetrading.adapters.brokers.ibkr.setup import config_of
 from livetrading.adapters.settings import Settings
 from livetrading.cli.main import main
 from livetrading.core.errors import Unavailable
@@ -156,7 +156,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_connection(
             raise OSError(code, os.strerror(code))
         return write(fd, data)
 
-    monkeypatch.setattr(ibkr_recorder.os, "write", full)
+    monkeypatch.setattr(recorder_module.os, "write", full)
     works(tws, recorder)
     assert recorder.trouble in caplog.text
 
@@ -169,8 +169,8 @@ def test_a_disk_that_hangs_holds_nobody_up(tws: TwsDouble, path: Path, monkeypat
             hang.wait(60)
         return write(fd, data)
 
-    monkeypatch.setattr(ibkr_recorder.os, "write", hanging)
-    monkeypatch.setattr(ibkr_recorder, "CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr(recorder_module.os, "write", hanging)
+    monkeypatch.setattr(recorder_module, "CLOSE_SECONDS", 0.1)
     recorder = Recorder(path, room=3_000)
     works(tws, recorder)
     assert "too slow" in recorder.trouble

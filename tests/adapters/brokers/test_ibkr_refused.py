@@ -2,8 +2,8 @@
 
 import pytest
 
-from livetrading.adapters.brokers.ibkr import IbkrBroker, IbkrConnection
-from livetrading.adapters.brokers.ibkr_orders import Instrument
+from livetrading.adapters.brokers.ibkr.broker import IbkrBroker, IbkrConnection
+from livetrading.adapters.brokers.ibkr.orders import Instrument
 from livetrading.core.errors import Unavailable
 from tests.doubles.ibkr import DEADLINE, NOW, VERSIONS, any_account, await_that, config, connected, entry, exit_, stop
 from tests.doubles.tws import TwsDouble
@@ -64,10 +64,10 @@ def test_a_competing_client_id_is_named_at_once_and_taken_over_when_free(version
 
 
 def test_real_money_without_its_typed_number_does_not_even_connect(monkeypatch):
-    from livetrading.adapters.brokers import ibkr_gates
+    from livetrading.adapters.brokers.ibkr import account_gates
 
     with TwsDouble(157, (REAL,)) as tws:
-        monkeypatch.setitem(ibkr_gates.LIVE_PORTS, tws.port, "the double")
+        monkeypatch.setitem(account_gates.LIVE_PORTS, tws.port, "the double")
         assert f"--confirm {REAL}" in refused(tws, mode="live", account=REAL)
         assert not tws.heard
         with connected(tws, mode="live", account=REAL, confirmed=REAL) as connection:
@@ -75,7 +75,7 @@ def test_real_money_without_its_typed_number_does_not_even_connect(monkeypatch):
 
 
 def test_nothing_is_sent_near_the_gateways_restart():
-    from livetrading.adapters.brokers.ibkr_config import IbkrConfig
+    from livetrading.adapters.brokers.ibkr.config import IbkrConfig
     from tests.doubles.ibkr import QUICK
 
     with TwsDouble(157) as tws:

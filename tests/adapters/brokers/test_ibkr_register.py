@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livetrading.adapters.brokers.ibkr_numbers import UNSET
-from livetrading.adapters.brokers.ibkr_register import Done, Register, missing
+from livetrading.adapters.brokers.ibkr.numbers import UNSET
+from livetrading.adapters.brokers.ibkr.order_register import Done, Register, missing
 from livetrading.core.orders import OrderState
 
 AT = datetime(2024, 6, 3, 13, 30, tzinfo=UTC)

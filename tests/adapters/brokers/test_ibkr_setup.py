@@ -1,7 +1,7 @@
 from datetime import time
 
-from livetrading.adapters.brokers.ibkr_config import IbkrConfig
-from livetrading.adapters.brokers.ibkr_setup import config_of
+from livetrading.adapters.brokers.ibkr.config import IbkrConfig
+from livetrading.adapters.brokers.ibkr.setup import config_of
 from livetrading.adapters.settings import Settings
 
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import pytest
 
-from livetrading.adapters.brokers.ibkr import IbkrConnection
-from livetrading.adapters.brokers.ibkr_config import IbkrConfig
+from livetrading.adapters.brokers.ibkr.broker import IbkrConnection
+from livetrading.adapters.brokers.ibkr.config import IbkrConfig
 from livetrading.core.errors import Unavailable
 from livetrading.core.orders import OrderState
 from tests.doubles.ibkr import NOW, QUICK, VERSIONS, await_that, broker, config, connected, eventually, exit_, stop

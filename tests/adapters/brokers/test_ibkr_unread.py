@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from livetrading.adapters.brokers.ibkr import IbkrConnection
+from livetrading.adapters.brokers.ibkr.broker import IbkrConnection
 from livetrading.core.errors import Unavailable
 from tests.doubles.ibkr import NOW, await_that, broker, connected, entry, stop
 from tests.doubles.tws import TwsDouble

@@ -177,5 +177,5 @@ def test_ib_async_decodes_every_message_at_both_versions(tws, caplog):
     assert [(t.order.orderRef, t.order.orderId, t.order.filledQuantity, t.orderStatus.status) for t in done] == [("A:1", 0, 10.0, "Filled")]
     assert [(f.execution.orderRef, f.execution.cumQty) for f in fills] == [("A:1", 10.0)]
     assert [(p.contract.symbol, p.position) for p in held] == [("TNA", 10.0)]
-    fields = len(tws.orders_heard()[0].fields)
+    fields = len(tws.orders_reported()[0].fields)
     assert fields == {157: 110, 178: 114}[tws.version]

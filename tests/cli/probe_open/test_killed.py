@@ -10,7 +10,7 @@ import pytest
 from ib_async.client import Client
 
 from livetrading.adapters import settings
-from livetrading.adapters.brokers.ibkr import IbkrBroker
+from livetrading.adapters.brokers.ibkr.broker import IbkrBroker
 from livetrading.adapters.home import Home
 from livetrading.adapters.store import Store
 from livetrading.cli import probe_record

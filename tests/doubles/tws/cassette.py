@@ -187,13 +187,13 @@ class CassetteTws:
             self._come[0] = True
             self._more.set()
             while True:
-                self._hear(tuple(split(await read_payload(reader))))
+                self._take_reports(tuple(split(await read_payload(reader))))
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
         finally:
             playing.cancel()
 
-    def _hear(self, fields: tuple[str, ...]) -> None:
+    def _take_reports(self, fields: tuple[str, ...]) -> None:
         if fields[0] == TIME:
             return self._say((TIME, "1", str(int(time.time()))))
         for i, line in enumerate(self.cassette.lines):

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from livetrading.adapters.brokers.ibkr import IbkrConnection
-from livetrading.adapters.brokers.ibkr_recorder import Recorder
+from livetrading.adapters.brokers.ibkr.broker import IbkrConnection
+from livetrading.adapters.brokers.ibkr.recorder import Recorder
 from tests.doubles.ibkr import NOW, await_that, broker, connected, entry, exit_, stop
 from tests.doubles.tws import Fault, TwsDouble
 from tests.doubles.tws.ledger import Event, Ledger

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from livetrading.adapters.brokers.base import Ticket
-from livetrading.adapters.brokers.ibkr import IbkrBroker, IbkrConnection
-from livetrading.adapters.brokers.ibkr_config import IbkrConfig
-from livetrading.adapters.brokers.ibkr_orders import Instrument
+from livetrading.adapters.brokers.ibkr.broker import IbkrBroker, IbkrConnection
+from livetrading.adapters.brokers.ibkr.config import IbkrConfig
+from livetrading.adapters.brokers.ibkr.orders import Instrument
 from livetrading.core.errors import LivetradingError
 from tests.doubles.ibkr import QUICK, any_account
 

@@ -186,7 +186,7 @@ class TwsDouble:
 
     # -- what it heard ----------------------------------------------------
 
-    def orders_heard(self) -> list[Heard]:
+    def orders_reported(self) -> list[Heard]:
         return self.do(lambda: [h for h in self.heard if h.id == PLACE_ORDER])
 
     def order_bytes(self) -> int:

@@ -1,0 +1,115 @@
+"""A connection to TWS that reads bars and never orders, for whoever has no connection to ask.
+
+The scheduler's connection trades, and no other process may use its client id.
+Training, backtests and the like therefore make one of their own at the first
+question. It needs no typed confirmation, for nothing can be sent through it.
+"""
+
+import threading
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+from livetrading.core.errors import Refused, Unavailable
+
+from ..base import Health
+from .broker import IbkrConnection
+from .config import IbkrConfig
+from .account_gates import client_id_taken
+from .history import RawBar
+from .orders import Instrument
+from .setup import config_of
+from ...home import Home
+from ...settings import load
+
+FIRST_ID, CLIENT_IDS = 2, 5
+"""After the scheduler's client id the next one is for tests of the connection; of those that follow
+the first free one is taken, for several processes may read at once."""
+
+ENDS = frozenset({"refused", "disconnected", "failed"})
+"""States in which waiting on is of no use to somebody who waits for an answer."""
+
+
+class OwnLine:
+    """A connection made at the first question, and again at the first one after ``close``."""
+
+    def __init__(self, config: IbkrConfig) -> None:
+        self._config = replace(config, read_only=True)
+        self._lock = threading.Lock()
+        self._connection: IbkrConnection | None = None
+
+    def __enter__(self) -> "OwnLine":
+        return self
+
+    def __exit__(self, *what: object) -> None:
+        self.close()
+
+    def instrument(self, symbol: str, con_id: int = 0, primary: str = "") -> Instrument:
+        """See ``IbkrConnection``. Refused by the gates, Unavailable when TWS does not answer."""
+        return self._ready().instrument(symbol, con_id, primary)
+
+    def bars(self, instrument: Instrument, size: str, duration: str, what: str = "TRADES") -> list[RawBar]:
+        """See ``IbkrConnection``."""
+        return self._ready().bars(instrument, size, duration, what)
+
+    def close(self) -> None:
+        """Disconnect. Never needed for a process to end: the connection's thread is a daemon."""
+        with self._lock:
+            connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _ready(self) -> IbkrConnection:
+        with self._lock:
+            if self._connection is None:
+                self._connection = _connected(self._config)
+            elif not self._connection.health().ready:
+                health = _settled(self._connection)
+                if not health.ready:
+                    raise _failure(health)
+            return self._connection
+
+
+def line_of(cache_dir: Path) -> OwnLine:
+    """A connection by the settings of the home that ``cache_dir`` belongs to."""
+    return OwnLine(_config(cache_dir))
+
+
+def shared_line(cache_dir: Path) -> OwnLine:
+    """The same for every source of this process."""
+    return _shared(_config(cache_dir))
+
+
+@lru_cache(maxsize=None)
+def _shared(config: IbkrConfig) -> OwnLine:
+    return OwnLine(config)
+
+
+def _config(cache_dir: Path) -> IbkrConfig:
+    settings = load(Home(cache_dir.parent))
+    return config_of(settings, client_id=settings.ibkr_client_id + FIRST_ID)
+
+
+def _connected(config: IbkrConfig) -> IbkrConnection:
+    """A connection that is ready, under the first client id that is free."""
+    for client_id in range(config.client_id, config.client_id + CLIENT_IDS):
+        connection = IbkrConnection(replace(config, client_id=client_id))
+        connection.start()
+        health = _settled(connection)
+        if health.ready:
+            return connection
+        connection.close()
+        if health.detail != client_id_taken(client_id):
+            raise _failure(health)
+    raise _failure(health)
+
+
+def _settled(connection: IbkrConnection) -> Health:
+    """The health once it is ready, or once an attempt to connect has failed."""
+    timing = connection.config.timing
+    seconds = 3 * timing.connect + timing.answer
+    return connection.call(lambda: connection.session.until_ready(seconds, ENDS), seconds + 5)
+
+
+def _failure(health: Health) -> Refused | Unavailable:
+    return (Refused if health.state == "refused" else Unavailable)(health.detail)

@@ -1,0 +1,299 @@
+"""One connection to TWS or Gateway that mends itself. Lives in one event loop.
+
+It connects, passes the gates, takes a full look at the account, and is ready;
+when the port closes, the link to IB breaks, a question that is needed stays
+unanswered or anything else goes wrong, it is not ready, and connects again with
+growing pauses. Nothing but ``close`` ends that.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from ....core.errors import Refused, Unavailable
+from . import account_gates as gates
+from ..base import Health
+from .account import is_reported
+from .asking import FIGURES, Asking
+from .config import FARM_NOTICES, LINK_BACK, LINK_LOST, IbkrConfig
+from .wire import OPEN_ORDERS, TappedIB
+
+log = logging.getLogger(__name__)
+BEGINNING = ("starting", "connecting")
+"""States of an attempt that has no outcome yet."""
+
+
+class IbkrSession(Asking):
+    """Call from its own loop only. ``run`` until ``close``."""
+
+    def __init__(self, config: IbkrConfig, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        super().__init__(config, clock)
+        self.connections = 0
+        """Connections that became ready so far."""
+        self._fatal, self._brief = "", False
+        self._closing = False
+        self._changed = asyncio.Event()
+        self._failures, self._trouble = 0, ""
+        self._away: datetime | None = clock()
+        self._health = Health(False, "starting", "The connection to TWS was not tried yet.", clock())
+        self._said_at = time.monotonic()
+        self._link = True
+
+    # -- health -----------------------------------------------------------
+
+    def health(self) -> Health:
+        """From any thread, at once. An attempt that hangs beyond its time has failed, whatever hangs."""
+        h, missing = self._health, tuple(sorted(self.missing))
+        if h.ready and missing:
+            text = (f"{h.detail} It has not answered the question for {', '.join(missing)} yet and is asked again: entries"
+                    f" wait; stops, exits and the emergency stop work.")
+            h = replace(h, state="degraded", detail=text, missing=missing)
+        failures = self._failures
+        if h.state in BEGINNING and time.monotonic() - self._said_at > 2 * self.timing.connecting:
+            text = (f"The attempt to connect to {self.config.host}:{self.config.port} hangs; restart the scheduler, and"
+                    f" send the log.")
+            h, failures = replace(h, state="disconnected", detail=text), failures + 1
+        return replace(
+            h, account=self.account, heard=self.reported_at, away=self._away, failures=failures, lacking=self.lacking,
+            trouble=self._trouble or ("" if h.ready or h.state in BEGINNING else h.detail), unreadable=self.unreadable,
+        )
+
+    def _say(self, state: str, detail: str, ready: bool = False) -> None:
+        """The state that others see. An attempt like the one before it is no news for the log."""
+        if (state, detail) != (self._health.state, self._health.detail):
+            quiet = ready or self._closing or state == "connecting" or detail == self._trouble
+            log.log(logging.INFO if quiet else logging.WARNING, "IBKR %s: %s", state, detail)
+            self._health, self._said_at = Health(ready, state, detail, self.clock()), time.monotonic()
+        if ready:
+            self._away, self._failures, self._trouble = None, 0, ""
+        else:
+            self._away = self._away or self.clock()
+            self._trouble = detail if state not in BEGINNING else self._trouble
+        self._changed.set()
+
+    def fail(self, error: BaseException, where: str) -> None:
+        """Something broke that nobody foresaw: logged with its traceback, and another connection is made."""
+        log.error("IBKR: %s: %s", where, error, exc_info=error)
+        self.renew(f"An error that was not foreseen ended the connection to TWS ({type(error).__name__}: {error}); it is"
+                   f" made again. If that lasts, restart TWS and send the log.", "failed")
+
+    def successor(self, error: BaseException | None) -> "IbkrSession":
+        """The session after this one, whose loop has died: another connection, and what is known for good."""
+        made = IbkrSession(self.config, self.clock)
+        made.register, made.ids, made.connections, made.looks = self.register, self.ids, self.connections, self.looks
+        made.unreadable, made._failures, made._away = self.unreadable, self._failures + 1, self._away
+        text = "" if error is None else f" ({type(error).__name__}: {error})"
+        made._say("failed", f"The connection to TWS died of an error that was not foreseen{text}; it is made again. If that"
+                            f" lasts, restart the scheduler and send the log.")
+        return made
+
+    def _why_not(self) -> str:
+        return self._health.detail
+
+    async def until_ready(self, seconds: float, ends: frozenset[str] = frozenset({"refused"})) -> Health:
+        """The health once ready, in a state of ``ends`` (there a person is needed), or when the time is over."""
+        end = asyncio.get_running_loop().time() + seconds
+        while not self._health.ready and self._health.state not in ends:
+            left = end - asyncio.get_running_loop().time()
+            if left <= 0:
+                break
+            self._changed.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), left)
+        return self.health()
+
+    def require(self) -> TappedIB:
+        """The connection, if it may be used now."""
+        if self.ib is None or not self._health.ready:
+            raise Unavailable(f"Interactive Brokers cannot be used now: {self._health.detail}")
+        return self.ib
+
+    # -- life -------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Connect, watch, connect again, until closed."""
+        while not self._closing:
+            pause = await self._once()
+            if not self._closing:
+                await self._pause(pause)
+
+    async def _once(self) -> float:
+        """One connection from its beginning to its end, whatever ends it; the pause before the next."""
+        pauses, before = self.timing.pauses, self.connections
+        try:
+            async with asyncio.timeout(self.timing.connecting):
+                await self._connect()
+            await self._watch()
+        except Refused as error:
+            self._say("refused", str(error))
+            if not self._brief:
+                pauses = (self.timing.refused_pause,)
+        except (Unavailable, OSError, TimeoutError, UnicodeError) as error:
+            why = self.config.explain(error)
+            if self._health.ready or why != self._health.detail:  # else it is said already, with its own state
+                self._say("disconnected", why)
+        except Exception as error:  # whatever it is, the next attempt comes
+            log.exception("IBKR: the connection failed in a way that was not foreseen")
+            self._say("failed", self.config.explain(error))
+        finally:
+            self._drop()
+        self._failures = 0 if self.connections > before else self._failures + 1
+        return pauses[min(max(self._failures - 1, 0), len(pauses) - 1)]
+
+    async def _pause(self, seconds: float) -> None:
+        self._lost.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._lost.wait(), seconds)  # close() wakes it
+
+    def close(self) -> None:
+        self._closing = True
+        self._lost.set()
+        self._drop()
+
+    def renew(self, why: str, state: str = "disconnected") -> None:
+        """Give this connection up; ``run`` makes another."""
+        if not self._lost.is_set():
+            self._say(state, why)
+            self._lost.set()
+
+    def _drop(self) -> None:
+        ib, self.ib = self.ib, None
+        try:
+            if ib is not None:
+                ib.leave()
+        except Exception:  # a socket that cannot be closed properly is cut; the next connection does not depend on it
+            log.exception("IBKR: the connection could not be closed properly")
+        if self._health.ready:
+            self._say("disconnected", "The connection to TWS ended; it is made again.")
+
+    # -- connecting -------------------------------------------------------
+
+    async def _connect(self) -> None:
+        gates.check_settings(self.config.gate)
+        before = f" Before: {self._trouble}" if self._failures else ""
+        self._say("connecting", f"Connecting to {self.config.host}:{self.config.port}.{before}")
+        self._lost, self._fatal, self._brief, self._link = asyncio.Event(), "", False, True
+        self._begin()
+        ib = self._tapped()
+        self.ib = ib
+        await self._until_lost(self._shake_hands(ib))
+        self.account = gates.check_account(self.config.gate, ib.managedAccounts())
+        if not self.config.read_only:
+            await self._until_lost(self._read_account())
+        if not self._link:
+            raise Unavailable("TWS is connected, but its own link to Interactive Brokers is down; wait, or log in"
+                              " again.")
+        self.connections += 1
+        self.lacking = self.lacking if self.missing else None
+        does = "Reading bars with" if self.config.read_only else "Trading"
+        self._say("ready", f"{does} account {self.account} through {self.config.host}:{self.config.port}.", True)
+
+    def _tapped(self) -> TappedIB:
+        """What an earlier connection still says when it dies concerns nobody."""
+
+        def mine(act: Callable[..., None]) -> Callable[..., None]:
+            return lambda *told: act(*told) if ib is self.ib else None
+
+        def closed(message: str) -> None:
+            self.renew("TWS closed the connection; it is made again.")
+
+        def data() -> None:
+            self.reported_at = self.clock()
+            if FIGURES in self.missing and is_reported(self.values()):
+                self._found(FIGURES)
+
+        ib = TappedIB(
+            self.register, self.config.zone, mine(self._on_end), mine(self._on_spoiled),
+            mine(lambda error: self.fail(error, "a message of TWS could not be dealt with")), self.config.recorder,
+        )
+        # A stopped listener is forgotten by eventkit if nothing else holds it.
+        ib.client.conn.disconnected.connect(mine(closed), keep_ref=True)
+        ib.errorEvent.connect(mine(lambda about, code, text, contract: self._on_error(about, code, text)), keep_ref=True)
+        ib.updateEvent.connect(mine(data), keep_ref=True)
+        return ib
+
+    async def _until_lost(self, step: Coroutine[Any, Any, None]) -> None:
+        """A step of connecting; an error that explains its failure comes before its time-out."""
+        work, gone = asyncio.ensure_future(step), asyncio.ensure_future(self._lost.wait())
+        try:
+            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if self._fatal:
+                raise Refused(self._fatal)
+            if not work.done():
+                raise Unavailable(self._health.detail)
+            await work
+        finally:
+            gone.cancel()
+            work.cancel()
+            await asyncio.wait({work}, timeout=self.timing.settle)
+            if work.done() and not work.cancelled():
+                work.exception()  # dealt with above, or overtaken by what explains it
+
+    async def _shake_hands(self, ib: TappedIB) -> None:
+        config, seconds = self.config, self.timing.connect
+        try:
+            async with asyncio.timeout(seconds):
+                await ib.shake_hands(config.host, config.port, config.client_id, seconds)
+        except TimeoutError:
+            if ib.reached:
+                raise
+            raise Unavailable(config.unreached()) from None
+
+    async def _read_account(self) -> None:
+        """Orders and positions are needed; the figures are pushed, and may come later."""
+        self._send(FIGURES)
+        end = asyncio.get_running_loop().time() + self.timing.optional
+        await self._needed(OPEN_ORDERS, lambda ib: ib.reqOpenOrdersAsync())
+        await self.look()
+        while not is_reported(self.values()) and (left := end - asyncio.get_running_loop().time()) > 0:
+            await asyncio.sleep(min(left, 0.05))
+        if not is_reported(self.values()):
+            self._miss(FIGURES)
+
+    # -- watching ---------------------------------------------------------
+
+    async def _watch(self) -> None:
+        """Until the connection is lost. A probe finds out silence; a broken link gets some patience."""
+        since_lost = 0.0
+        while not self._lost.is_set() and not self._closing:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._lost.wait(), self.timing.probe_every)
+            if self._lost.is_set() or self.ib is None:
+                break
+            if not self._link:
+                since_lost += self.timing.probe_every
+                if since_lost >= self.timing.link_patience:
+                    self.renew("TWS lost its link to Interactive Brokers; the connection is made again.")
+                continue
+            since_lost = 0.0
+            with suppress(Unavailable):
+                await self.ask("time", lambda ib: ib.reqCurrentTimeAsync())
+                self._ask_again()
+        if self._fatal:
+            raise Refused(self._fatal)
+        if not self._closing:
+            raise Unavailable(self._health.detail)
+
+    def _on_error(self, about: int, code: int, text: str) -> None:
+        cure = gates.read_only(code, text)
+        if code == 326 or cure:
+            # A dead socket keeps its client id for a moment: that is worth another try soon.
+            self._fatal, self._brief = cure or gates.client_id_taken(self.config.client_id), code == 326
+            self._say("refused", self._fatal)
+            self._lost.set()
+        elif code in LINK_LOST:
+            self._link = False
+            if self._health.ready:
+                self._say("link lost", "TWS lost its link to Interactive Brokers; usually it finds it again by itself; if not, log in"
+                                       " again.")
+        elif code in LINK_BACK:
+            # Even with data kept, what happened meanwhile is asked anew.
+            self.renew("TWS has its link to Interactive Brokers again; the account is read anew.")
+        elif about >= 0 and code not in FARM_NOTICES:
+            self._on_denied(about, code, text)
+            self.register.word(self.config.client_id, about, code, text)

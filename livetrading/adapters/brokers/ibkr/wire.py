@@ -1,0 +1,185 @@
+"""ib_async with a register that hears each message before the library's own view of it."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from ib_async import IB
+from ib_async.client import Client
+from ib_async.objects import IBDefaults
+from ib_async.wrapper import Wrapper
+
+from . import decoder as wire
+from .numbers import Unreadable
+from .recorder import Recorder
+from .order_register import Register
+
+log = logging.getLogger(__name__)
+
+# They write whole orders with each word about them; what matters is raised, or in the register.
+for _loud in ("ib_async.wrapper", "ib_async.client", "ib_async.ib"):
+    logging.getLogger(_loud).setLevel(logging.CRITICAL)
+
+OPEN_ORDERS, POSITIONS, COMPLETED, EXECUTIONS = "open orders", "positions", "completed orders", "executions"
+ABORT_SECONDS = 2.0
+"""After which a connection that was given up is cut, also if TWS takes no byte of what was written last."""
+
+
+COMMISSION_REPORT, COMMISSION = 59, 3
+"""The message's number, and the field that holds the amount."""
+
+
+class _Tap(Wrapper):
+    """The library's wrapper; names of methods and arguments are the protocol's."""
+
+    register: Register
+    ended: Callable[[str, int], None]
+    """Told when the answer to a question is complete: its name and number, 0 where the protocol gives none."""
+    spoiled: Callable[[str, str], None]
+    """Told of a message that was lost: the question whose answer lacks it, empty for none, and why."""
+
+    def openOrder(self, orderId: int, contract: Any, order: Any, orderState: Any) -> None:  # noqa: N802
+        if not order.whatIf:
+            self.register.open_order(contract, order, orderState)
+        # The library counts its own ids on from any that it sees, up to the mark of an unset one.
+        super().openOrder(orderId if orderId < wire.LAST_ID else 0, contract, order, orderState)
+
+    def completedOrder(self, contract: Any, order: Any, orderState: Any) -> None:  # noqa: N802
+        self.register.completed(contract, order, orderState)
+        if "completedOrders" in self._results:
+            super().completedOrder(contract, order, orderState)
+
+    def completedOrdersEnd(self) -> None:  # noqa: N802
+        super().completedOrdersEnd()
+        self.ended(COMPLETED, 0)
+
+    def orderStatus(  # noqa: N802
+        self, orderId: int, status: str, filled: float, remaining: float, avgFillPrice: float, permId: int,
+        parentId: int, lastFillPrice: float, clientId: int, whyHeld: str, mktCapPrice: float = 0.0,
+    ) -> None:
+        self.register.status(permId, status, filled, avgFillPrice, whyHeld)
+        super().orderStatus(
+            orderId, status, filled, remaining, avgFillPrice, permId, parentId, lastFillPrice, clientId, whyHeld,
+            mktCapPrice,
+        )
+
+    def execDetails(self, reqId: int, contract: Any, execution: Any) -> None:  # noqa: N802
+        self.register.execution(execution)
+        super().execDetails(reqId, contract, execution)
+
+    def execDetailsEnd(self, reqId: int) -> None:  # noqa: N802
+        super().execDetailsEnd(reqId)
+        self.ended(EXECUTIONS, reqId)
+
+    def position(self, account: str, contract: Any, posSize: float, avgCost: float) -> None:  # noqa: N803
+        self.register.position(account, contract.conId, posSize)
+        super().position(account, contract, posSize, avgCost)
+
+    def commissionReport(self, commissionReport: Any) -> None:  # noqa: N802
+        self.register.commission(commissionReport.execId, commissionReport.commission, commissionReport.currency)
+        super().commissionReport(commissionReport)
+
+    # -- what cannot be read ------------------------------------------------
+
+    def unreadable(self, fields: list[str], error: Exception) -> None:
+        """Mark what is not known now, and let nobody wait for an answer that came in vain."""
+        kind = fields[0] if fields else ""
+        why = str(error) if isinstance(error, Unreadable) else f"{type(error).__name__}: {error}"
+        if not isinstance(error, ValueError):  # no number of theirs, but something here that broke on it
+            log.error("IBKR: message %s could not be taken in", kind, exc_info=error)
+        if kind == str(wire.POSITION):
+            self._odd_position(fields, why)
+        elif key := wire.key_of(fields):
+            self.register.doubt(key, why)
+            self.spoiled("", why)
+        elif kind in _SPOILS:
+            # Without its key any order could be meant. An empty one is nobody's here.
+            self.spoiled("" if key == "" else _SPOILS[kind], why)
+        else:
+            self._give_up(kind, fields, why)
+            self.spoiled("", why)
+
+    def _odd_position(self, fields: list[str], why: str) -> None:
+        known = len(fields) > 3 and fields[3].isdigit()
+        if known:
+            self.register.odd_position(fields[2], int(fields[3]), f"{fields[4] or 'contract ' + fields[3]}: {why}")
+        self.spoiled("" if known else POSITIONS, why)
+
+    def _give_up(self, kind: str, fields: list[str], why: str) -> None:
+        """End the question that was answered unreadably, with an error."""
+        if kind == str(wire.TIME):
+            self._endReq("currentTime", Unreadable(why), success=False)
+        elif kind in (str(wire.HISTORY), str(wire.CONTRACT)):
+            for text in fields[1:3]:  # the request's number comes first, or behind a version
+                if text.isdigit() and int(text) in self._futures:
+                    self._endReq(int(text), Unreadable(why), success=False)
+
+
+_SPOILS = {
+    str(wire.OPEN_ORDER): OPEN_ORDERS, str(wire.COMPLETED): COMPLETED, str(wire.EXECUTION): EXECUTIONS,
+}
+
+
+FARMS_DOWN, FARMS_UP = frozenset({2103, 2105, 2157}), frozenset({2104, 2106, 2107, 2108, 2158})
+
+
+class TappedIB(IB):
+    """One connection. A new one is made for each attempt: nothing stale survives.
+
+    ``farms_down`` holds the data farms that TWS last called broken, and its words.
+    ``ended`` and ``spoiled`` see ``_Tap``; ``broke`` is told what an exception in a callback of
+    the library was, which eventkit would swallow.
+    """
+
+    RaiseRequestErrors = True
+
+    def __init__(
+        self, register: Register, zone: str, ended: Callable[[str, int], None] = lambda name, number: None,
+        spoiled: Callable[[str, str], None] = lambda name, why: None,
+        broke: Callable[[Exception], None] = lambda error: None, recorder: Recorder | None = None,
+    ) -> None:
+        self._createEvents()
+        self.wrapper = _Tap(self, defaults=IBDefaults())
+        self.wrapper.register, self.wrapper.ended, self.wrapper.spoiled = register, ended, spoiled
+        self.client = Client(self.wrapper)
+        self.client.decoder = wire.CheckedDecoder(self.wrapper, self.wrapper.unreadable)
+        if recorder is not None:
+            recorder.tap(self.client.conn)
+        self.client.apiEnd += self.disconnectedEvent
+        self._logger = logging.getLogger("ib_async.ib")
+        self.TimezoneTWS = zone
+        self.farms_down: dict[str, str] = {}
+        self.errorEvent.connect(self._on_farm, keep_ref=True)
+        for event in (self.client.conn.hasData, self.client.conn.disconnected, self.errorEvent, self.updateEvent):
+            event.error_event.connect(lambda source, error: broke(error), keep_ref=True)
+
+    def _on_farm(self, about: int, code: int, text: str, contract: Any) -> None:
+        """TWS names a farm at the end: "… is broken:usfarm.nj", "… upon demand.ushmds"."""
+        farm = (text.partition(":")[2] or text.partition(".")[2]).strip() or text
+        if code in FARMS_DOWN:
+            self.farms_down[farm] = f"{code} {text}"
+        elif code in FARMS_UP:
+            self.farms_down.pop(farm, None)
+
+    async def shake_hands(self, host: str, port: int, client_id: int, seconds: float) -> None:
+        """Connect and agree on a version, without a single question."""
+        self.wrapper.clientId = client_id
+        await self.client.connectAsync(host, port, client_id, seconds)
+
+    @property
+    def reached(self) -> bool:
+        """Whether something took the connection, whatever it said then."""
+        return self.client.conn.numMsgSent > 0
+
+    def leave(self) -> None:
+        """Close the socket and end every question. The socket is cut soon: a peer that reads nothing
+        would keep it, and the client id with it, for ever."""
+        transport = self.client.conn.transport
+        try:
+            self.client.disconnect()
+        except OSError:
+            pass  # the peer was faster
+        self.wrapper.connectionClosed()
+        if transport is not None:
+            asyncio.get_running_loop().call_later(ABORT_SECONDS, transport.abort)

@@ -1,0 +1,72 @@
+"""Test the connection: ``doctor --ibkr`` as a process of its own; this page only watches it."""
+
+from typing import Any
+
+import streamlit as st
+
+from livetrading.dashboard import commands, markup, reading
+from livetrading.dashboard.format import markdown
+
+from ..shell import refresh
+from ..shell.guard import shown
+
+Doc = dict[str, Any]
+RUNNING = "connection_test"
+EVERY = 1
+STEPS = 5
+"""Lines that the command says on its way."""
+
+
+def render() -> None:
+    with st.container(border=True):
+        st.html(markup.heading("Test the connection", "with the settings that are saved"))
+        busy = _command() is not None and _command().running()
+        if st.button("Test the connection", key="settings_test", disabled=busy, width="stretch") and not busy:
+            command = commands.start(reading.home(), ["doctor", "--ibkr", "--json"])
+            st.session_state[RUNNING] = command.id
+            st.rerun()
+        if busy:
+            refresh.every(EVERY, _watch)
+        elif _command() is not None:
+            _result(_command().wait(0))
+        else:
+            st.caption("Asks TWS for the account, its clock and bars of one stock. It sends no order.")
+
+
+def _command() -> commands.Command | None:
+    known = st.session_state.get(RUNNING)
+    return commands.Command(reading.home(), known) if known else None
+
+
+@shown
+def _watch() -> None:
+    command = _command()
+    if command is None or not command.running():
+        st.rerun()
+    said = [line for line in command.log.read_text(errors="replace").splitlines() if line.strip()]
+    st.progress(min(0.95, (1 + len(said)) / (STEPS + 2)), _begun(said[-1] if said else "starting …"))
+
+
+def _result(answer: commands.Answer) -> None:
+    checks = answer.values.get("checks")
+    if not checks:
+        st.error(markdown(answer.error or "The test ended without an answer; try it again."))
+        return
+    if all(c["ok"] for c in checks):
+        st.success("Everything that was asked for answers.")
+    else:
+        st.error(f"{sum(not c['ok'] for c in checks)} of {len(checks)} checks failed.")
+    st.html(markup.table(("Check", "", "Found"), [row(c) for c in checks]))
+
+
+def row(check: Doc) -> list[tuple[str, str] | str]:
+    """One check: its name, its verdict, what was found and what to do."""
+    name = _begun(str(check["name"]).removeprefix("broker "))
+    verdict = ("failed", "lt-down") if not check["ok"] else ("look", "lt-warn") if check["cure"] else ("ok", "lt-up")
+    found = _begun(check["detail"]) + (f". {_begun(check['cure'])}" if check["cure"] else "")
+    return [name, verdict, (f"{found.rstrip('.')}.", "wide")]
+
+
+def _begun(text: str) -> str:
+    """With a capital, as a sentence begins."""
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,1 @@
+"""What stands around every page: frame, emergency stop, the state of dialogs, refreshing, bulkheads."""

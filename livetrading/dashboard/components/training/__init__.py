@@ -1,0 +1,1 @@
+"""Training: the form, the models, one test, and deployment of what was trained."""

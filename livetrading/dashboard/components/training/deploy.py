@@ -1,0 +1,121 @@
+"""The form that turns a model into an agent, and the gate before it."""
+
+from typing import Any
+
+import streamlit as st
+
+from livetrading.core import admission, drawdown_pause
+from livetrading.core.card import ModelCard
+from livetrading.core.errors import LivetradingError
+from livetrading.core.types import Limits, Mode, Terms
+from livetrading.dashboard import commands, control, markup, reading, sitemap
+from livetrading.dashboard.format import markdown, number, signed_percent, tone
+from livetrading.dashboard.markup import Fact
+
+from ..agents import agent_card
+from . import deploy_account, deploy_bars
+from ..shell import dialogs
+
+MODES = {
+    Mode.PAPER: "Paper: real days, simulated fills",
+    Mode.REPLAY: "Replay: the sessions after the training, on a virtual clock",
+}
+
+
+def render(card: ModelCard) -> None:
+    """On the Training page: the form of one model."""
+    with st.container(border=True):
+        st.html(markup.heading("Deploy to Live Trading"))
+        form(card, f"deploy_{card.model_id}", "Deploy to Live Trading")
+
+
+def form(card: ModelCard, key: str, label: str, *, named: bool = True) -> None:
+    """Terms, mode, gate, button. ``key`` names this showing of the form, ``named`` says whose it is."""
+    request = f"{key}_request"
+    st.session_state.setdefault(request, commands.new_id())
+    test = card.metrics["test"]
+    gain = test.get("total_return_pct")
+    st.html(markup.facts([
+        *([Fact("Model", card.model_id), Fact("Symbol", card.symbol)] if named else []),
+        Fact("Sharpe ratio", _sharpe(test), f"{card.test.start} – {card.test.end}"),
+        Fact(
+            "Return", signed_percent(gain),
+            f"buy and hold {signed_percent(card.metrics['buy_and_hold'].get('total_return_pct'))}", tone(gain),
+        ),
+    ]))
+    if not named and (said := drawdown_pause.words(test.get("pause"))):  # elsewhere the test itself stands above
+        st.warning(markdown(said))
+    options = _terms(card, key)
+    # Both are asked: what a person has to tick or mend stands there at once.
+    fit = [deploy_bars.allowed(card, key, options), _allowed(test, key, options)]
+    if all(fit) and st.button(label, type="primary", key=f"{key}_go"):
+        deploy(card, options, key)
+
+
+def _sharpe(test: dict[str, Any]) -> str:
+    error = test.get("sharpe_se")
+    return number(test.get("sharpe_ratio")) + (f" ± {number(error)}" if error is not None else "")
+
+
+def _terms(card: ModelCard, key: str) -> dict[str, Any]:
+    first, second, third, fourth = st.columns(4)
+    capital = first.number_input(
+        "Initial capital ($)", 1.0, 1e9, 10_000.0, step=1_000.0, format="%.2f", key=f"{key}_capital",
+    )
+    position = second.number_input("Max position (%)", 1.0, 100.0, 50.0, step=5.0, format="%.1f", key=f"{key}_position")
+    risk = third.number_input("Risk per trade (%)", 0.1, 20.0, 2.0, step=0.5, format="%.1f", key=f"{key}_risk")
+    fourth.selectbox("Time frame", ["Daily/EOD"], key=f"{key}_frame")
+    first, second = st.columns([3, 1])
+    modes = MODES | ({Mode.IBKR: deploy_account.name()} if deploy_account.offered() else {})
+    mode = first.radio("Mode", list(modes), format_func=modes.get, key=f"{key}_mode", horizontal=True)
+    pace = None
+    if mode == Mode.REPLAY:
+        pace = second.number_input("Seconds a session", 0.0, 3600.0, 1.0, step=0.5, key=f"{key}_pace")
+    if Mode.IBKR not in modes:
+        st.caption("To trade through Interactive Brokers, set it up on the Settings page first.")
+    replay, real = mode == Mode.REPLAY, mode == Mode.IBKR
+    proposal = deploy_bars.proposed(card, mode)
+    source = st.text_input(
+        "Bars", proposal, key=f"{key}_source_{mode}", disabled=replay,
+        help="A replay trades the model's own bars." if replay else
+        "yahoo, ibkr, csv:PATH or sample. They must go on from the model's bars, and be kept up to date.",
+    )
+    terms = Terms(capital, Limits(round(position / 100, 6), round(risk / 100, 6)))
+    return {
+        "capital": terms.capital, "max-position": terms.limits.max_position,
+        "risk-per-trade": terms.limits.risk_per_trade,
+        "time-frame": "daily", "mode": str(mode), "source": source.strip() or proposal, "pace": pace,
+        **(deploy_account.options(key) if real else {}),
+    }
+
+
+def _allowed(test: dict[str, Any], key: str, options: dict[str, Any]) -> bool:
+    """Whether the button is there: withheld under the gate until practice is ticked."""
+    if options["mode"] == Mode.IBKR:
+        return deploy_account.allowed(test, options)
+    warning = admission.warning(test.get("sharpe_ratio"))
+    if warning is None:
+        return True
+    st.warning(warning)
+    return st.checkbox("This is practice: no real money trades in paper and replay mode.", key=f"{key}_practice")
+
+
+def deploy(card: ModelCard, options: dict[str, Any], key: str) -> None:
+    """One agent for one showing of the form, then Live Trading on that agent."""
+    request, said = f"{key}_request", st.empty()
+    said.info("Testing the model under these terms and creating the agent …")  # in the place of an earlier try's error
+    try:
+        answer = control.deploy(reading.home(), card.model_id, options, "dashboard", st.session_state[request])
+    except control.OldBars as error:
+        st.session_state[request] = commands.new_id()
+        deploy_bars.note_old(key, options["source"], str(error))
+        st.rerun()
+    except LivetradingError as error:
+        # What failed may be mended and tried again: that is another request.
+        st.session_state[request] = commands.new_id()
+        said.error(markdown(str(error)))
+        return
+    del st.session_state[request]
+    st.session_state["notice"] = control.deployed(answer)
+    dialogs.close()
+    st.switch_page(sitemap.live(), query_params={agent_card.SELECTED: answer["agent_id"]})

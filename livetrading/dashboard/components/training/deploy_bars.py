@@ -1,0 +1,88 @@
+"""Which bars a deployment trades on: a proposal that can trade, and a question about bars that cannot."""
+
+import os
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from livetrading.adapters.bars.base import vendor_of
+from livetrading.adapters.calendar import calendar
+from livetrading.adapters.home import Home
+from livetrading.adapters.registry import Registry
+from livetrading.core.card import ModelCard
+from livetrading.core.errors import LivetradingError
+from livetrading.core.types import Mode
+from livetrading.dashboard import reading
+from livetrading.dashboard.format import markdown
+from livetrading.execution.state import bar_check
+from livetrading.execution.state.bar_check import Reach
+
+LOCAL = ("sample", "csv")
+"""Sources that are read at once and from this disk; the others are asked when the button is pressed."""
+ONLINE = ("yahoo", "ibkr")
+
+
+def proposed(card: ModelCard, mode: Mode) -> str:
+    """A source that goes on: the model's own if it does, never the bundled sample."""
+    vendor = vendor_of(card.source)
+    if mode == Mode.REPLAY or (mode == Mode.PAPER and vendor in ONLINE):
+        return card.source
+    if mode == Mode.IBKR:
+        return "ibkr"
+    found = _look(card, card.source) if vendor == "csv" else None
+    return card.source if isinstance(found, Reach) and found.current else "yahoo"
+
+
+def note_old(key: str, source: str, sentence: str) -> None:
+    """The command found the bars of a source to be old: the form asks from now on."""
+    st.session_state[f"{key}_old_bars"] = (source, sentence)
+
+
+def allowed(card: ModelCard, key: str, options: dict[str, Any]) -> bool:
+    """Whether the button is there; says what the bars lack, and sets the option ``old-bars``."""
+    if options["mode"] == Mode.REPLAY:
+        return True
+    source = options["source"]
+    found = _look(card, source) if vendor_of(source) in LOCAL else None
+    if isinstance(found, LivetradingError):
+        st.error(markdown(str(found)))
+        return False
+    told_of, sentence = st.session_state.get(f"{key}_old_bars", ("", ""))
+    warning = found.warning() if found is not None else sentence if told_of == source else None
+    options["old-bars"] = "refuse"
+    if not warning:
+        return True
+    st.warning(markdown(warning))
+    known = st.checkbox("I understand: this agent cannot trade until later bars arrive.", key=f"{key}_old_{source}")
+    options["old-bars"] = "warn" if known else "refuse"
+    return known
+
+
+def _look(card: ModelCard, source: str) -> Reach | LivetradingError:
+    """How far a local source reaches, or why it cannot be traded on."""
+    _, _, path = source.partition(":")
+    try:
+        found = os.stat(Path(path.strip()).expanduser()) if path.strip() else None
+    except (OSError, ValueError, RuntimeError):
+        found = None  # reading it says what is wrong
+    try:
+        session = calendar().last_complete(reading.now())
+    except LivetradingError as error:
+        return error
+    version = (found.st_mtime_ns, found.st_size, found.st_ino) if found else ()
+    return _looked_at(reading.home(), card.model_id, source, version, session)
+
+
+@lru_cache(maxsize=32)
+def _looked_at(
+    home: Home, model_id: str, source: str, version: tuple[int, ...], session: date
+) -> Reach | LivetradingError:
+    """Read once for each state of the file and each session: a form is drawn anew with every key."""
+    registry = Registry(home)
+    try:
+        return bar_check.read_for(registry.card(model_id), registry.bars(model_id), source, home.cache, reading.now())
+    except LivetradingError as error:
+        return error

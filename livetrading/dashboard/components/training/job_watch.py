@@ -1,0 +1,108 @@
+"""The progress of a training: its process writes, this only looks."""
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from livetrading.core.errors import NotFound
+from livetrading.dashboard import commands, markup, reading
+from livetrading.dashboard.format import count, duration
+from livetrading.research import jobs as job_records
+
+from ..shell import refresh
+from ..shell.guard import shown
+
+Doc = dict[str, Any]
+WATCHED = "watched_job"
+EVERY = 1
+
+
+def watch(job_id: str, what: str) -> None:
+    """Show this job until the next one is started."""
+    st.session_state[WATCHED] = {"id": job_id, "what": what, "seen_running": True}
+
+
+def busy() -> bool:
+    """Whether the training that is shown still runs."""
+    watched = st.session_state.get(WATCHED)
+    return watched is not None and _look(watched) is None
+
+
+def render(on_done: Callable[[str], None]) -> None:
+    """``on_done`` is given the model of a training that ended while it was watched."""
+    with st.container(border=True):
+        watched = st.session_state.get(WATCHED) or _running_elsewhere()
+        if watched is None:
+            st.html(markup.empty("No training is running."))
+            return
+        finished = _look(watched)
+        if finished is None:
+            refresh.every(EVERY, _running, watched)
+        else:
+            _ended(watched, finished, on_done)
+
+
+def _running_elsewhere() -> Doc | None:
+    """A training that another page or the command line started."""
+    running = [job for job in reading.jobs("train") if job["state"] == job_records.RUNNING]
+    if not running:
+        return None
+    watch(running[0]["id"], f"{running[0]['agent_type']} on {running[0]['symbol']}")
+    return st.session_state[WATCHED]
+
+
+def _look(watched: Doc) -> Doc | None:
+    """The job's record once it has ended, else None."""
+    record = _record(watched["id"])
+    if record is not None:
+        return None if record["state"] == job_records.RUNNING else record
+    command = commands.Command(reading.home(), watched["id"])
+    if command.running():
+        return None
+    # It ended before it wrote a record: what it said on the way out is all there is.
+    answer = command.wait(0)
+    return {
+        "state": job_records.FAILED, "message": answer.error or "The training ended without a result.",
+        "result": answer.values
+    }
+
+
+def _record(job_id: str) -> Doc | None:
+    try:
+        return job_records.job(reading.store(), job_id)
+    except NotFound:
+        return None
+
+
+@shown
+def _running(watched: Doc) -> None:
+    if _look(watched) is not None:
+        st.rerun()
+    record = _record(watched["id"])
+    st.markdown(f"**Training {watched['what']}**")
+    if record is None:
+        st.progress(0.0, "Starting …")
+    else:
+        st.progress(min(1.0, record["share"]), f"{record['message'].capitalize()} · {100 * record['share']:.0f}%")
+        st.html(markup.facts([
+            markup.Fact("Steps", f"{count(record['steps'])} / {count(record['total_steps'])}"),
+            markup.Fact("Speed", f"{count(record['steps_per_s'])} steps/s"),
+            markup.Fact("Time left", duration(record["seconds_left"])),
+        ]))
+        if st.button("Cancel training", key="train_cancel"):
+            commands.interrupt(record["pid"], watched["id"])
+            st.session_state["notice"] = "The training will stop in a moment; no model is kept."
+
+
+def _ended(watched: Doc, record: Doc, on_done: Callable[[str], None]) -> None:
+    state, model_id = record["state"], (record.get("result") or {}).get("model_id")
+    st.markdown(f"**Training {watched['what']}**")
+    if state == job_records.DONE:
+        st.success(f"Done: {model_id}." if model_id else "Done.")
+    elif state == job_records.CANCELLED:
+        st.info("Cancelled. No model was kept.")
+    else:
+        st.error(record["message"])
+    if watched.pop("seen_running", False) and model_id:
+        on_done(model_id)

@@ -1,0 +1,77 @@
+"""The Training page: a form, its progress, the models, one model's test, deployment."""
+
+import streamlit as st
+
+from livetrading.core.card import ModelCard
+from livetrading.dashboard import markup, reading
+from livetrading.dashboard.format import count, new_york, number, percent, signed_percent, tone
+
+from . import deploy, job_watch, model_view, train_form
+from ..shell.guard import guarded
+
+CHOSEN = "model"
+"""Session key and query parameter of the model that is looked at."""
+
+
+def render() -> None:
+    st.html(markup.title("Training"))
+    form, progress = st.columns([3, 2], gap="medium")
+    with form, guarded():
+        train_form.render()
+    with progress, guarded():
+        job_watch.render(on_done=choose)
+    with guarded():
+        _models()
+
+
+def choose(model_id: str) -> None:
+    st.session_state[CHOSEN] = model_id
+
+
+def _models() -> None:
+    registry = reading.registry()
+    cards = registry.list()
+    for text in registry.damaged().values():
+        st.error(text)
+    st.html(markup.heading("Models", str(len(cards))))
+    if not cards:
+        st.html(markup.empty("No model yet. Train one above: with a bundled sample it takes about half a minute."))
+        return
+    by_id = {card.model_id: card for card in cards}
+    wanted = st.session_state.pop(CHOSEN, None) or st.query_params.get(CHOSEN)
+    if wanted in by_id:
+        st.session_state["model_choice"] = wanted
+    chosen = st.selectbox("Model", list(by_id), key="model_choice", format_func=lambda name: _label(by_id[name]))
+    with st.expander(f"All models ({len(cards)})"):
+        st.html(_list(cards))
+    if chosen in by_id:
+        with guarded():
+            model_view.render(by_id[chosen])
+        with guarded():
+            deploy.render(by_id[chosen])
+
+
+def _label(card: ModelCard) -> str:
+    sharpe = card.metrics["test"].get("sharpe_ratio")
+    paused = card.metrics["test"].get("pause")
+    return f"{card.model_id}  ·  Sharpe {number(sharpe)}" + (f"  ·  paused {paused['session']}" if paused else "")
+
+
+def _list(cards: list[ModelCard]) -> str:
+    head = (
+        "Model", "Sharpe", "Return", "Buy and hold", "Max drawdown", "Trades", "Test", "Steps", "Seed", "Source",
+        "Trained",
+    )
+    return markup.table(head, [_line(card) for card in cards])
+
+
+def _line(card: ModelCard) -> list[tuple[str, str] | str]:
+    test, hold = card.metrics["test"], card.metrics["buy_and_hold"]
+    gain = test.get("total_return_pct")
+    return [
+        card.model_id, number(test.get("sharpe_ratio")), (signed_percent(gain), tone(gain)),
+        signed_percent(hold.get("total_return_pct")), percent(test.get("max_drawdown_pct")),
+        count(test.get("num_trades")),
+        f"{card.test.start} – {card.test.end}", count(card.timesteps), str(card.seed), card.source,
+        new_york(card.created),
+    ]

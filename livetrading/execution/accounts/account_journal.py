@@ -1,0 +1,32 @@
+"""A shared broker account on disk: what no agent holds of it, in a journal of its own."""
+
+from datetime import datetime
+
+from ...adapters.home import Home
+from ...adapters.journal import Journal, read_lines
+from ...core import account_book
+from ...core.account_book import AccountBook, AccountEvent
+
+
+class AccountJournal:
+    """For the lock's holder. ``book`` is the fold of what was ever recorded."""
+
+    def __init__(self, home: Home, number: str) -> None:
+        """Raises Damaged, naming the line, if the journal was changed from outside."""
+        self._journal = Journal.open(home.account(number) / "journal.jsonl")
+        self._journal.recover()
+        self.book = account_book.fold(
+            account_book.decode(data) for line in self._journal.lines() for data in line.events
+        )
+
+    def record(self, event: AccountEvent, now: datetime) -> None:
+        """Durable, then true. Raises Unavailable when the disk refuses."""
+        after = account_book.apply(self.book, event)
+        self._journal.append([account_book.encode(event)], now)
+        self.book = after
+
+
+def read(home: Home, number: str) -> AccountBook:
+    """For readers without the lock."""
+    lines = read_lines(home.account(number) / "journal.jsonl")
+    return account_book.fold(account_book.decode(data) for line in lines for data in line.events)

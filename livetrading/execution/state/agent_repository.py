@@ -1,0 +1,210 @@
+"""One agent on disk: journal first, then the files that others read."""
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ...adapters import logs
+from ...adapters.home import Home
+from ...adapters.journal import Journal, Line, read_lines
+from ...adapters.stamps import stamp
+from ...adapters.store import Store
+from ...core import agent as agents
+from ...core import exposure as exposures
+from ...core.agent import AgentState
+from ...core.bars import Rows
+from ...core.errors import Damaged, LivetradingError, Unavailable
+from ...core.events import BarsAppended, Event, decode, encode
+from ...core.exposure import Exposure
+from .read_model import STATE, ReadModel, notice
+from .read_model import Unreadable as _Unreadable
+
+log = logging.getLogger(__name__)
+
+
+class AgentRepository:
+    """An agent's state in memory and its journal on disk, for the lock's holder.
+
+    ``commit`` is the only way to change an agent: the events are folded first (a
+    fold that refuses writes nothing), then durable in the journal, then visible.
+    ``whole`` is False where an error that nobody foresaw ended one halfway: what is
+    in memory may then be behind the journal, and the agent is to be read again.
+    """
+
+    def __init__(self, home: Home, agent_id: str) -> None:
+        """Raises Damaged, naming the line, if the journal was changed from outside."""
+        self.agent_id = agent_id
+        self.directory = home.agent(agent_id)
+        self._projection = ReadModel(self.directory)
+        self._behind = False
+        self.whole = True
+        self._at = ""
+        self.notices: list[str] = []
+        """What a person should hear of what was committed; whoever tells it empties the list."""
+        self._begin()
+        shown = self._shown()
+        self._shown_line = (int(shown.get("seq", 0)), str(shown.get("head", "")))
+        self._journal = Journal.open(self.directory / "journal.jsonl", self._take)
+        self._load(shown)
+        # Not before: of a line that was shown, even a torn rest is kept for whoever looks into it.
+        self.lost_bytes = self._journal.recover()
+
+    @property
+    def seq(self) -> int:
+        return self._journal.seq
+
+    def _load(self, shown: dict[str, Any]) -> None:
+        """Once the journal is folded: write the visible files again unless they are its image."""
+        self._require_shown()
+        current = shown.get("seq") == self.seq and shown.get("shown", True)
+        if self.seq and not (current and self._projection.intact()):
+            log.warning("%s: visible files rebuilt from the journal", self.agent_id)
+            self._show()
+        elif self.seq:
+            self._projection.settle()
+
+    def _shown(self) -> dict[str, Any]:
+        """What state.json says of the journal; nothing when it cannot be read."""
+        try:
+            tables = Store.read_docs(self.directory / STATE)
+        except Damaged as error:
+            log.warning("%s", error)
+            return {}
+        return (tables.get("agent") or [{}])[0]
+
+    def _begin(self) -> None:
+        """Before the first line: nothing is known, nothing on disk is believed."""
+        self._projection.forget()
+        self.state, self.rows, self._found = AgentState(), Rows(), False
+        self.exposure = Exposure()
+
+    def _take(self, line: Line) -> None:
+        self._at = stamp(line.at)
+        self._fold([decode(data) for data in line.events], line.at)
+        self._found = self._found or (line.seq, line.hash) == self._shown_line
+
+    def _require_shown(self) -> None:
+        """Damaged if the line that state.json was written after is not in the journal."""
+        seq, _ = self._shown_line
+        if seq and not self._found:
+            raise Damaged(
+                f"{self._journal.path} ends at line {self.seq} but was shown to line {seq}: what followed "
+                "is lost or was replaced; put the file back from a backup."
+            )
+
+    def _refold(self) -> None:
+        """The state from the first line on. Raises Damaged if the last is not the one that was written last."""
+        self._begin()
+        last = (0, "")
+        for line in self._journal.lines():
+            self._take(line)
+            last = (line.seq, line.hash)
+        if self.seq and last != (self.seq, self._journal.head):
+            raise Damaged(
+                f"{self._journal.path} ends at line {last[0]} and line {self.seq} was written last: it was changed or"
+                " replaced from outside; put the file back from a backup."
+            )
+
+    def _fold(self, events: Iterable[Event], at: datetime) -> None:
+        for event in events:
+            before, self.state = self.state, agents.apply(self.state, event)
+            self.exposure = exposures.apply(self.exposure, event, self.state, at)
+            self._projection.add(before, event, self.state, self._at)
+            if isinstance(event, BarsAppended):
+                self.rows.extend(event.rows)
+        self.exposure = exposures.settle(self.exposure, self.state, at)
+
+    def commit(self, events: list[Event], now: datetime) -> AgentState:
+        """Make events true, durably. Raises Unavailable when the disk refuses: then nothing happened."""
+        if not self.whole:
+            raise Unavailable(f"{self.agent_id}: its last change was cut short; it is read again from its journal.")
+        after = agents.fold(events, self.state)
+        self.whole = False
+        try:
+            self._journal.append([encode(event) for event in events], now)
+        except LivetradingError:
+            self.whole = True
+            raise
+        self._at = stamp(now)
+        self.notices += [text for event in events if (text := notice(event, after))]
+        try:
+            self._fold(events, now)
+        except _Unreadable as error:
+            log.warning("%s: %s; the visible files are rebuilt", self.agent_id, error)
+            self._refold()
+        self._show()
+        self.whole = True
+        return self.state
+
+    def spoilt(self) -> bool:
+        """Whether a visible file is not as it was written, or could not be written."""
+        return self.whole and (self._behind or bool(self._projection.changed()))
+
+    def heal(self) -> list[str]:
+        """Write visible files again that were changed from outside, and what a full disk has refused; names
+        of the former. Raises Damaged if the journal was changed as well: then nothing is written."""
+        changed = self._projection.changed()
+        if not self.whole or not (changed or self._behind):
+            return []
+        if set(changed) - {STATE} or not self._behind:
+            self.whole = False
+            try:
+                self._refold()
+            except Damaged as error:
+                if STATE in changed:  # its figures are somebody else's; how far the journal was stays known
+                    _write_damage(self.directory / STATE, str(error), {"seq": self.seq, "head": self._journal.head})
+                raise
+            self.whole = True
+        self._show()
+        return [] if self._behind else changed
+
+    def _show(self) -> None:
+        try:
+            self._projection.write(self.state, self.exposure, self.seq, self._journal.head, self._at)
+            self._behind = False
+        except Exception as error:
+            # The journal holds the truth already; the files follow with the next commit.
+            told = logs.caught(log, f"the visible files of {self.agent_id}", error)
+            if not self._behind:
+                log.error("%s: visible files are behind the journal: %s", self.agent_id, told)
+            self._behind = True
+
+
+def events_of(directory: Path) -> Iterable[tuple[datetime, list[Event]]]:
+    """An agent's journal for readers, transaction by transaction; takes no lock."""
+    for line in read_lines(directory / "journal.jsonl"):
+        yield line.at, [decode(data) for data in line.events]
+
+
+def show_damage(directory: Path, why: str) -> None:
+    """Let state.json say that this agent is blocked, and why; a sound journal rebuilds it.
+
+    Where it says nothing itself, it says only what is damaged: no figure of the agent is known then.
+    """
+    path = directory / STATE
+    try:
+        try:
+            tables = Store.read_docs(path)
+        except Damaged:
+            tables = {}
+        if not tables.get("agent"):
+            _write_damage(path, why, {})
+            return
+        for document in tables.get("agent", []):
+            document |= {
+                "status": "blocked", "is_running": False, "status_reason": why,
+                "warnings": [why], "shown": False,
+            }
+        Store.write_docs(path, tables, durable=False)
+    except Exception as error:
+        log.error("%s: its state could not be shown as blocked: %s", directory.name, logs.caught(log, f"{path}", error))
+
+
+def _write_damage(path: Path, why: str, more: dict[str, Any]) -> None:
+    """A state that knows no figure."""
+    try:
+        Store.write_docs(path, {"agent": [{"damage": why, "shown": False, **more}]}, durable=False)
+    except LivetradingError as error:
+        log.error("%s could not say what is damaged: %s", path, error)

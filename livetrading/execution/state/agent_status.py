@@ -1,0 +1,57 @@
+"""An agent's status in words: what it is, and whether anything comes of it."""
+
+from typing import Any
+
+from ...core.errors import Refused
+from ...core.types import Mode
+from . import bar_check
+
+Doc = dict[str, Any]
+WAITING = "waiting for the scheduler"
+HALTED = "halted"
+HELD_UP = "held, see warnings"
+REFUSED = "exit refused"
+REFUSALS = 3
+"""After so many refused exits in a row that is what an agent's status says."""
+
+
+def where_to_look(mode: str) -> str:
+    """What a person does about an order that goes on standing: only a real broker has a screen of its own."""
+    return "look at it in TWS" if mode == Mode.IBKR else "the simulated broker is asked again with every pass"
+
+
+def lives(scheduler: Doc) -> bool:
+    """Whether a scheduler acts on agents now: the one rule for all that would say "running"."""
+    return bool(scheduler["alive"])
+
+
+def words(doc: Doc, scheduler_lives: bool, trouble: tuple[str, bool] = ("", False), halted: bool = False) -> Doc:
+    """``status_text``, ``no_bars_since`` and the warnings of an agent's document.
+
+    ``status`` and ``is_running`` stay what a person asked for; a running agent that
+    gets no bars, or that no scheduler looks after, does not look like one that trades. ``trouble``
+    is what its last pass ended or waited with, and whether it ended it; ``halted``: the halt latch is set.
+    """
+    try:
+        since = bar_check.no_bars_since(doc)
+    except Refused:  # a year that the calendar does not know
+        since = None
+    warnings = list(doc["warnings"] or [])
+    text = str(doc["status"])
+    if since:
+        text = f"no bars since {since}"
+        warnings.append(
+            f"No bar of {doc['symbol']} from {doc['source']} after {since} could be used, so the agent cannot trade:"
+            f" {bar_check.cure(str(doc['source']))}."
+        )
+    elif doc["is_running"] and halted:
+        text = HALTED
+    elif doc["is_running"] and not scheduler_lives:
+        text = WAITING
+    elif (doc.get("refused_exits") or 0) >= REFUSALS:
+        text = REFUSED
+    elif doc["is_running"] and trouble[1]:
+        text = HELD_UP
+    if trouble[0] and not any(trouble[0] in known for known in (*warnings, str(doc.get("status_reason") or ""))):
+        warnings.append(trouble[0])
+    return {"status_text": text, "no_bars_since": since, "warnings": warnings}

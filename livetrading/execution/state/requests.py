@@ -1,0 +1,197 @@
+"""Requests: all that pages, REST and the command line may do to trading.
+
+They append here; the holder of the scheduler's lock applies and resolves. A
+request ``{id, kind, agent_id, args, at, by}`` is ``pending``, then ``done`` or
+``refused``, and that word is final.
+"""
+
+import os
+import re
+import time
+import uuid
+from datetime import datetime
+from typing import Any
+
+from tinydb import TinyDB
+
+from ...adapters.home import check_agent_id
+from ...adapters.jsonio import plain
+from ...adapters.stamps import stamp
+from ...adapters.store import Store
+from ...core.errors import BadInput, Conflict, LivetradingError, NotFound, Unavailable
+from ...core.types import Mode
+from . import heartbeat
+
+OF_AN_AGENT = ("start", "pause", "close", "remove", "adopt", "ignore", "confirm_cash")
+KINDS = ("create", *OF_AN_AGENT, "import_statement", "emergency_stop", "rearm")
+FINAL = ("done", "refused")
+KEPT = 500
+"""Finished requests that stay on record."""
+
+_FILE = "requests"
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_POLL_SECONDS = 0.05
+_POLLS_PER_READ = 20
+"""Once a second even if the file looks the same: times of files are coarse."""
+
+Request = dict[str, Any]
+
+
+def new_id() -> str:
+    """Made when a form opens, so that a double click is one request."""
+    return uuid.uuid4().hex
+
+
+def submit(
+    store: Store,
+    kind: str,
+    *,
+    agent_id: str | None = None,
+    args: dict[str, Any] | None = None,
+    by: str,
+    request_id: str | None = None,
+    now: datetime,
+) -> str:
+    """Append a request, durably, and return its id.
+
+    The same id twice is one request. Raises BadInput for a kind, agent id or
+    request id that is none, Conflict if the id stands for something else.
+    """
+    wanted = {"kind": kind, "agent_id": _checked_agent(kind, agent_id), "args": plain(args or {}, "args")}
+    request_id = new_id() if request_id is None else request_id
+    if not isinstance(request_id, str) or not _ID.fullmatch(request_id):
+        raise BadInput(f"the request id {request_id!r} is not usable; give up to 64 letters, digits, - and _.")
+    with store.transaction(_FILE) as db:
+        known = _find(db, request_id)
+        if known is None:
+            request = {"id": request_id, **wanted, "at": stamp(now), "by": by}
+            db.table(_FILE).insert({**request, "status": "pending", "message": "", "result": {}, "finished": None})
+        elif any(known[key] != value for key, value in wanted.items()):
+            raise Conflict(f"request {request_id} was already used to {known['kind']}; reload and use a new id.")
+    return request_id
+
+
+def pending(store: Store) -> list[Request]:
+    """Those not yet applied, oldest first. Never waits."""
+    return [request for request in _all(store) if request["status"] == "pending"]
+
+
+def outcome(store: Store, request_id: str) -> Request | None:
+    """The finished request with ``status``, ``message``, ``result``; else None."""
+    found = _find_in(_all(store), request_id)
+    return found if found and found["status"] in FINAL else None
+
+
+def wait(store: Store, request_id: str, timeout: float = 10) -> Request:
+    """The outcome, awaited for ``timeout`` seconds; holds no lock meanwhile.
+
+    Raises Unavailable when the time is over (the request stays queued), and
+    NotFound at once if there is no such request.
+    """
+    deadline = time.monotonic() + timeout
+    seen: tuple[int, ...] | None = None
+    polls = 0
+    while True:
+        looks = _signature(store)
+        if looks != seen or polls % _POLLS_PER_READ == 0:
+            seen = looks
+            found = _find_in(_all(store), request_id)
+            if found is None:
+                raise _unknown(request_id)
+            if found["status"] in FINAL:
+                return found
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise Unavailable(_unanswered(store, found, timeout))
+        time.sleep(min(_POLL_SECONDS, left))
+        polls += 1
+
+
+def _unanswered(store: Store, request: Request | None, timeout: float) -> str:
+    """Why a request has no answer yet, and what becomes of it."""
+    known = request or {"id": "", "kind": "", "agent_id": None}
+    works = heartbeat.look(store.home).scheduler.works
+    if not works:
+        return (f"request {known['id']} has no answer after {timeout:g} s and stays queued; "
+                "see that `python -m livetrading up` or `scheduler` runs.")
+    kind, agent_id = known["kind"], known.get("agent_id") or ""
+    if not _in_account(store, agent_id):
+        return (f"The scheduler works and has not answered the request to {kind} within {timeout:g} s; it stays queued and is"
+                f" answered as soon as the scheduler comes to it. Look at its log if that lasts.")
+    then = ("the close is waiting and goes on by itself" if kind == "close" else
+            f"the request to {kind} waits, and the scheduler answers it as soon as it can; look at the agent before you ask again")
+    return (f"Interactive Brokers (TWS or Gateway) has not answered within {timeout:g} s; {then}. The scheduler works; look at"
+            f" TWS's window if that lasts.")
+
+
+def _in_account(store: Store, agent_id: str) -> bool:
+    """Whether an agent trades an account at a broker, so that its requests wait for that broker."""
+    try:
+        docs = store.read_docs(store.home.agent(agent_id) / "state.json").get("agent", []) if agent_id else []
+    except LivetradingError:
+        return False
+    return any(doc.get("mode") == Mode.IBKR for doc in docs)
+
+
+def resolve(
+    store: Store, request_id: str, status: str, message: str, result: dict[str, Any], now: datetime
+) -> None:
+    """Say the final word on a request; a second word changes nothing.
+
+    Drops the oldest finished requests beyond the newest 500. Raises NotFound.
+    """
+    if status not in FINAL:
+        raise BadInput(f"{status!r} is not an outcome; use {' or '.join(FINAL)}.")
+    with store.transaction(_FILE) as db:
+        request = _find(db, request_id)
+        if request is None:
+            raise _unknown(request_id)
+        if request["status"] == "pending":
+            word = {"status": status, "message": message, "result": result, "finished": stamp(now)}
+            db.table(_FILE).update(word, doc_ids=[request.doc_id])
+            _prune(db)
+
+
+def _checked_agent(kind: str, agent_id: str | None) -> str | None:
+    if kind not in KINDS:
+        raise BadInput(f"{kind!r} is not a kind of request; use one of {', '.join(KINDS)}.")
+    if kind in OF_AN_AGENT:
+        return check_agent_id(agent_id)
+    if agent_id is not None:
+        raise BadInput(f"a request to {kind} is not for a single agent; leave {agent_id!r} out.")
+    return None
+
+
+def _find(db: TinyDB, request_id: str) -> Any:
+    """The document, with its ``doc_id``, or None."""
+    return db.table(_FILE).get(lambda request: request.get("id") == request_id)
+
+
+def _all(store: Store) -> list[Request]:
+    """Documents that somebody wrote by hand are none of ours."""
+    documents = store.read(_FILE).get(_FILE, {}).values()
+    return [document for document in documents if document.keys() >= {"id", "kind", "status"}]
+
+
+def _find_in(requests: list[Request], request_id: str) -> Request | None:
+    return next((request for request in requests if request["id"] == request_id), None)
+
+
+def _prune(db: TinyDB) -> None:
+    finished = [doc for doc in db.table(_FILE) if doc.get("status") in FINAL]
+    surplus = sorted(finished, key=lambda doc: (str(doc.get("finished")), doc.doc_id))[: max(0, len(finished) - KEPT)]
+    if surplus:
+        db.table(_FILE).remove(doc_ids=[doc.doc_id for doc in surplus])
+
+
+def _signature(store: Store) -> tuple[int, ...]:
+    """Changes whenever the file is replaced; cheap to ask for."""
+    try:
+        found = os.stat(store.path(_FILE))
+    except FileNotFoundError:
+        return ()
+    return (found.st_ino, found.st_mtime_ns, found.st_size)
+
+
+def _unknown(request_id: str) -> NotFound:
+    return NotFound(f"there is no request {request_id}; it was never made or has been cleared away.")

@@ -1,0 +1,1 @@
+"""Ending positions by a person's word: the emergency stop and Close."""

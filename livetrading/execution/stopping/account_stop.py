@@ -1,0 +1,123 @@
+"""The part of an emergency stop that concerns a whole broker account: every purchase is cancelled in one go.
+
+Its scope is our agents' orders; what else works there goes only by the user's explicit word.
+"""
+
+import logging
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from ...adapters import logs
+from ...core import account
+from ...core.errors import Refused, Unavailable
+from ...core.events import OrderMoved
+from ...core.orders import OrderState
+from ...core.stopping import Outcome
+from ...core.types import AgentStatus, Leg
+from ..node import Node
+from ..state.stop_record import StopRecord
+
+if TYPE_CHECKING:
+    from ...adapters.brokers.ibkr.broker import IbkrConnection
+
+log = logging.getLogger(__name__)
+RECONNECT_SECONDS = (0.0, 2.0)
+"""That a stop waits for the connection, each time that it is lost meanwhile."""
+
+
+def waiting(why: str) -> dict[str, Any]:
+    return {"status": str(Outcome.WAITING), "flat": False, "error": why}
+
+
+def failed(why: str) -> dict[str, Any]:
+    return {"status": str(Outcome.FAILED), "flat": False, "error": why}
+
+
+def withdraw(node: Node, record: StopRecord, now: datetime, wait: bool) -> tuple[list[dict[str, Any]], str]:
+    """Everything that buys in a shared account for our agents is cancelled in one go: one by one
+    would take seconds each. What fails is tried again agent by agent; the second answer says why
+    nothing of the account can be asked now, empty if it can."""
+    agents = [s for s in node.account.agents() if s.status != AgentStatus.FINISHED]
+    if not agents:
+        return [], ""
+    item = {"agent_id": "", "account": agents[0].agent.account, "error": ""}
+    try:
+        left = _withdraw_all(node, record, now, wait)
+    except Exception as error:
+        told = str(logs.caught(log, "the emergency stop of the account", error))
+        log.error("emergency stop of the account: %s", told)
+        if isinstance(error, Unavailable):
+            return [{**item, **waiting(told)}], "" if node.account.usable else told
+        return [{**item, **failed(told)}], ""
+    if left:
+        why = f"not confirmed as cancelled yet: {', '.join(left)}"
+        return [{**item, "status": str(Outcome.ASKED), "flat": False, "error": why}], ""
+    return [{**item, "status": str(Outcome.ALL_CANCELLED), "flat": True}] if record.doc["asked"] is not None else [], ""
+
+
+def _withdraw_all(node: Node, record: StopRecord, now: datetime, wait: bool) -> list[str]:
+    """The keys that the broker has not confirmed as ended. A connection that is lost meanwhile is
+    made again within a second or two: the stop waits for it, and asks anew."""
+    for patience in RECONNECT_SECONDS if wait else ():
+        try:
+            return _ask_all(node, record, now, min(patience, _left(node)))
+        except Unavailable as error:
+            log.warning("emergency stop of the account: %s", error)
+    return _ask_all(node, record, now, min(RECONNECT_SECONDS[-1], _left(node)) if wait else 0.0)
+
+
+def _left(node: Node) -> float:
+    """Seconds that may still be waited for a connection."""
+    return max(node.until - time.monotonic(), 0.0)
+
+
+def _ask_all(node: Node, record: StopRecord, now: datetime, patience: float) -> list[str]:
+    """One try: the keys that the broker has not confirmed as ended. Unavailable when it cannot be asked."""
+    agents = [s for s in node.account.agents() if s.status != AgentStatus.FINISHED]
+    link = node.account.ready("", patience)
+    number, theirs = link.health().account, {s.agent.account for s in agents}
+    if number not in theirs:
+        raise Refused(f"TWS is logged in to account {number}, and the agents trade {', '.join(theirs)}; log in to that.")
+    legs = {s.agent.agent_id: _withdrawn_legs(node, s.agent.agent_id, now) for s in agents}
+    working = [o.ref for o in link.open_orders() if _leg(o.ref) in legs.get(account.owner(o.ref), ())]
+    left = link.cancel(working)
+    return _global_cancel(link, record, left)
+
+
+def _global_cancel(link: "IbkrConnection", record: StopRecord, left: list[str]) -> list[str]:
+    """Once for one wish: an order that a person places by hand after it stays. What it could not end
+    counts as left until the broker says that it has ended."""
+    if record.doc["all_orders"]:
+        link.cancel_everything()
+        record.doc |= {"all_orders": False, "asked": [o.broker_id for o in link.open_orders()]}
+    asked = record.doc["asked"]
+    still = [o.ref or o.broker_id for o in link.open_orders() if o.broker_id in asked] if asked else []
+    return sorted({*left, *still})
+
+
+def _withdrawn_legs(node: Node, agent_id: str, now: datetime) -> tuple[str, ...]:
+    """Which orders of an agent go, on record before the broker is asked. An exit that sells already
+    goes on. The stop of what is held stays until the agent's own exit is about to go: else the last of many
+    agents would be unprotected until all before it are sold."""
+    try:
+        repository, executor = node.repository(agent_id), node.executor(agent_id)
+        executor.sync(now)
+    except Unavailable:
+        raise
+    except Exception as error:  # told when its turn comes; the others and the user's wish do not wait for it
+        log.error("emergency stop of %s: %s", agent_id, logs.caught(log, f"the emergency stop of {agent_id}", error))
+        return ()
+    legs = (Leg.ENTRY, Leg.STOP) if repository.state.flat else (Leg.ENTRY,)
+    asked = [
+        OrderMoved(o.key, OrderState.PENDING_CANCEL, "emergency stop")
+        for o in repository.state.open_orders()
+        if o.leg in legs and o.at_broker and o.state != OrderState.PENDING_CANCEL
+    ]
+    if asked:
+        repository.commit([*asked], now)
+    return tuple(str(leg) for leg in legs)
+
+
+def _leg(key: str) -> str:
+    return key.split(":")[2] if key.count(":") == 3 else ""

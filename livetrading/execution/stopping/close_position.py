@@ -1,0 +1,95 @@
+"""A person's Close: everything that an agent holds is sold, also by a broker that does not answer now."""
+
+from datetime import datetime
+from typing import Any
+
+from ...core.agent import AgentState
+from ...core.errors import Conflict, Unavailable
+from ...core.events import Event, Noted, OrderMoved
+from ...core.orders import OrderState
+from ...core.types import AgentStatus, Leg, Mode
+from . import emergency_stop
+from ..trading import no_further_bars
+from ..node import Node
+from ..trading.live_trader import CLOSING
+from ..orders.order_executor import planned_exit
+
+Result = tuple[str, dict[str, Any]]
+WAITS = "the close is on record and goes on by itself as soon as it answers; look at TWS"
+
+
+def close(node: Node, agent_id: str, by: str, now: datetime, note: str = "") -> Result:
+    """Sell everything held; the agent itself goes on. ``note`` marks the request in the journal."""
+    try:
+        return _sold(node, agent_id, by, now, note)
+    except Unavailable as error:
+        if not _recorded(node, agent_id, by, now, note):
+            raise
+        return _answer(node, agent_id, emergency_stop.WAITING, f"{str(error).rstrip('.')}; {WAITS}")
+
+
+def _sold(node: Node, agent_id: str, by: str, now: datetime, note: str) -> Result:
+    hand = emergency_stop.hand_on(node, agent_id, now)
+    hand.executor.recover(hand.now)
+    state = hand.repository.state
+    _may_close(agent_id, state.status, state.flat and not state.open_orders(Leg.ENTRY))
+    if state.flat and note:
+        hand.repository.commit([Noted(note)], hand.now)
+    wished = _wished(state, f"{CLOSING}{by}")
+    if wished:
+        hand.repository.commit(wished, hand.now)
+    hand.executor.withdraw_entries(f"{CLOSING}{by}", hand.now)
+    emergency_stop.flatten(hand, f"{CLOSING}{by}", note)
+    if refused := emergency_stop.cover(hand.executor, hand.now):
+        raise Conflict(f"{agent_id}: {refused}.")
+    done = emergency_stop.outcome(hand.executor, hand.now)
+    if done == emergency_stop.WAITING:
+        flat = hand.repository.state.flat
+        lacks = "confirmed the cancel of the entry yet, and what it still buys is sold" if flat else "taken the exit yet"
+        return _answer(node, agent_id, done, f"the broker has not {lacks}; {WAITS}")
+    until = no_further_bars.ended(hand.repository.state)
+    waits = f"; {no_further_bars.exit_waits(hand.repository.state, until)}" if until and not hand.repository.state.flat else ""
+    return _answer(node, agent_id, done, f"{done}{waits}")
+
+
+def _wished(state: AgentState, reason: str) -> list[Event]:
+    """The close on record with entries that are being withdrawn already, for another reason."""
+    going = [o for o in state.open_orders(Leg.ENTRY) if o.state == OrderState.PENDING_CANCEL]
+    return [OrderMoved(o.key, o.state, reason) for o in going if not o.reason.startswith(CLOSING)]
+
+
+def _may_close(agent_id: str, status: AgentStatus, nothing: bool) -> None:
+    if status == AgentStatus.FINISHED:
+        raise Conflict(f"{agent_id} has finished its replay: there is no next bar to sell at.")
+    if nothing:
+        raise Conflict(f"{agent_id} holds no position; there is nothing to close.")
+
+
+def _answer(node: Node, agent_id: str, done: str, text: str) -> Result:
+    return f"{agent_id}: {text}.", {"agent_id": agent_id, "outcome": str(done), "flat": node.repository(agent_id).state.flat}
+
+
+def _recorded(node: Node, agent_id: str, by: str, now: datetime, note: str) -> bool:
+    """Whether the wish is in the journal now, without an answer of the broker: it is compared with the book before
+    anything is sold. False where there is no such account, or nothing to close."""
+    repository, reason = node.repository(agent_id), f"{CLOSING}{by}"
+    state = repository.state
+    exits, entries = state.open_orders(Leg.EXIT), state.open_orders(Leg.ENTRY)
+    if state.agent.mode != Mode.IBKR or not repository.whole or (state.flat and not entries):
+        return False
+    events: list[Event] = []
+    for order in entries:
+        children = [o for o in state.open_orders(Leg.STOP) if o.parent == order.key and o.state == OrderState.PLANNED]
+        to = OrderState.CANCELED if order.state == OrderState.PLANNED else OrderState.PENDING_CANCEL
+        events += [] if order.state == to else [OrderMoved(order.key, to, reason)]
+        events += [OrderMoved(o.key, OrderState.CANCELED, reason) for o in children if to == OrderState.CANCELED]
+    waits = [o for o in exits if o.state == OrderState.PLANNED and o.tif == "OPG"]
+    events += [OrderMoved(o.key, OrderState.CANCELED, reason) for o in waits]
+    events += _wished(state, reason)
+    said: list[Event] = [Noted(note)] if note else []
+    if not state.flat and len(waits) == len(exits):
+        state = repository.commit([*said, *events], now) if said or events else state
+        repository.commit(planned_exit(state, state.booked or state.first_session, now, "DAY", reason), now)
+    elif events:
+        repository.commit([*said, *events], now)
+    return True

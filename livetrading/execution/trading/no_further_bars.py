@@ -1,0 +1,55 @@
+"""A paper agent whose source has no further bars: no exit can fill any more, so removing it ends its position.
+
+Its shares are simulated. They are not sold at a price that nobody could have had: they stay in the
+book at the last known close, and the journal says so.
+"""
+
+from datetime import date, datetime
+
+from ...adapters.calendar import calendar
+from ...core.agent import AgentState
+from ...core.events import OrderMoved
+from ...core.orders import OrderState
+from ...core.types import Mode
+from ..state import bar_check
+
+REMOVED = "the agent was removed: no further bar can fill it"
+
+
+def ended(state: AgentState) -> str | None:
+    """The last bar of an agent that gets no more; None while it may go on."""
+    doc = {"mode": str(state.agent.mode), "booked": state.booked, "settled": state.settled}
+    return bar_check.ended(doc)
+
+
+def exit_waits(state: AgentState, until: str) -> str:
+    """What to know of an exit that no bar can fill."""
+    symbol, source = state.agent.symbol, state.agent.source
+    return (f"but {source} has had no bar of {symbol} after {until}, and the exit fills only at the next bar."
+            f" If no more bars will come, remove the agent")
+
+
+def written_off(state: AgentState, until: str) -> str:
+    """How the position ends that an agent is removed with."""
+    book = state.book
+    return (f"its {book.shares} {state.agent.symbol} (simulated) were not sold, because {state.agent.source} has had no bar"
+            f" after {until}; they are valued at that day's close, {book.price:,.2f} USD a share")
+
+
+def ended_orders(state: AgentState) -> list[OrderMoved]:
+    """The end of what the simulated broker still holds: it would wait for a bar for ever."""
+    return [OrderMoved(o.key, OrderState.CANCELED, REMOVED) for o in state.orders]
+
+
+def or_look(state: AgentState, now: datetime) -> str:
+    """What to do about a paper agent that was not checked for a while: whether bars still come is not known."""
+    if state.agent.mode != Mode.PAPER or not state.booked or state.settled != state.booked:
+        return ""
+    done = calendar().last_complete(now)
+    if done.isoformat() <= state.booked:
+        return ""
+    behind = len(calendar().sessions(calendar().next_session(date.fromisoformat(state.booked)), done))
+    if behind < bar_check.NO_BARS_AFTER:
+        return ""
+    return (f" If {state.agent.source} has no bars after {state.booked}, let the scheduler or `python -m livetrading check`"
+            f" look for them once; then it can be removed with its shares.")
