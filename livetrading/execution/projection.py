@@ -218,7 +218,7 @@ def _warnings(state: AgentState) -> list[str]:
 def _refused(exits: list[Order]) -> str:
     """A sale that does not come about is nothing that a person should have to look for."""
     times = f"{len(exits)} exits in a row" if len(exits) > 1 else "the exit"
-    return (f"the broker refused {times}, the last with {exits[-1].reason or exits[-1].state}: the shares are still held. Look"
+    return (f"the broker did not take {times}, the last with {exits[-1].reason or exits[-1].state}: the shares are still held. Look"
             f" at it in TWS; if no other exit follows by itself, close the position again")
 
 
