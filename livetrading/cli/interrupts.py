@@ -1,4 +1,5 @@
-"""Ctrl-C that cannot get lost: an exception raised inside a library's callback is printed there and forgotten."""
+"""Ctrl-C that cannot get lost: an exception raised inside a library's callback is printed there and forgotten,
+and a process that was started in the background of a shell ignores the signal."""
 
 import signal
 import threading
