@@ -56,10 +56,6 @@ def markdown(text: str) -> str:
     return text.replace("−$", "−\u2060$").replace("$", r"\$")
 
 
-def plural(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
-
-
 def tone(value: float | None) -> str:
     """The style class of a gain, a loss, or neither."""
     if value is None or round(value, 2) == 0:

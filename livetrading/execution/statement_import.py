@@ -19,6 +19,7 @@ from ..core.errors import BadInput, Refused
 from ..core.events import Event, FillCorrected, FillDisputed
 from ..core.stated import Stated
 from ..core.types import Mode
+from ..core.wording import counted
 from .orders import corrections
 from .node import Node
 from .state.agent_repository import AgentRepository
@@ -152,18 +153,14 @@ def _told(number: str, repositories: list[AgentRepository], ours: list[Stated], 
         "account": number, "executions": len(ours), "corrected": prices, "disputed": disputes, "estimates_left": left,
         "not_in_a_book": [e.exec_id for e in strange], "too_long_ago": old,
     }
-    said = [f"Corrected {_many(prices, 'fill')} of {', '.join(found)}" if prices else "Nothing to correct"]
-    said.append(f"{_many(len(ours) - old, 'execution')} compared")
+    said = [f"Corrected {counted(prices, 'fill')} of {', '.join(found)}" if prices else "Nothing to correct"]
+    said.append(f"{counted(len(ours) - old, 'execution')} compared")
     if old:
-        said.append(f"{_many(old, 'execution')} of fills too long ago to be corrected here")
+        said.append(f"{counted(old, 'execution')} of fills too long ago to be corrected here")
     if disputes:
-        said.append(f"{_many(disputes, 'fill')} of another quantity or side, which blocks its agent")
+        said.append(f"{counted(disputes, 'fill')} of another quantity or side, which blocks its agent")
     if strange:
-        said.append(f"{_many(len(strange), 'execution')} of agents' orders in no book")
+        said.append(f"{counted(len(strange), 'execution')} of agents' orders in no book")
     if left:
-        said.append(f"{_many(left, 'fill')} still booked by an estimate")
+        said.append(f"{counted(left, 'fill')} still booked by an estimate")
     return "; ".join(said) + ".", result
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

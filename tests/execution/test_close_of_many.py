@@ -92,7 +92,7 @@ def test_a_close_while_another_agents_exit_fills_without_a_word_waits_and_goes_o
 def test_an_emergency_stop_of_many_agents_sells_all_while_the_exits_of_the_first_fill(
     three: AccountLife, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    submit = three.link.node.submit
+    submit = three.link.orders.submit
 
     async def fills_at_once(ticket: Any, *more: Any) -> Any:
         answer = await submit(ticket, *more)
@@ -101,7 +101,7 @@ def test_an_emergency_stop_of_many_agents_sells_all_while_the_exits_of_the_first
             three.tws.happen(lambda book: book.fill(order, order.remaining, 9.0))
         return answer
 
-    monkeypatch.setattr(three.link.node, "submit", fills_at_once)
+    monkeypatch.setattr(three.link.orders, "submit", fills_at_once)
     answer = three.ask("emergency_stop", at(three.sessions[FIRST + 2], "10:01"), reason="test")
     assert "by hand" not in str(answer), answer
     three.heard()
@@ -113,13 +113,13 @@ def test_an_emergency_stop_of_many_agents_sells_all_while_the_exits_of_the_first
 def test_an_emergency_stop_takes_an_agents_stop_away_only_when_its_own_exit_is_about_to_go(
     three: AccountLife, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    submit, protected = three.link.node.submit, list[int]()
+    submit, protected = three.link.orders.submit, list[int]()
 
     async def counted(ticket: Any, *more: Any) -> Any:
         protected.append(len(stops(three)))
         return await submit(ticket, *more)
 
-    monkeypatch.setattr(three.link.node, "submit", counted)
+    monkeypatch.setattr(three.link.orders, "submit", counted)
     three.ask("emergency_stop", at(three.sessions[FIRST + 2], "10:01"), reason="test")
     assert protected == [2, 1, 0]
 
@@ -127,14 +127,14 @@ def test_an_emergency_stop_takes_an_agents_stop_away_only_when_its_own_exit_is_a
 def test_a_stop_that_is_asked_about_before_its_first_round_ends_names_every_agent(
     three: AccountLife, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    submit, seen = three.link.node.submit, list[Any]()
+    submit, seen = three.link.orders.submit, list[Any]()
     store = Store(three.home)
 
     async def looked_at(ticket: Any, *more: Any) -> Any:
         seen.append(stop_record.picture(store, three.node.latch.status()))
         return await submit(ticket, *more)
 
-    monkeypatch.setattr(three.link.node, "submit", looked_at)
+    monkeypatch.setattr(three.link.orders, "submit", looked_at)
     three.ask("emergency_stop", at(three.sessions[FIRST + 2], "10:01"), reason="test")
     first, last = seen[0], seen[-1]
     assert [item["agent_id"] for item in first["items"]] == list(ALL) and first["state"] == "waiting"

@@ -169,7 +169,7 @@ def test_an_entry_whose_own_message_was_lost_is_followed_by_its_stop_and_says_no
     life.tws.fail(Fault("swallow", message=3))
     t = holding(life)
     life.check(at(life.sessions[t], "09:34"))
-    assert life.tws.ledger.on_sale("TEST") == life.state.book.shares and life.link.node.pairs
+    assert life.tws.ledger.on_sale("TEST") == life.state.book.shares and life.link.orders.pairs
 
 
 def test_a_stop_that_ib_keeps_without_working_it_is_replaced(life: AccountLife) -> None:

@@ -34,7 +34,7 @@ class InLoop:
     session: IbkrSession
 
     def __post_init__(self) -> None:
-        self.node = OrderBuilder(self.session)
+        self.orders = OrderBuilder(self.session)
 
     def broker(self, booked: Callable[[str], int] = lambda ref: 0) -> IbkrBroker:
         return IbkrBroker(self, AGENT, TNA, booked=booked, gate=any_account)  # type: ignore[arg-type]
@@ -69,7 +69,7 @@ async def _life(version: int, seconds: float, seed: int, roll_back: bool) -> Res
     book: dict[str, Execution] = {}
     broker = connection.broker(lambda ref: sum(e.qty for e in book.values() if e.ref == ref))
     qty = dice.randint(2, 30)
-    await connection.node.submit(entry(qty), stop(qty), TNA)
+    await connection.orders.submit(entry(qty), stop(qty), TNA)
     _trade(tws, dice, "auction", dice.choice([0.0, 0.3, 1.0]), qty)
     await _book(broker, book)
     tws.close_port()

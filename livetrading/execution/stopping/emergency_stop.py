@@ -19,6 +19,7 @@ from ...core.events import Noted, OrderMoved, StatusChanged
 from ...core.orders import WORKING, OrderState
 from ...core.stopping import Outcome, StopState
 from ...core.types import AgentStatus, Leg, Mode
+from ...core.wording import counted
 from ..orders import missed_open, sending
 from ..trading import replay
 from . import account_stop
@@ -183,7 +184,7 @@ def stop(
     items += [{"agent_id": agent_id, **account_stop.failed(why)} for agent_id, why in node.damaged.items()]
     items += told
     state = stopping.state_of(items)
-    text = f"{_headline(state, away)}: {_agents(len(items) - len(told))}.{_frozen(items)}"
+    text = f"{_headline(state, away)}: {counted(len(items) - len(told), 'agent')}.{_frozen(items)}"
     record.end(state, items, text, _seq(node))
     return text, {**stop_record.identity(halt), "state": str(state), "flat": state == StopState.DONE, "items": items}
 
@@ -194,7 +195,7 @@ def _first_word(node: Node, record: StopRecord) -> None:
         return
     items = [_told(node, agent_id, record, account_stop.waiting(TURN)) for agent_id in node.active()]
     if items:
-        record.end(StopState.WAITING, items, f"Stopped; the stop goes on: {_agents(len(items))}.", -1)
+        record.end(StopState.WAITING, items, f"Stopped; the stop goes on: {counted(len(items), 'agent')}.", -1)
 
 
 def _cover(node: Node, record: StopRecord, items: list[dict[str, Any]], exposed: tuple[str, int, float], now: datetime) -> None:
@@ -221,9 +222,6 @@ def _headline(state: StopState, away: str) -> str:
     why = f" ({away.rstrip('.')})" if away else ""
     return f"Stopped; the broker has not answered yet{why}, and the stop goes on by itself"
 
-
-def _agents(number: int) -> str:
-    return f"{number} agent" if number == 1 else f"{number} agents"
 
 
 def _frozen(items: list[dict[str, Any]]) -> str:

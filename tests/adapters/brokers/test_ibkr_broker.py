@@ -219,7 +219,7 @@ def test_a_refused_pair_goes_as_an_entry_alone_and_never_twice(tws, connection, 
     tws.happen(lambda ledger: ledger.auction("TNA", 100.0))
     becomes(tna, entry().ref, OrderState.FILLED)
     assert tws.ledger.holds("TNA") == 10
-    assert not connection.node.pairs  # the next entry goes alone at once
+    assert not connection.orders.pairs  # the next entry goes alone at once
     tna.submit(stop(n=2), None, NOW)
     assert tws.ledger.on_sale("TNA") == 10
 
@@ -233,7 +233,7 @@ def test_an_entry_that_filled_at_once_is_not_bought_again_whatever_is_said_about
     becomes(tna, entry().ref, OrderState.FILLED)
     connection.look()
     assert (tna.find(entry().ref).filled, tna.position(), tws.ledger.holds("TNA")) == (10, 10, 10)
-    assert len(tws.orders_reported()) == 2 and connection.node.pairs
+    assert len(tws.orders_reported()) == 2 and connection.orders.pairs
 
 
 def test_an_order_id_that_is_taken_is_replaced_by_one_far_behind(tws, tna):

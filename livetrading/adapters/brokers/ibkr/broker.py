@@ -57,7 +57,7 @@ class IbkrConnection:
 
     def _use(self, session: IbkrSession) -> None:
         self.session = session
-        self.node, self.history = OrderBuilder(session), BarSupplier(session)
+        self.orders, self.history = OrderBuilder(session), BarSupplier(session)
 
     def _again(self, error: BaseException | None) -> None:
         """A new session takes over what the one that died knew for good."""
@@ -161,11 +161,11 @@ class IbkrConnection:
 
     def cancel(self, refs: Sequence[str]) -> list[str]:
         """Ask for the cancel of many orders at once; the keys that IB has not confirmed as ended."""
-        return self.call(lambda: self.node.cancel_many(refs))
+        return self.call(lambda: self.orders.cancel_many(refs))
 
     def cancel_everything(self) -> None:
         """IB's global cancel, also of orders that are not ours: on the user's explicit word alone."""
-        self.call(self.node.cancel_everything)
+        self.call(self.orders.cancel_everything)
 
     def bars(self, instrument: Instrument, size: str, duration: str, what: str = "TRADES") -> list[RawBar]:
         """Historical bars up to now, paced. NoBars when IB has none or is silent."""
@@ -239,16 +239,16 @@ class IbkrBroker:
 
     def submit(self, ticket: Ticket, child: Ticket | None, now: datetime) -> BrokerOrder:
         """Sent and acknowledged with a permId. Unavailable: whether it arrived is unknown."""
-        return self._call(lambda: self.connection.node.submit(ticket, child, self.instrument))
+        return self._call(lambda: self.connection.orders.submit(ticket, child, self.instrument))
 
     def cancel(self, ref: str, now: datetime) -> None:
-        self._call(lambda: self.connection.node.cancel(ref))
+        self._call(lambda: self.connection.orders.cancel(ref))
 
     def find(self, ref: str) -> BrokerOrder | None:
         """Open orders of all clients, completed ones and executions, by the key they carry."""
 
         async def work() -> BrokerOrder | None:
-            found = await self.connection.node.find(ref)
+            found = await self.connection.orders.find(ref)
             return None if found is None else self._order(found)
 
         return self._call(work)

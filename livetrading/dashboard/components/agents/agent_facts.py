@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from livetrading.core.wording import counted
 from livetrading.dashboard import kinds, markup, reading
 from livetrading.dashboard.format import (
-    DASH, count, day_and_time, duration, masked, moment, money, new_york, percent, plural, price, signed_money, signed_percent, tone,
+    DASH, count, day_and_time, duration, masked, moment, money, new_york, percent, price, signed_money, signed_percent, tone,
 )
 from livetrading.dashboard.markup import Fact
 from livetrading.execution.state import agent_status
@@ -36,7 +37,7 @@ def facts(agent: Doc, history: Doc) -> list[Fact]:
     sure = " (estimate)" if agent.get("estimates") else ""
     return [
         Fact("Portfolio value", money(agent["portfolio_value"]), f"cash {money(agent['cash'])}{sure}"),
-        Fact("Position", *((plural(int(held), "share"), entry) if held else FLAT)),
+        Fact("Position", *((counted(int(held), "share"), entry) if held else FLAT)),
         Fact(
             "Price", price(agent["current_price"]),
             day_and_time(agent["price_time"]) if agent["price_time"] else "no price yet",

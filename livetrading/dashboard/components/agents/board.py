@@ -4,8 +4,9 @@ from typing import Any
 
 import streamlit as st
 
+from livetrading.core.wording import counted
 from livetrading.dashboard import kinds, markup, reading
-from livetrading.dashboard.format import DASH, count, money, plural, signed_money, signed_percent, tone
+from livetrading.dashboard.format import DASH, count, money, signed_money, signed_percent, tone
 from livetrading.dashboard.markup import Fact
 
 from . import agent_card as agents_panel
@@ -30,7 +31,7 @@ def render() -> None:
 
 def _header(agents: list[Doc], lives: bool) -> None:
     title, add = st.columns([4, 1], vertical_alignment="center", wrap=False)
-    title.html(markup.title("Live Trading", f"{plural(len(agents), 'agent')} · {kinds.running_words(agents, lives)}"))
+    title.html(markup.title("Live Trading", f"{counted(len(agents), 'agent')} · {kinds.running_words(agents, lives)}"))
     add.button(
         "Add Agent", key="add_open", type="primary", width="stretch", wrap=False, on_click=dialogs.note,
         args=("add",),
@@ -77,7 +78,7 @@ def _roll(agents: list[Doc], lives: bool) -> tuple[Any, ...]:
 def strips(agents: list[Doc], scheduler_lives: bool) -> list[str]:
     """One strip of figures for each kind of money: real, a paper account's, simulated and replayed are never summed."""
     return [
-        markup.group(kind, plural(len(members), "agent"), kinds.TONES[kind], totals(members, scheduler_lives))
+        markup.group(kind, counted(len(members), "agent"), kinds.TONES[kind], totals(members, scheduler_lives))
         for kind, members in kinds.grouped(agents).items()
     ]
 
@@ -91,13 +92,13 @@ def totals(agents: list[Doc], scheduler_lives: bool) -> list[Fact]:
     known = [a for a in agents if not kinds.unread(a)]
     running = sum(1 for a in agents if kinds.trades(a))
     unread = sum(1 for a in agents if a["portfolio_value"] is None)
-    without = f", without {plural(unread, 'agent')} that cannot be read" if unread else ""
+    without = f", without {counted(unread, 'agent')} that cannot be read" if unread else ""
     besides = f", {unknown}" if unknown else ""
     return [
         Fact("Portfolio", money(value), f"capital {money(capital)}{without}"),
         Fact("Total P&L", signed_money(gain), share, tone(gain), tone(gain)),
         Fact("Unrealised P&L", signed_money(unrealised), "", tone(unrealised)),
-        Fact("Open positions", count(held if known else None), f"of {plural(len(agents), 'agent')}{besides}",
+        Fact("Open positions", count(held if known else None), f"of {counted(len(agents), 'agent')}{besides}",
              sub_tone="lt-down" if unknown else ""),
         Fact(
             "Agents running" if scheduler_lives else "Waiting for the scheduler", f"{running:,} / {len(agents):,}" if known else DASH, unknown,

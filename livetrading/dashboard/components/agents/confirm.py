@@ -6,8 +6,9 @@ from typing import Any
 import streamlit as st
 
 from livetrading.core.errors import LivetradingError
+from livetrading.core.wording import counted
 from livetrading.dashboard import commands, control, kinds, reading
-from livetrading.dashboard.format import markdown, new_york, plural, signed_money
+from livetrading.dashboard.format import markdown, new_york, signed_money
 from livetrading.execution.state import bar_check
 
 from ..shell import dialogs, emergency
@@ -80,7 +81,7 @@ def remove(asked: Asked) -> None:
             st.warning(f"{UNREAD} If it holds shares by its journal, removing is refused: close the position first.")
             told = "Its figures cannot be read"
         else:
-            trades = plural(agent["num_trades"] or 0, "trade")
+            trades = counted(agent["num_trades"] or 0, "trade")
             told = f"Total P&L {markdown(signed_money(agent['total_pnl']))} after {trades}"
         st.markdown(
             f"Takes **{agent['agent_id']}** off this page for good. {told}. "

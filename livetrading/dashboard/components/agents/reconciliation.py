@@ -4,8 +4,9 @@ from typing import Any
 
 import streamlit as st
 
+from livetrading.core.wording import counted
 from livetrading.dashboard import markup
-from livetrading.dashboard.format import count, markdown, money, plural, signed_money
+from livetrading.dashboard.format import count, markdown, money, signed_money
 from livetrading.dashboard.markup import Fact
 
 from ..shell import dialogs
@@ -77,9 +78,9 @@ def notes(agent: Doc) -> list[str]:
 def sides(found: Doc) -> list[Fact]:
     """The agent's book, the account, and the shares of it that are nobody's here."""
     return [
-        Fact("The agent's book", plural(int(found["book"]), "share")),
-        Fact("The broker, for this agent", plural(int(found["broker"]), "share")),
-        Fact("Unmanaged", plural(int(found["unmanaged"]), "share"), "yours, never touched"),
+        Fact("The agent's book", counted(int(found["book"]), "share")),
+        Fact("The broker, for this agent", counted(int(found["broker"]), "share")),
+        Fact("Unmanaged", counted(int(found["unmanaged"]), "share"), "yours, never touched"),
     ]
 
 

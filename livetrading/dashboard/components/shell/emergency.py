@@ -7,8 +7,9 @@ import streamlit as st
 
 from livetrading.adapters import logs
 from livetrading.core.stopping import WAITS, Outcome, StopState, cancelled
+from livetrading.core.wording import counted
 from livetrading.dashboard import control, kinds, markup, reading
-from livetrading.dashboard.format import DASH, count, markdown, masked, plural, price, signed_money, tone
+from livetrading.dashboard.format import DASH, count, markdown, masked, price, signed_money, tone
 
 from . import dialogs, refresh
 from .guard import shown
@@ -57,12 +58,12 @@ def announcement(agents: list[Doc] | None) -> str:
     profit = markdown(f" ({_profits(held)})") if held else ""
     unread = sum(1 for a in agents if kinds.unread(a))
     unknown = (
-        f" **{plural(unread, 'agent')}** cannot be read: stopped, too, and whatever {'it holds' if unread == 1 else 'they hold'} by"
+        f" **{counted(unread, 'agent')}** cannot be read: stopped, too, and whatever {'it holds' if unread == 1 else 'they hold'} by"
         " the journal is closed; the result says what that was." if unread else ""
     )
     return (
-        f"Halts all trading, pauses **{plural(len(asked), 'running agent')}**{among}, cancels all open orders and closes "
-        f"**{plural(len(held), 'position')}** at market{profit}.{unknown}"
+        f"Halts all trading, pauses **{counted(len(asked), 'running agent')}**{among}, cancels all open orders and closes "
+        f"**{counted(len(held), 'position')}** at market{profit}.{unknown}"
     )
 
 
@@ -112,7 +113,7 @@ def at_work(system: Doc) -> str:
     if not (unread or any(a["is_running"] or a["orders"] or kinds.holds(a) for a in agents)):
         return ""
     unknown = f"; of the agents, {unread}: what they hold is not known" if unread else ""
-    return f"The emergency stop is at work; {plural(held, 'position')} {'is' if held == 1 else 'are'} still open{unknown}."
+    return f"The emergency stop is at work; {counted(held, 'position')} {'is' if held == 1 else 'are'} still open{unknown}."
 
 
 @shown

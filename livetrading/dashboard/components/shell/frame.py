@@ -5,8 +5,9 @@ from typing import Any
 import streamlit as st
 
 from livetrading.core.liveness import Liveness
+from livetrading.core.wording import counted
 from livetrading.dashboard import control, markup, reading
-from livetrading.dashboard.format import clock, duration, new_york, plural
+from livetrading.dashboard.format import clock, duration, new_york
 from livetrading.execution.state import heartbeat
 
 from . import dialogs, emergency, refresh
@@ -79,7 +80,7 @@ def _state() -> None:
     alarms = system["alarms"]
     if alarms:
         newest = list(reversed(alarms))
-        with st.expander(f"{plural(len(alarms), 'alarm')} · {newest[0]['text']}"):
+        with st.expander(f"{counted(len(alarms), 'alarm')} · {newest[0]['text']}"):
             rows = [(clock(a["at"]), (a.get("agent_id") or "–", ""), (a["text"], "wide")) for a in newest[:50]]
             st.html(markup.table(("New York", "Agent", "Alarm"), rows))
 

@@ -9,8 +9,9 @@ from livetrading.core import drawdown_pause
 from livetrading.core.bars import to_rows
 from livetrading.core.card import ModelCard
 from livetrading.core.types import Limits
+from livetrading.core.wording import counted
 from livetrading.dashboard import figures, markup, prices, reading
-from livetrading.dashboard.format import DASH, count, markdown, money, number, percent, plural, signed_percent, tone
+from livetrading.dashboard.format import DASH, count, markdown, money, number, percent, signed_percent, tone
 
 from ..agents import records
 
@@ -31,8 +32,8 @@ ONLY_TRADED = ("win_rate_pct", "profit_factor", "num_trades")
 def render(card: ModelCard) -> None:
     test = reading.registry().test(card.model_id)
     st.caption(
-        f"Out-of-sample test {card.test.start} to {card.test.end}, {plural(card.test.sessions, 'session')}, opened "
-        f"{plural(card.opened, 'time')} for {card.symbol}. Trained on {card.train.start} to {card.train.end}, "
+        f"Out-of-sample test {card.test.start} to {card.test.end}, {counted(card.test.sessions, 'session')}, opened "
+        f"{counted(card.opened, 'time')} for {card.symbol}. Trained on {card.train.start} to {card.train.end}, "
         f"{count(card.timesteps)} steps, seed {card.seed}, bars from {card.source}. {card.source_note}"
     )
     paused = pause_of(test)
