@@ -14,6 +14,21 @@ from ...core.orders import OrderState
 from ...core.rules import Quote
 
 
+@dataclass(frozen=True)
+class BrokerWords:
+    """What people call a broker and its program, for messages outside its folder.
+
+    ``name`` is the broker's name in ``--mode`` and in the journal, ``title`` and ``short`` are its full and
+    its usual name, ``program`` is where a person looks at orders, ``programs`` what has to run for it.
+    """
+
+    name: str
+    title: str
+    short: str
+    program: str
+    programs: str
+
+
 class NotListed(Unavailable):
     """The broker was sent an order, answers, and lists it nowhere. ``reason`` is its error, or that it said nothing;
     ``refused`` whether there was an error.
