@@ -256,7 +256,7 @@ class Node:
 
     def executor(self, agent_id: str) -> OrderExecutor:
         """An agent's orders and broker alone: enough to cancel, without bars or model."""
-        if agent_id not in self._executors and self.repository(agent_id).state.agent.mode == Mode.IBKR:
+        if agent_id not in self._executors and self.repository(agent_id).state.agent.mode == Mode.BROKER:
             repository = self.repository(agent_id)
             self._executors[agent_id] = OrderExecutor(
                 repository, self.account.broker(repository), self.calendar, self.latch, self.account.auction,
@@ -283,7 +283,7 @@ class Node:
         )
 
     def _real(self, repository: AgentRepository, executor: OrderExecutor, source: BarSource) -> AgentInAccount | None:
-        if repository.state.agent.mode != Mode.IBKR:
+        if repository.state.agent.mode != Mode.BROKER:
             return None
         watch = Reconciliation(repository, executor.broker, self.account)  # type: ignore[arg-type]
         return AgentInAccount(repository, self.account, watch, PreOpenSplit(source, self.calendar), self.cash)

@@ -18,7 +18,7 @@ from .orders import protective_stop
 from .trading.pass_result import PassResult, due_sessions
 
 log = logging.getLogger(__name__)
-OF_REAL_DAYS = (Mode.PAPER, Mode.IBKR)
+OF_REAL_DAYS = (Mode.PAPER, Mode.BROKER)
 
 
 def run(
@@ -59,7 +59,7 @@ def _takes_part(node: Node, agent_id: str, total: PassResult) -> bool:
     # A request that came between two agents may have removed this one.
     if agent_id not in node.active() or node.repository(agent_id).state.agent.mode not in OF_REAL_DAYS:
         return False
-    if node.repository(agent_id).state.agent.mode == Mode.IBKR and node.account.settling:
+    if node.repository(agent_id).state.agent.mode == Mode.BROKER and node.account.settling:
         total.more = True
         return False
     return True
@@ -107,7 +107,7 @@ def check_as_of(node: Node, now: datetime) -> tuple[PassResult, dict[str, str]]:
     counts as its first, and an earlier time becomes its deployment date.
     """
     if node.account.wanted:
-        raise Conflict("an agent of an Interactive Brokers account exists; a check as of another time is refused.")
+        raise Conflict(f"an agent of {node.account.words.an_account} exists; a check as of another time is refused.")
     failed: dict[str, str] = {}
     for agent_id in node.active():
         try:

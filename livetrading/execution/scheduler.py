@@ -366,7 +366,7 @@ class Scheduler:
 
 
 def _bare_cure(mode: Mode) -> str:
-    if mode == Mode.IBKR:
+    if mode == Mode.BROKER:
         return "look at the position there, and sell it by hand if need be"
     return "close the position if that lasts"
 

@@ -77,7 +77,7 @@ class CashReconciliation:
         """The money of every agent that trades or ever traded the account."""
         return {
             s.agent.agent_id: BookCash(s.book.traded, s.book.dividends + s.book.fractions, s.book.estimated)
-            for s in self.broker_account.states() if s.agent.mode == Mode.IBKR and s.agent.account == number
+            for s in self.broker_account.states() if s.agent.mode == Mode.BROKER and s.agent.account == number
         }
 
     def _figures(self) -> tuple[str, float] | None:

@@ -64,7 +64,7 @@ class AgentInHand:
 def hand_on(node: Node, agent_id: str, now: datetime) -> AgentInHand:
     """An agent's orders, in the time that it lives in."""
     if node.repository(agent_id).state.agent.mode != Mode.REPLAY:
-        account = node.account if node.repository(agent_id).state.agent.mode == Mode.IBKR else None
+        account = node.account if node.repository(agent_id).state.agent.mode == Mode.BROKER else None
         return AgentInHand(node.executor(agent_id), now, account=account)
     trader = node.trader(agent_id)
     return AgentInHand(trader.executor, replay.virtual_now(trader), trader)
@@ -100,7 +100,7 @@ def outcome(executor: OrderExecutor, now: datetime) -> str:
     if is_flat(executor):
         return FLAT
     state = executor.repository.state
-    if state.agent.mode != Mode.IBKR:
+    if state.agent.mode != Mode.BROKER:
         return QUEUED
     open_ = [o for o in state.open_orders() if o.leg != Leg.STOP]
     planned = OrderState.PLANNED if windows.settling(now) else None
@@ -237,7 +237,7 @@ def _seq(node: Node) -> int:
 
 def _in_account(node: Node, agent_id: str) -> bool:
     state = node.repository(agent_id).state
-    return state.agent.mode == Mode.IBKR and state.status != AgentStatus.FINISHED
+    return state.agent.mode == Mode.BROKER and state.status != AgentStatus.FINISHED
 
 
 def _told(node: Node, agent_id: str, record: StopRecord, done: dict[str, Any]) -> dict[str, Any]:
@@ -312,7 +312,7 @@ def _unfinished(state: AgentState) -> bool:
 
 def _in_doubt(state: AgentState) -> bool:
     """At a real broker, anything but an exit that it works: a cancel or an exit may not have reached it."""
-    return state.agent.mode == Mode.IBKR and any(o.leg != Leg.EXIT or o.state not in WORKING for o in state.orders)
+    return state.agent.mode == Mode.BROKER and any(o.leg != Leg.EXIT or o.state not in WORKING for o in state.orders)
 
 
 def _stop_one(node: Node, agent_id: str, by: str, now: datetime) -> dict[str, Any]:
