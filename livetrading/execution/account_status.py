@@ -30,7 +30,7 @@ def publish(node: Node, now: datetime) -> list[str]:
     """
     if not node.account.wanted:
         return []
-    link = node.account.link()
+    link = node.account.connection.link()
     health, figures = link.health(), _figures(node)
     doc = {
         "state": health.state, "ready": health.ready, "detail": health.detail, "account": health.account,
@@ -47,7 +47,7 @@ def publish(node: Node, now: datetime) -> list[str]:
         _observe(node, now)
     if not health.ready:
         return [text for text in [_away(node, health, now)] if text]
-    standing = node.account.standing(health.account, now)
+    standing = node.account.risk.standing(health.account, now)
     today = now.astimezone(NEW_YORK).date()
     warning = account_limits.pattern_day_trader(doc["day_trades"], standing, today)
     unread = _unreadable(node.account.words) if health.unreadable else ""
@@ -75,7 +75,7 @@ def _away(node: Node, health: Health, now: datetime) -> str:
     title = node.account.words.title
     if health.state == "refused":
         return f"{title} cannot be used: {health.detail}"
-    expected = node.account.link().expects_absence(now)
+    expected = node.account.connection.link().expects_absence(now)
     if health.away is None or now - health.away < AWAY_FOR or expected or not _needed(node, now):
         return ""
     return (f"{title} cannot be used since {health.away.astimezone(NEW_YORK):%H:%M} New York:"
@@ -96,20 +96,20 @@ def _day_trades(node: Node, now: datetime) -> int:
     day = node.calendar.last_complete(now, node.delay)
     for _ in range(SESSIONS - 1):
         day = node.calendar.previous_session(day)
-    return node.account.day_trades(day.isoformat())
+    return node.account.risk.day_trades(day.isoformat())
 
 
 def _observe(node: Node, now: datetime) -> None:
     """Record what ordinary work proves of what is assumed of the broker. Trading never depends on it."""
     try:
-        node.account.link().learn(node.store, now)
+        node.account.connection.link().learn(node.store, now)
     except LivetradingError as error:
         log.warning("what %s proves cannot be recorded: %s", node.account.words.program, error)
 
 
 def _figures(node: Node) -> Doc:
     try:
-        found = node.account.ready().account()
+        found = node.account.connection.ready().account()
     except Exception as error:
         if not isinstance(error, LivetradingError):  # else health says why
             logs.caught(log, "the account's figures", error)
