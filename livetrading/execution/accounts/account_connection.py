@@ -63,7 +63,12 @@ class AccountConnection:
             return link
         if patience and health.state == "refused":
             raise Refused(health.detail)
-        raise Unavailable(f"{self.broker().words.title} cannot be used now: {health.detail}")
+        raise Unavailable(f"{self.away} {health.detail}")
+
+    @property
+    def away(self) -> str:
+        """How the reason begins with which an agent waits for a broker that cannot be used."""
+        return f"{self.broker().words.title} cannot be used now:"
 
     @property
     def usable(self) -> bool:
