@@ -18,7 +18,7 @@ from livetrading.adapters.home import Home
 from livetrading.adapters.locks import SchedulerLock
 from livetrading.adapters.stamps import stamp
 from livetrading.adapters.store import Store
-from livetrading.cli import doctor_ibkr
+from livetrading.cli.ibkr import doctor as doctor_ibkr
 from livetrading.cli.main import main
 from tests.doubles import listeners
 from tests.doubles.ibkr import QUICK, connected
