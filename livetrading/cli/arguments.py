@@ -5,11 +5,10 @@ import math
 from datetime import date
 from typing import Any
 
-from ..adapters.brokers.registry import BROKERS
+from ..adapters.brokers.registry import names, words_of
 from . import broker_rooms
 
 _Commands = Any
-SOURCES = f"{', '.join(['sample', 'yahoo', *(words.bars for words in BROKERS.values() if words.bars)])} or csv:PATH"
 
 
 def add_all(commands: _Commands, common: argparse.ArgumentParser) -> None:
@@ -35,9 +34,15 @@ def day(text: str) -> date:
         raise argparse.ArgumentTypeError(f"{text!r} is not a date; write YYYY-MM-DD") from None
 
 
+def _sources() -> str:
+    """The bar sources that there are."""
+    brokers = [bars for bars in (words_of(name).bars for name in names()) if bars]
+    return f"{', '.join(['sample', 'yahoo', *brokers])} or csv:PATH"
+
+
 def _source(text: str) -> str:
     if not text.strip():
-        raise argparse.ArgumentTypeError(f"it is empty; give {SOURCES}, or leave it out")
+        raise argparse.ArgumentTypeError(f"it is empty; give {_sources()}, or leave it out")
     return text
 
 
@@ -62,7 +67,7 @@ def _models(add: Any) -> None:
     train = add("train", "models", "train", "train a model and test it once on bars that it has not seen")
     train.add_argument("symbol")
     train.add_argument("--agent", required=True, choices=["PPO", "SAC"])
-    train.add_argument("--source", type=_source, default=None, help=SOURCES)
+    train.add_argument("--source", type=_source, default=None, help=_sources())
     train.add_argument("--features", default=None, choices=["all", "price"],
                        help="what the model sees; price leaves the volume out, so that Yahoo's bars can replace a broker's"
                        " (default for a broker's bars)")
@@ -97,7 +102,7 @@ def _trading(add: Any) -> None:
     deploy.add_argument("--max-drawdown", type=float, default=0.15, help="fraction below the peak; pauses entries until you resume")
     deploy.add_argument("--stop-atr", type=float, default=2.0, help="distance of the protective stop in ATR14")
     deploy.add_argument("--time-frame", default="daily", choices=["daily"])
-    deploy.add_argument("--mode", default="paper", choices=["paper", "replay", *BROKERS])
+    deploy.add_argument("--mode", default="paper", choices=["paper", "replay", *names()])
     deploy.add_argument("--source", type=_source, default=None)
     deploy.add_argument("--pace", type=_finite, default=1.0, help="seconds a session, in replay")
     deploy.add_argument("--confirm", default=None, metavar="ACCOUNT", help="the account number, for real money")

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..adapters import logs, settings
 from ..adapters.bars import open_source, sample
-from ..adapters.brokers.registry import BROKERS
+from ..adapters.brokers.registry import names, words_of
 from ..adapters.calendar import calendar
 from ..adapters.halt import HaltLatch
 from ..adapters.home import CHECKOUT, Home
@@ -123,7 +123,7 @@ def _sources(home: Home) -> list[Check]:
         if kinds.trades_real_days(a) and (a["is_running"] or a["current_position"])
     ]
     # A broker's own bars come over its connection, and are checked with it.
-    theirs = {words.bars for words in BROKERS.values()}
+    theirs = {words_of(name).bars for name in names()}
     for source, symbol in sorted({(a["source"], a["symbol"]) for a in agents if a["source"] not in theirs}):
         name = f"bars of {symbol} from {source}"
         try:

@@ -23,7 +23,7 @@ from ..execution import pass_runner
 from ..execution.agent_manager import AgentManager, must_match, terms_document, terms_of
 from ..execution.state.agent_repository import events_of
 from ..research import jobs
-from . import runs
+from . import pass_text, runs
 from .acting import ANSWER_SECONDS, act, node_in_hand, utc_now
 
 CONNECTING_SECONDS = 60.0
@@ -169,6 +169,5 @@ def check(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         AgentManager(node).apply_pending(now)
         done, failed = pass_runner.check_as_of(node, now) if options.now else pass_runner.run(node, now)
         failed = node.damaged | failed
-    return pass_runner.document(done, failed)
-
-
+    answer = pass_runner.document(done, failed)
+    return {**answer, "text": pass_text.text_of(answer)}

@@ -2,10 +2,15 @@
 
 from livetrading.adapters import settings
 from livetrading.adapters.brokers.base import BrokerWords
-from livetrading.adapters.brokers.registry import BROKERS
+from livetrading.adapters.brokers.registry import names, words_of
 from livetrading.core.errors import LivetradingError
 
 from . import reading
+
+
+def known() -> list[BrokerWords]:
+    """Every registered broker."""
+    return [words_of(name) for name in names()]
 
 
 def offered() -> list[BrokerWords]:
@@ -15,22 +20,20 @@ def offered() -> list[BrokerWords]:
         chosen, reported = settings.load(reading.home()), bool(reading.system().get("broker"))
     except LivetradingError:
         return []  # another part of the page says what cannot be read
-    return [
-        words for words in BROKERS.values() if words.setup is None or reported or words.setup.is_configured(chosen)
-    ]
+    return [words for words in known() if words.setup is None or reported or words.setup.is_configured(chosen)]
 
 
 def missing() -> list[BrokerWords]:
     """Those that have to be set up on the Settings page first."""
-    names = {words.name for words in offered()}
-    return [words for words in BROKERS.values() if words.name not in names]
+    ready = {words.name for words in offered()}
+    return [words for words in known() if words.name not in ready]
 
 
 def connected() -> BrokerWords:
     """The broker whose account a scheduler connects to: the first one that is offered."""
-    return next(iter([*offered(), *BROKERS.values()]))
+    return next(iter([*offered(), *known()]))
 
 
 def bar_sources() -> dict[str, str]:
     """Bar sources that brokers serve, each with the broker's title."""
-    return {words.bars: words.title for words in BROKERS.values() if words.bars}
+    return {words.bars: words.title for words in known() if words.bars}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from livetrading.adapters.brokers.registry import BROKERS, words_of
+from livetrading.adapters.brokers.registry import names, words_of
 from livetrading.core.types import Mode
 from livetrading.execution.state import agent_status
 
@@ -56,7 +56,7 @@ def unread_words(agents: Iterable[Doc]) -> str:
 
 def grouped(agents: Iterable[Doc]) -> dict[str, list[Doc]]:
     """The agents of each kind that there is: first the kind that costs most."""
-    order = (REAL, *(paper_account(name) for name in BROKERS), PAPER, REPLAY, UNKNOWN)
+    order = (REAL, *(paper_account(name) for name in names()), PAPER, REPLAY, UNKNOWN)
     found: dict[str, list[Doc]] = {kind: [] for kind in order}
     for agent in agents:
         found[kind_of(agent)].append(agent)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from livetrading.adapters.brokers.registry import BROKERS
+from livetrading.adapters.brokers.registry import names
 from livetrading.core.errors import BadInput
 from livetrading.core.types import AgentType, Limits, Mode, Terms
 
@@ -21,8 +21,6 @@ _NEW_AGENT = (
     "model_id", "agent_type", "symbol", "initial_capital", "max_position_pct", "risk_per_trade",
     "time_frame", "mode", "source", "pace", "confirm", "late_entry", "request_id",
 )
-MODES = (str(Mode.REPLAY), str(Mode.PAPER), *BROKERS)
-"""Replay, paper, or a broker's name."""
 LATE_ENTRIES = ("skip", "day")
 """What becomes of an entry that missed the open, at a broker."""
 
@@ -58,7 +56,7 @@ def new_agent(body: Body) -> NewAgent:
     options = {
         "capital": terms.capital, "max-position": terms.limits.max_position,
         "risk-per-trade": terms.limits.risk_per_trade, "time-frame": _time_frame(body),
-        "mode": _choice(body, "mode", MODES) or str(Mode.PAPER), "source": _text(body, "source"),
+        "mode": _choice(body, "mode", (str(Mode.REPLAY), str(Mode.PAPER), *names())) or str(Mode.PAPER), "source": _text(body, "source"),
         "pace": None if body.get("pace") is None else _number(body, "pace", 1.0),
         "confirm": _text(body, "confirm"), "late-entry": _choice(body, "late_entry", LATE_ENTRIES),
     }

@@ -12,7 +12,7 @@ from typing import Protocol
 from ...core.errors import Unavailable
 from ...core.orders import OrderState
 from ...core.rules import Quote
-from .description import AccountSetup
+from .account_setup import AccountSetup
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from ...settings import LAST_CLIENT_ID, Settings, ibkr_configured
-from ..description import SettingField
+from ..account_setup import SettingField
 from . import account_gates
 from .setup import config_of
 

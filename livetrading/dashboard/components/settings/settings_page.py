@@ -7,11 +7,10 @@ import streamlit as st
 
 from livetrading.adapters import settings
 from livetrading.adapters.brokers.base import BrokerWords
-from livetrading.adapters.brokers.description import SettingField
-from livetrading.adapters.brokers.registry import BROKERS
+from livetrading.adapters.brokers.account_setup import SettingField
 from livetrading.adapters.settings import Settings, Value
 from livetrading.core.errors import Refused
-from livetrading.dashboard import markup, reading
+from livetrading.dashboard import brokers, markup, reading
 from livetrading.dashboard.format import markdown
 
 from . import connection_test
@@ -33,7 +32,7 @@ def render() -> None:
 
 
 def _configurable() -> list[BrokerWords]:
-    return [words for words in BROKERS.values() if words.setup is not None]
+    return [words for words in brokers.known() if words.setup is not None]
 
 
 def _form(chosen: Settings, fixed: dict[str, str]) -> None:

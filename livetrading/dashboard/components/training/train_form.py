@@ -15,7 +15,6 @@ from livetrading.dashboard import brokers, commands, reading
 
 from . import job_watch
 
-SOURCES = {"sample": "Bundled sample", "yahoo": "Yahoo Finance", **brokers.bar_sources(), "csv": "CSV file"}
 REQUEST = "train_request"
 
 
@@ -23,8 +22,9 @@ def render() -> None:
     """Starts at most one process for one showing of the form."""
     st.session_state.setdefault(REQUEST, commands.new_id())
     with st.container(border=True):
+        sources = {"sample": "Bundled sample", "yahoo": "Yahoo Finance", **brokers.bar_sources(), "csv": "CSV file"}
         source = st.segmented_control(
-            "Bars", list(SOURCES), default="sample", required=True, format_func=SOURCES.get, key="train_source",
+            "Bars", list(sources), default="sample", required=True, format_func=sources.get, key="train_source",
         )
         symbol, spec = _series(source or "sample")
         left, middle, right = st.columns(3)
