@@ -1,4 +1,4 @@
-"""Settings: where Interactive Brokers listens, what may be traded there, and a test of it."""
+"""Settings: the connection to a broker, the limits of its account, and a test of the connection."""
 
 from livetrading.dashboard import sitemap
 from livetrading.dashboard.components.settings import settings_page

@@ -1,9 +1,12 @@
-"""What each command takes. Values are checked here as far as they are mere syntax."""
+"""The options of each command. Only the syntax of their values is checked here."""
 
 import argparse
 import math
 from datetime import date
 from typing import Any
+
+from ..adapters.brokers.registry import names, words_of
+from . import broker_rooms
 
 _Commands = Any
 
@@ -20,6 +23,8 @@ def add_all(commands: _Commands, common: argparse.ArgumentParser) -> None:
     _models(add)
     _trading(add)
     _safety(add)
+    for options in broker_rooms.modules("options"):
+        options.add_commands(add)
 
 
 def day(text: str) -> date:
@@ -29,9 +34,15 @@ def day(text: str) -> date:
         raise argparse.ArgumentTypeError(f"{text!r} is not a date; write YYYY-MM-DD") from None
 
 
+def _sources() -> str:
+    """The bar sources that there are."""
+    brokers = [bars for bars in (words_of(name).bars for name in names()) if bars]
+    return f"{', '.join(['sample', 'yahoo', *brokers])} or csv:PATH"
+
+
 def _source(text: str) -> str:
     if not text.strip():
-        raise argparse.ArgumentTypeError("it is empty; give sample, yahoo, ibkr or csv:PATH, or leave it out")
+        raise argparse.ArgumentTypeError(f"it is empty; give {_sources()}, or leave it out")
     return text
 
 
@@ -56,9 +67,10 @@ def _models(add: Any) -> None:
     train = add("train", "models", "train", "train a model and test it once on bars that it has not seen")
     train.add_argument("symbol")
     train.add_argument("--agent", required=True, choices=["PPO", "SAC"])
-    train.add_argument("--source", type=_source, default=None, help="sample, yahoo, ibkr or csv:PATH")
+    train.add_argument("--source", type=_source, default=None, help=_sources())
     train.add_argument("--features", default=None, choices=["all", "price"],
-                       help="what the model sees; price leaves the volume out, so that Yahoo's bars can replace IB's (default for ibkr)")
+                       help="what the model sees; price leaves the volume out, so that Yahoo's bars can replace a broker's"
+                       " (default for a broker's bars)")
     train.add_argument("--timesteps", type=int, default=50_000)
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--start", type=day, default=None, help="first decided session")
@@ -87,15 +99,15 @@ def _trading(add: Any) -> None:
     deploy.add_argument("--capital", type=float, default=10_000.0, help="USD")
     deploy.add_argument("--max-position", type=float, default=0.5, help="fraction of equity")
     deploy.add_argument("--risk-per-trade", type=float, default=0.02, help="fraction of equity")
-    deploy.add_argument("--max-drawdown", type=float, default=0.15, help="from the peak; pauses entries until you resume")
+    deploy.add_argument("--max-drawdown", type=float, default=0.15, help="fraction below the peak; pauses entries until you resume")
     deploy.add_argument("--stop-atr", type=float, default=2.0, help="distance of the protective stop in ATR14")
     deploy.add_argument("--time-frame", default="daily", choices=["daily"])
-    deploy.add_argument("--mode", default="paper", choices=["paper", "replay", "ibkr"])
+    deploy.add_argument("--mode", default="paper", choices=["paper", "replay", *names()])
     deploy.add_argument("--source", type=_source, default=None)
     deploy.add_argument("--pace", type=_finite, default=1.0, help="seconds a session, in replay")
     deploy.add_argument("--confirm", default=None, metavar="ACCOUNT", help="the account number, for real money")
     deploy.add_argument("--late-entry", default="skip", choices=["skip", "day"],
-                        help="an entry that missed the open, in mode ibkr: skip it, or send it until 10:00 New York")
+                        help="an entry that missed the open, at a broker: skip it, or send it until 10:00 New York")
     deploy.add_argument("--old-bars", default="warn", choices=["warn", "refuse"], help=argparse.SUPPRESS)
     deploy.add_argument("--agent-type", default=None, choices=["PPO", "SAC"], help=argparse.SUPPRESS)
     deploy.add_argument("--symbol", default=None, help=argparse.SUPPRESS)
@@ -115,10 +127,6 @@ def _trading(add: Any) -> None:
     confirm.add_argument("target", metavar="ACCOUNT|AGENT")
     confirm.add_argument("--amount", type=float, default=None, metavar="USD",
                          help="the unexplained amount that you saw; refused if it has changed since")
-    imported = add("import-statement", "account", "import_statement",
-                   "correct the books by an IB Flex statement (XML or CSV)")
-    imported.add_argument("file", metavar="FILE")
-    imported.add_argument("--account", default=None, metavar="ACCOUNT", help="if the statement holds several")
     ledger = add("ledger", "trading", "show_ledger", "show what an agent really did, session by session")
     ledger.add_argument("agent_id")
     ledger.add_argument("--ledger", default=None, metavar="FILE", help="write the ledger here")
@@ -138,17 +146,5 @@ def _safety(add: Any) -> None:
     verify.add_argument("--sessions", type=int, default=40, metavar="N", help="with --lookahead: how many to look at")
     verify.add_argument("--all", action="store_true", help="with --lookahead: at every session")
     doctor = add("doctor", "doctor", "doctor", "check versions, calendar, bars, broker, clock and disk")
-    doctor.add_argument("--ibkr", action="store_true", help="check Interactive Brokers alone, configured or not")
-    doctor.add_argument("--probe-open", action="store_true",
-                        help="buy one share on a paper account at the next open, to see whether it simulates the auction;"
-                        " or end what an earlier probe left")
-    doctor.add_argument("--confirm", default=None, metavar="ACCOUNT", help="with --probe-open: the paper account's number")
-    doctor.add_argument("--symbol", default=None, help="the stock to ask about, or to probe with (INTC)")
-    doctor.add_argument("--record", default=None, metavar="FILE",
-                        help="record the messages of the connection to TWS, without account numbers and names")
-    doctor.add_argument("--record-values", action="store_true", help="with --record: amounts of money as they are")
-    doctor.add_argument("--assumptions", action="store_true",
-                        help="what is assumed of TWS, each with the probe that proves it, and what was proved")
-    doctor.add_argument("--proved", default=None, metavar="KEY", help="note that you saw this assumption hold")
-    doctor.add_argument("--disproved", default=None, metavar="KEY", help="note that you saw this assumption fail")
-    doctor.add_argument("--note", default=None, metavar="TEXT", help="with --proved or --disproved: how, and TWS's build")
+    for options in broker_rooms.modules("options"):
+        options.add_checks(doctor)

@@ -1,4 +1,4 @@
-"""``doctor``: what could go wrong tonight, checked now, with the cure."""
+"""``doctor``: what could go wrong at the next session, checked now, with the cure."""
 
 import argparse
 import logging
@@ -8,12 +8,11 @@ import sys
 from collections.abc import Callable
 from datetime import timedelta
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from ..adapters import logs, settings
-from ..adapters.bars import check_symbol, open_source, sample
-from ..adapters.brokers.ibkr.recorder import Recorder
+from ..adapters.bars import open_source, sample
+from ..adapters.brokers.registry import names, words_of
 from ..adapters.calendar import calendar
 from ..adapters.halt import HaltLatch
 from ..adapters.home import CHECKOUT, Home
@@ -21,12 +20,12 @@ from ..adapters.registry import Registry
 from ..adapters.stamps import stamp
 from ..adapters.store import Store
 from ..core.liveness import Liveness
-from ..core.types import Mode
 from ..core.wording import counted
+from ..dashboard import kinds
 from ..execution.state import bar_check, queries
-from . import doctor_evidence, doctor_ibkr
+from . import broker_rooms
 from .acting import utc_now
-from .doctor_ibkr import Check, check
+from .checks import Check, check
 
 log = logging.getLogger(__name__)
 MIN_FREE_BYTES = 500_000_000
@@ -34,41 +33,33 @@ EARLIEST_CLOCK = "2025-01-01"
 
 
 def doctor(home: Home, options: argparse.Namespace) -> dict[str, Any]:
-    """Every check; exit code 1 when something is not ok. ``--probe-open`` and the assumptions stand alone."""
-    if doctor_evidence.asked(options):
-        return doctor_evidence.answer(home, options)
-    if options.probe_open:
-        from . import probe_open  # brings the broker's library
-
-        return probe_open.probe(home, options.confirm or "", check_symbol(options.symbol or doctor_ibkr.SYMBOL))
-
-    recorder = Recorder(Path(options.record), values=options.record_values) if options.record else None
-    if recorder is not None:
-        recorder.open()
-
-    def broker(home: Home) -> list[Check]:
-        asked = options.ibkr or recorder is not None
-        found = doctor_ibkr.checks(home, asked=asked, symbol=options.symbol, recorder=recorder)
-        return [*found, doctor_evidence.recording(recorder)] if recorder is not None else found
-
-    broker.__name__ = "broker"
-    others = [_versions, _calendar, _clock, _disk, _address, _samples, _sources, _models, _latch, _scheduler]
-    steps: list[Callable[[Home], list[Check]]] = [*([] if options.ibkr else others), broker]
-    checks = [found for step in steps for found in _guarded(step, home)]
+    """Every check; exit code 1 when something is not ok. Some options of a broker are answered without checks."""
+    rooms = list(broker_rooms.modules("doctor"))
+    for room in rooms:
+        if (answer := room.alone(home, options)) is not None:
+            return answer
+    chosen = [room for room in rooms if room.only(options)]
+    others = [] if chosen else [
+        _versions, _calendar, _clock, _disk, _address, _samples, _sources, _models, _latch, _scheduler,
+    ]
+    found = [c for step in others for c in _guarded(step, home)]
+    found += [c for room in chosen or rooms for c in _guarded(room.broker, home, options)]
     lines = [
         f"{'ok  ' if c['ok'] else 'FAIL'} {c['name']}: {c['detail']}" + (f" -> {c['cure']}" if c["cure"] else "")
-        for c in checks
+        for c in found
     ]
-    answer = {"checks": checks, "text": "\n".join(lines)}
-    failed = [c for c in checks if not c["ok"]]
-    if failed:
-        answer |= {"error": f"{counted(len(failed), 'check')} failed: {', '.join(c['name'] for c in failed)}.", "exit_code": 1}
-    return answer
+    answer = {"checks": found, "text": "\n".join(lines)}
+    failed = [c for c in found if not c["ok"]]
+    if not failed:
+        return answer
+    error = f"{counted(len(failed), 'check')} failed: {', '.join(c['name'] for c in failed)}."
+    return {**answer, "error": error, "exit_code": 1}
 
 
-def _guarded(step: Callable[[Home], list[Check]], home: Home) -> list[Check]:
+def _guarded(step: Callable[..., list[Check]], *arguments: Any) -> list[Check]:
+    """A check that ends with an error is a failed check."""
     try:
-        return step(home)
+        return step(*arguments)
     except Exception as error:
         name = step.__name__.strip("_")
         return [check(name, False, str(logs.caught(log, f"the check of {name}", error)), "correct what the sentence names")]
@@ -129,16 +120,17 @@ def _sources(home: Home) -> list[Check]:
     found = []
     agents = [
         a for a in queries.agents(Store(home))
-        if a["mode"] in (Mode.PAPER, Mode.IBKR) and (a["is_running"] or a["current_position"])
+        if kinds.trades_real_days(a) and (a["is_running"] or a["current_position"])
     ]
-    # Bars of Interactive Brokers come over its connection: they are checked with it.
-    for source, symbol in sorted({(a["source"], a["symbol"]) for a in agents if a["source"] != "ibkr"}):
+    # A broker's own bars come over its connection, and are checked with it.
+    theirs = {words_of(name).bars for name in names()}
+    for source, symbol in sorted({(a["source"], a["symbol"]) for a in agents if a["source"] not in theirs}):
         name = f"bars of {symbol} from {source}"
         try:
             reach, _ = bar_check.read(source, home.cache, symbol, utc_now())
         except Exception as error:
-            told = logs.caught(log, name, error)
-            found.append(check(name, False, str(told), "repair the source, or deploy with another one"))
+            problem = logs.caught(log, name, error)
+            found.append(check(name, False, str(problem), "repair the source, or deploy with another one"))
             continue
         found.append(check(name, reach.current, str(reach), "" if reach.current else bar_check.cure(source)))
     return found

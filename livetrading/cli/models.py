@@ -5,6 +5,7 @@ from typing import Any
 
 from ..adapters import logs
 from ..adapters.bars import ask_once, check_symbol, sample
+from ..adapters.brokers.registry import names, words_of
 from ..adapters.home import Home
 from ..adapters.registry import Registry
 from ..adapters.store import Store
@@ -50,9 +51,10 @@ def _train(
 
 
 def feature_set(wanted: str | None, source: str) -> str:
-    """What a model sees, ``all`` or ``price``. Without a wish: price for ibkr, so that another
-    vendor's bars may decide for the model where Interactive Brokers gives none."""
-    return PRICE_SET if (wanted or ("price" if source == "ibkr" else "all")) == "price" else FEATURE_SET
+    """The features of a model, by ``all`` or ``price``. The default for a broker's bars is price, so that the
+    model can decide on another vendor's bars where the broker has none."""
+    at_broker = source in {words_of(name).bars for name in names()}
+    return PRICE_SET if (wanted or ("price" if at_broker else "all")) == "price" else FEATURE_SET
 
 
 def models(home: Home, options: argparse.Namespace) -> dict[str, Any]:

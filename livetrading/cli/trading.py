@@ -7,8 +7,7 @@ from typing import Any
 
 from ..adapters import logs, settings
 from ..adapters.bars import open_source
-from ..adapters.brokers.ibkr import account_gates
-from ..adapters.brokers.ibkr.setup import config_of
+from ..adapters.brokers.registry import words_of
 from ..adapters.files import NAMED, atomic_write
 from ..adapters.home import Home, check_agent_id
 from ..adapters.locks import SchedulerLock
@@ -24,11 +23,11 @@ from ..execution import pass_runner
 from ..execution.agent_manager import AgentManager, must_match, terms_document, terms_of
 from ..execution.state.agent_repository import events_of
 from ..research import jobs
-from . import runs
+from . import pass_text, runs
 from .acting import ANSWER_SECONDS, act, node_in_hand, utc_now
 
 CONNECTING_SECONDS = 60.0
-"""A deployment to Interactive Brokers asks TWS for account and contract first."""
+"""A deployment at a broker asks it for account and instrument first."""
 
 
 def deploy(home: Home, options: argparse.Namespace) -> dict[str, Any]:
@@ -41,9 +40,10 @@ def deploy(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         "time_frame": options.time_frame, "pace": options.pace, "agent_type": options.agent_type,
         "symbol": options.symbol,
     }
-    if options.mode == Mode.IBKR:
+    if at_broker := kinds.at_broker(options.mode):
         args |= {"confirm": options.confirm or "", "late_entry": options.late_entry}
-        account_gates.check_settings(config_of(settings.load(home), args["confirm"]).gate)
+        if (setup := words_of(options.mode).setup) is not None:
+            setup.check_deployment(settings.load(home), args["confirm"])
     terms = terms_of(args)
     card = Registry(home).card(options.model_id)
     must_match(card, args)
@@ -64,7 +64,7 @@ def deploy(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         print(text, file=sys.stderr)
     done = act(
         home, "create", args={**args, "source": source, "job_id": job, "bars_until": until}, by=options.by,
-        request_id=request_id, timeout=CONNECTING_SECONDS if options.mode == Mode.IBKR else ANSWER_SECONDS,
+        request_id=request_id, timeout=CONNECTING_SECONDS if at_broker else ANSWER_SECONDS,
     )
     return {
         "agent_id": done["agent_id"], "model_id": options.model_id, "mode": options.mode, "test": test,
@@ -169,6 +169,5 @@ def check(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         AgentManager(node).apply_pending(now)
         done, failed = pass_runner.check_as_of(node, now) if options.now else pass_runner.run(node, now)
         failed = node.damaged | failed
-    return pass_runner.document(done, failed)
-
-
+    answer = pass_runner.document(done, failed)
+    return {**answer, "text": pass_text.text_of(answer)}

@@ -3,26 +3,48 @@
 from collections.abc import Iterable
 from typing import Any
 
-from livetrading.adapters.brokers.ibkr import account_gates
+from livetrading.adapters.brokers.registry import names, words_of
 from livetrading.core.types import Mode
 from livetrading.execution.state import agent_status
 
 Doc = dict[str, Any]
-REAL, ACCOUNT, PAPER, REPLAY, UNKNOWN = "REAL MONEY", "IBKR paper account", "PAPER", "REPLAY", "UNREADABLE"
-ALL = (REAL, ACCOUNT, PAPER, REPLAY, UNKNOWN)
-"""In the order in which they are shown: what costs most comes first."""
-TONES = {REAL: "lt-down", ACCOUNT: "lt-accent", PAPER: "lt-accent", REPLAY: "lt-accent", UNKNOWN: "lt-muted"}
+REAL, PAPER, REPLAY, UNKNOWN = "REAL MONEY", "PAPER", "REPLAY", "UNREADABLE"
+UNREADABLE_MODE = "unknown"
+"""Of an agent whose files cannot be read."""
+_TONES = {REAL: "lt-down", UNKNOWN: "lt-muted"}
+
+
+def at_broker(mode: str) -> bool:
+    """Whether a mode is a broker's name; also of a broker that is no longer registered."""
+    return mode not in (Mode.REPLAY, Mode.PAPER, UNREADABLE_MODE)
+
+
+def trades_real_days(agent: Doc) -> bool:
+    """Whether an agent trades today's sessions, in simulation or at a broker."""
+    return agent["mode"] == Mode.PAPER or at_broker(agent["mode"])
+
+
+def paper_account(broker: str) -> str:
+    """The kind of an agent on a paper account of this broker."""
+    return f"{broker.upper()} paper account"
 
 
 def kind_of(agent: Doc) -> str:
     """An agent at a broker trades real money unless its account is known to be a paper one."""
-    if agent["mode"] == Mode.IBKR:
-        return ACCOUNT if account_gates.is_paper(agent.get("account") or "") else REAL
-    return {Mode.PAPER: PAPER, Mode.REPLAY: REPLAY}.get(agent["mode"], UNKNOWN)
+    mode = agent["mode"]
+    if at_broker(mode):
+        setup = words_of(mode).setup
+        return paper_account(mode) if setup is not None and setup.is_paper(agent.get("account") or "") else REAL
+    return {Mode.PAPER: PAPER, Mode.REPLAY: REPLAY}.get(mode, UNKNOWN)
+
+
+def tone_of(kind: str) -> str:
+    """The style class of a kind's label."""
+    return _TONES.get(kind, "lt-accent")
 
 
 def unread(agent: Doc) -> bool:
-    """Whether nobody can say now what an agent holds: its files say nothing."""
+    """Whether the files of an agent cannot be read, so that its shares are not known."""
     return agent["current_position"] is None
 
 
@@ -33,15 +55,16 @@ def unread_words(agents: Iterable[Doc]) -> str:
 
 
 def grouped(agents: Iterable[Doc]) -> dict[str, list[Doc]]:
-    """The agents of each kind that there is, in the order of ``ALL``."""
-    found: dict[str, list[Doc]] = {kind: [] for kind in ALL}
+    """The agents of each kind that there is: first the kind that costs most."""
+    order = (REAL, *(paper_account(name) for name in names()), PAPER, REPLAY, UNKNOWN)
+    found: dict[str, list[Doc]] = {kind: [] for kind in order}
     for agent in agents:
         found[kind_of(agent)].append(agent)
     return {kind: members for kind, members in found.items() if members}
 
 
 def trades(agent: Doc) -> bool:
-    """Whether an agent runs, gets bars and is not halted: the one count of "running" for titles, strips and dialogs."""
+    """Whether an agent runs, gets bars and is not halted. Titles, strips and dialogs count "running" by it."""
     return bool(agent["is_running"]) and not agent.get("no_bars_since") and agent.get("status_text") != agent_status.HALTED
 
 
@@ -51,7 +74,7 @@ def holds(agent: Doc) -> bool:
 
 
 def running_words(agents: list[Doc], scheduler_lives: bool) -> str:
-    """``3 running``, or what they do instead of it."""
+    """``3 running``, or their state if that is another one."""
     running = [a for a in agents if a["is_running"]]
     idle = [a for a in running if a.get("no_bars_since")]
     halted = any(a.get("status_text") == agent_status.HALTED for a in running)

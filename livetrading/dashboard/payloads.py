@@ -1,24 +1,28 @@
 """What a REST body may hold: known fields of the right type within their bounds."""
 
+import json
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from livetrading.adapters.brokers.registry import names
 from livetrading.core.errors import BadInput
 from livetrading.core.types import AgentType, Limits, Mode, Terms
 
 from . import commands
 
 Body = Mapping[str, Any]
+LONGEST = 200
+"""Characters of a wrong value in the sentence that refuses it."""
 _ID = re.compile(r"[A-Za-z0-9_-]{8,56}")
 _NEW_AGENT = (
     "model_id", "agent_type", "symbol", "initial_capital", "max_position_pct", "risk_per_trade",
     "time_frame", "mode", "source", "pace", "confirm", "late_entry", "request_id",
 )
 LATE_ENTRIES = ("skip", "day")
-"""What becomes of an entry that missed the open, in mode ibkr."""
+"""What becomes of an entry that missed the open, at a broker."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ def new_agent(body: Body) -> NewAgent:
     options = {
         "capital": terms.capital, "max-position": terms.limits.max_position,
         "risk-per-trade": terms.limits.risk_per_trade, "time-frame": _time_frame(body),
-        "mode": _choice(body, "mode", tuple(Mode)) or str(Mode.PAPER), "source": _text(body, "source"),
+        "mode": _choice(body, "mode", (str(Mode.REPLAY), str(Mode.PAPER), *names())) or str(Mode.PAPER), "source": _text(body, "source"),
         "pace": None if body.get("pace") is None else _number(body, "pace", 1.0),
         "confirm": _text(body, "confirm"), "late-entry": _choice(body, "late_entry", LATE_ENTRIES),
     }
@@ -66,7 +70,7 @@ def check_match(order: NewAgent, agent_type: str, symbol: str) -> None:
     for name, asked, has in (("agent_type", order.agent_type, agent_type), ("symbol", order.symbol, symbol)):
         if asked is not None and asked != has:
             raise BadInput(
-                f"{name} is {asked!r}, but the model {order.model_id} is for {has!r}; name a model that matches."
+                f"{name} is {_as_sent(asked)}, but the model {order.model_id} is for {_as_sent(has)}; name a model that matches."
             )
 
 
@@ -75,7 +79,7 @@ def emergency_stop(body: Body) -> EmergencyStop:
     _known(body, ("reason", "all_orders", "request_id"))
     all_orders = body.get("all_orders", False)
     if not isinstance(all_orders, bool):
-        raise BadInput(f"all_orders is {all_orders!r}; it must be true or false.")
+        raise BadInput(f"all_orders is {_as_sent(all_orders)}; it must be true or false.")
     reason = (_text(body, "reason") or "emergency stop by REST")[:500]
     return EmergencyStop(reason, all_orders, request_id(body))
 
@@ -113,17 +117,23 @@ def _known(body: Body, names: tuple[str, ...]) -> None:
         raise BadInput(f"The field {unknown[0]} is not known here; use only {', '.join(names)}.")
 
 
+def _as_sent(value: Any) -> str:
+    """A value as JSON writes it: null, true, "text"."""
+    shown = json.dumps(value, ensure_ascii=False)
+    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}…"
+
+
 def _text(body: Body, name: str) -> str | None:
     value = body.get(name)
     if value is None or (isinstance(value, str) and value):
         return value
-    raise BadInput(f"{name} is {value!r}; it must be text and must not be empty.")
+    raise BadInput(f"{name} is {_as_sent(value)}; it must be text and must not be empty.")
 
 
 def _number(body: Body, name: str, default: float) -> float:
     value = body.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise BadInput(f"{name} is {value!r}; it must be a number.")
+        raise BadInput(f"{name} is {_as_sent(value)}; it must be a number.")
     return float(value)
 
 
@@ -138,12 +148,12 @@ def _position(body: Body) -> float:
 def _choice(body: Body, name: str, choices: tuple[str, ...]) -> str | None:
     value = _text(body, name)
     if value is not None and value not in choices:
-        raise BadInput(f"{name} is {value!r}; it must be one of {', '.join(choices)}.")
+        raise BadInput(f"{name} is {_as_sent(value)}; it must be one of {', '.join(choices)}.")
     return None if value is None else str(value)
 
 
 def _time_frame(body: Body) -> str:
     value = _text(body, "time_frame") or "daily"
     if value.lower() not in ("daily", "daily/eod", "eod", "1d"):
-        raise BadInput(f"time_frame is {value!r}; it must be 'daily': end-of-day is what this version trades.")
+        raise BadInput(f"time_frame is {_as_sent(value)}; it must be 'daily': this version trades end-of-day.")
     return "daily"

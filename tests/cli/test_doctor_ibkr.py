@@ -18,7 +18,8 @@ from livetrading.adapters.home import Home
 from livetrading.adapters.locks import SchedulerLock
 from livetrading.adapters.stamps import stamp
 from livetrading.adapters.store import Store
-from livetrading.cli import doctor_ibkr
+from livetrading.cli.ibkr import connected as connected_checks
+from livetrading.cli.ibkr import doctor as doctor_ibkr
 from livetrading.cli.main import main
 from tests.doubles import listeners
 from tests.doubles.ibkr import QUICK, connected
@@ -223,7 +224,7 @@ def test_a_tws_that_accepts_and_stays_silent_is_told_within_15_seconds(
 def test_a_tws_that_greets_and_answers_no_question_is_told_with_a_cure(
     tws: TwsDouble, home: Home, monkeypatch: pytest.MonkeyPatch, message: int
 ) -> None:
-    monkeypatch.setattr(doctor_ibkr, "READY_SECONDS", 2.0)
+    monkeypatch.setattr(connected_checks, "READY_SECONDS", 2.0)
     tws.do(lambda: tws.faults.silent.add(message))
     settings.save_all(home, {"ibkr_port": tws.port})
     found = {c["name"]: c for c in doctor_ibkr.checks(home, timing=replace(QUICK, connect=0.3, answer=0.3))}

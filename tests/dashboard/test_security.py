@@ -106,7 +106,7 @@ def test_programs_and_our_own_pages_may_call(headers: dict[str, str]) -> None:
         ({"model_id": "m", "request_id": "../../x"}, "request_id"),
         ({"model_id": "m", "request_id": "short"}, "request_id"),
         ({"model_id": "m", "initial_capital": float("nan")}, "capital"), ({"model_id": "m", "source": ""}, "source"),
-        ({"model_id": "m", "pace": float("nan")}, "pace is nan; it must be a number"),
+        ({"model_id": "m", "pace": float("nan")}, "pace is NaN; it must be a number"),
     ],
 )
 def test_a_wrong_field_of_a_deployment_is_named(body: dict[str, Any], said: str) -> None:

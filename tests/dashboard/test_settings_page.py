@@ -85,6 +85,6 @@ def test_a_file_that_cannot_be_read_is_named(open_settings: Open, tmp_path: Path
 
 def test_a_check_reads_as_verdict_finding_and_cure() -> None:
     name, verdict, found = connection_test.row({"name": "broker bars", "ok": True, "detail": "none of SPY: 354", "cure": "subscribe"})
-    assert (name, verdict, found) == ("Bars", ("look", "lt-warn"), ("None of SPY: 354. Subscribe.", "wide"))
+    assert (name, verdict, found) == ("Bars", ("note", "lt-warn"), ("None of SPY: 354. Subscribe.", "wide"))
     assert connection_test.row({"name": "broker", "ok": False, "detail": "no", "cure": "start TWS"})[1][0] == "failed"
     assert connection_test.row({"name": "broker clock", "ok": True, "detail": "fine", "cure": ""})[2][0] == "Fine."

@@ -8,7 +8,7 @@ from typing import Any
 from livetrading.adapters.brokers.ibkr import evidence
 from livetrading.adapters.home import Home
 from livetrading.adapters.store import Store
-from livetrading.cli import probe_open
+from livetrading.cli.ibkr import probe_open
 from livetrading.core import windows
 from tests.doubles.ibkr import QUICK
 from tests.doubles.tws import TwsDouble

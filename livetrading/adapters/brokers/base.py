@@ -12,6 +12,7 @@ from typing import Protocol
 from ...core.errors import Unavailable
 from ...core.orders import OrderState
 from ...core.rules import Quote
+from .account_setup import AccountSetup
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class BrokerWords:
 
     ``name`` is the broker's name in ``--mode`` and in the journal, ``title`` and ``short`` are its full and
     its usual name, ``program`` is where a person looks at orders, ``programs`` what has to run for it.
+    ``bars`` names the bar source that it serves, empty if it serves none; ``setup`` is how an account of it
+    is configured, None if there is nothing to configure.
     """
 
     name: str
@@ -27,6 +30,8 @@ class BrokerWords:
     short: str
     program: str
     programs: str
+    bars: str = ""
+    setup: AccountSetup | None = None
 
     @property
     def an_account(self) -> str:

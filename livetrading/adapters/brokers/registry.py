@@ -37,6 +37,11 @@ def named(name: str) -> BrokerDescription:
     return found
 
 
+def names() -> tuple[str, ...]:
+    """Of all registered brokers, in the order of their registration."""
+    return tuple(BROKERS)
+
+
 def words_of(name: str) -> BrokerWords:
     """How people call the broker of this name; for one that is no longer registered, its name."""
     found = find(name)

@@ -13,7 +13,7 @@ from livetrading.adapters import settings
 from livetrading.adapters.brokers.ibkr.broker import IbkrBroker
 from livetrading.adapters.home import Home
 from livetrading.adapters.store import Store
-from livetrading.cli import probe_record
+from livetrading.cli.ibkr import probe_record
 from livetrading.core import windows
 from livetrading.core.errors import Refused
 from tests.doubles.probe_mornings import Morning, on, probe

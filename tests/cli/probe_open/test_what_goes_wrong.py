@@ -8,7 +8,7 @@ from livetrading.adapters import settings
 from livetrading.adapters.halt import HaltLatch
 from livetrading.adapters.home import Home
 from livetrading.adapters.store import Store
-from livetrading.cli import probe_open, probe_record
+from livetrading.cli.ibkr import probe_open, probe_record
 from livetrading.core import windows
 from livetrading.core.errors import BadInput, Damaged, Unavailable
 from tests.doubles import listeners

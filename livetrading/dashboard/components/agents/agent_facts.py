@@ -22,7 +22,7 @@ def heading(agent: Doc) -> str:
     return (
         f'<div class="lt-head"><span class="name">{markup.escape(agent["agent_id"])}</span>'
         f'<span class="lt-muted">{markup.escape(agent["symbol"])} · {markup.escape(agent["agent_type"])}</span>'
-        f"{markup.status_tag(agent['status'], agent.get('status_text') or '')}{markup.tag(kind, kinds.TONES[kind])}"
+        f"{markup.status_tag(agent['status'], agent.get('status_text') or '')}{markup.tag(kind, kinds.tone_of(kind))}"
         f'<span class="pnl {tone(agent["total_pnl"])}">{gain}</span></div>'
     )
 
@@ -56,11 +56,11 @@ def facts(agent: Doc, history: Doc) -> list[Fact]:
 
 
 def _priced_by(agent: Doc) -> str:
-    """Which source the last bars came from: another one may have stood in."""
+    """The vendor of the last bar, where it is news: it may have replaced the source, and a broker's agent shows it always."""
     last = agent.get("bars_source")
-    known = not last or agent["mode"] == "replay" or (last == agent["source"] and agent["mode"] != "ibkr")
-    told = "" if known else f"last bar from {last}"
-    return " · ".join(part for part in (told, agent["model_id"]) if part)
+    known = not last or agent["mode"] == "replay" or (last == agent["source"] and not kinds.at_broker(agent["mode"]))
+    vendor = "" if known else f"last bar from {last}"
+    return " · ".join(part for part in (vendor, agent["model_id"]) if part)
 
 
 def _account(agent: Doc) -> list[Fact]:

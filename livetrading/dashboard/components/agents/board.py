@@ -78,7 +78,7 @@ def _roll(agents: list[Doc], lives: bool) -> tuple[Any, ...]:
 def strips(agents: list[Doc], scheduler_lives: bool) -> list[str]:
     """One strip of figures for each kind of money: real, a paper account's, simulated and replayed are never summed."""
     return [
-        markup.group(kind, counted(len(members), "agent"), kinds.TONES[kind], totals(members, scheduler_lives))
+        markup.group(kind, counted(len(members), "agent"), kinds.tone_of(kind), totals(members, scheduler_lives))
         for kind, members in kinds.grouped(agents).items()
     ]
 

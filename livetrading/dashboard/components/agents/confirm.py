@@ -18,7 +18,6 @@ from ..shell.guard import guarded
 
 BY = "dashboard"
 UNREAD = "Its position cannot be read at the moment."
-WHEN = {"replay": "at its next bar", "ibkr": "at once while the market trades, else at the next open"}
 Asked = dict[str, Any]
 
 
@@ -51,7 +50,7 @@ def close_position(asked: Asked) -> None:
         if not held:
             st.info(f"**{agent['agent_id']}** holds no position: there is nothing to close.")
             return
-        when = WHEN.get(agent["mode"], "at the next session's open")
+        when = _fills_when(agent["mode"])
         if until := bar_check.ended(agent):
             st.warning(
                 f"{markdown(agent['source'])} has had no bar of {agent['symbol']} after {until}. The sale fills only when"
@@ -62,6 +61,12 @@ def close_position(asked: Asked) -> None:
             "The protective stop is cancelled."
         )
         _buttons(asked, "close", "Close position", danger=True)
+
+
+def _fills_when(mode: str) -> str:
+    if kinds.at_broker(mode):
+        return "at once while the market trades, else at the next open"
+    return "at its next bar" if mode == "replay" else "at the next session's open"
 
 
 def remove(asked: Asked) -> None:
@@ -79,12 +84,12 @@ def remove(asked: Asked) -> None:
             )
         if kinds.unread(agent):
             st.warning(f"{UNREAD} If it holds shares by its journal, removing is refused: close the position first.")
-            told = "Its figures cannot be read"
+            result = "Its figures cannot be read"
         else:
             trades = counted(agent["num_trades"] or 0, "trade")
-            told = f"Total P&L {markdown(signed_money(agent['total_pnl']))} after {trades}"
+            result = f"Total P&L {markdown(signed_money(agent['total_pnl']))} after {trades}"
         st.markdown(
-            f"Takes **{agent['agent_id']}** off this page for good. {told}. "
+            f"Takes **{agent['agent_id']}** off this page for good. {result}. "
             "Its journal stays in the home; it cannot be started again."
         )
         _buttons(asked, "remove", "Remove agent", danger=True)

@@ -1,9 +1,10 @@
-"""Test the connection: ``doctor --ibkr`` as a process of its own; this page only watches it."""
+"""Test the connection to a broker: ``doctor --NAME`` as its own process, which this page watches."""
 
 from typing import Any
 
 import streamlit as st
 
+from livetrading.adapters.brokers.base import BrokerWords
 from livetrading.dashboard import commands, markup, reading
 from livetrading.dashboard.format import markdown
 
@@ -14,15 +15,15 @@ Doc = dict[str, Any]
 RUNNING = "connection_test"
 EVERY = 1
 STEPS = 5
-"""Lines that the command says on its way."""
+"""Lines that the command prints while it works."""
 
 
-def render() -> None:
+def render(words: BrokerWords) -> None:
     with st.container(border=True):
         st.html(markup.heading("Test the connection", "with the settings that are saved"))
         busy = _command() is not None and _command().running()
         if st.button("Test the connection", key="settings_test", disabled=busy, width="stretch") and not busy:
-            command = commands.start(reading.home(), ["doctor", "--ibkr", "--json"])
+            command = commands.start(reading.home(), ["doctor", f"--{words.name}", "--json"])
             st.session_state[RUNNING] = command.id
             st.rerun()
         if busy:
@@ -30,7 +31,7 @@ def render() -> None:
         elif _command() is not None:
             _result(_command().wait(0))
         else:
-            st.caption("Asks TWS for the account, its clock and bars of one stock. It sends no order.")
+            st.caption(f"Asks {words.program} for the account, its clock and bars of one stock. It sends no order.")
 
 
 def _command() -> commands.Command | None:
@@ -60,13 +61,13 @@ def _result(answer: commands.Answer) -> None:
 
 
 def row(check: Doc) -> list[tuple[str, str] | str]:
-    """One check: its name, its verdict, what was found and what to do."""
+    """One check: its name, passed or not, what was found and what to do."""
     name = _begun(str(check["name"]).removeprefix("broker "))
-    verdict = ("failed", "lt-down") if not check["ok"] else ("look", "lt-warn") if check["cure"] else ("ok", "lt-up")
+    verdict = ("failed", "lt-down") if not check["ok"] else ("note", "lt-warn") if check["cure"] else ("ok", "lt-up")
     found = _begun(check["detail"]) + (f". {_begun(check['cure'])}" if check["cure"] else "")
     return [name, verdict, (f"{found.rstrip('.')}.", "wide")]
 
 
 def _begun(text: str) -> str:
-    """With a capital, as a sentence begins."""
+    """With a capital first letter."""
     return text[:1].upper() + text[1:]

@@ -8,7 +8,7 @@ import streamlit as st
 from livetrading.adapters import logs
 from livetrading.core.stopping import WAITS, Outcome, StopState, cancelled
 from livetrading.core.wording import counted
-from livetrading.dashboard import control, kinds, markup, reading
+from livetrading.dashboard import brokers, control, kinds, markup, reading
 from livetrading.dashboard.format import DASH, count, markdown, masked, price, signed_money, tone
 
 from . import dialogs, refresh
@@ -169,7 +169,7 @@ def _headline(result: Doc) -> None:
     elif result["state"] == StopState.WAITING:
         # No item waits: not even the scheduler has answered.
         waits = any(item.get("status") in WAITS for item in result.get("items") or [])
-        whom = "Interactive Brokers" if waits else "the answer"
+        whom = brokers.connected().title if waits else "the answer"
         who = "the scheduler" if reading.system()["scheduler"]["alive"] else "the stop's own process"
         st.warning(f"Trading is halted. **Waiting for {whom}**: {who} goes on with it.")
     elif result["state"] == StopState.FAILED:

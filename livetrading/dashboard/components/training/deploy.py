@@ -4,11 +4,13 @@ from typing import Any
 
 import streamlit as st
 
+from livetrading.adapters.bars import sources
+from livetrading.adapters.brokers.registry import words_of
 from livetrading.core import admission, drawdown_pause
 from livetrading.core.card import ModelCard
 from livetrading.core.errors import LivetradingError
 from livetrading.core.types import Limits, Mode, Terms
-from livetrading.dashboard import commands, control, markup, reading, sitemap
+from livetrading.dashboard import brokers, commands, control, kinds, markup, reading, sitemap
 from livetrading.dashboard.format import markdown, number, signed_percent, tone
 from livetrading.dashboard.markup import Fact
 
@@ -17,8 +19,8 @@ from . import deploy_account, deploy_bars
 from ..shell import dialogs
 
 MODES = {
-    Mode.PAPER: "Paper: real days, simulated fills",
-    Mode.REPLAY: "Replay: the sessions after the training, on a virtual clock",
+    str(Mode.PAPER): "Paper: real days, simulated fills",
+    str(Mode.REPLAY): "Replay: the sessions after the training, on a virtual clock",
 }
 
 
@@ -30,7 +32,7 @@ def render(card: ModelCard) -> None:
 
 
 def form(card: ModelCard, key: str, label: str, *, named: bool = True) -> None:
-    """Terms, mode, gate, button. ``key`` names this showing of the form, ``named`` says whose it is."""
+    """Terms, mode, gate, button. ``key`` is unique to this showing of the form; ``named`` shows model and symbol."""
     request = f"{key}_request"
     st.session_state.setdefault(request, commands.new_id())
     test = card.metrics["test"]
@@ -43,10 +45,10 @@ def form(card: ModelCard, key: str, label: str, *, named: bool = True) -> None:
             f"buy and hold {signed_percent(card.metrics['buy_and_hold'].get('total_return_pct'))}", tone(gain),
         ),
     ]))
-    if not named and (said := drawdown_pause.words(test.get("pause"))):  # elsewhere the test itself stands above
+    if not named and (said := drawdown_pause.words(test.get("pause"))):  # on the Training page the test itself is shown above
         st.warning(markdown(said))
     options = _terms(card, key)
-    # Both are asked: what a person has to tick or mend stands there at once.
+    # Both are drawn, so that the user sees everything that is missing at once.
     fit = [deploy_bars.allowed(card, key, options), _allowed(test, key, options)]
     if all(fit) and st.button(label, type="primary", key=f"{key}_go"):
         deploy(card, options, key)
@@ -66,32 +68,32 @@ def _terms(card: ModelCard, key: str) -> dict[str, Any]:
     risk = third.number_input("Risk per trade (%)", 0.1, 20.0, 2.0, step=0.5, format="%.1f", key=f"{key}_risk")
     fourth.selectbox("Time frame", ["Daily/EOD"], key=f"{key}_frame")
     first, second = st.columns([3, 1])
-    modes = MODES | ({Mode.IBKR: deploy_account.name()} if deploy_account.offered() else {})
+    modes = MODES | {words.name: deploy_account.label(words) for words in brokers.offered()}
     mode = first.radio("Mode", list(modes), format_func=modes.get, key=f"{key}_mode", horizontal=True)
     pace = None
     if mode == Mode.REPLAY:
         pace = second.number_input("Seconds a session", 0.0, 3600.0, 1.0, step=0.5, key=f"{key}_pace")
-    if Mode.IBKR not in modes:
-        st.caption("To trade through Interactive Brokers, set it up on the Settings page first.")
-    replay, real = mode == Mode.REPLAY, mode == Mode.IBKR
+    for words in brokers.missing():
+        st.caption(f"To trade through {words.title}, set it up on the Settings page first.")
+    replay = mode == Mode.REPLAY
     proposal = deploy_bars.proposed(card, mode)
     source = st.text_input(
         "Bars", proposal, key=f"{key}_source_{mode}", disabled=replay,
         help="A replay trades the model's own bars." if replay else
-        "yahoo, ibkr, csv:PATH or sample. They must go on from the model's bars, and be kept up to date.",
+        f"{sources.CHOICES}. They must continue the model's bars, and be kept up to date.",
     )
     terms = Terms(capital, Limits(round(position / 100, 6), round(risk / 100, 6)))
     return {
         "capital": terms.capital, "max-position": terms.limits.max_position,
         "risk-per-trade": terms.limits.risk_per_trade,
         "time-frame": "daily", "mode": str(mode), "source": source.strip() or proposal, "pace": pace,
-        **(deploy_account.options(key) if real else {}),
+        **(deploy_account.options(words_of(mode), key) if kinds.at_broker(mode) else {}),
     }
 
 
 def _allowed(test: dict[str, Any], key: str, options: dict[str, Any]) -> bool:
-    """Whether the button is there: withheld under the gate until practice is ticked."""
-    if options["mode"] == Mode.IBKR:
+    """Whether the button is shown: below the gate's Sharpe ratio only after "practice" is ticked."""
+    if kinds.at_broker(options["mode"]):
         return deploy_account.allowed(test, options)
     warning = admission.warning(test.get("sharpe_ratio"))
     if warning is None:
@@ -103,7 +105,7 @@ def _allowed(test: dict[str, Any], key: str, options: dict[str, Any]) -> bool:
 def deploy(card: ModelCard, options: dict[str, Any], key: str) -> None:
     """One agent for one showing of the form, then Live Trading on that agent."""
     request, said = f"{key}_request", st.empty()
-    said.info("Testing the model under these terms and creating the agent …")  # in the place of an earlier try's error
+    said.info("Testing the model under these terms and creating the agent …")  # replaces the error of an earlier attempt
     try:
         answer = control.deploy(reading.home(), card.model_id, options, "dashboard", st.session_state[request])
     except control.OldBars as error:
@@ -111,7 +113,7 @@ def deploy(card: ModelCard, options: dict[str, Any], key: str) -> None:
         deploy_bars.note_old(key, options["source"], str(error))
         st.rerun()
     except LivetradingError as error:
-        # What failed may be mended and tried again: that is another request.
+        # The user may correct it and try again: that is a new request.
         st.session_state[request] = commands.new_id()
         said.error(markdown(str(error)))
         return

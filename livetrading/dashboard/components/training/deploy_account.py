@@ -1,12 +1,13 @@
-"""What a deployment to Interactive Brokers asks besides: late entries, and the account's number for real money."""
+"""What a deployment at a broker asks besides: late entries, and the account's number for real money."""
 
 from typing import Any
 
 import streamlit as st
 
 from livetrading.adapters import settings
+from livetrading.adapters.brokers.base import BrokerWords
+from livetrading.adapters.brokers.registry import words_of
 from livetrading.core import admission
-from livetrading.core.errors import LivetradingError
 from livetrading.dashboard import reading
 from livetrading.dashboard.format import markdown, masked
 
@@ -16,44 +17,30 @@ LATE = {
 }
 
 
-def offered() -> bool:
-    """Whether an account is set up here, or a scheduler already tells of one."""
-    try:
-        return settings.ibkr_configured(settings.load(reading.home())) or bool(reading.system().get("broker"))
-    except LivetradingError:
-        return False  # the page says elsewhere what cannot be read
+def label(words: BrokerWords) -> str:
+    """The mode as the form offers it, which begins with whose money trades."""
+    if (number := _real_account(words)) is not None:
+        return f"{words.title}: REAL MONEY in account {masked(number)}"
+    return f"{words.title}: paper account"
 
 
-def name() -> str:
-    """The mode as the form offers it: whose money trades is in the first words."""
-    chosen = settings.load(reading.home())
-    if chosen.ibkr_mode == "live":
-        return f"Interactive Brokers: REAL MONEY in account {masked(chosen.ibkr_account)}"
-    return "Interactive Brokers: paper account"
-
-
-def options(key: str) -> dict[str, Any]:
+def options(words: BrokerWords, key: str) -> dict[str, Any]:
     """The long options of ``deploy`` that this mode adds."""
-    chosen = settings.load(reading.home())
     late = st.radio(
         "An entry that missed the open", list(LATE), format_func=LATE.get, key=f"{key}_late", horizontal=True,
     )
-    if chosen.ibkr_mode != "live":
-        opening = (
-            "Its entries go in the opening auction." if chosen.ibkr_paper_open == "auction" else
-            "Its entries go as DAY orders after 09:30 New York: it has not been seen that this account simulates the auction."
-        )
-        st.caption(f"Trades the paper account that TWS is logged in to. {opening}")
+    number = _real_account(words)
+    if number is None:
+        st.caption(f"Trades the paper account that {words.program} is logged in to. {_opening(words)}")
         return {"late-entry": late, "confirm": None}
     typed = st.text_input(
-        f"Type the number of account {masked(chosen.ibkr_account)} to trade real money", key=f"{key}_confirm",
-        autocomplete="off",
+        f"Type the number of account {masked(number)} to trade real money", key=f"{key}_confirm", autocomplete="off",
     )
     return {"late-entry": late, "confirm": typed.strip() or None}
 
 
 def allowed(test: dict[str, Any], asked: dict[str, Any]) -> bool:
-    """Whether the button is there: the gate's words, and the typed account."""
+    """Whether the button is shown: the test passes the gate, and for real money the account's number is typed."""
     refusal = admission.refusal(test)
     if refusal is not None:
         st.error(markdown(refusal))
@@ -64,9 +51,24 @@ def allowed(test: dict[str, Any], asked: dict[str, Any]) -> bool:
         f"{test['num_trades']} closed trades (at least {admission.ROUND_TRIPS}). "
         "Deploying runs the test again with these terms."
     )
-    chosen = settings.load(reading.home())
-    if chosen.ibkr_mode != "live" or asked["confirm"] == chosen.ibkr_account != "":
+    words = words_of(asked["mode"])
+    number = _real_account(words)
+    if number is None or asked["confirm"] == number != "":
         return True
     if asked["confirm"]:
-        st.warning("This is not the number of the account that is set up; type it as IB writes it.")
+        st.warning(f"This is not the number of the account that is set up; type it as {words.short} writes it.")
     return False
+
+
+def _real_account(words: BrokerWords) -> str | None:
+    """The number of the account with real money that is set up, empty if it has none; None on a paper account."""
+    chosen = settings.load(reading.home())
+    if words.setup is None or not words.setup.is_real_money(chosen):
+        return None
+    return words.setup.account(chosen)
+
+
+def _opening(words: BrokerWords) -> str:
+    if words.setup is None or words.setup.enters_in_auction(settings.load(reading.home())):
+        return "Its entries go in the opening auction."
+    return "Its entries go as DAY orders after 09:30 New York: it has not been seen that this account simulates the auction."

@@ -9,29 +9,29 @@ from typing import Any
 import streamlit as st
 
 from livetrading.adapters.bars.base import vendor_of
+from livetrading.adapters.brokers.registry import words_of
 from livetrading.adapters.calendar import calendar
 from livetrading.adapters.home import Home
 from livetrading.adapters.registry import Registry
 from livetrading.core.card import ModelCard
 from livetrading.core.errors import LivetradingError
 from livetrading.core.types import Mode
-from livetrading.dashboard import reading
+from livetrading.dashboard import brokers, kinds, reading
 from livetrading.dashboard.format import markdown
 from livetrading.execution.state import bar_check
 from livetrading.execution.state.bar_check import Reach
 
 LOCAL = ("sample", "csv")
 """Sources that are read at once and from this disk; the others are asked when the button is pressed."""
-ONLINE = ("yahoo", "ibkr")
 
 
-def proposed(card: ModelCard, mode: Mode) -> str:
-    """A source that goes on: the model's own if it does, never the bundled sample."""
+def proposed(card: ModelCard, mode: str) -> str:
+    """A source that will have later bars: the model's own if it will, never the bundled sample."""
     vendor = vendor_of(card.source)
-    if mode == Mode.REPLAY or (mode == Mode.PAPER and vendor in ONLINE):
+    if mode == Mode.REPLAY or (mode == Mode.PAPER and vendor in ("yahoo", *brokers.bar_sources())):
         return card.source
-    if mode == Mode.IBKR:
-        return "ibkr"
+    if kinds.at_broker(mode):
+        return words_of(mode).bars or "yahoo"
     found = _look(card, card.source) if vendor == "csv" else None
     return card.source if isinstance(found, Reach) and found.current else "yahoo"
 
@@ -50,8 +50,8 @@ def allowed(card: ModelCard, key: str, options: dict[str, Any]) -> bool:
     if isinstance(found, LivetradingError):
         st.error(markdown(str(found)))
         return False
-    told_of, sentence = st.session_state.get(f"{key}_old_bars", ("", ""))
-    warning = found.warning() if found is not None else sentence if told_of == source else None
+    refused, sentence = st.session_state.get(f"{key}_old_bars", ("", ""))
+    warning = found.warning() if found is not None else sentence if refused == source else None
     options["old-bars"] = "refuse"
     if not warning:
         return True

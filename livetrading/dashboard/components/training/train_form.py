@@ -11,11 +11,10 @@ from livetrading.adapters.bars import check_symbol, sample
 from livetrading.adapters.files import atomic_write, make_directory
 from livetrading.core.errors import BadInput
 from livetrading.core.types import AgentType
-from livetrading.dashboard import commands, reading
+from livetrading.dashboard import brokers, commands, reading
 
 from . import job_watch
 
-SOURCES = {"sample": "Bundled sample", "yahoo": "Yahoo Finance", "ibkr": "Interactive Brokers", "csv": "CSV file"}
 REQUEST = "train_request"
 
 
@@ -23,8 +22,9 @@ def render() -> None:
     """Starts at most one process for one showing of the form."""
     st.session_state.setdefault(REQUEST, commands.new_id())
     with st.container(border=True):
+        sources = {"sample": "Bundled sample", "yahoo": "Yahoo Finance", **brokers.bar_sources(), "csv": "CSV file"}
         source = st.segmented_control(
-            "Bars", list(SOURCES), default="sample", required=True, format_func=SOURCES.get, key="train_source",
+            "Bars", list(sources), default="sample", required=True, format_func=sources.get, key="train_source",
         )
         symbol, spec = _series(source or "sample")
         left, middle, right = st.columns(3)
@@ -41,7 +41,7 @@ def render() -> None:
                 "End", None, min_value="1990-01-01", format="YYYY-MM-DD", key="train_end",
                 help="Empty: the last complete session.",
             )
-        busy = job_watch.busy()  # also tells the second click of a double click from a second wish
+        busy = job_watch.busy()  # so that the second click of a double click starts nothing
         clicked = st.button(
             "Train", type="primary", key="train_go", width="stretch", disabled=busy or not (symbol and spec),
         )
@@ -55,7 +55,7 @@ def _series(source: str) -> tuple[str, str | None]:
     if source == "sample":
         return st.selectbox("Symbol", sample.symbols(), key="train_sample"), "sample"
     symbol = st.text_input("Symbol", key="train_symbol", placeholder="MSFT", max_chars=12)
-    if source in ("yahoo", "ibkr"):
+    if source != "csv":
         return symbol, source
     upload = st.file_uploader(
         "CSV file: date, open, high, low, close, volume; dividend and split if there are any", type="csv",

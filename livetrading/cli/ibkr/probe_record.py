@@ -9,8 +9,8 @@ from datetime import date
 
 from tinydb import where
 
-from ..adapters.store import Store
-from ..core.errors import Damaged
+from ...adapters.store import Store
+from ...core.errors import Damaged
 
 NAME, TABLE = "probe_open", "probes"
 PREFIX = "PROBE"

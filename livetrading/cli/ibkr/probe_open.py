@@ -13,26 +13,26 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
-from ..adapters import settings
-from ..adapters.brokers.ibkr import evidence
-from ..adapters.brokers.ibkr import account_gates as gates
-from ..adapters.brokers.ibkr import handshake as handshake
-from ..adapters.brokers.base import Health
-from ..adapters.brokers.ibkr.broker import IbkrBroker, IbkrConnection
-from ..adapters.brokers.ibkr.config import Timing
-from ..adapters.brokers.ibkr.orders import Instrument
-from ..adapters.brokers.ibkr.setup import config_of
-from ..adapters.calendar import calendar
-from ..adapters.halt import HaltLatch
-from ..adapters.home import Home
-from ..adapters.stamps import stamp
-from ..adapters.store import Store
-from ..core import windows
-from ..core.errors import BadInput, Conflict, LivetradingError, Refused, Unavailable
-from ..core.types import Mode
-from ..execution.state import queries
+from ...adapters import settings
+from ...adapters.brokers.ibkr import evidence
+from ...adapters.brokers.ibkr import account_gates as gates
+from ...adapters.brokers.ibkr import handshake
+from ...adapters.brokers.base import Health
+from ...adapters.brokers.ibkr.broker import IbkrBroker, IbkrConnection
+from ...adapters.brokers.ibkr.config import Timing
+from ...adapters.brokers.ibkr.orders import Instrument
+from ...adapters.brokers.ibkr.setup import config_of
+from ...adapters.brokers.ibkr.words import WORDS
+from ...adapters.calendar import calendar
+from ...adapters.halt import HaltLatch
+from ...adapters.home import Home
+from ...adapters.stamps import stamp
+from ...adapters.store import Store
+from ...core import windows
+from ...core.errors import BadInput, Conflict, LivetradingError, Refused, Unavailable
+from ...execution.state import queries
 from . import probe_record
-from .acting import utc_now
+from ..acting import utc_now
 from .probe_record import Record
 from .probe_steps import Probe, left
 
@@ -91,7 +91,7 @@ def _may_try(home: Home, symbol: str, today: date, now: datetime) -> None:
 
 
 def _agent_trades(home: Home, symbol: str) -> bool:
-    return any(a["mode"] == Mode.IBKR and a["symbol"] == symbol for a in queries.agents(Store(home)))
+    return any(a["mode"] == WORDS.name and a["symbol"] == symbol for a in queries.agents(Store(home)))
 
 
 def _from_first_to_last(today: date, close: datetime, now: datetime) -> bool:

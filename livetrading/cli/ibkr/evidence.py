@@ -1,22 +1,24 @@
-"""``doctor`` on what is assumed of TWS: what was proved, when, at which version; and a person's proof."""
+"""``doctor`` on what is assumed of TWS: what was proved, when, at which version; and what a user saw."""
 
 import argparse
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ..adapters import settings
-from ..adapters.brokers.ibkr import evidence
-from ..adapters.brokers.ibkr import handshake as handshake
-from ..adapters.brokers.ibkr.recorder import Recorder
-from ..adapters.home import Home
-from ..adapters.store import Store
-from ..core.errors import BadInput, LivetradingError
-from ..core.windows import NEW_YORK
-from .acting import utc_now
+from ...adapters import settings
+from ...adapters.brokers.ibkr import evidence
+from ...adapters.brokers.ibkr import handshake
+from ...adapters.brokers.ibkr.recorder import Recorder
+from ...adapters.home import Home
+from ...adapters.store import Store
+from ...core.errors import BadInput, LivetradingError
+from ...core.windows import NEW_YORK
+from .. import checks
+from ..acting import utc_now
+from ..checks import Check
 
 if TYPE_CHECKING:
-    from ..adapters.brokers.ibkr.broker import IbkrConnection
+    from ...adapters.brokers.ibkr.broker import IbkrConnection
 
 
 def asked(options: argparse.Namespace) -> bool:
@@ -25,7 +27,7 @@ def asked(options: argparse.Namespace) -> bool:
 
 
 def answer(home: Home, options: argparse.Namespace) -> dict[str, Any]:
-    """The list of assumptions, after the proof that was given, if any."""
+    """The list of assumptions; a proof given by the options is noted first."""
     store = Store(home)
     if options.proved and options.disproved:
         raise BadInput("Give either --proved or --disproved, one assumption at a time.")
@@ -62,27 +64,27 @@ def observe(store: Store, connection: "IbkrConnection", clock: Callable[[], date
     evidence.note(store, seen, now, connection.server_version(), connection.health().account)
 
 
-def recording(recorder: Recorder) -> dict[str, Any]:
-    """What was recorded and where it lies, once it is written."""
+def recording(recorder: Recorder) -> Check:
+    """What was recorded and where it lies; ends the recording."""
     recorder.close()
     text = f"{recorder.frames} messages of {recorder.connections} connections in {recorder.path}"
     kept = "account numbers and names are replaced, money is rounded unless --record-values was given"
     cure = f"read it before you send it to anybody: {kept}"
     if recorder.trouble:
-        return {"name": "broker recording", "ok": False, "detail": f"{text}; it ended early: {recorder.trouble}", "cure": cure}
+        return checks.check("broker recording", False, f"{text}; it ended early: {recorder.trouble}", cure)
     if not recorder.frames:
-        return {"name": "broker recording", "ok": False, "detail": text, "cure": "let the connection be made first"}
-    return {"name": "broker recording", "ok": True, "detail": text, "cure": cure}
+        return checks.check("broker recording", False, text, "let the connection be made first")
+    return checks.check("broker recording", True, text, cure)
 
 
-def check(store: Store) -> dict[str, Any]:
-    """One line of ``doctor``: being open is no failure, a proof to the contrary is told."""
+def check(store: Store) -> Check:
+    """The assumptions in one line of ``doctor``. None of them fails the check: an open or a disproved one is news."""
     try:
         found = evidence.standing(store)
     except LivetradingError as error:
         cure = f"move {store.path(evidence.NAME)} away; what was proved is noted anew"
-        return {"name": "broker assumptions", "ok": False, "detail": str(error), "cure": cure}
-    told = [evidence.line(f) for f in found if f["proof"]]
-    text = "; ".join([f"of {len(found)} assumptions about TWS {_counts(found)}", *told])
-    cure = "" if len(told) == len(found) else "`doctor --assumptions` shows each with the probe that proves it"
-    return {"name": "broker assumptions", "ok": True, "detail": text, "cure": cure}
+        return checks.check("broker assumptions", False, str(error), cure)
+    decided = [evidence.line(f) for f in found if f["proof"]]
+    text = "; ".join([f"of {len(found)} assumptions about TWS {_counts(found)}", *decided])
+    cure = "" if len(decided) == len(found) else "`doctor --assumptions` shows each with the probe that proves it"
+    return checks.check("broker assumptions", True, text, cure)

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from typing import Any, TypeVar
 
-from ..adapters.brokers.base import BrokerOrder, Ticket
-from ..adapters.brokers.ibkr.broker import IbkrBroker
-from ..core import windows
-from ..core.errors import Conflict, Refused, Unavailable
-from ..core.orders import TERMINAL, OrderState
+from ...adapters.brokers.base import BrokerOrder, Ticket
+from ...adapters.brokers.ibkr.broker import IbkrBroker
+from ...core import windows
+from ...core.errors import Conflict, Refused, Unavailable
+from ...core.orders import TERMINAL, OrderState
 from .probe_record import Record
 
 OPENS, DECIDED = windows.DAY_FROM, time(9, 35)
