@@ -300,7 +300,7 @@ class Node:
 
     def _open_source(self, spec: str) -> BarSource:
         """A source; the broker of the account is asked through the one connection that there is."""
-        return open_source(spec, self.home.cache, self.account.connection if self.account.wanted and self.account.name == spec else None)
+        return open_source(spec, self.home.cache, self.account.connection if self.account.wanted and self.account.words.bars == spec else None)
 
 
 class _Lazy:

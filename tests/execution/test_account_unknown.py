@@ -229,7 +229,7 @@ class Told:
 def test_only_a_first_attempt_is_waited_for_in_silence(life: AccountLife, state, failures, waited) -> None:
     connection = life.node.account.connection
     connection.close()
-    connection.patience, connection.connect = 0.0, lambda config: Told(Health(False, state, "a word", life.now, failures=failures))
+    connection.patience, connection.connect = 0.0, lambda home, confirmed: Told(Health(False, state, "a word", life.now, failures=failures))
     connection.link()
     assert connection.settling is waited
 

@@ -51,4 +51,4 @@ def tolerance(card: ModelCard, bars: BarSet) -> float:
 
 def _of_broker(vendor: str) -> bool:
     """Whether bars come from a broker: others may have to stand in for its own."""
-    return registry.find(vendor) is not None
+    return registry.with_bars(vendor) is not None

@@ -11,7 +11,7 @@ from .base import BarSet, BarSource
 
 def choices() -> str:
     """The words for a source, for people."""
-    brokers = [name for name in registry.names() if (known := registry.find(name)) and known.bars]
+    brokers = [bars for bars in (registry.words_of(name).bars for name in registry.names()) if bars]
     return f"{', '.join(['sample', 'yahoo', *brokers])} or csv:PATH"
 
 
@@ -33,7 +33,7 @@ def open_source(spec: str, cache_dir: Path, link: AccountLink | None = None) -> 
     if kind == "csv" and path.strip():
         from .csv_file import CsvSource
         return CsvSource(Path(path.strip()))
-    broker = registry.find(spec)
+    broker = registry.with_bars(spec)
     if broker is not None and broker.bars is not None:
         return broker.bars(cache_dir, link, open_source("yahoo", cache_dir))
     raise BadInput(f"There is no bar source {spec!r}; choose {choices()}.")
@@ -42,7 +42,7 @@ def open_source(spec: str, cache_dir: Path, link: AccountLink | None = None) -> 
 def ask_once(spec: str, cache_dir: Path, symbol: str, *, now: datetime, recent: bool = False) -> BarSet:
     """All the history that a source has, and no connection left behind; ``recent``: as much of it as an
     evening's pass asks for will do. Raises as ``daily`` does."""
-    broker = registry.find(spec)
+    broker = registry.with_bars(spec)
     if broker is None or broker.bars_once is None:
         return open_source(spec, cache_dir).daily(symbol, now=now)
     with broker.bars_once(cache_dir, open_source("yahoo", cache_dir), recent) as source:

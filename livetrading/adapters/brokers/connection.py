@@ -160,10 +160,9 @@ class BrokerDescription:
 
     ``open`` makes a connection by the settings of a home, without starting it: it reads and checks what
     it needs there (BadInput names a wrong setting). The second argument is the account number that a
-    person typed for real money. ``seat`` is the account as one agent trades it. ``configured``: whether
-    somebody has set the broker up in a home; ``auction``: whether orders for the open may go into the
-    opening auction; ``is_paper``: whether an account number is one of a paper account. Nothing is imported
-    before it is wanted.
+    person typed for real money. ``seat`` is the account as one agent trades it; ``auction``: whether orders
+    for the open may go into the opening auction. Nothing is imported before it is wanted. How the broker is
+    set up, and which accounts are paper accounts, is ``words.setup``.
 
     ``bars`` opens its bar source, None if it has none: from the home's folder of bars, the connection to ask
     through (None: one of the source's own, that only reads) and a source that knows splits and dividends.
@@ -173,8 +172,6 @@ class BrokerDescription:
     words: BrokerWords
     open: Callable[[Home, str], Connection]
     seat: Callable[[Any, Seat], AgentBroker]
-    configured: Callable[[Home], bool]
-    is_paper: Callable[[str], bool]
     auction: Callable[[Home], bool] = lambda home: True
     bars: "Callable[[Path, AccountLink | None, BarSource], BarSource] | None" = None
     bars_once: "Callable[[Path, BarSource, bool], AbstractContextManager[BarSource]] | None" = None

@@ -37,9 +37,10 @@ def named(name: str) -> BrokerDescription:
     return found
 
 
-def names() -> tuple[str, ...]:
-    """Of all registered brokers, in the order of their registration."""
-    return tuple(BROKERS)
+def with_bars(source: str) -> BrokerDescription | None:
+    """The broker that serves the bar source of this name, None if no broker does."""
+    served = (find(name) for name in names())
+    return next((known for known in served if known is not None and known.bars and known.words.bars == source), None)
 
 
 def words_of(name: str) -> BrokerWords:

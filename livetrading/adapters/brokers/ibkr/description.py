@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...home import Home
-from ...settings import ibkr_configured, load
+from ...settings import load
 from ..base import AgentBroker
 from ..connection import AccountLink, BrokerDescription, Connection, Seat
-from .account_gates import is_paper
 from .words import WORDS
 
 if TYPE_CHECKING:
@@ -56,5 +55,5 @@ def _bars_once(cache: Path, events: "BarSource", recent: bool) -> "Iterator[BarS
 
 
 DESCRIPTION = BrokerDescription(
-    WORDS, _open, _seat, lambda home: ibkr_configured(load(home)), is_paper, _auction, _bars, _bars_once,
+    WORDS, _open, _seat, _auction, _bars, _bars_once,
 )
