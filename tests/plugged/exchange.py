@@ -11,7 +11,7 @@ from livetrading.adapters.stamps import parse_stamp, stamp
 from livetrading.core.orders import TERMINAL, OrderState
 from livetrading.core.windows import NEW_YORK
 
-ACCOUNT = "SIM-1"
+ACCOUNT = "SIM1"
 FEE = 1.0
 
 
@@ -87,8 +87,9 @@ class Exchange:
             if low <= order.ticket.stop_price:
                 self._fill(symbol, order, order.ticket.stop_price, at)
 
-    def by_hand(self, symbol: str, shares: int) -> None:
-        """The user trades in the same account."""
+    def by_hand(self, symbol: str, shares: int, price: float = 0.0) -> None:
+        """The user trades in the same account, or transfers shares at no price."""
+        self.cash -= shares * price
         self.shares[symbol] = self.shares.get(symbol, 0) + shares
         self._write()
 
