@@ -29,16 +29,16 @@ def admitted(node: Node, symbol: str, terms: Terms, args: dict[str, Any], now: d
     exists. Raises Refused or Unavailable with the cure.
     """
     confirmed = str(args.get("confirm") or "")
-    link = node.account.ready(confirmed, ANSWER_SECONDS)
+    link = node.account.connection.ready(confirmed, ANSWER_SECONDS)
     number = link.health().account
     gates.check_agent(link.config.gate, number, number, confirmed)
     if confirmed and confirmed != number:
         raise Refused(f"{confirmed} was typed, but TWS trades account {number}; type that number, or log in to the other.")
-    too_much = node.account.refuses_capital(number, terms.capital, now)
+    too_much = node.account.risk.refuses_capital(number, terms.capital, now)
     if too_much:
         raise Refused(f"Account {number}: {too_much}.")
     node.cash.begin(number, now)
-    found = node.account.instrument(symbol)
+    found = node.account.connection.instrument(symbol)
     _record_unmanaged(node, number, found.con_id, symbol, link.positions().get(found.con_id, 0), now)
     return {
         "account": number, "confirmed_account": confirmed, "con_id": found.con_id, "primary": found.primary,
@@ -63,7 +63,7 @@ def _record_unmanaged(node: Node, number: str, con_id: int, symbol: str, positio
 
 def may_start(node: Node, repository: AgentRepository, now: datetime) -> None:
     """The gates again, and book equal to account; raises what is wrong."""
-    node.account.ready("", ANSWER_SECONDS)
+    node.account.connection.ready("", ANSWER_SECONDS)
     trader = node.trader(repository.agent_id)
     trader.executor.recover(now)
     problem = _watch(trader).problem()
@@ -78,7 +78,7 @@ def resolve(node: Node, agent_id: str, kind: str, request_id: str, by: str, now:
         raise Conflict(f"{agent_id} does not trade an account at Interactive Brokers; there is nothing to {kind}.")
     if f"adopt:{request_id}" in repository.state.book.executions:
         return f"{agent_id}: the difference was already adopted before the last interruption.", {"agent_id": agent_id}
-    link = node.account.ready("", ANSWER_SECONDS)
+    link = node.account.connection.ready("", ANSWER_SECONDS)
     if kind == "ignore":
         return _ignore(node, repository, link.positions(), by, now)
     trader = node.trader(agent_id)
@@ -99,12 +99,12 @@ def confirm_cash(node: Node, agent_id: str, args: dict[str, Any], request_id: st
 
 def _ignore(node: Node, repository: AgentRepository, positions: dict[int, int], by: str, now: datetime) -> Result:
     state = repository.state
-    con_id, siblings = state.agent.con_id, node.account.siblings(state)
+    con_id, siblings = state.agent.con_id, node.account.shares.siblings(state)
     rest = account.unmanaged({con_id: positions.get(con_id, 0)}, [(con_id, s.book.shares) for s in siblings])[con_id]
     if node.account.journal(state.agent.account).book.rest.get(state.agent.con_id) == rest:
         raise Conflict(f"{repository.agent_id}: book and broker agree; there is nothing to ignore.")
     text = f"{rest} {state.agent.symbol} of account {state.agent.account} are unmanaged from now on"
-    node.account.set_unmanaged(state, rest, by, "a person said so", now)
+    node.account.shares.set_unmanaged(state, rest, by, "a person said so", now)
     repository.commit([Noted(f"{text}, by {by}")], now)
     return f"{text}.", {"agent_id": repository.agent_id, "unmanaged": rest}
 

@@ -34,7 +34,7 @@ def publish(node: Node, now: datetime) -> list[str]:
     """
     if not node.account.wanted:
         return []
-    link = node.account.link()
+    link = node.account.connection.link()
     health, figures = link.health(), _figures(node)
     doc = {
         "state": health.state, "ready": health.ready, "detail": health.detail, "account": health.account,
@@ -51,7 +51,7 @@ def publish(node: Node, now: datetime) -> list[str]:
         _observe(node, now)
     if not health.ready:
         return [text for text in [_away(node, health, now)] if text]
-    standing = node.account.standing(health.account, now)
+    standing = node.account.risk.standing(health.account, now)
     today = now.astimezone(NEW_YORK).date()
     warning = account_limits.pattern_day_trader(doc["day_trades"], standing, today)
     unread = UNREADABLE if health.unreadable else ""
@@ -72,7 +72,7 @@ def _away(node: Node, health: Health, now: datetime) -> str:
     of attempts; one and the same text, so that it is told once an hour. Empty while nobody needs to hear."""
     if health.state == "refused":
         return f"Interactive Brokers cannot be used: {health.detail}"
-    config = node.account.link().config
+    config = node.account.connection.link().config
     restarts = gates.near_restart(now, config.restart, config.zone)
     if health.away is None or now - health.away < AWAY_FOR or restarts or not _needed(node, now):
         return ""
@@ -94,12 +94,12 @@ def _day_trades(node: Node, now: datetime) -> int:
     day = node.calendar.last_complete(now, node.delay)
     for _ in range(SESSIONS - 1):
         day = node.calendar.previous_session(day)
-    return node.account.day_trades(day.isoformat())
+    return node.account.risk.day_trades(day.isoformat())
 
 
 def _observe(node: Node, now: datetime) -> None:
     """Record what ordinary work proves of what is assumed of TWS. Trading never depends on it."""
-    link = node.account.link()
+    link = node.account.connection.link()
     try:
         seen = link.observed(now.astimezone(NEW_YORK).date())
         if seen:
@@ -110,7 +110,7 @@ def _observe(node: Node, now: datetime) -> None:
 
 def _figures(node: Node) -> Doc:
     try:
-        found = node.account.ready().account()
+        found = node.account.connection.ready().account()
     except Exception as error:
         if not isinstance(error, LivetradingError):  # else health says why
             logs.caught(log, "the account's figures", error)

@@ -41,7 +41,7 @@ class AccountLife(Life):
             self.node.close()
         node = Node(self.home, calendar(), patience=20.0)
         node.registry = Known(self.home, self.policy)
-        node.account.connect = self._connect
+        node.account.connection.connect = self._connect
         node.open()
         self.node = node
         return node
@@ -51,7 +51,7 @@ class AccountLife(Life):
 
     @property
     def link(self) -> IbkrConnection:
-        return self.node.account.ready()
+        return self.node.account.connection.ready()
 
     def deploy(self, now: datetime, request_id: str | None = None, **more: Any) -> dict[str, Any]:
         self.now = now

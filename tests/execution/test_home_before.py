@@ -104,7 +104,7 @@ def test_its_agent_in_an_account_finds_its_stop_and_closes(account: tuple[Home, 
     now = {"now": at(sessions_after(1)[0], "10:00")}
     tws.ledger.clock = lambda: now["now"]
     node = Node(home, calendar(), patience=30.0)
-    node.account.connect = lambda config: IbkrConnection(replace(config, timing=QUICK), clock=lambda: now["now"])
+    node.account.connection.connect = lambda config: IbkrConnection(replace(config, timing=QUICK), clock=lambda: now["now"])
     node.open()
     try:
         assert ACCOUNT not in pass_runner.run(node, now["now"])[1]

@@ -70,7 +70,7 @@ class Played(AccountLife):
             emergency_stop.stop(self.node, "", "halt latch", self.now)
         well = not pass_runner.run(self.node, self.now)[1]
         try:
-            self.node.account.value(self.node.calendar.last_complete(self.now, self.node.delay).isoformat(), self.now)
+            self.node.account.risk.value(self.node.calendar.last_complete(self.now, self.node.delay).isoformat(), self.now)
         except Unavailable:
             return False
         return well

@@ -82,7 +82,7 @@ class CashReconciliation:
 
     def _figures(self) -> tuple[str, float] | None:
         try:
-            figures = self.broker_account.ready().account()
+            figures = self.broker_account.connection.ready().account()
         except Exception as error:  # the connection says why; what nobody foresaw is in the log, and ends no agent's pass
             logs.caught(log, "the account's cash", error)
             return None

@@ -42,13 +42,13 @@ class Reconciliation:
         state = self.repository.state
         return {
             "book": expected(self.repository, self.broker),
-            "broker": self.broker.position(), "unmanaged": self.broker_account.rest(state),
+            "broker": self.broker.position(), "unmanaged": self.broker_account.shares.unmanaged(state),
         }
 
     def problem(self) -> str | None:
         """Both sides in words if they differ now; None while they agree."""
         if differs := difference(self.repository, self.broker):
-            return f"{differs} (beside {self.broker_account.rest(self.repository.state)} unmanaged)"
+            return f"{differs} (beside {self.broker_account.shares.unmanaged(self.repository.state)} unmanaged)"
         if strange := self.strangers():
             return f"the broker has an open order {', '.join(strange)} that the agent's book does not have as open"
         doubled = self.doubled()
@@ -78,7 +78,7 @@ class Reconciliation:
             # What the broker has not told yet may be the very fill that explains it.
             self._since = (problem, now)
         lasts = now - self._since[1] >= SURE_AFTER
-        text = f"{problem}; {self.broker_account.cure(self.repository.state) if self.differs() else CURE}"
+        text = f"{problem}; {self.broker_account.shares.cure(self.repository.state) if self.differs() else CURE}"
         self.lasting = text if lasts else ""
         if lasts and self.repository.state.status in (AgentStatus.RUNNING, AgentStatus.PAUSED):
             self.repository.commit([StatusChanged(AgentStatus.BLOCKED, text, "account watch")], now)

@@ -48,7 +48,7 @@ def withdraw(node: Node, record: StopRecord, now: datetime, wait: bool) -> tuple
         told = str(logs.caught(log, "the emergency stop of the account", error))
         log.error("emergency stop of the account: %s", told)
         if isinstance(error, Unavailable):
-            return [{**item, **waiting(told)}], "" if node.account.usable else told
+            return [{**item, **waiting(told)}], "" if node.account.connection.usable else told
         return [{**item, **failed(told)}], ""
     if left:
         why = f"not confirmed as cancelled yet: {', '.join(left)}"
@@ -75,7 +75,7 @@ def _left(node: Node) -> float:
 def _ask_all(node: Node, record: StopRecord, now: datetime, patience: float) -> list[str]:
     """One try: the keys that the broker has not confirmed as ended. Unavailable when it cannot be asked."""
     agents = [s for s in node.account.agents() if s.status != AgentStatus.FINISHED]
-    link = node.account.ready("", patience)
+    link = node.account.connection.ready("", patience)
     number, theirs = link.health().account, {s.agent.account for s in agents}
     if number not in theirs:
         raise Refused(f"TWS is logged in to account {number}, and the agents trade {', '.join(theirs)}; log in to that.")

@@ -80,7 +80,7 @@ def flatten(hand: AgentInHand, reason: str, note: str = "") -> str:
     unbooked = broker.traded() > (repository.state.booked or "")
     problem = None if unbooked else unexplained(repository, broker)
     if problem:
-        cure = "compare them, then adopt the difference" if hand.account is None else hand.account.cure(repository.state)
+        cure = "compare them, then adopt the difference" if hand.account is None else hand.account.shares.cure(repository.state)
         raise Conflict(f"{repository.agent_id}: {problem}; {cure}.")
     if not repository.state.flat:
         if again := missed_open.refused(repository, hand.now):
@@ -169,7 +169,7 @@ def stop(
             done = account_stop.waiting(away)
         else:
             done = _stop_one(node, agent_id, by, now)
-            if done["status"] == Outcome.WAITING and not node.account.usable:
+            if done["status"] == Outcome.WAITING and not node.account.connection.usable:
                 away = done["error"]  # the others of the account are not each asked as long
         items.append(_told(node, agent_id, record, done))
         record.goes_on(items)
