@@ -19,6 +19,7 @@ from livetrading.core import agent_ledger, ledger, market
 from livetrading.execution import pass_runner, verification
 from livetrading.execution.trading import replay
 from livetrading.execution.node import Node
+from livetrading.execution.orders.order_plans import planned_exit
 from livetrading.execution.state.agent_repository import events_of
 from livetrading.research import backtest
 from tests.doubles.ibkr import QUICK, await_that
@@ -112,7 +113,7 @@ def test_its_agent_in_an_account_finds_its_stop_and_closes(account: tuple[Home, 
         state = node.repository(ACCOUNT).state
         assert (state.status, state.book.shares) == ("running", 23)
         trader = node.trader(ACCOUNT)
-        trader.repository.commit(trader.executor.exit(state.booked, now["now"], "DAY", "closed by test"), now["now"])
+        trader.repository.commit(planned_exit(state, state.booked, now["now"], "DAY", "closed by test"), now["now"])
         pass_runner.run(node, now["now"])
         tws.happen(lambda book: book.market("AAPL", 150.0))
         await_that(lambda: _flat_after_a_pass(node, now["now"]), "flat")
