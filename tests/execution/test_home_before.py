@@ -15,7 +15,7 @@ from livetrading.adapters.brokers.ibkr.broker import IbkrConnection
 from livetrading.adapters.calendar import calendar
 from livetrading.adapters.home import Home
 from livetrading.adapters.registry import Registry
-from livetrading.core import agent_ledger, ledger, market
+from livetrading.core import agent_ledger, features, ledger, market
 from livetrading.execution import pass_runner, verification
 from livetrading.execution.trading import replay
 from livetrading.execution.node import Node
@@ -61,6 +61,19 @@ def test_its_paper_agent_trades_on_as_its_backtest_does(home: Home) -> None:
     rows = agent_ledger.rows(e for _, batch in events_of(home.agent(PAPER)) for e in batch)
     assert len(rows) == 25 + MORE
     assert ledger.text(rows) == ledger.text(_alone(home, PAPER, rows[0]["bar"], len(rows)))
+
+
+def test_its_models_stay_valid_when_a_feature_is_added_to_the_table(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put first, so that every column moves; all its decisions are made again to the bit, and its paper agent trades on."""
+    new = features.Feature("range", "high over low, percent", lambda b: 100.0 * (b.high / b.low - 1.0), 1)
+    monkeypatch.setattr(features, "REGISTRY", (new, *features.REGISTRY))
+    monkeypatch.setattr(features, "FEATURES", ("range", *features.FEATURES))
+    registry = Registry(home)
+    for model_id in registry.ids():
+        card, _ = registry.load(model_id)
+        assert (card.feature_set, "range" in card.features) == ("daily-1", False)
+    test_it_verifies_with_every_decision_made_again(home)
+    test_its_paper_agent_trades_on_as_its_backtest_does(home)
 
 
 def _alone(home: Home, agent_id: str, first: str, count: int) -> list[dict]:
