@@ -162,6 +162,18 @@ def stop(
         if not (away and _in_account(node, agent_id)):
             _withdraw_first(node, agent_id, now)
         node.pulse()
+    items, away = _stop_each(node, record, by, away, now)
+    items += [{"agent_id": agent_id, **account_stop.failed(why)} for agent_id, why in node.damaged.items()]
+    items += told
+    state = stopping.state_of(items)
+    text = f"{_headline(state, away)}: {counted(len(items) - len(told), 'agent')}.{_frozen(items)}"
+    record.end(state, items, text, _seq(node))
+    return text, {**stop_record.identity(halt), "state": str(state), "flat": state == StopState.DONE, "items": items}
+
+
+def _stop_each(node: Node, record: StopRecord, by: str, away: str, now: datetime) -> tuple[list[dict[str, Any]], str]:
+    """Stop agent by agent; an item for each, and why the account is away, if it is. A position that lost its stop
+    meanwhile gets it back before long, also while the next agents are still being stopped."""
     items: list[dict[str, Any]] = []
     exposed: list[tuple[str, int, float]] = []
     for agent_id in node.active():
@@ -181,12 +193,7 @@ def stop(
     for one in exposed:
         _cover(node, record, items, one, now)
         node.pulse()
-    items += [{"agent_id": agent_id, **account_stop.failed(why)} for agent_id, why in node.damaged.items()]
-    items += told
-    state = stopping.state_of(items)
-    text = f"{_headline(state, away)}: {counted(len(items) - len(told), 'agent')}.{_frozen(items)}"
-    record.end(state, items, text, _seq(node))
-    return text, {**stop_record.identity(halt), "state": str(state), "flat": state == StopState.DONE, "items": items}
+    return items, away
 
 
 def _first_word(node: Node, record: StopRecord) -> None:
