@@ -1,6 +1,9 @@
 """The path says what code may do: the imports of every file, walked."""
 
 import ast
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +26,12 @@ CORE_MAY = {
 }
 HEAVY = {"torch", "stable_baselines3", "gymnasium"}
 MAX_LINES = 400
+BROKER_NAME = re.compile(r"ibkr|(?<![a-z])ib(?![a-z])|(?<![a-z])tws(?![a-z])|interactive.?brokers|ib_?gateway|ib_?async", re.IGNORECASE)
+"""What names a broker, its programs or its library."""
+SOURCE = re.compile(r"\(source: [^)]*\)")
+"""Where a docstring of core or execution says from whom a rule is known: the one place where it may name a broker."""
+NAME_A_BROKER = 14
+"""So many files outside ``adapters/brokers`` at most."""
 
 
 def files() -> list[Path]:
@@ -130,3 +139,39 @@ def test_the_dashboard_never_reaches_torch() -> None:
 def test_no_file_outgrows_a_reader() -> None:
     long = {str(p.relative_to(ROOT)): len(p.read_text().splitlines()) for p in files()}
     assert {name: n for name, n in long.items() if n > MAX_LINES} == {}
+
+
+def named_in_code(path: Path) -> set[str]:
+    """Identifiers, modules and texts of a file that name a broker, docstrings without their sources."""
+    tree = ast.parse(path.read_text())
+    docs = _docstrings(tree)
+    found = {name for name in imports(path) if path.is_relative_to(PACKAGE)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.add(SOURCE.sub("", node.value) if id(node) in docs else node.value)
+        for key in ("id", "attr", "name", "arg", "asname"):
+            found.add(str(getattr(node, key, None) or ""))
+    return {text for text in found if BROKER_NAME.search(text)}
+
+
+def _docstrings(tree: ast.Module) -> set[int]:
+    """Texts that stand as a statement: of modules, classes and functions, and below a constant or a field."""
+    return {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant)}
+
+
+@pytest.mark.parametrize("path", [p for p in files() if floor_of(p) in ("core", "execution")], ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_core_and_execution_name_no_broker(path: Path) -> None:
+    assert named_in_code(path) == set()
+
+
+def test_few_files_outside_the_brokers_own_folders_name_one() -> None:
+    pages = [*(ROOT / "pages").glob("*.py"), ROOT / "app.py"]
+    outside = [p for p in [*files(), *pages] if PACKAGE / "adapters" / "brokers" not in p.parents]
+    naming = [str(p.relative_to(ROOT)) for p in outside if BROKER_NAME.search(p.read_text())]
+    assert len(naming) <= NAME_A_BROKER, naming
+
+
+def test_the_registry_of_brokers_loads_no_brokers_library() -> None:
+    """Nor anything else that takes seconds: it is asked by every command and page."""
+    code = "import sys, livetrading.adapters.brokers.registry as r; r.names(); print([m for m in ('ib_async', 'pandas') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True).stdout.strip() == "[]"

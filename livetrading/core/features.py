@@ -24,7 +24,7 @@ from .atr import atr14
 from .errors import BadBars
 
 FEATURE_SET = "daily-1"
-"""Identity of this set: change it when a formula, window, neutral or the order changes."""
+"""Identity of the usual set: a formula, window, neutral or order that changes makes another set."""
 
 PRICES = ("open", "high", "low", "close")
 
@@ -133,16 +133,22 @@ REGISTRY: tuple[Feature, ...] = (
 )
 
 FEATURES: tuple[str, ...] = tuple(feature.name for feature in REGISTRY)
+"""Columns of the whole matrix; what a model sees of them is its set's."""
 
 READS_VOLUME = frozenset({"cmf_20", "volume_20"})
 """Vendors count volume differently: another vendor's bars do not tell these the same."""
 
 PRICE_SET = f"{FEATURE_SET}-price"
+_PRICE = (
+    "return_1", "return_5", "return_20", "rsi_14", "tsi_25_13", "macd_12_26_9", "ema_200", "stoch_14",
+    "donchian_55", "bollinger_p_20", "bollinger_w_20", "atr_14",
+)
 SETS: dict[str, tuple[str, ...]] = {
-    FEATURE_SET: FEATURES,
-    PRICE_SET: tuple(name for name in FEATURES if name not in READS_VOLUME),
+    FEATURE_SET: (*_PRICE, "cmf_20", "volume_20"),
+    PRICE_SET: _PRICE,
 }
-"""What a model may be trained on, by the identity that its card carries."""
+"""What a model may be trained on, by the identity that its card carries. A set is never changed: a new
+feature joins a new set, and the models of the sets that there are stay valid."""
 
 
 def select(matrix: np.ndarray, names: Sequence[str]) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from .atr import atr14
-from .features import FEATURES, compute, select
+from .features import FEATURE_SET, SETS, compute, select
 from .fees import regulatory_arrays
 from .rules import Quote
 from .scaler import Scaler
@@ -27,7 +27,7 @@ class Market:
     columns: Quote
     atr: np.ndarray
     scaled: np.ndarray
-    features: tuple[str, ...] = FEATURES
+    features: tuple[str, ...] = SETS[FEATURE_SET]
 
     def __len__(self) -> int:
         return len(self.sessions)
@@ -69,7 +69,7 @@ def quotes(frame: pd.DataFrame) -> Quote:
     )
 
 
-def build(frame: pd.DataFrame, scaler: Scaler, features: tuple[str, ...] = FEATURES) -> Market:
+def build(frame: pd.DataFrame, scaler: Scaler, features: tuple[str, ...] = SETS[FEATURE_SET]) -> Market:
     """The market of a canonical frame, its features standardised by ``scaler``."""
     return Market(
         sessions=tuple(frame.index.date.tolist()),
@@ -83,7 +83,7 @@ def build(frame: pd.DataFrame, scaler: Scaler, features: tuple[str, ...] = FEATU
 _newest: Memory[Market] = Memory(32)
 
 
-def newest(frame: pd.DataFrame, scaler: Scaler, features: tuple[str, ...] = FEATURES) -> Market:
+def newest(frame: pd.DataFrame, scaler: Scaler, features: tuple[str, ...] = SETS[FEATURE_SET]) -> Market:
     """The last session of ``build(frame, scaler, features)``, made once for all agents that ask for the same.
 
     Its arrays have length 1.

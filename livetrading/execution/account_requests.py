@@ -14,6 +14,7 @@ from ..core.orders import order_key
 from ..core.types import InstrumentId, Leg, Mode, Terms
 from .accounts.reconciliation import Reconciliation
 from .node import Node
+from .orders import order_recovery
 from .state.agent_repository import AgentRepository
 from .trading.live_trader import LiveTrader
 
@@ -67,7 +68,7 @@ def may_start(node: Node, repository: AgentRepository, now: datetime) -> None:
     """The gates again, and book equal to account; raises what is wrong."""
     node.account.connection.ready("", ANSWER_SECONDS)
     trader = node.trader(repository.agent_id)
-    trader.executor.recover(now)
+    order_recovery.recover(trader.executor, now)
     problem = _watch(trader).problem()
     if problem:
         raise Conflict(f"{repository.agent_id}: {problem}; adopt or ignore the difference, then start it.")
@@ -84,7 +85,7 @@ def resolve(node: Node, agent_id: str, kind: str, request_id: str, by: str, now:
     if kind == "ignore":
         return _ignore(node, repository, link.position(repository.state.agent.con_id), by, now)
     trader = node.trader(agent_id)
-    trader.executor.recover(now)
+    order_recovery.recover(trader.executor, now)
     return _adopt(trader, node.account.words.program, request_id, by, now)
 
 

@@ -24,6 +24,7 @@ from .stopping import close_position, emergency_stop
 from .trading import no_further_bars
 from .state import requests
 from .node import Node
+from .orders import order_recovery
 from .state.agent_repository import AgentRepository, events_of
 
 log = logging.getLogger(__name__)
@@ -255,7 +256,7 @@ class AgentManager:
     def _at(self, agent_id: str, now: datetime) -> emergency_stop.AgentInHand:
         """An agent's orders, brought up to what its broker says."""
         hand = emergency_stop.hand_on(self.node, agent_id, now)
-        hand.executor.recover(hand.now)
+        order_recovery.recover(hand.executor, hand.now)
         return hand
 
 

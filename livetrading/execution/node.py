@@ -12,8 +12,9 @@ from typing import Any
 import pandas as pd
 
 from ..adapters import logs
-from ..adapters.bars import BarSet, BarSource, open_source
-from ..adapters.bars.base import as_of
+from ..adapters.bars import BarSource, open_source
+from ..adapters.bars.background import BackgroundSource
+from ..adapters.bars.history import HistorySource
 from ..adapters.calendar import Calendar
 from ..adapters.halt import HaltLatch
 from ..adapters.home import Home, is_agent_id
@@ -28,7 +29,6 @@ from .accounts.cash_reconciliation import CashReconciliation
 from .accounts.broker_account import BrokerAccount
 from .accounts.reconciliation import SURE_AFTER, Reconciliation
 from .state.agent_repository import AgentRepository, show_damage
-from ..adapters.bars.background import BackgroundSource
 from .trading.live_trader import LiveTrader, Policy
 from .accounts.pre_open_split import PreOpenSplit
 from .orders.order_executor import OrderExecutor
@@ -45,18 +45,6 @@ GIVE_WAY_SECONDS = 0.5
 
 LOOK = "its protective stop stays. Look at the log, then start the agent again"
 """What a person does about an error of the program."""
-
-
-class History:
-    """A series as a source that shows no bar before its time."""
-
-    name = "replay"
-
-    def __init__(self, frame: pd.DataFrame) -> None:
-        self._frame = frame
-
-    def daily(self, symbol: str, *, now: datetime) -> BarSet:
-        return as_of(symbol, self._frame, self.name, "history on a virtual clock", now)
 
 
 @dataclass
@@ -290,7 +278,7 @@ class Node:
 
     def _source(self, config: AgentConfig, bars: pd.DataFrame) -> BarSource:
         if config.mode == Mode.REPLAY:
-            return History(bars)
+            return HistorySource(bars)
         if not self.beside:
             return self._open_source(config.source)
         if config.source not in self._sources:

@@ -10,7 +10,7 @@ from ..adapters.stamps import stamp
 from ..core.errors import Conflict, Unavailable
 from ..core.events import Deployed
 from ..core.types import AgentStatus, Mode
-from .orders import sending
+from .orders import order_recovery, sending
 from .state import troubles
 from .node import Node
 from .state.agent_repository import AgentRepository
@@ -89,7 +89,7 @@ def _look_after(node: Node, agent_id: str, now: datetime) -> list[dict[str, Any]
         return []
     try:
         executor = node.executor(agent_id)
-        executor.recover(now)
+        order_recovery.recover(executor, now)
         if executor.repository.state.status == AgentStatus.BLOCKED:
             executor.withdraw_entries("the agent is blocked", now)
         sending.send(executor, now, sending.buys_nothing)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..adapters.bars.history import HistorySource
 from ..adapters.brokers.paper import PaperBroker
 from ..adapters.calendar import calendar
 from ..adapters.halt import HaltLatch
@@ -18,7 +19,6 @@ from ..core.card import ModelCard
 from ..core.events import Created, Deployed, Deposited, StatusChanged
 from ..core.types import AgentStatus, Mode, Terms
 from .trading import replay
-from .node import History
 from .state.agent_repository import AgentRepository
 from .trading.live_trader import LiveTrader, Policy
 from .orders.order_executor import OrderExecutor
@@ -62,6 +62,6 @@ def trader_of(
     broker = PaperBroker(Store(home), repository.directory / "paper.json", terms.costs)
     executor = OrderExecutor(repository, broker, calendar(), HaltLatch(home))
     return LiveTrader(
-        repository, broker, executor, History(frame), calendar(), card,
+        repository, broker, executor, HistorySource(frame), calendar(), card,
         Series(frame, repository.rows), lambda: policy, timedelta(minutes=30),
     )

@@ -58,10 +58,7 @@ def run(
         fills: list[ledger.LedgerFill] = []
         if t > bars.start:
             before = account
-            quote = market.quote(t)
-            if open_shift_atr:
-                quote = _worse_open(quote, plan, open_shift_atr * market.atr[t - 1])
-            account, session = rules.step(account, plan, quote, terms.costs)
+            account, session = rules.step(account, plan, _quote(market, t, plan, open_shift_atr), terms.costs)
             fills = tracker.session(market, t, before, session)
         close = market.columns.close[t]
         equity = rules.equity_of(account, close)
@@ -69,9 +66,7 @@ def run(
             paused_at = len(rows)
         seen = observe(market.scaled[t], account, close)
         action = decide.action_of(agent_type, np.asarray(policy(seen))[()])
-        intent = decide.intend(
-            action, account, close, market.atr[t], paused_at is not None, terms.limits, terms.costs
-        )
+        intent = decide.intend(action, account, close, market.atr[t], paused_at is not None, terms.limits, terms.costs)
         buys_lost += int(intent.reason == decide.Reason.DRAWDOWN_PAUSE)
         plan = intent.plan
         qty = int(account.shares) if plan.exit else int(plan.qty)
@@ -84,6 +79,12 @@ def run(
         equities.append(float(equity))
         held.append(bool(account.shares > 0))
     return Backtest(rows, equities, held, tracker.closed, paused_at, buys_lost)
+
+
+def _quote(market: Market, t: int, plan: rules.Plan, open_shift_atr: float) -> rules.Quote:
+    """The quote of session ``t``, its open worse for the plan by so many ATR14 of the decision."""
+    quote = market.quote(t)
+    return _worse_open(quote, plan, open_shift_atr * market.atr[t - 1]) if open_shift_atr else quote
 
 
 def _worse_open(quote: rules.Quote, plan: rules.Plan, shift: rules.Num) -> rules.Quote:

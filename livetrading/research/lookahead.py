@@ -18,7 +18,7 @@ import pandas as pd
 
 from ..core import market as markets
 from ..core.atr import atr14
-from ..core.features import FEATURES, compute, select
+from ..core.features import FEATURE_SET, SETS, compute, select
 from ..core.market import Market
 from ..core.scaler import Scaler
 from ..core.types import AgentType, Leg, Terms
@@ -63,7 +63,7 @@ class Report:
 
 
 def subject(
-    scaler: Scaler, agent_type: AgentType, raw: RawPolicy | None, terms: Terms, names: tuple[str, ...] = FEATURES
+    scaler: Scaler, agent_type: AgentType, raw: RawPolicy | None, terms: Terms, names: tuple[str, ...] = SETS[FEATURE_SET]
 ) -> Subject:
     """This package's own features, scaler and engine, driven by a policy and by a probe."""
 

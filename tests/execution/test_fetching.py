@@ -11,7 +11,7 @@ from livetrading.adapters.calendar import calendar
 from livetrading.core.errors import NotFound, Unavailable
 from livetrading.execution import pass_runner
 from livetrading.adapters.bars import background
-from livetrading.execution.node import History
+from livetrading.adapters.bars.history import HistorySource
 from livetrading.adapters.bars.background import BackgroundSource, StillFetching
 from livetrading.core.types import Leg
 from tests.doubles.lives import AGENT, FIRST, Cycler, Life, at, deployed, until
@@ -25,7 +25,7 @@ class Silent:
 
     def __init__(self, life: Life) -> None:
         self.gate, self.asked = threading.Event(), 0
-        self._bars = History(life.frame)
+        self._bars = HistorySource(life.frame)
 
     def daily(self, symbol: str, *, now: datetime) -> BarSet:
         self.asked += 1

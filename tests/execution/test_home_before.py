@@ -16,10 +16,11 @@ from livetrading.adapters.brokers.ibkr.setup import config_of
 from livetrading.adapters.calendar import calendar
 from livetrading.adapters.home import Home
 from livetrading.adapters.registry import Registry
-from livetrading.core import agent_ledger, ledger, market
+from livetrading.core import agent_ledger, features, ledger, market
 from livetrading.execution import pass_runner, verification
 from livetrading.execution.trading import replay
 from livetrading.execution.node import Node
+from livetrading.execution.orders.order_plans import planned_exit
 from livetrading.execution.state.agent_repository import events_of
 from livetrading.research import backtest
 from tests.doubles.ibkr import QUICK, await_that
@@ -61,6 +62,19 @@ def test_its_paper_agent_trades_on_as_its_backtest_does(home: Home) -> None:
     rows = agent_ledger.rows(e for _, batch in events_of(home.agent(PAPER)) for e in batch)
     assert len(rows) == 25 + MORE
     assert ledger.text(rows) == ledger.text(_alone(home, PAPER, rows[0]["bar"], len(rows)))
+
+
+def test_its_models_stay_valid_when_a_feature_is_added_to_the_table(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put first, so that every column moves; all its decisions are made again to the bit, and its paper agent trades on."""
+    new = features.Feature("range", "high over low, percent", lambda b: 100.0 * (b.high / b.low - 1.0), 1)
+    monkeypatch.setattr(features, "REGISTRY", (new, *features.REGISTRY))
+    monkeypatch.setattr(features, "FEATURES", ("range", *features.FEATURES))
+    registry = Registry(home)
+    for model_id in registry.ids():
+        card, _ = registry.load(model_id)
+        assert (card.feature_set, "range" in card.features) == ("daily-1", False)
+    test_it_verifies_with_every_decision_made_again(home)
+    test_its_paper_agent_trades_on_as_its_backtest_does(home)
 
 
 def _alone(home: Home, agent_id: str, first: str, count: int) -> list[dict]:
@@ -115,7 +129,7 @@ def test_its_agent_in_an_account_finds_its_stop_and_closes(account: tuple[Home, 
         state = node.repository(ACCOUNT).state
         assert (state.status, state.book.shares) == ("running", 23)
         trader = node.trader(ACCOUNT)
-        trader.repository.commit(trader.executor.exit(state.booked, now["now"], "DAY", "closed by test"), now["now"])
+        trader.repository.commit(planned_exit(state, state.booked, now["now"], "DAY", "closed by test"), now["now"])
         pass_runner.run(node, now["now"])
         tws.happen(lambda book: book.market("AAPL", 150.0))
         await_that(lambda: _flat_after_a_pass(node, now["now"]), "flat")

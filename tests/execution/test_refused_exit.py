@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from livetrading.core.orders import OrderState
+from livetrading.execution.orders.order_plans import planned_exit
 from tests.doubles.account_days import holding
 from tests.doubles.account_life import AccountLife
 from tests.doubles.ibkr import await_that, impatient
@@ -256,7 +257,7 @@ def test_a_restart_between_the_refusal_and_the_next_look_does_not_send_the_exit_
     now = at(life.sessions[t], "11:00")
     trader = life.node.trader(life.repository.agent_id)
     life.now = now
-    life.repository.commit(trader.executor.exit(life.state.booked, now, "DAY", "closed by test"), now)
+    life.repository.commit(planned_exit(life.state, life.state.booked, now, "DAY", "closed by test"), now)
     trader.executor.send_due(now)
     sent = len(life.tws.orders_reported())
     assert [o.complaint[:6] for o in life.state.open_orders() if o.leg == "exit"] == ["IB 201"]

@@ -23,6 +23,7 @@ from livetrading.core.errors import Unavailable
 from livetrading.execution.state import alarms, queries, requests
 from livetrading.execution import scheduler
 from livetrading.execution.scheduler import Scheduler
+from livetrading.execution.orders.order_plans import planned_entry
 from tests.doubles.lives import AGENT, FIRST, Cycler, Known, at, deployed, real_model
 from tests.doubles.series import generated
 from tests.doubles.processes import PATIENCE, awaited
@@ -214,7 +215,7 @@ def test_a_stop_cut_short_by_a_crash_is_completed(inside: Scheduler) -> None:
 
     inside.node.latch.set("a test", "test", inside.clock())
     repository = inside.node.repository(AGENT)
-    orders = inside.node.trader(AGENT).executor.entry("2012-01-25", 5, 1.0, inside.clock())
+    orders = planned_entry(inside.node.repository(AGENT).state, "2012-01-25", 5, 1.0, inside.clock())
     repository.commit([*orders, StatusChanged("stopped", "emergency stop", "test")], inside.clock())
     inside._requests()
     assert repository.state.orders == ()

@@ -37,7 +37,7 @@ from livetrading.core.events import Created, Deployed, Deposited, Filled, Status
 from livetrading.core.features import FEATURES
 from livetrading.core.orders import OrderState
 from livetrading.core.types import AgentStatus, AgentType, Mode
-from livetrading.execution.node import History
+from livetrading.adapters.bars.history import HistorySource
 from livetrading.execution.state.agent_repository import AgentRepository, events_of
 from livetrading.execution.trading.live_trader import LiveTrader
 from livetrading.execution.orders.order_executor import OrderExecutor
@@ -119,7 +119,7 @@ class Schedule:
     def _begin(self) -> LiveTrader:
         executor = OrderExecutor(self.repository, self.broker, calendar(), HaltLatch(self.home))
         series = Series(self.frame, self.repository.rows)  # as a replay's: bars are not what is tried here
-        return LiveTrader(self.repository, self.broker, executor, History(self.frame), calendar(), card(), series,
+        return LiveTrader(self.repository, self.broker, executor, HistorySource(self.frame), calendar(), card(), series,
                           lambda: Cycler(1 + self.seed % 3))
 
     def restart(self) -> None:

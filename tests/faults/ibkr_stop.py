@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from livetrading.core.types import Action
+from livetrading.execution.orders.order_plans import planned_entry, planned_exit
 from tests.doubles.account_life import CAPITAL, TEST, in_account
 from tests.doubles.lives import FIRST, Always, at
 from tests.doubles.series import generated
@@ -84,7 +85,7 @@ class Stop:
             executor = life.node.executor(f"PPO_TEST_{number + 1:03d}")
             now = at(life.sessions[t], clock)
             low = round(float(life.quote(t)["close"]) * 0.9, 2)
-            events = executor.entry(bar, QTY, low, now) if leg == "entry" else executor.exit(bar, now)
+            events = planned_entry(executor.repository.state, bar, QTY, low, now) if leg == "entry" else planned_exit(executor.repository.state, bar, now)
             executor.repository.commit(events, now)
 
     # -- the stop ----------------------------------------------------------------

@@ -25,8 +25,9 @@ from livetrading.core.errors import LivetradingError
 from livetrading.core.events import Created, Deployed, Deposited, Filled, StatusChanged
 from livetrading.core.types import AgentStatus, AgentType, Leg, Mode
 from livetrading.execution.state.agent_repository import AgentRepository, events_of
-from livetrading.execution.orders import protective_stop
+from livetrading.execution.orders import order_recovery, protective_stop
 from livetrading.execution.orders.order_executor import OrderExecutor
+from livetrading.execution.orders.order_plans import planned_entry, planned_exit
 from tests.doubles.ibkr import AGENT, BAR, QUICK, any_account, await_that, config
 from tests.doubles.tws import Bare, Fault, Ledger, Manners, Spoil, TwsDouble
 
@@ -142,7 +143,7 @@ class Process:
             self.world.seconds += 1
             at = now + timedelta(seconds=self.world.seconds)
             try:
-                self.executor.recover(at)
+                order_recovery.recover(self.executor, at)
                 self.executor.send_due(at)
                 protective_stop.protect(self.executor, at)
                 if settled():
@@ -161,8 +162,8 @@ def plan(process: Process, leg: Leg) -> None:
     tried = [o for o in (*made.recent, *made.orders) if o.leg == leg and o.bar == BAR]
     if tried and tried[-1].state != "REJECTED":
         return
-    events = (process.executor.entry(BAR, QTY, 90.0, MORNING) if leg == Leg.ENTRY
-              else process.executor.exit(BAR, MORNING, "DAY", "the story's end"))
+    events = (planned_entry(process.repository.state, BAR, QTY, 90.0, MORNING) if leg == Leg.ENTRY
+              else planned_exit(process.repository.state, BAR, MORNING, "DAY", "the story's end"))
     process.repository.commit(events, MORNING)
 
 

@@ -22,7 +22,7 @@ from livetrading.core.events import (
 from livetrading.core.orders import Order
 from livetrading.core.types import AgentType, Leg, Mode
 from livetrading.execution.orders import execution_reports
-from livetrading.execution.orders.order_executor import ticket_of
+from livetrading.execution.orders.order_plans import ticket_of
 from tests.doubles.account_oracle import AccountOracle
 from tests.doubles.shared_account import SharedAccount, View
 

@@ -11,7 +11,7 @@ from livetrading.cli.main import main
 from livetrading.core.bars import COLUMNS
 from livetrading.core.types import AgentType, Terms
 from livetrading.execution import replay_run
-from livetrading.execution.node import History
+from livetrading.adapters.bars.history import HistorySource
 from livetrading.execution.state.agent_repository import AgentRepository
 from tests.doubles.series import eventful, sample
 from tests.parity import stage
@@ -98,12 +98,12 @@ def test_a_source_that_tells_another_story_holds_the_live_agent_with_the_reason(
     trader = replay_run.trader_of(home, repository, story.card, story.frame, story.policy())
     other = story.frame.copy()
     other.iloc[123, :4] *= 1.001
-    trader.source = History(other)
+    trader.source = HistorySource(other)
     done = trader.run(calendar().close_at(story.first) + trader.delay)
     assert not done.decided and "disagrees" in done.held[0]["reason"]
     assert story.frame.index[123].date().isoformat() in done.held[0]["reason"]
     assert AgentRepository(home, repository.agent_id).state.held.reason == done.held[0]["reason"]
-    trader.source = History(story.frame)
+    trader.source = HistorySource(story.frame)
     assert trader.run(calendar().close_at(story.first) + trader.delay).decided
 
 

@@ -12,6 +12,7 @@ from ...core.windows import NEW_YORK
 from ...core.orders import DEAD, Order, OrderState
 from ...core.types import AgentStatus, Leg
 from .order_executor import OrderExecutor
+from .order_plans import planned_entry, planned_exit
 from ..state.agent_status import where_to_look
 from ..state.agent_repository import AgentRepository
 
@@ -47,9 +48,9 @@ def replan(executor: OrderExecutor, now: datetime) -> list[str]:
         return [f"{said}; the protective stop comes back first, then the exit is sent again"]
     reason = f"after {dead.key}, which ended {dead.state}"
     if dead.leg == Leg.EXIT:
-        events = executor.exit(dead.bar, now, "DAY", reason)
+        events = planned_exit(state, dead.bar, now, "DAY", reason)
     else:
-        events = executor.entry(dead.bar, dead.qty, dead.stop_price, now, "DAY")
+        events = planned_entry(state, dead.bar, dead.qty, dead.stop_price, now, "DAY")
     executor.repository.commit(events, now)
     return [f"{said} and is sent again as a day order"]
 

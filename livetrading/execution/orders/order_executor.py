@@ -1,4 +1,4 @@
-"""Orders out, statements in: write, send, recover, sync.
+"""One agent's orders at its broker: write, send, cancel, and take over what the broker reports.
 
 An order is durable as PENDING_NEW before it leaves. Whatever the process does
 then, the next start finds it by its key at the broker, and sends it again only
@@ -8,22 +8,21 @@ after the broker has twice said that it does not know it.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
-from ...adapters.brokers.base import Broker, NotListed, Ticket
+from ...adapters.brokers.base import Broker, NotListed
 from ...adapters.calendar import Calendar
 from ...adapters.halt import HaltLatch
-from ...adapters.stamps import stamp
-from ...core import windows
-from ...core.agent import AgentState
 from ...core.errors import Unavailable
-from ...core.events import Event, OrderMoved, OrderPlanned
-from ...core.orders import WORKING, Order, OrderState
+from ...core.events import Event, OrderMoved
+from ...core.orders import Order, OrderState
 from ...core.types import AgentStatus, Leg
 from ...core.wording import counted
-from . import execution_reports, vanished_exits
+from . import execution_reports
 from ..state.agent_repository import AgentRepository
+from .order_plans import ticket_of
 from .pre_open_check import Look
+from .send_window import SendWindow
 
 log = logging.getLogger(__name__)
 _S = OrderState
@@ -31,23 +30,6 @@ LookAgain = Callable[[Order, datetime], Look | None]
 LOOKUPS = 2
 CANCEL_AGAIN = timedelta(seconds=20)
 """So long a cancel may stay without its outcome before it is asked for again."""
-
-
-def ticket_of(order: Order) -> Ticket:
-    """An order as it leaves us."""
-    tif = "GTC" if order.leg == Leg.STOP else order.tif
-    price = order.stop_price if order.leg == Leg.STOP else 0.0
-    return Ticket(order.key, order.side, order.qty, order.type, tif, price)
-
-
-def planned_exit(state: AgentState, bar: str, now: datetime, tif: str, reason: str) -> list[Event]:
-    """A sale of everything held, on record: that needs no broker."""
-    at = stamp(now)
-    order = Order(
-        state.next_key(bar, Leg.EXIT), Leg.EXIT, state.book.shares, bar, tif=tif,
-        reason=reason, created=at, updated=at,
-    )
-    return [OrderPlanned(order.to_dict())]
 
 
 @dataclass
@@ -70,28 +52,10 @@ class OrderExecutor:
     """When the broker last refused a protective stop: it is not asked every second."""
     _cancel_asked: dict[str, datetime] = field(default_factory=dict)
 
-    # -- planning ---------------------------------------------------------
-
-    def entry(self, bar: str, qty: int, stop_price: float, now: datetime, tif: str = "OPG") -> list[Event]:
-        """A purchase at the open (OPG) or after it (DAY), and the stop that its fill activates."""
-        state, at = self.repository.state, stamp(now)
-        buy = Order(
-            state.next_key(bar, Leg.ENTRY), Leg.ENTRY, qty, bar, tif=tif, stop_price=stop_price,
-            created=at, updated=at,
-        )
-        stop = self.stop(bar, qty, stop_price, buy.key, at)
-        return [OrderPlanned(buy.to_dict()), OrderPlanned(stop.to_dict())]
-
-    def exit(self, bar: str, now: datetime, tif: str = "OPG", reason: str = "") -> list[Event]:
-        """A sale of everything held: at the open (OPG), or as soon as it may go (DAY)."""
-        return planned_exit(self.repository.state, bar, now, tif, reason)
-
-    def stop(self, bar: str, qty: int, price: float, parent: str | None, at: str) -> Order:
-        """A protective stop of ``qty`` shares at ``price`` USD, under its next key."""
-        key = self.repository.state.next_key(bar, Leg.STOP)
-        return Order(
-            key, Leg.STOP, qty, bar, "STP", "GTC", price, parent, created=at, updated=at
-        )
+    @property
+    def window(self) -> SendWindow:
+        """When its orders may leave."""
+        return SendWindow(self.calendar, self.auction, self.repository.state.agent.late_entry == "day")
 
     # -- sending ----------------------------------------------------------
 
@@ -106,7 +70,7 @@ class OrderExecutor:
                 continue
             if self.repository.state.order(order.key) != order:
                 continue  # moved by an order before it
-            barred = self._barred() if order.leg == Leg.ENTRY else None
+            barred = self.barred() if order.leg == Leg.ENTRY else None
             if barred:
                 self.drop(order, _S.CANCELED, barred, now)
             elif self._leave_or_drop(order, look, now):
@@ -115,61 +79,30 @@ class OrderExecutor:
 
     def _leave_or_drop(self, order: Order, look: LookAgain, now: datetime) -> bool:
         """Whether it was sent. An entry that cannot be looked at waits until its window ends."""
-        due, late = self._window(order, now), self._too_late(order, now)
+        due, late = self.window.is_open(order, now), self.window.too_late(order, now)
         doubt = look(order, now) if order.leg == Leg.ENTRY and (due or late) else None
         if due and doubt is None:
             return self.send(order, now)
         if due and doubt is not None and doubt.final:
             self.drop(order, _S.CANCELED, doubt.reason, now)
         elif late:
-            until = windows.ENTRY_UNTIL if self._by_day(order) else windows.OPG_UNTIL
+            until = self.window.entry_until(order)
             reason = doubt.reason if doubt else f"not sent by {until:%H:%M} New York of its session"
             self.drop(order, _S.EXPIRED, reason, now)
         return False
 
-    def _barred(self) -> str | None:
+    def barred(self) -> str | None:
         """Why nothing may be bought now: read before every opening order."""
         if self.latch.status() is not None:
             return "the emergency stop is set"
         status = self.repository.state.status
         return None if status == AgentStatus.RUNNING else f"the agent is {status}"
 
-    def _session(self, order: Order) -> date:
-        """The session at whose open a decision of ``order.bar`` trades."""
-        return self.calendar.next_session(date.fromisoformat(order.bar))
-
-    def _window(self, order: Order, now: datetime) -> bool:
-        if order.leg == Leg.STOP:
-            return True
-        session = self._session(order)
-        if order.leg == Leg.ENTRY:
-            return self._at_open(order, now) or (self._by_day(order) and windows.for_late_entry(session, now))
-        if order.tif == "DAY":
-            return not windows.settling(now)
-        return self._at_open(order, now) or windows.for_day(session, self.calendar.close_at(session), now)
-
-    def _at_open(self, order: Order, now: datetime) -> bool:
-        """Whether it may go as a market-on-open order now."""
-        return self.auction and order.tif == "OPG" and windows.for_open(self._session(order), now)
-
-    def _by_day(self, order: Order) -> bool:
-        """Whether an entry may still go as a day order after the open."""
-        return not self.auction or order.tif == "DAY" or self.repository.state.agent.late_entry == "day"
-
-    def _too_late(self, order: Order, now: datetime) -> bool:
-        session = self._session(order)
-        if order.leg == Leg.ENTRY:
-            until = windows.ENTRY_UNTIL if self._by_day(order) else windows.OPG_UNTIL
-            return now > windows.at(session, until)
-        if order.leg == Leg.STOP or order.tif == "DAY":
-            return False
-        return now > windows.day_until(self.calendar.close_at(session))
-
     def send(self, order: Order, now: datetime) -> bool:
         """Write, then send. False: it could not go yet and stays planned."""
         state = self.repository.state
         child = next((o for o in state.open_orders(Leg.STOP) if o.parent == order.key), None)
-        day = order.leg != Leg.STOP and order.tif == "OPG" and not self._at_open(order, now)
+        day = order.leg != Leg.STOP and order.tif == "OPG" and not self.window.at_open(order, now)
         tif = "DAY" if day else None
         if order.leg == Leg.EXIT:
             if self.withdraw_ended(now):
@@ -190,13 +123,14 @@ class OrderExecutor:
         if child is not None:
             moves.append(OrderMoved(child.key, _S.PENDING_NEW))
         self.repository.commit([*moves], now)
-        return self._deliver(order.key, child, now)
+        return self.deliver(order.key, child, now)
 
-    def _deliver(self, key: str, child: Order | None, now: datetime) -> bool:
+    def deliver(self, key: str, child: Order | None, now: datetime) -> bool:
+        """Hand the broker an order that is on record as PENDING_NEW; whether it was accepted."""
         order = self.repository.state.order(key)
         assert order is not None
         # Read once more: the commit took its time, and a stop may have come meanwhile.
-        if order.leg == Leg.ENTRY and (barred := self._barred()):
+        if order.leg == Leg.ENTRY and (barred := self.barred()):
             self.give_up(order, barred, now)
             return False
         if order.side == "SELL" and (theirs := self.for_sale()) < order.qty:
@@ -280,9 +214,10 @@ class OrderExecutor:
     def cancel(self, key: str, reason: str, now: datetime) -> None:
         """Ask the broker; the order ends when the broker says so."""
         self.repository.commit([OrderMoved(key, _S.PENDING_CANCEL, reason)], now)
-        self._request_cancel(key, now)
+        self.request_cancel(key, now)
 
-    def _request_cancel(self, key: str, now: datetime) -> None:
+    def request_cancel(self, key: str, now: datetime) -> None:
+        """Ask the broker to cancel an order that is on record as PENDING_CANCEL."""
         self._cancel_asked[key] = now
         try:
             self.broker.cancel(key, now)
@@ -291,100 +226,21 @@ class OrderExecutor:
             return
         self.sync(now)
 
-    # -- what became of them ----------------------------------------------
+    def cancel_unanswered(self, key: str, now: datetime) -> bool:
+        """Whether a cancel was asked for long ago, by an earlier process, or over an earlier connection."""
+        asked, since = self._cancel_asked.get(key), self.broker.since()
+        return asked is None or now - asked >= CANCEL_AGAIN or (since is not None and since >= asked)
 
-    def recover(self, now: datetime) -> None:
-        """Resolve what an earlier process, or a silent broker, left in doubt."""
-        self.sync(now)
-        for before in self.repository.state.open_orders():
-            order = self.repository.state.order(before.key)
-            if order is None or order.state not in (_S.PENDING_NEW, _S.PENDING_CANCEL):
-                continue
-            parent = self.repository.state.order(order.parent) if order.parent else None
-            if parent is not None and parent.state == _S.PENDING_NEW:
-                continue  # it travels with its entry
-            if order.complaint:
-                self._after_complaint(order, now)
-            elif self.known(order):
-                self._ask_again(order, now)
-            elif order.state == _S.PENDING_CANCEL or parent is not None:
-                self.give_up(order, "it never reached the broker", now)
-            else:
-                self._resend(order, now)
-        vanished_exits.end_unlisted(self.repository, self.broker, self.known, now)
+    # -- what the broker reports of them -----------------------------------
 
     def known(self, order: Order) -> bool:
         """Whether the broker knows it: asked twice before the answer is no."""
         return any(self.broker.find(order.key) is not None for _ in range(LOOKUPS))
 
-    def _after_complaint(self, order: Order, now: datetime) -> None:
-        """What the broker answered with an error and, asked twice by its key, lists nowhere was refused."""
-        if self.broker.find(order.key) is None:
-            children = [o for o in self.repository.state.open_orders(Leg.STOP) if o.parent == order.key]
-            reason = order.complaint
-            ended = [OrderMoved(order.key, _S.REJECTED, reason), *(OrderMoved(o.key, _S.CANCELED, reason) for o in children)]
-            self.repository.commit([*ended], now)
-            if order.leg == Leg.STOP:
-                self.stop_refused = now
-        else:
-            self.sync(now)
-            after = self.repository.state.order(order.key)
-            if after is not None and after.open:
-                self.repository.commit([OrderMoved(order.key, after.state, complaint="")], now)
-
-    def _ask_again(self, order: Order, now: datetime) -> None:
-        """A cancel may have been lost on its way, or its outcome with an earlier connection."""
-        answer = self.broker.find(order.key)
-        if order.state == _S.PENDING_CANCEL and answer is not None and (
-            answer.state in WORKING or (answer.state == _S.PENDING_CANCEL and self._unanswered(order.key, now))
-        ):
-            self._request_cancel(order.key, now)
-        else:
-            self.sync(now)
-
-    def _unanswered(self, key: str, now: datetime) -> bool:
-        """Whether a cancel was asked for long ago, by an earlier process, or over an earlier connection."""
-        asked, since = self._cancel_asked.get(key), self.broker.since()
-        return asked is None or now - asked >= CANCEL_AGAIN or (since is not None and since >= asked)
-
     def give_up(self, order: Order, reason: str, now: datetime) -> None:
         """End an order that the broker twice did not know, and the stop that went with it."""
         children = [o for o in self.repository.state.open_orders(Leg.STOP) if o.parent == order.key]
         self.repository.commit([OrderMoved(o.key, _S.CANCELED, reason) for o in (order, *children)], now)
-
-    def _resend(self, order: Order, now: datetime) -> None:
-        """Send once more what did not arrive, if it still may go."""
-        barred = self._barred() if order.leg == Leg.ENTRY else None
-        if barred:
-            return self.give_up(order, barred, now)
-        session = self._session(order)
-        close = self.calendar.close_at(session)
-        if order.leg == Leg.EXIT and not self._exit_may_go(order, now):
-            return self._postpone(order, now)
-        if order.leg == Leg.ENTRY and order.tif == "DAY" and not windows.for_late_entry(session, now):
-            return self.give_up(order, "it did not reach the broker in time", now)
-        if order.tif == "OPG" and not windows.may_recover(session, now):
-            if self._too_late(order, now) or (order.leg == Leg.ENTRY and not self._by_day(order)):
-                return self.give_up(order, "it did not reach the broker in time", now)
-            if not windows.for_day(session, close, now):
-                return None  # between the open's window and the day's
-            self.repository.commit([OrderMoved(order.key, _S.PENDING_NEW, tif="DAY")], now)
-        children = [o for o in self.repository.state.open_orders(Leg.STOP) if o.parent == order.key]
-        self._deliver(order.key, children[0] if children else None, now)
-        return None
-
-    def _exit_may_go(self, order: Order, now: datetime) -> bool:
-        """Whether an exit that did not arrive can be sent again at once, as it is or as a day order."""
-        session = self._session(order)
-        if order.tif == "DAY":
-            return not windows.settling(now)
-        return windows.may_recover(session, now) or windows.for_day(session, self.calendar.close_at(session), now)
-
-    def _postpone(self, order: Order, now: datetime) -> None:
-        """An exit that did not arrive and may not go now is planned anew: meanwhile the stop comes back."""
-        self.give_up(order, "it did not reach the broker in time", now)
-        if not self.repository.state.flat and not self._too_late(order, now):
-            self.repository.commit(self.exit(order.bar, now, order.tif, order.reason), now)
 
     def sync(self, now: datetime) -> None:
         """Take over the broker's statements and executions.

@@ -13,7 +13,7 @@ from ...core.errors import Damaged
 from ...core.events import Event, OrderMoved
 from ...core.orders import OrderState
 from ..state.agent_repository import AgentRepository, events_of
-from .order_executor import ticket_of
+from .order_plans import ticket_of
 
 _SENT = (OrderState.NEW, OrderState.PARTIALLY_FILLED, OrderState.PENDING_CANCEL)
 

@@ -10,6 +10,7 @@ from ...core.types import Leg
 from ...core.wording import counted
 from ..state.agent_status import where_to_look
 from .order_executor import OrderExecutor
+from .order_plans import planned_stop
 from .position_tracker import unexplained
 
 REFUSED_STOP_PAUSE = timedelta(seconds=15)
@@ -83,7 +84,7 @@ def _idle(executor: OrderExecutor, stop: Order) -> bool:
 def _planned(executor: OrderExecutor, held: int, now: datetime) -> Order:
     state = executor.repository.state
     bar = state.booked or state.deployed_at[:10]
-    stop = executor.stop(bar, held, float(state.book.account.stop), None, stamp(now))
+    stop = planned_stop(state, bar, held, float(state.book.account.stop), None, stamp(now))
     executor.repository.commit([OrderPlanned(stop.to_dict())], now)
     return stop
 

@@ -12,7 +12,8 @@ from . import emergency_stop
 from ..trading import no_further_bars
 from ..node import Node
 from ..trading.live_trader import CLOSING
-from ..orders.order_executor import planned_exit
+from ..orders import order_recovery
+from ..orders.order_plans import planned_exit
 
 Result = tuple[str, dict[str, Any]]
 
@@ -34,7 +35,7 @@ def close(node: Node, agent_id: str, by: str, now: datetime, note: str = "") -> 
 
 def _sold(node: Node, agent_id: str, by: str, now: datetime, note: str) -> Result:
     hand = emergency_stop.hand_on(node, agent_id, now)
-    hand.executor.recover(hand.now)
+    order_recovery.recover(hand.executor, hand.now)
     state = hand.repository.state
     _may_close(agent_id, state.status, state.flat and not state.open_orders(Leg.ENTRY))
     if state.flat and note:

@@ -20,7 +20,7 @@ from ...core.orders import WORKING, OrderState
 from ...core.stopping import Outcome, StopState
 from ...core.types import AgentStatus, Leg, Mode
 from ...core.wording import counted
-from ..orders import missed_open, sending
+from ..orders import missed_open, order_recovery, protective_stop, sending
 from ..trading import replay
 from . import account_stop
 from ..state import stop_record
@@ -29,8 +29,8 @@ from ..node import Node
 from ..state.agent_repository import AgentRepository
 from ..trading.live_trader import LiveTrader
 from ..orders.order_executor import OrderExecutor
+from ..orders.order_plans import planned_exit
 from ..orders.position_tracker import difference, unexplained
-from ..orders import protective_stop
 from ..state.stop_record import StopRecord
 
 log = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ def cover(executor: OrderExecutor, now: datetime) -> str:
     refused it. Why no exit is on its way; empty if one is, or nothing is held."""
     if not bare(executor.repository.state):
         return ""
-    executor.recover(now)
+    order_recovery.recover(executor, now)
     executor.repository.notices += protective_stop.protect(executor, now)
     state = executor.repository.state
     refused = "" if state.flat or state.open_orders(Leg.EXIT) else missed_open.refused(executor.repository, now)
@@ -132,7 +132,7 @@ def _replan_exit(executor: OrderExecutor, reason: str, now: datetime, note: str)
             repository.commit([*said], now)
         return
     bar = repository.state.booked or repository.state.first_session
-    repository.commit([*said, *executor.exit(bar, now, "DAY", reason)], now)
+    repository.commit([*said, *planned_exit(repository.state, bar, now, "DAY", reason)], now)
 
 
 def is_flat(executor: OrderExecutor) -> bool:
@@ -162,6 +162,18 @@ def stop(
         if not (away and _in_account(node, agent_id)):
             _withdraw_first(node, agent_id, now)
         node.pulse()
+    items, away = _stop_each(node, record, by, away, now)
+    items += [{"agent_id": agent_id, **account_stop.failed(why)} for agent_id, why in node.damaged.items()]
+    items += told
+    state = stopping.state_of(items)
+    text = f"{_headline(state, away)}: {counted(len(items) - len(told), 'agent')}.{_frozen(items)}"
+    record.end(state, items, text, _seq(node))
+    return text, {**stop_record.identity(halt), "state": str(state), "flat": state == StopState.DONE, "items": items}
+
+
+def _stop_each(node: Node, record: StopRecord, by: str, away: str, now: datetime) -> tuple[list[dict[str, Any]], str]:
+    """Stop agent by agent; an item for each, and why the account is away, if it is. A position that lost its stop
+    meanwhile gets it back before long, also while the next agents are still being stopped."""
     items: list[dict[str, Any]] = []
     exposed: list[tuple[str, int, float]] = []
     for agent_id in node.active():
@@ -181,12 +193,7 @@ def stop(
     for one in exposed:
         _cover(node, record, items, one, now)
         node.pulse()
-    items += [{"agent_id": agent_id, **account_stop.failed(why)} for agent_id, why in node.damaged.items()]
-    items += told
-    state = stopping.state_of(items)
-    text = f"{_headline(state, away)}: {counted(len(items) - len(told), 'agent')}.{_frozen(items)}"
-    record.end(state, items, text, _seq(node))
-    return text, {**stop_record.identity(halt), "state": str(state), "flat": state == StopState.DONE, "items": items}
+    return items, away
 
 
 def _first_word(node: Node, record: StopRecord) -> None:
@@ -324,7 +331,7 @@ def _stop_one(node: Node, agent_id: str, by: str, now: datetime) -> dict[str, An
         hand = hand_on(node, agent_id, now)
         _halt(repository, by, hand.now)
         hand.executor.withdraw_entries("emergency stop", hand.now)
-        hand.executor.recover(hand.now)
+        order_recovery.recover(hand.executor, hand.now)
         status = flatten(hand, "emergency stop")
     except Exception as error:
         away = isinstance(error, Unavailable) and _in_account(node, agent_id)

@@ -31,14 +31,14 @@ from ...core.observe import observe
 from ...core.orders import Order
 from ...core.types import AgentStatus, Leg
 from . import session_booking
-from ..orders import execution_reports, missed_open, pre_open_check, sending
+from ..orders import execution_reports, missed_open, order_recovery, pre_open_check, protective_stop, sending
 from ..state.agent_repository import AgentRepository
 from ...adapters.bars.background import StillFetching, asked
 from ..orders.order_executor import OrderExecutor
+from ..orders.order_plans import planned_entry, planned_exit
 from .pass_result import PassResult, due_sessions
 from ..orders.position_tracker import reconcile, unexplained
 from ..accounts.agent_in_account import AgentInAccount, price_in
-from ..orders import protective_stop
 from ..state.bar_series import Series
 
 log = logging.getLogger(__name__)
@@ -125,7 +125,7 @@ class LiveTrader:
         False while its source is asked for that."""
         if self.real is not None and not self.real.begin(now):
             return False
-        self.executor.recover(now)
+        order_recovery.recover(self.executor, now)
         if self.real is not None:
             self.real.judge(now)
             if self.repository.state.status == AgentStatus.BLOCKED:
@@ -154,7 +154,7 @@ class LiveTrader:
         reason = "emergency stop" if self.executor.latch.status() is not None else entry.reason if crossed else ""
         if reason:
             bar = state.booked or state.first_session
-            self.repository.commit(self.executor.exit(bar, now, "DAY", reason), now)
+            self.repository.commit(planned_exit(state, bar, now, "DAY", reason), now)
 
     def _send(self, now: datetime, done: PassResult) -> None:
         if not self.repository.state.orders:
@@ -332,9 +332,9 @@ class LiveTrader:
         if any(o.leg != "stop" for o in state.orders):
             reason = "an order of this agent is still open"
         elif intent.plan.exit:
-            qty, orders = book.shares, self.executor.exit(name, now)
+            qty, orders = book.shares, planned_exit(state, name, now)
         elif intent.plan.qty > 0:
             qty = int(intent.plan.qty)
-            orders = self.executor.entry(name, qty, float(intent.plan.stop), now)
+            orders = planned_entry(state, name, qty, float(intent.plan.stop), now)
         decided = Decided(name, ledger.obs_sha256(seen), float(raw), int(action), qty, reason)
         return [*events, decided, *orders]
