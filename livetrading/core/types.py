@@ -92,7 +92,7 @@ def _check(name: str, value: float, low: float, high: float, *, open_low: bool =
 
 @dataclass(frozen=True)
 class Costs:
-    """What a trade costs. By default what a US stock costs at IBKR (source: its page on Fixed pricing).
+    """What a trade of US stocks costs by a fixed price list (source: IBKR, Fixed pricing).
 
     Slippage in basis points of the price, commission in USD a share with its
     minimum in USD an order and its maximum as a fraction of the trade's value.

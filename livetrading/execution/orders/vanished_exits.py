@@ -1,8 +1,8 @@
 """An exit that the broker had accepted and does not list any more: it sells nothing, and the position needs its stop.
 
-A broker may end an order with an error alone, or without a report, and leave it out of the completed
-orders (source: seen at Interactive Brokers). Such an exit ends in the book when the broker, answering every question, has twice been asked for it
-and, after a pause, twice more. A question without an answer ends nothing.
+A broker may end an order with an error alone, or without a report, and leave it out of the completed orders
+(source: seen at Interactive Brokers). Such an exit ends in the book when the broker, answering every question,
+has twice been asked for it and, after a pause, twice more. A question without an answer ends nothing.
 """
 
 from collections.abc import Callable
