@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from livetrading.adapters.brokers.connection import Seat
 from livetrading.adapters.home import Home
 from livetrading.core.types import Costs
-from livetrading.adapters.brokers.connection import Seat
 from tests.doubles.broker_suite import BrokerSuite, World
 from tests.doubles.ibkr import AGENT, NOW
 

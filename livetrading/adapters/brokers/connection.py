@@ -76,7 +76,10 @@ class Seat:
 
 
 class Connection(Protocol):
-    """One account of a broker, for all its agents. What needs an answer raises Unavailable without one."""
+    """One account of a broker, for all its agents. What needs an answer raises Unavailable without one.
+
+    An account's number has at most 32 letters and digits.
+    """
 
     pulse: Callable[[], object]
     """Called by whoever waits for an answer, while it waits."""
