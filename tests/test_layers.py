@@ -1,6 +1,7 @@
 """The path says what code may do: the imports of every file, walked."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,13 @@ def test_the_dashboard_never_reaches_torch() -> None:
 def test_no_file_outgrows_a_reader() -> None:
     long = {str(p.relative_to(ROOT)): len(p.read_text().splitlines()) for p in files()}
     assert {name: n for name, n in long.items() if n > MAX_LINES} == {}
+
+
+BROKERS_NAMES = re.compile(r"ibkr|interactive brokers|\btws\b|\bIB\b", re.IGNORECASE)
+
+
+def test_pages_and_commands_name_a_broker_only_in_the_folder_of_its_own_commands() -> None:
+    """Elsewhere the name comes from the registry of brokers."""
+    paths = [*(PACKAGE / "dashboard").rglob("*.py"), *(PACKAGE / "cli").rglob("*.py"), *(ROOT / "pages").glob("*.py"), ROOT / "app.py"]
+    own = PACKAGE / "cli" / "ibkr"
+    assert [p for p in paths if own not in p.parents and BROKERS_NAMES.search(p.read_text())] == []

@@ -22,12 +22,12 @@ def run(home: Home, stop: threading.Event, say: Callable[[str], None]) -> None:
     try:
         _run(home, stop, say)
     except Exception as error:
-        say(f"the demo goes on without its agent: {logs.caught(log, 'the demo', error)}")
+        say(f"the demo continues without its agent: {logs.caught(log, 'the demo', error)}")
 
 
 def _run(home: Home, stop: threading.Event, say: Callable[[str], None]) -> None:
     if any(a["mode"] == "replay" and a["status"] == "running" for a in queries.agents(Store(home))):
-        say("the demo's agent goes on trading")
+        say("the demo's agent is trading already")
         return
     models = [c for c in Registry(home).list() if (c.symbol, str(c.agent_type), c.seed) == (SYMBOL, AGENT, SEED)]
     if not models:

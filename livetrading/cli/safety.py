@@ -50,7 +50,7 @@ def emergency_stop(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         with interrupts.remembered() as options.check:
             return _report(_stopped(home, options, halt))
     except KeyboardInterrupt:
-        text = "Interrupted; trading stays halted. Run `python -m livetrading emergency-stop` again, or start the scheduler, to go on."
+        text = "Interrupted; trading stays halted. Run `python -m livetrading emergency-stop` again, or start the scheduler, to continue the stop."
         return {**_report(_waiting(home, halt, text)), "exit_code": INTERRUPTED}
 
 

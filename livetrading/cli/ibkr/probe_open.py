@@ -82,7 +82,7 @@ def probe(
 
 def _may_try(home: Home, symbol: str, today: date, now: datetime) -> None:
     known = calendar()
-    if not known.is_session(today) or not _from_first_to_last(today, known.close_at(today), now):
+    if not known.is_session(today) or not _within_hours(today, known.close_at(today), now):
         raise Refused(f"The opening auction is probed between 04:00 and 09:20 New York on a session, and it is"
                       f" {now.astimezone(windows.NEW_YORK):%A %H:%M} there; try again then.")
     if _agent_trades(home, symbol):
@@ -93,8 +93,8 @@ def _agent_trades(home: Home, symbol: str) -> bool:
     return any(a["mode"] == WORDS.name and a["symbol"] == symbol for a in queries.agents(Store(home)))
 
 
-def _from_first_to_last(today: date, close: datetime, now: datetime) -> bool:
-    """From the first minute in which it may send to the last in which it may go on."""
+def _within_hours(today: date, close: datetime, now: datetime) -> bool:
+    """From the first minute in which it may send an order to the last in which it may sell."""
     return windows.at(today, windows.OPG_FROM) <= now <= windows.day_until(close)
 
 
