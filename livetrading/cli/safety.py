@@ -157,7 +157,7 @@ def _rounds(node: Any, options: argparse.Namespace, halt: Halt) -> dict[str, Any
         # A supervisor may start the scheduler again: it gets the lock before this command has to answer.
         end = min(end, options.answer_by - ROOM_SECONDS)
         node.until = end
-        node.account.patience = max(min(node.account.patience, end - begun), 0.0)
+        node.account.connection.patience = max(min(node.account.connection.patience, end - begun), 0.0)
     while True:
         options.check()
         AgentManager(node).apply_pending(utc_now())

@@ -52,7 +52,7 @@ def deploy(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     until = reach.end.isoformat() if reach else known["args"].get("bars_until", "") if known else ""
     job = known["args"]["job_id"] if known else _test_job(home, store, options, terms)
     test = jobs.job(store, job)["result"]["test"]
-    warning = admission.admit(Mode(options.mode), test)
+    warning = admission.admit(Mode.of(options.mode), test, words_of(options.mode).an_account)
     warnings = [text for text in (warning, drawdown_pause.words(test.get("pause")), reach and reach.warning()) if text]
     for text in warnings:
         print(text, file=sys.stderr)

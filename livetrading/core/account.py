@@ -56,9 +56,10 @@ def not_of(agent_id: str, holdings: Mapping[str, int], rest: int) -> int:
     return rest + sum(n for other, n in holdings.items() if other != agent_id)
 
 
-def cure(symbol: str, managed: int, books: Mapping[str, int]) -> str:
+def cure(symbol: str, managed: int, books: Mapping[str, int], program: str) -> str:
     """What a person does about a difference in shares. ``managed`` shares of the account are not the unmanaged
-    rest, ``books`` are those of each agent: with several, not each of them misses the whole difference."""
+    rest, ``books`` are those of each agent: with several, not each of them misses the whole difference.
+    ``program`` is where a person looks at the account."""
     total, whose = sum(books.values()), ""
     if len(books) > 1:
         whose = (f"the account holds {managed} {symbol} for {', '.join(sorted(books))}, whose books hold {total} together,"
@@ -67,8 +68,8 @@ def cure(symbol: str, managed: int, books: Mapping[str, int]) -> str:
         return f"{whose}the account is short: buy {-managed} {symbol} back by hand and sell nothing, then adopt the difference"
     if managed < total:
         left = f"of which at most {managed} can be sold by hand" if managed else "and nothing is left to sell"
-        return f"{whose}compare with TWS, then adopt the difference for the agent whose shares are gone, {left}"
-    return f"{whose}compare with TWS, then adopt or ignore the difference"
+        return f"{whose}compare with {program}, then adopt the difference for the agent whose shares are gone, {left}"
+    return f"{whose}compare with {program}, then adopt or ignore the difference"
 
 
 def rest_after_split(rest: int, holdings: Iterable[int], ratio: float) -> int:

@@ -11,13 +11,14 @@ from typing import Any
 
 from .cash import BookCash, Cash, Due, Explanation, confirmed
 from .errors import Damaged
+from .types import InstrumentId, instrument_id, stored_id
 
 
 @dataclass(frozen=True)
 class RestSet:
     """The shares of a contract that no agent holds are ``shares``, by a person's word."""
 
-    con_id: int
+    con_id: InstrumentId
     symbol: str
     shares: int
     by: str
@@ -28,7 +29,7 @@ class RestSet:
 class RestSplit:
     """A split left ``shares`` of a contract that no agent holds."""
 
-    con_id: int
+    con_id: InstrumentId
     session: str
     ratio: float
     shares: int
@@ -79,11 +80,11 @@ KINDS: dict[str, type[Any]] = {cls.__name__: cls for cls in (RestSet, RestSplit,
 
 @dataclass(frozen=True)
 class AccountBook:
-    """``rest`` shares by contract id; ``splits`` the ratios already applied, by (contract id, session).
+    """``rest`` shares by instrument id; ``splits`` the ratios already applied, by (instrument id, session).
     ``cash`` is None before the first look; ``confirmed`` the last request that a person confirmed it by."""
 
-    rest: dict[int, int] = field(default_factory=dict)
-    splits: dict[tuple[int, str], float] = field(default_factory=dict)
+    rest: dict[InstrumentId, int] = field(default_factory=dict)
+    splits: dict[tuple[InstrumentId, str], float] = field(default_factory=dict)
     valued: Valued | None = None
     cash: Cash | None = None
     lines: dict[str, float] = field(default_factory=dict)
@@ -131,7 +132,8 @@ def fold(events: Iterable[AccountEvent]) -> AccountBook:
 
 
 def encode(event: AccountEvent) -> dict[str, Any]:
-    return {"kind": type(event).__name__, **asdict(event)}
+    data = {"kind": type(event).__name__, **asdict(event)}
+    return {**data, "con_id": stored_id(data["con_id"])} if "con_id" in data else data
 
 
 def decode(data: dict[str, Any]) -> AccountEvent:
@@ -141,5 +143,7 @@ def decode(data: dict[str, Any]) -> AccountEvent:
     known = fields(cls) if cls is not None else ()
     if cls is None or not {f.name for f in known if f.default is MISSING} <= body.keys() <= {f.name for f in known}:
         raise Damaged(f"The account's journal holds an unknown event {data.get('kind')!r}: another version wrote it.")
+    if "con_id" in body:
+        body["con_id"] = instrument_id(body["con_id"])
     event: AccountEvent = cls(**body)
     return event

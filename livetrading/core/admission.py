@@ -7,7 +7,7 @@ from .types import Mode
 
 SHARPE = 1.5
 SESSIONS, ROUND_TRIPS = 500, 20
-"""What a test must at least hold before an Interactive Brokers account is opened to its model."""
+"""What a test must at least hold before a broker's account is opened to its model."""
 TEST_KEYS = ("sharpe_ratio", "sessions", "num_trades")
 
 
@@ -27,7 +27,7 @@ def sharpe_words(test: dict[str, Any]) -> str:
 
 
 def shortcomings(test: dict[str, Any]) -> list[str]:
-    """What keeps a model from an Interactive Brokers account, a part of a sentence each; empty when nothing does."""
+    """What keeps a model from a broker's account, a part of a sentence each; empty when nothing does."""
     found = []
     if warning(test.get("sharpe_ratio")):
         found.append(f"its Sharpe ratio is {sharpe_words(test)} and must be above {SHARPE}")
@@ -38,24 +38,24 @@ def shortcomings(test: dict[str, Any]) -> list[str]:
     return found
 
 
-def refusal(test: dict[str, Any]) -> str | None:
-    """Why this test opens no Interactive Brokers account, and what to do; None when it does."""
+def refusal(test: dict[str, Any], account: str) -> str | None:
+    """Why this test does not open ``account`` ("an … account"), and what to do; None when it does."""
     found = shortcomings(test)
     if not found:
         return None
     long_enough = {**test, "sessions": SESSIONS, "num_trades": ROUND_TRIPS}
     longer = "" if found == shortcomings(long_enough) else " over a longer range"
-    return (f"The model's test does not open an Interactive Brokers account ({', '.join(found)}); train another"
+    return (f"The model's test does not open {account} ({', '.join(found)}); train another"
             f" model{longer}, or deploy this one in mode paper.")
 
 
-def admit(mode: Mode, test: dict[str, Any]) -> str | None:
-    """The warning that practice goes on with. Refused where a broker's account would trade."""
-    needed = TEST_KEYS if mode == Mode.IBKR else TEST_KEYS[:1]
+def admit(mode: Mode, test: dict[str, Any], account: str = "a broker's account") -> str | None:
+    """The warning that practice goes on with. Refused where a broker's account, in words, would trade."""
+    needed = TEST_KEYS if mode == Mode.BROKER else TEST_KEYS[:1]
     if not test.keys() >= set(needed):
         raise BadInput("The deployment has no test result; deploy again, so that the test is run.")
-    if mode == Mode.IBKR:
-        refused = refusal(test)
+    if mode == Mode.BROKER:
+        refused = refusal(test, account)
         if refused:
             raise Refused(refused)
     return warning(test["sharpe_ratio"])

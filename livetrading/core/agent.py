@@ -15,7 +15,7 @@ from .events import (
 )
 from .frozen import replace
 from .orders import Order, OrderState, advance, order_key
-from .types import AgentStatus, AgentType, Costs, Leg, Limits, Mode, Terms
+from .types import AgentStatus, AgentType, Costs, InstrumentId, Leg, Limits, Mode, Terms, instrument_id, stored_id
 
 AGENT_ID = re.compile(r"(PPO|SAC)_[A-Z][A-Z0-9.\-]{0,9}_\d{3,6}")
 RECENT_ORDERS = 24
@@ -28,10 +28,9 @@ class AgentConfig:
     """What a person agreed to when deploying.
 
     ``pace``: seconds a session in replay. ``request_id`` names the request that
-    created the agent, so that applying it again creates no second one. At a real
-    broker: ``account`` and the number that was typed for it, the contract that is
-    traded, and whether an entry that missed the open is skipped or goes as a day
-    order. ``bars_until``: the last bar that its source had at the deployment, empty if
+    created the agent, so that applying it again creates no second one. In mode BROKER: ``broker``
+    is the broker's name, ``account`` and the number that was typed for it, ``con_id`` the broker's id
+    of the instrument, and whether an entry that missed the open is skipped or goes as a day order. ``bars_until``: the last bar that its source had at the deployment, empty if
     nobody looked.
     """
 
@@ -48,10 +47,11 @@ class AgentConfig:
     request_id: str = ""
     account: str = ""
     confirmed_account: str = ""
-    con_id: int = 0
+    con_id: InstrumentId = ""
     primary: str = ""
     late_entry: str = "skip"
     bars_until: str = ""
+    broker: str = ""
 
     def __post_init__(self) -> None:
         if not AGENT_ID.fullmatch(self.agent_id) or len(self.agent_id) > 24:
@@ -62,11 +62,21 @@ class AgentConfig:
             raise BadInput(f"pace is {self.pace!r}; it must be from 0 to 86400 seconds for each session.")
         if self.late_entry not in ("skip", "day"):
             raise BadInput(f"late entry is {self.late_entry!r}; choose skip or day.")
+        if (self.mode == Mode.BROKER) != bool(self.broker):
+            raise BadInput(f"mode {self.mode} goes with {self.broker or 'no'!r} broker; name one with mode broker alone.")
+
+    @property
+    def mode_name(self) -> str:
+        """What people and files call the mode: replay, paper, or the broker's name."""
+        return self.broker or str(self.mode)
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            **asdict(self), "agent_type": str(self.agent_type), "mode": str(self.mode)
+        """As the journal holds it: the mode by its name."""
+        data = {
+            **asdict(self), "agent_type": str(self.agent_type), "mode": self.mode_name, "con_id": stored_id(self.con_id),
         }
+        del data["broker"]
+        return data
 
     @staticmethod
     def from_dict(data: dict[str, Any]) -> "AgentConfig":
@@ -75,7 +85,9 @@ class AgentConfig:
             **{
                 **data,
                 "agent_type": AgentType(data["agent_type"]),
-                "mode": Mode(data["mode"]),
+                "mode": Mode.of(data["mode"]),
+                "broker": data["mode"] if Mode.of(data["mode"]) == Mode.BROKER else "",
+                "con_id": instrument_id(data.get("con_id", "")),
                 "terms": Terms(terms["capital"], Limits(**terms["limits"]), Costs(**terms["costs"])),
             }
         )

@@ -91,7 +91,7 @@ def tick_down(price: Num) -> Num:
 
 
 def commission(qty: Num, value: Num, costs: Costs) -> Num:
-    """IBKR Fixed, in USD: per share, at least the minimum, at most a share of the value."""
+    """In USD: per share, at least the minimum, at most a share of the value (source: IBKR, Fixed pricing)."""
     fixed = np.maximum(costs.minimum, costs.per_share * qty)
     return costs.multiple * np.minimum(fixed, costs.max_fraction * value)
 

@@ -23,11 +23,31 @@ class AgentType(StrEnum):
 
 
 class Mode(StrEnum):
-    """Where an agent's orders go."""
+    """Where an agent's orders go. BROKER stands with the broker's name beside it; people, journals and requests
+    call such a mode by that name alone."""
 
     REPLAY = "replay"
     PAPER = "paper"
-    IBKR = "ibkr"
+    BROKER = "broker"
+
+    @staticmethod
+    def of(name: str) -> "Mode":
+        """The mode of a stored name: what is neither replay nor paper is a broker's name."""
+        return Mode(name) if name in (Mode.REPLAY, Mode.PAPER) else Mode.BROKER
+
+
+InstrumentId = str
+"""What a broker calls an instrument: a text that its adapter understands, empty where no broker is asked."""
+
+
+def stored_id(known: InstrumentId) -> int | str:
+    """An instrument id as journals hold it: a whole number stays one, and none is 0."""
+    return int(known or 0) if not known or (known.isdecimal() and str(int(known)) == known) else known
+
+
+def instrument_id(stored: int | str) -> InstrumentId:
+    """The id that ``stored_id`` stored."""
+    return str(stored or "")
 
 
 class Leg(StrEnum):
@@ -72,7 +92,7 @@ def _check(name: str, value: float, low: float, high: float, *, open_low: bool =
 
 @dataclass(frozen=True)
 class Costs:
-    """What a trade costs. IBKR Fixed pricing for US stocks by default.
+    """What a trade costs. By default what a US stock costs at IBKR (source: its page on Fixed pricing).
 
     Slippage in basis points of the price, commission in USD a share with its
     minimum in USD an order and its maximum as a fraction of the trade's value.

@@ -1,7 +1,7 @@
 """When an order may leave. New York times of the day, as UTC instants.
 
 Nasdaq takes market-on-open orders until 09:28 and no cancel from 09:25 on;
-between 16:00 and 16:06 a day order is refused (Interactive Brokers' pages).
+between 16:00 and 16:06 a day order is refused (source: Interactive Brokers' pages).
 """
 
 from datetime import UTC, date, datetime, time, timedelta

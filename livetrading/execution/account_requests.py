@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from ..adapters.brokers.ibkr import account_gates as gates
+from ..adapters.brokers.registry import names, words_of
 from ..core import account, rules
 from ..core.account_book import RestSet
 from ..core.agent import AgentState
@@ -11,7 +11,7 @@ from ..core.atr import atr14
 from ..core.errors import BadInput, Conflict, Refused
 from ..core.events import Event, Filled, Noted
 from ..core.orders import order_key
-from ..core.types import Leg, Mode, Terms
+from ..core.types import InstrumentId, Leg, Mode, Terms
 from .accounts.reconciliation import Reconciliation
 from .node import Node
 from .state.agent_repository import AgentRepository
@@ -22,31 +22,33 @@ ANSWER_SECONDS = 6.0
 Result = tuple[str, dict[str, Any]]
 
 
-def admitted(node: Node, symbol: str, terms: Terms, args: dict[str, Any], now: datetime) -> dict[str, Any]:
+def admitted(node: Node, broker: str, symbol: str, terms: Terms, args: dict[str, Any], now: datetime) -> dict[str, Any]:
     """What an agent's configuration says of its account, after every gate.
 
     The shares of the contract that no agent holds are put on record before the agent
     exists. Raises Refused or Unavailable with the cure.
     """
     confirmed = str(args.get("confirm") or "")
-    link = node.account.ready(confirmed, ANSWER_SECONDS)
+    node.account.use(broker)
+    link = node.account.connection.ready(confirmed, ANSWER_SECONDS)
     number = link.health().account
-    gates.check_agent(link.config.gate, number, number, confirmed)
+    link.check_agent(number, confirmed)
     if confirmed and confirmed != number:
-        raise Refused(f"{confirmed} was typed, but TWS trades account {number}; type that number, or log in to the other.")
-    too_much = node.account.refuses_capital(number, terms.capital, now)
+        program = node.account.words.program
+        raise Refused(f"{confirmed} was typed, but {program} trades account {number}; type that number, or log in to the other.")
+    too_much = node.account.risk.refuses_capital(number, terms.capital, now)
     if too_much:
         raise Refused(f"Account {number}: {too_much}.")
     node.cash.begin(number, now)
-    found = node.account.instrument(symbol)
-    _record_unmanaged(node, number, found.con_id, symbol, link.positions().get(found.con_id, 0), now)
+    found = node.account.connection.instrument(symbol)
+    _record_unmanaged(node, number, found.id, symbol, link.position(found.id), now)
     return {
-        "account": number, "confirmed_account": confirmed, "con_id": found.con_id, "primary": found.primary,
+        "account": number, "confirmed_account": confirmed, "con_id": found.id, "primary": found.primary,
         "late_entry": str(args.get("late_entry") or "skip"),
     }
 
 
-def _record_unmanaged(node: Node, number: str, con_id: int, symbol: str, position: int, now: datetime) -> None:
+def _record_unmanaged(node: Node, number: str, con_id: InstrumentId, symbol: str, position: int, now: datetime) -> None:
     """What is held beside the agents: taken as it is where none trades the contract yet."""
     books = [
         (con_id, s.book.shares) for s in node.account.agents() if (s.agent.account, s.agent.con_id) == (number, con_id)
@@ -63,7 +65,7 @@ def _record_unmanaged(node: Node, number: str, con_id: int, symbol: str, positio
 
 def may_start(node: Node, repository: AgentRepository, now: datetime) -> None:
     """The gates again, and book equal to account; raises what is wrong."""
-    node.account.ready("", ANSWER_SECONDS)
+    node.account.connection.ready("", ANSWER_SECONDS)
     trader = node.trader(repository.agent_id)
     trader.executor.recover(now)
     problem = _watch(trader).problem()
@@ -74,54 +76,59 @@ def may_start(node: Node, repository: AgentRepository, now: datetime) -> None:
 def resolve(node: Node, agent_id: str, kind: str, request_id: str, by: str, now: datetime) -> Result:
     """A person's word on a difference: the book takes it over, or it is the person's own."""
     repository = node.repository(agent_id)
-    if repository.state.agent.mode != Mode.IBKR:
-        raise Conflict(f"{agent_id} does not trade an account at Interactive Brokers; there is nothing to {kind}.")
+    if repository.state.agent.mode != Mode.BROKER:
+        raise Conflict(f"{agent_id} does not trade an account at {_a_broker()}; there is nothing to {kind}.")
     if f"adopt:{request_id}" in repository.state.book.executions:
         return f"{agent_id}: the difference was already adopted before the last interruption.", {"agent_id": agent_id}
-    link = node.account.ready("", ANSWER_SECONDS)
+    link = node.account.connection.ready("", ANSWER_SECONDS)
     if kind == "ignore":
-        return _ignore(node, repository, link.positions(), by, now)
+        return _ignore(node, repository, link.position(repository.state.agent.con_id), by, now)
     trader = node.trader(agent_id)
     trader.executor.recover(now)
-    return _adopt(trader, request_id, by, now)
+    return _adopt(trader, node.account.words.program, request_id, by, now)
 
 
 def confirm_cash(node: Node, agent_id: str, args: dict[str, Any], request_id: str, by: str, now: datetime) -> Result:
     """A person's word that the unexplained cash of an agent's account is his own."""
     state = node.repository(agent_id).state
-    if state.agent.mode != Mode.IBKR:
-        raise Conflict(f"{agent_id} does not trade an account at Interactive Brokers; there is no cash to confirm.")
+    if state.agent.mode != Mode.BROKER:
+        raise Conflict(f"{agent_id} does not trade an account at {_a_broker()}; there is no cash to confirm.")
     seen = args.get("difference")
     if seen is not None and (isinstance(seen, bool) or not isinstance(seen, int | float)):
         raise BadInput(f"The difference that was seen is {seen!r}; give it as a number of USD.")
     return node.cash.confirm(state, seen, request_id, by, now)
 
 
-def _ignore(node: Node, repository: AgentRepository, positions: dict[int, int], by: str, now: datetime) -> Result:
+def _a_broker() -> str:
+    """The registered brokers by name, for people."""
+    return " or ".join(words_of(name).title for name in names())
+
+
+def _ignore(node: Node, repository: AgentRepository, position: int, by: str, now: datetime) -> Result:
     state = repository.state
-    con_id, siblings = state.agent.con_id, node.account.siblings(state)
-    rest = account.unmanaged({con_id: positions.get(con_id, 0)}, [(con_id, s.book.shares) for s in siblings])[con_id]
+    con_id, siblings = state.agent.con_id, node.account.shares.siblings(state)
+    rest = account.unmanaged({con_id: position}, [(con_id, s.book.shares) for s in siblings])[con_id]
     if node.account.journal(state.agent.account).book.rest.get(state.agent.con_id) == rest:
         raise Conflict(f"{repository.agent_id}: book and broker agree; there is nothing to ignore.")
     text = f"{rest} {state.agent.symbol} of account {state.agent.account} are unmanaged from now on"
-    node.account.set_unmanaged(state, rest, by, "a person said so", now)
+    node.account.shares.set_unmanaged(state, rest, by, "a person said so", now)
     repository.commit([Noted(f"{text}, by {by}")], now)
     return f"{text}.", {"agent_id": repository.agent_id, "unmanaged": rest}
 
 
-def _adopt(trader: LiveTrader, request_id: str, by: str, now: datetime) -> Result:
+def _adopt(trader: LiveTrader, program: str, request_id: str, by: str, now: datetime) -> Result:
     """The book takes the difference over at the last close, without a fee: what it really cost is not known here."""
     state, watch = trader.repository.state, _watch(trader)
     sides = watch.sides()
     more = sides["broker"] - sides["book"]
     if strange := watch.strangers():
         raise Conflict(f"{', '.join(strange)} is an open order at the broker that the agent's book does not know;"
-                       " cancel it in TWS first.")
+                       f" cancel it in {program} first.")
     if not more:
         raise Conflict(f"{state.agent.agent_id}: book and broker agree; there is nothing to adopt.")
     if sides["broker"] < 0:
         raise Conflict(f"The broker has a short position of {-sides['broker']} {state.agent.symbol}; buy them"
-                       " back in TWS, because agents never sell short.")
+                       f" back in {program}, because agents never sell short.")
     session, price = _last_close(trader)
     leg = Leg.ENTRY if more > 0 else Leg.EXIT
     key = order_key(state.agent.agent_id, session, leg, 0)

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Any
 
 from ..adapters import logs
+from ..adapters.brokers.registry import mode_of, words_of
 from ..adapters.stamps import stamp
 from ..core import admission
 from ..core.agent import AgentConfig
@@ -147,17 +148,17 @@ class AgentManager:
         if self.node.latch.status() is not None:
             raise Conflict("The emergency stop is set; re-arm first, then deploy.")
         card = self.node.registry.card(str(args.get("model_id", "")))
-        mode = _mode(args.get("mode", "paper"))
+        mode, broker = mode_of(args.get("mode", "paper"))
         must_match(card, args)
         terms = terms_of(args)
-        said = admission.admit(mode, self._test(args, card, terms))
-        in_account = account_requests.admitted(self.node, card.symbol, terms, args, now) if mode == Mode.IBKR else {}
+        said = admission.admit(mode, self._test(args, card, terms), words_of(broker).an_account)
+        in_account = account_requests.admitted(self.node, broker, card.symbol, terms, args, now) if broker else {}
         config = AgentConfig(
             agent_id=self._next_id(card), model_id=card.model_id, agent_type=card.agent_type,
             symbol=card.symbol, mode=mode, source=str(args.get("source") or card.source),
             terms=terms, time_frame=str(args.get("time_frame", "daily")),
             pace=_pace(args.get("pace", 1.0)), zip_sha256=card.zip_sha256, request_id=request_id,
-            bars_until=_day(args.get("bars_until", "")), **in_account,
+            bars_until=_day(args.get("bars_until", "")), broker=broker, **in_account,
         )
         first = card.test.start if mode == Mode.REPLAY else self._first_session(now)
         repository = AgentRepository(self.node.home, config.agent_id)
@@ -211,7 +212,7 @@ class AgentManager:
             return f"{agent_id} runs already.", {"agent_id": agent_id, "agent_status": "running"}
         self.node.registry.load(state.agent.model_id)
         self.node.forget(agent_id)
-        if state.agent.mode == Mode.IBKR:
+        if state.agent.mode == Mode.BROKER:
             account_requests.may_start(self.node, repository, now)
         repository.commit([StatusChanged(AgentStatus.RUNNING, "", by)], now)
         return f"{agent_id} was started.", {"agent_id": agent_id, "agent_status": "running"}
@@ -278,13 +279,6 @@ def _day(value: Any) -> str:
         return date.fromisoformat(value).isoformat() if value else ""
     except (TypeError, ValueError):
         raise BadInput(f"bars_until is {value!r}; give the last bar's day as YYYY-MM-DD.") from None
-
-
-def _mode(value: Any) -> Mode:
-    try:
-        return Mode(value)
-    except ValueError:
-        raise BadInput(f"mode is {value!r}; choose replay, paper or ibkr.") from None
 
 
 def must_match(card: ModelCard, args: dict[str, Any]) -> None:

@@ -97,7 +97,7 @@ class Node:
 
     def close(self) -> None:
         """Let go of the connection to a broker, if there is one."""
-        self.account.close()
+        self.account.connection.close()
 
     def open(self) -> None:
         """Read every agent that is not known yet; one that cannot be read is set apart and named.
@@ -190,7 +190,7 @@ class Node:
         """Take over what a shared account says of every agent, before any is compared with it:
         the shares of one are what the account holds beyond those of the others."""
         failed: dict[str, str] = {}
-        if self.account.settling:
+        if self.account.connection.settling:
             return failed
         for agent_id in [s.agent.agent_id for s in self.account.agents()]:
             begun = True
@@ -199,7 +199,7 @@ class Node:
                     begun = begun and take_reports(agent_id, now)
                 except Exception as error:
                     failed[agent_id] = self.trouble(agent_id, error, now)
-        self.account.waits.heard(failed, now)
+        self.account.shares.waits.heard(failed, now)
         return failed
 
     def news(self) -> list[tuple[str, str]]:
@@ -247,7 +247,7 @@ class Node:
             doubtful = shown is not None and shown["text"] and state.status in (AgentStatus.RUNNING, AgentStatus.PAUSED)
             if state.agent.agent_id in failed or shown is None or doubtful:
                 return
-        self.account.was_read()
+        self.account.connection.was_read()
 
     def forget(self, agent_id: str) -> None:
         """Build the trader anew the next time."""
@@ -256,11 +256,11 @@ class Node:
 
     def executor(self, agent_id: str) -> OrderExecutor:
         """An agent's orders and broker alone: enough to cancel, without bars or model."""
-        if agent_id not in self._executors and self.repository(agent_id).state.agent.mode == Mode.IBKR:
+        if agent_id not in self._executors and self.repository(agent_id).state.agent.mode == Mode.BROKER:
             repository = self.repository(agent_id)
             self._executors[agent_id] = OrderExecutor(
                 repository, self.account.broker(repository), self.calendar, self.latch, self.account.auction,
-                sellable=lambda: self.account.sellable(repository.state), patience=SURE_AFTER,
+                sellable=lambda: self.account.shares.sellable(repository.state), patience=SURE_AFTER,
             )
         if agent_id not in self._executors:
             repository = self.repository(agent_id)
@@ -283,7 +283,7 @@ class Node:
         )
 
     def _real(self, repository: AgentRepository, executor: OrderExecutor, source: BarSource) -> AgentInAccount | None:
-        if repository.state.agent.mode != Mode.IBKR:
+        if repository.state.agent.mode != Mode.BROKER:
             return None
         watch = Reconciliation(repository, executor.broker, self.account)  # type: ignore[arg-type]
         return AgentInAccount(repository, self.account, watch, PreOpenSplit(source, self.calendar), self.cash)
@@ -299,8 +299,8 @@ class Node:
         return self._sources[config.source]
 
     def _open_source(self, spec: str) -> BarSource:
-        """A source; Interactive Brokers is asked through the one connection that there is."""
-        return open_source(spec, self.home.cache, self.account if self.account.wanted else None)
+        """A source; the broker of the account is asked through the one connection that there is."""
+        return open_source(spec, self.home.cache, self.account.connection if self.account.wanted and self.account.words.bars == spec else None)
 
 
 class _Lazy:

@@ -18,7 +18,7 @@ from .orders import protective_stop
 from .trading.pass_result import PassResult, due_sessions
 
 log = logging.getLogger(__name__)
-OF_REAL_DAYS = (Mode.PAPER, Mode.IBKR)
+OF_REAL_DAYS = (Mode.PAPER, Mode.BROKER)
 
 
 def run(
@@ -59,7 +59,7 @@ def _takes_part(node: Node, agent_id: str, total: PassResult) -> bool:
     # A request that came between two agents may have removed this one.
     if agent_id not in node.active() or node.repository(agent_id).state.agent.mode not in OF_REAL_DAYS:
         return False
-    if node.repository(agent_id).state.agent.mode == Mode.IBKR and node.account.settling:
+    if node.repository(agent_id).state.agent.mode == Mode.BROKER and node.account.connection.settling:
         total.more = True
         return False
     return True
@@ -76,7 +76,7 @@ def _heard(node: Node, now: datetime) -> dict[str, str]:
 
 def _compare(node: Node, failed: dict[str, str]) -> None:
     try:
-        if not node.account.settling:
+        if not node.account.connection.settling:
             node.compared(failed)
     except Exception as error:
         log.warning("the shared account was not compared: %s", logs.caught(log, "comparing a shared account", error))
@@ -107,7 +107,7 @@ def check_as_of(node: Node, now: datetime) -> tuple[PassResult, dict[str, str]]:
     counts as its first, and an earlier time becomes its deployment date.
     """
     if node.account.wanted:
-        raise Conflict("an agent of an Interactive Brokers account exists; a check as of another time is refused.")
+        raise Conflict(f"an agent of {node.account.words.an_account} exists; a check as of another time is refused.")
     failed: dict[str, str] = {}
     for agent_id in node.active():
         try:
@@ -129,7 +129,7 @@ def _begin_earlier(node: Node, agent_id: str, now: datetime) -> None:
 
 def wanted(node: Node, now: datetime) -> bool:
     """Whether any agent has something due or an order on its way, or an account is to be compared: cheap, no I/O."""
-    if node.account.unread:
+    if node.account.connection.unread:
         return True
     for agent_id in node.active():
         try:

@@ -30,7 +30,6 @@ from .state import alarms
 from .stopping import emergency_stop
 from .trading import replay
 from .agent_manager import AgentManager
-from .accounts.broker_account import AWAY
 from .node import Node
 
 log = logging.getLogger(__name__)
@@ -195,13 +194,13 @@ class Scheduler:
 
     def _news(self) -> bool:
         """Whether a broker has said something since the last pass: an order that ended, or a fee, waits for no round."""
-        told = self.node.account.version()
+        told = self.node.account.connection.version()
         return bool(told) and told != self._told and time.monotonic() >= self._next_news
 
     def _requests(self) -> None:
         """Requests, then the latch: it may have been set without one, or a stop been cut short."""
         self._try(self._apply)  # what the latch demands does not wait for a request that cannot be answered
-        back, self._usable = self.node.account.usable and not self._usable, self.node.account.usable
+        back, self._usable = self.node.account.connection.usable and not self._usable, self.node.account.connection.usable
         if back:
             self._next_stop = 0.0  # a stop that waited for the account
         if self.node.latch.status() is None:
@@ -223,7 +222,7 @@ class Scheduler:
         """Agents of real days: what the calendar says is due."""
         now = self.clock()
         urgent = any(d.exposure.lasting(now) < URGENT for d in pass_runner.exposed(self.node))
-        told = self.node.account.version()
+        told = self.node.account.connection.version()
         news = bool(told) and told != self._told  # an order that ended, or a fee that was corrected, waits for no round
         waits = time.monotonic() < self._next_pass and not urgent
         if not news and (waits or not pass_runner.wanted(self.node, now)):
@@ -233,7 +232,7 @@ class Scheduler:
         done, failed = pass_runner.run(self.node, now, self._between, self.clock)
         for agent_id, why in failed.items():
             # An account that is away is one alarm, not one an agent.
-            (self._warn if why.startswith(AWAY) else self.alarm)(agent_id, why)
+            (self._warn if self.node.account.wanted and why.startswith(self.node.account.connection.away) else self.alarm)(agent_id, why)
         for entry in done.held:
             self._warn(entry["agent_id"], f"held {entry['session']}: {entry['reason']}")
         self._missed += done.missed
@@ -263,16 +262,16 @@ class Scheduler:
             return
         shown = [*self.node.sides(), *self.node.cash.documents(self.clock())]
         sides = [{**doc, "at": ""} for doc in shown]
-        now, seen = time.monotonic(), (self.node.account.link().health().state, sides)
+        now, seen = time.monotonic(), (self.node.account.connection.link().health().state, sides)
         if seen == self._account and now < self._next_account:
             return
-        ready = self.node.account.link().health().ready
+        ready = self.node.account.connection.link().health().ready
         self._account, self._next_account = seen, now + (BROKER_SECONDS if ready else AWAY_SECONDS)
         for text in account_status.publish(self.node, self.clock()):
             self.alarm("", text)
-        if self.node.account.link().health().ready:
+        if self.node.account.connection.link().health().ready:
             last = self.node.calendar.last_complete(self.clock(), self.node.delay)
-            self.node.account.value(last.isoformat(), self.clock())
+            self.node.account.risk.value(last.isoformat(), self.clock())
 
     def _notices(self) -> None:
         for agent_id, text in self.node.news():
@@ -366,7 +365,7 @@ class Scheduler:
 
 
 def _bare_cure(mode: Mode) -> str:
-    if mode == Mode.IBKR:
+    if mode == Mode.BROKER:
         return "look at the position there, and sell it by hand if need be"
     return "close the position if that lasts"
 

@@ -36,7 +36,7 @@ def apply(node: Node, args: dict[str, Any], by: str, now: datetime) -> Result:
     if not isinstance(rows, list) or len(rows) > MOST:
         raise BadInput(f"An import takes a list of at most {MOST} executions; export fewer days.")
     stated = [row for row in map(Stated.from_dict, rows) if row.account == number]
-    repositories = [d for _, d in sorted(node.repositories.items()) if d.state.agent.mode == Mode.IBKR and d.state.agent.account == number]
+    repositories = [d for _, d in sorted(node.repositories.items()) if d.state.agent.mode == Mode.BROKER and d.state.agent.account == number]
     if not repositories:
         raise Refused(f"No agent trades account {number}; import the statement of an account that agents trade.")
     ours = newest([e for e in stated if any(concerns(d.state, e) for d in repositories)])
@@ -106,7 +106,7 @@ def _counts(rows: list[Stated]) -> Stated:
 def concerns(state: AgentState, e: Stated) -> bool:
     """Whether an execution can be one of this agent's: of its stock, and of no other agent's order."""
     config = state.agent
-    same = e.con_id == config.con_id if e.con_id and config.con_id else e.symbol.replace(" ", "-") == config.symbol
+    same = str(e.con_id) == config.con_id if e.con_id and config.con_id else e.symbol.replace(" ", "-") == config.symbol
     whose = account.owner(e.ref)
     return same and e.qty == int(e.qty) and (not AGENT_ID.fullmatch(whose) or whose == config.agent_id)
 

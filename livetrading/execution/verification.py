@@ -84,7 +84,7 @@ def _agent(home: Home, agent_id: str) -> tuple[list[str], list[str], int]:
     wrong = [*lost]
     if state.status != AgentStatus.REMOVED:
         try:
-            wrong += _account(home, state) if state.agent.mode == Mode.IBKR else _broker(home, directory, state)
+            wrong += _account(home, state) if state.agent.mode == Mode.BROKER else _broker(home, directory, state)
         except Damaged as error:
             wrong.append(str(error))
     registry = Registry(home)

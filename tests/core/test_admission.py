@@ -8,12 +8,13 @@ from livetrading.core.admission import admit, refusal, sharpe_words, shortcoming
 from livetrading.core.errors import BadInput, Refused
 from livetrading.core.types import Mode
 
+ACCOUNT = "an Interactive Brokers account"
 GOOD: dict[str, Any] = {"sharpe_ratio": 1.72, "sharpe_se": 0.551, "sessions": 500, "num_trades": 20}
 
 
 def test_a_test_that_is_good_and_long_enough_opens_an_account() -> None:
-    assert admit(Mode.IBKR, GOOD) is None
-    assert refusal(GOOD) is None
+    assert admit(Mode.BROKER, GOOD) is None
+    assert refusal(GOOD, ACCOUNT) is None
 
 
 @pytest.mark.parametrize(
@@ -27,14 +28,14 @@ def test_a_test_that_is_good_and_long_enough_opens_an_account() -> None:
 )
 def test_each_shortcoming_refuses_an_account_and_says_what_to_do(change: dict[str, Any], words: str) -> None:
     with pytest.raises(Refused, match="in mode paper") as said:
-        admit(Mode.IBKR, GOOD | change)
+        admit(Mode.BROKER, GOOD | change)
     assert words in str(said.value) and "train another" in str(said.value)
     assert str(said.value).count(". ") == 0
 
 
 def test_a_short_test_is_told_to_be_longer_and_a_weak_one_is_not() -> None:
-    assert "longer range" in str(refusal(GOOD | {"sessions": 499}))
-    assert "longer range" not in str(refusal(GOOD | {"sharpe_ratio": 1.0}))
+    assert "longer range" in str(refusal(GOOD | {"sessions": 499}, ACCOUNT))
+    assert "longer range" not in str(refusal(GOOD | {"sharpe_ratio": 1.0}, ACCOUNT))
     assert len(shortcomings({"sharpe_ratio": 0.1, "sessions": 1, "num_trades": 0})) == 3
 
 
@@ -48,7 +49,7 @@ def test_practice_is_open_to_every_model_with_a_warning_where_it_is_weak(mode: M
 @pytest.mark.parametrize("missing", ["sharpe_ratio", "sessions", "num_trades"])
 def test_a_test_without_what_the_gate_reads_is_no_test(missing: str) -> None:
     with pytest.raises(BadInput, match="deploy again"):
-        admit(Mode.IBKR, {k: v for k, v in GOOD.items() if k != missing})
+        admit(Mode.BROKER, {k: v for k, v in GOOD.items() if k != missing})
 
 
 def test_the_ratio_is_shown_with_its_standard_error() -> None:

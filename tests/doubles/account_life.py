@@ -10,8 +10,9 @@ import pandas as pd
 
 from livetrading.adapters import settings
 from livetrading.adapters.brokers.ibkr.broker import IbkrConnection
-from livetrading.adapters.brokers.ibkr.config import IbkrConfig
+from livetrading.adapters.brokers.ibkr.setup import config_of
 from livetrading.adapters.calendar import calendar
+from livetrading.adapters.home import Home
 from livetrading.core import rules
 from livetrading.core.types import Costs, Terms
 from livetrading.execution import pass_runner
@@ -41,17 +42,17 @@ class AccountLife(Life):
             self.node.close()
         node = Node(self.home, calendar(), patience=20.0)
         node.registry = Known(self.home, self.policy)
-        node.account.connect = self._connect
+        node.account.connection.connect = self._connect
         node.open()
         self.node = node
         return node
 
-    def _connect(self, config: IbkrConfig) -> IbkrConnection:
-        return IbkrConnection(replace(config, timing=QUICK), clock=lambda: self.now)
+    def _connect(self, home: Home, confirmed: str) -> IbkrConnection:
+        return IbkrConnection(replace(config_of(settings.load(home), confirmed), timing=QUICK), clock=lambda: self.now)
 
     @property
     def link(self) -> IbkrConnection:
-        return self.node.account.ready()
+        return self.node.account.connection.ready()
 
     def deploy(self, now: datetime, request_id: str | None = None, **more: Any) -> dict[str, Any]:
         self.now = now

@@ -156,7 +156,7 @@ def test_what_is_only_planned_is_withdrawn_though_tws_is_away(life: AccountLife)
     deployed(life)
     life.check(at(life.sessions[FIRST], "16:40"))
     life.tws.close_port()
-    life.restart().account.patience = 0.1
+    life.restart().account.connection.patience = 0.1
     item = life.ask("emergency_stop", at(life.sessions[FIRST], "20:00"), reason="test")["result"]["items"][0]
     assert item["status"] == "waiting for the broker" and "start TWS or Gateway" in item["error"]
     assert life.state.status == "stopped" and life.state.orders == ()

@@ -48,7 +48,7 @@ def test_without_a_figure_entries_wait_with_its_name_and_nothing_dies(life: Acco
     morning = at(life.sessions[FIRST + 1], "08:00")
     life.check(morning)
     assert life.tws.order_bytes() == 0 and [o.state for o in life.state.orders] == ["PLANNED", "PLANNED"]
-    assert f"{tags[0]}" in life.node.account.entries_wait()
+    assert f"{tags[0]}" in life.node.account.risk.entries_wait()
 
     scheduler = Scheduler(life.home, lambda: morning)
     scheduler.node, scheduler.manager.node = life.node, life.node
@@ -72,11 +72,11 @@ def test_a_worth_that_is_no_number_is_never_recorded_and_deploying_waits(life: A
     spoil(life, *worthless("NaN", "NetLiquidation"))
     reconnected(life)
     day = life.sessions[FIRST].isoformat()
-    life.node.account.value(day, at(life.sessions[FIRST], "16:40"))
+    life.node.account.risk.value(day, at(life.sessions[FIRST], "16:40"))
     assert life.node.account.journal("DU1234567").book.valued is None
     spoil(life)
     reconnected(life)
-    life.node.account.value(day, at(life.sessions[FIRST], "16:41"))
+    life.node.account.risk.value(day, at(life.sessions[FIRST], "16:41"))
     assert life.node.account.journal("DU1234567").book.valued.net_liquidation == 100_000.0
 
 
@@ -98,7 +98,7 @@ def test_while_an_answer_is_missing_entries_wait_and_a_position_can_be_closed(li
     t = holding(life)
     with silent(life, *messages):
         assert life.link.health().missing
-        assert "has not answered the question for" in life.node.account.entries_wait()
+        assert "has not answered the question for" in life.node.account.risk.entries_wait()
         answer = life.ask("emergency_stop", at(life.sessions[t], "11:00"), reason="test")
         assert answer["status"] == "done", answer
         assert "STP" not in {o.type for o in life.tws.ledger.open_orders()}
@@ -129,7 +129,7 @@ def test_a_fill_that_cannot_be_told_now_does_not_block_its_agent(life: AccountLi
         life.now = at(life.sessions[FIRST + 1], "09:30")
         life._trade(lambda order: order.tif == "OPG", 100.0)
         life.tws.do(lambda: life.tws.faults.silent.add(EXECUTIONS))
-        again_ready(life.node.account.link(), life.tws.open_port)
+        again_ready(life.node.account.connection.link(), life.tws.open_port)
         for minute in range(3):
             life.tried(at(life.sessions[FIRST + 1], f"09:{33 + minute}"))
         assert life.state.status == "running" and life.state.book.shares == 0
@@ -171,7 +171,7 @@ def test_a_position_that_cannot_be_read_holds_its_agent_with_the_reason(life: Ac
 
 def gone(life: AccountLife) -> None:
     life.tws.close_port()
-    await_that(lambda: life.node.account.link().health().failures > 1, "attempts fail")
+    await_that(lambda: life.node.account.connection.link().health().failures > 1, "attempts fail")
 
 
 def test_a_broker_that_is_away_is_told_while_shares_are_held_through_every_attempt(life: AccountLife) -> None:
@@ -184,14 +184,14 @@ def test_a_broker_that_is_away_is_told_while_shares_are_held_through_every_attem
 
     def every_state() -> bool:
         """Between two attempts and within one, it is one and the same alarm."""
-        seen.add(life.node.account.link().health().state)
+        seen.add(life.node.account.connection.link().health().state)
         (text,) = account_status.publish(life.node, life.now)
         assert "cannot be used since 10:00 New York" in text and "start TWS or Gateway" in text
         return {"connecting", "disconnected"} <= seen
 
     await_that(every_state, "both states were seen")
     life.tws.open_port()
-    await_that(lambda: life.node.account.link().health().ready)
+    await_that(lambda: life.node.account.connection.link().health().ready)
     assert account_status.publish(life.node, life.now) == []
 
 
@@ -209,7 +209,7 @@ def test_a_daily_restart_is_no_alarm_and_an_end_of_it_that_fails_is(life: Accoun
     t = holding(life)
     life.now = at(life.sessions[t], "23:44")
     gone(life)
-    link = life.node.account.link()
+    link = life.node.account.connection.link()
     link.config = replace(link.config, restart=life.now.time(), zone="UTC")
     assert account_status.publish(life.node, life.now + 5 * MINUTE) == []
     assert account_status.publish(life.node, life.now + 20 * MINUTE)
@@ -220,31 +220,32 @@ class Told:
 
     def __init__(self, health: Health) -> None:
         self.health = lambda: health
+        self.start = self.close = lambda: None
 
 
 @pytest.mark.parametrize(("state", "failures", "waited"), [
     ("starting", 0, True), ("connecting", 0, True), ("connecting", 1, False), ("disconnected", 3, False),
     ("failed", 1, False), ("refused", 1, False)])
 def test_only_a_first_attempt_is_waited_for_in_silence(life: AccountLife, state, failures, waited) -> None:
-    node = life.node.account
-    node.close()
-    node.patience, node._link = 0.0, Told(Health(False, state, "a word", life.now, failures=failures))
-    assert node.settling is waited
-    node._link = None
+    connection = life.node.account.connection
+    connection.close()
+    connection.patience, connection.connect = 0.0, lambda home, confirmed: Told(Health(False, state, "a word", life.now, failures=failures))
+    connection.link()
+    assert connection.settling is waited
 
 
 def test_agents_are_held_with_the_reason_while_the_broker_is_away(life: AccountLife) -> None:
     t = holding(life)
     life.now = at(life.sessions[t], "10:00")
     gone(life)
-    life.node.account.patience = 0.0
+    life.node.account.connection.patience = 0.0
     seen = set()
 
     def held() -> bool:
-        seen.add(life.node.account.link().health().state)
+        seen.add(life.node.account.connection.link().health().state)
         _, failed = life.tried(at(life.sessions[t], "10:01"))
         return "Interactive Brokers cannot be used now" in str(failed) and len(seen) > 1
 
     await_that(held)
     with pytest.raises(Unavailable):
-        life.node.account.ready()
+        life.node.account.connection.ready()

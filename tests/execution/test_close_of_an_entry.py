@@ -45,14 +45,14 @@ def test_a_close_whose_cancel_crosses_the_fill_sells_what_was_bought(life: Accou
 def test_a_close_while_the_broker_is_away_sells_what_the_entry_bought_meanwhile(life: AccountLife, restarts: bool) -> None:
     entered(life)
     life.tws.close_port()
-    await_that(lambda: not life.node.account.link().health().ready, "the connection is gone")
+    await_that(lambda: not life.node.account.connection.link().health().ready, "the connection is gone")
     assert life.ask("close", at(life.sessions[DAY], "09:27"))["status"] == "done"
     bought_in_the_auction(life)
     life.tws.open_port()
     if restarts:
         life.restart()
     else:
-        await_that(lambda: life.node.account.link().health().ready, "the connection is back")
+        await_that(lambda: life.node.account.connection.link().health().ready, "the connection is back")
     assert ends_flat(life)
 
 
@@ -62,7 +62,7 @@ def test_a_close_of_a_blocked_agent_while_the_broker_is_away_sells_what_its_entr
     life.repository.commit([StatusChanged(AgentStatus.BLOCKED, "a test", "a test")], at(life.sessions[DAY], "09:26"))
     life.tried(at(life.sessions[DAY], "09:26"))
     life.tws.close_port()
-    await_that(lambda: not life.node.account.link().health().ready, "the connection is gone")
+    await_that(lambda: not life.node.account.connection.link().health().ready, "the connection is gone")
     life.ask("close", at(life.sessions[DAY], "09:27"))
     bought_in_the_auction(life)
     life.tws.open_port()

@@ -12,6 +12,7 @@ import pytest
 from livetrading.adapters import settings
 from livetrading.adapters.bars import open_source
 from livetrading.adapters.brokers.ibkr.broker import IbkrConnection
+from livetrading.adapters.brokers.ibkr.setup import config_of
 from livetrading.adapters.calendar import calendar
 from livetrading.adapters.home import Home
 from livetrading.adapters.registry import Registry
@@ -104,7 +105,9 @@ def test_its_agent_in_an_account_finds_its_stop_and_closes(account: tuple[Home, 
     now = {"now": at(sessions_after(1)[0], "10:00")}
     tws.ledger.clock = lambda: now["now"]
     node = Node(home, calendar(), patience=30.0)
-    node.account.connect = lambda config: IbkrConnection(replace(config, timing=QUICK), clock=lambda: now["now"])
+    node.account.connection.connect = lambda home, confirmed: IbkrConnection(
+        replace(config_of(settings.load(home), confirmed), timing=QUICK), clock=lambda: now["now"],
+    )
     node.open()
     try:
         assert ACCOUNT not in pass_runner.run(node, now["now"])[1]

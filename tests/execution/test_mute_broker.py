@@ -36,7 +36,7 @@ def falls_silent_at_the_exit(life: AccountLife) -> None:
 def speaks_again(life: AccountLife) -> None:
     life.tws.do(life.tws.faults.silent.clear)
     life.tws.do(life.tws.faults.waiting.clear)
-    await_that(lambda: life.node.account.link().health().ready, "the connection is back")
+    await_that(lambda: life.node.account.connection.link().health().ready, "the connection is back")
 
 
 def sold(life: AccountLife, t: int, clock: str) -> bool:
@@ -66,7 +66,7 @@ def test_a_close_that_the_broker_has_not_taken_waits_says_so_and_goes_on_by_itse
 def test_a_close_while_the_broker_is_away_is_on_record_and_goes_when_it_is_back(life: AccountLife) -> None:
     t = holding(life)
     life.tws.close_port()
-    await_that(lambda: not life.node.account.link().health().ready, "the connection is gone")
+    await_that(lambda: not life.node.account.connection.link().health().ready, "the connection is gone")
     answer = life.ask("close", at(life.sessions[t], "11:00"))
     assert (answer["status"], answer["result"]["outcome"]) == ("done", "waiting for the broker"), answer
     assert "goes on by itself" in answer["message"]

@@ -130,14 +130,14 @@ def test_while_the_broker_does_not_answer_nothing_is_sent_and_the_seconds_count(
     heard = len(life.tws.orders_reported())
     life.tws.close_port()
     now = at(life.sessions[t], "11:00:01")
-    await_that(lambda: not life.node.account.link().health().ready, "the connection is gone")
+    await_that(lambda: not life.node.account.connection.link().health().ready, "the connection is gone")
     assert "cannot be used" in str(life.tried(now)[1])
     assert bare.now and len(life.tws.orders_reported()) == heard
     since = life.repository.exposure.bare_since
     assert since == at(life.sessions[t], "11:00") and life.repository.exposure.of_position(now + timedelta(seconds=29)) == 30
     life.tws.faults.waiting.clear()
     life.tws.open_port()
-    await_that(lambda: life.node.account.link().health().ready, "the connection is back")
+    await_that(lambda: life.node.account.connection.link().health().ready, "the connection is back")
     passes(life, t, "11:00:40", 3)
     assert not bare.now and life.tws.ledger.on_sale("TEST") == life.state.book.shares
     assert life.repository.exposure.seconds == 40 and life.repository.exposure.bare_since is None
@@ -175,7 +175,7 @@ def test_a_cancel_without_an_outcome_is_asked_for_again_after_a_time_and_after_a
     assert asked > 1 and resting(life)[0][0] == "STP"
     before = life.link.session.connections
     life.tws.drop_all()
-    await_that(lambda: life.node.account.link().session.connections > before and life.node.account.link().health().ready, "again")
+    await_that(lambda: life.node.account.connection.link().session.connections > before and life.node.account.connection.link().health().ready, "again")
     passes(life, t, "11:00:26", 3)
     assert cancels() > asked
     assert [(o.type, o.tif) for o in life.tws.ledger.open_orders()] == [("MKT", "DAY")]

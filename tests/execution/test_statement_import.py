@@ -22,7 +22,7 @@ KEY = f"{AGENT}:2024-06-03:entry:1"
 
 
 def bought(exec_id: str = f"{ROOT}.01", *more: Event, estimated: bool = False, qty: int = 10) -> AgentState:
-    config = AgentConfig(AGENT, "m", AgentType.PPO, "TEST", Mode.IBKR, "csv", account="DU1", con_id=4711)
+    config = AgentConfig(AGENT, "m", AgentType.PPO, "TEST", Mode.BROKER, "csv", account="DU1", con_id="4711", broker="ibkr")
     fill = Filled(exec_id, KEY, "entry", "2024-06-04", qty, 30.5, 1.0, 25.0, estimated)
     return agents.fold([Created(config.to_dict()), Deposited(1_000.0), StatusChanged("running", "", "test"), fill,
                         Marked("2024-06-04", 31.0), *more])

@@ -85,7 +85,7 @@ def test_an_exit_that_vanished_while_nobody_was_connected_is_found_missing_by_th
     life.node.close()
     vanishes(life, order, said=False)
     life.restart()
-    await_that(lambda: life.node.account.link().health().ready, "the connection is there")
+    await_that(lambda: life.node.account.connection.link().health().ready, "the connection is there")
     passes(life, t, 10, 5)
     assert resting(life) == [("STP", held)]
 

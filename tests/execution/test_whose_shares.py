@@ -20,8 +20,8 @@ def test_what_a_person_holds_is_turned_by_a_split_and_never_sold(eventful: Accou
     deployed(life)
     for t in range(FIRST, FIRST + DAYS):
         life.live(t)
-        assert life.tws.ledger.holds("TEST") == life.node.account.rest(life.state) + life.state.book.shares
-    assert life.state.status == "running" and life.node.account.rest(life.state) in (903, 904)
+        assert life.tws.ledger.holds("TEST") == life.node.account.shares.unmanaged(life.state) + life.state.book.shares
+    assert life.state.status == "running" and life.node.account.shares.unmanaged(life.state) in (903, 904)
 
 
 def test_what_a_person_holds_beside_an_agent_without_shares_is_turned_by_a_split(tmp_path: Path, tws: TwsDouble) -> None:
@@ -32,7 +32,7 @@ def test_what_a_person_holds_beside_an_agent_without_shares_is_turned_by_a_split
     life.live(FIRST)
     life.live(FIRST + 1)
     tried_for(life, FIRST + 2, "09:31", "09:32")
-    assert life.state.status == "running" and life.node.account.rest(life.state) == 602
+    assert life.state.status == "running" and life.node.account.shares.unmanaged(life.state) == 602
     life.node.close()
 
 
@@ -44,9 +44,9 @@ def test_a_split_that_one_agent_has_booked_and_another_has_not_is_no_difference_
     first, second = (d.state for d in life.node.repositories.values())
     assert first.book.shares and second.book.shares
     now, day = at(life.sessions[FIRST + 2], "08:00"), life.sessions[FIRST + 2].isoformat()
-    life.node.account.split(first, day, 2.0, now)
-    assert life.node.account.others(first) == 2 * second.book.shares
-    assert life.node.account.others(second) == 2 * first.book.shares  # its own shares are still old: that is its difference
+    life.node.account.shares.split(first, day, 2.0, now)
+    assert life.node.account.shares.others(first) == 2 * second.book.shares
+    assert life.node.account.shares.others(second) == 2 * first.book.shares  # its own shares are still old: that is its difference
 
 
 def test_an_agent_whose_model_is_gone_is_blocked_and_its_fills_are_booked_for_the_others_sake(
@@ -131,7 +131,7 @@ def test_shares_that_came_by_hand_are_a_persons_own_on_his_word(life: AccountLif
     assert life.ask("ignore", at(life.sessions[t], "10:03"))["result"]["unmanaged"] == 100
     assert life.ask("start", at(life.sessions[t], "10:04"))["status"] == "done"
     life.live(t + 1)
-    assert life.state.status == "running" and life.node.account.rest(life.state) == 100
+    assert life.state.status == "running" and life.node.account.shares.unmanaged(life.state) == 100
 
 
 def test_an_order_of_ours_that_the_book_does_not_know_blocks_its_agent(life: AccountLife) -> None:

@@ -13,7 +13,9 @@ from typing import Any
 import pandas as pd
 
 from livetrading.adapters.brokers.ibkr.broker import IbkrConnection
-from livetrading.adapters.brokers.ibkr.config import IbkrConfig
+from livetrading.adapters import settings
+from livetrading.adapters.brokers.ibkr.setup import config_of
+from livetrading.adapters.home import Home
 from livetrading.core.errors import LivetradingError, Unavailable
 from livetrading.core.orders import OrderState
 from livetrading.execution import pass_runner
@@ -41,8 +43,8 @@ def bars() -> pd.DataFrame:
 class Played(AccountLife):
     """A life whose passes come every twenty seconds until nothing is left to do."""
 
-    def _connect(self, config: IbkrConfig) -> IbkrConnection:
-        return IbkrConnection(replace(config, timing=BRISK), clock=lambda: self.now)
+    def _connect(self, home: Home, confirmed: str) -> IbkrConnection:
+        return IbkrConnection(replace(config_of(settings.load(home), confirmed), timing=BRISK), clock=lambda: self.now)
 
     def caught_up(self) -> None:
         """The connection is ready and knows what the double has done."""
@@ -70,7 +72,7 @@ class Played(AccountLife):
             emergency_stop.stop(self.node, "", "halt latch", self.now)
         well = not pass_runner.run(self.node, self.now)[1]
         try:
-            self.node.account.value(self.node.calendar.last_complete(self.now, self.node.delay).isoformat(), self.now)
+            self.node.account.risk.value(self.node.calendar.last_complete(self.now, self.node.delay).isoformat(), self.now)
         except Unavailable:
             return False
         return well

@@ -159,7 +159,7 @@ def apart(world: World) -> list[str]:
     """Where book and account differ."""
     life, ledger = world.life, world.tws.ledger
     state = life.node.repositories[AGENT].state
-    ours, theirs = state.book.shares + life.node.account.rest(state), ledger.holds("TEST")
+    ours, theirs = state.book.shares + life.node.account.shares.unmanaged(state), ledger.holds("TEST")
     wrongs = [f"{ours} in the books, {theirs} in the account"] if ours != theirs else []
     if state.status == "blocked":
         wrongs.append(state.status_reason)

@@ -141,7 +141,7 @@ class Two:
     def _by_hand(self, t: int) -> None:
         """A person trades the same shares: nobody knows whose they are, until he says they are his."""
         self.counts["trade by hand"] += 1
-        signed = self.dice.choice((7.0, -7.0)) if self.life.node.account.rest(self._states()[0]) > 7 else 7.0
+        signed = self.dice.choice((7.0, -7.0)) if self.life.node.account.shares.unmanaged(self._states()[0]) > 7 else 7.0
         life, ledger = self.life, self.life.tws.ledger
         life.now = at(life.sessions[t], "09:50")
         ledger.positions[TEST.con_id] = (ledger.positions[TEST.con_id][0] + signed, 9.0)
@@ -180,7 +180,7 @@ class Two:
 
     def _check(self, when: str) -> None:
         states, held = self._states(), self.life.tws.ledger.holds("TEST")
-        ours = sum(s.book.shares for s in states) + self.life.node.account.rest(states[0])
+        ours = sum(s.book.shares for s in states) + self.life.node.account.shares.unmanaged(states[0])
         if ours != held:
             self.wrongs.append(f"{when}: {ours} in the books and the rest, {held} in the account")
         for state in states:

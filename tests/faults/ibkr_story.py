@@ -118,7 +118,7 @@ class Process:
         self.executor = OrderExecutor(self.repository, broker, calendar(), HaltLatch(world.home))
 
     def _create(self) -> None:
-        agent = AgentConfig(AGENT, "PPO_TNA_v20240603_000000", AgentType.PPO, "TNA", Mode.IBKR, "yahoo")
+        agent = AgentConfig(AGENT, "PPO_TNA_v20240603_000000", AgentType.PPO, "TNA", Mode.BROKER, "yahoo", broker="ibkr")
         self.repository.commit([Created(agent.to_dict()), Deposited(10_000.0), Deployed("2024-06-03T20:40:00Z", BAR),
                              StatusChanged(AgentStatus.RUNNING, "", "test")], MORNING)
 

@@ -167,7 +167,7 @@ def standing(world: World) -> dict[str, Any]:
     state = life.node.repositories[AGENT].state
     events = [event for _, batch in events_of(life.home.agent(AGENT)) for event in batch]
     return {
-        **told, "rest": life.node.account.rest(state), "status": (str(state.status), state.status_reason),
+        **told, "rest": life.node.account.shares.unmanaged(state), "status": (str(state.status), state.status_reason),
         "orders": sorted({(_alike(o.key), o.qty, o.tif, round(o.stop_price, 6), str(o.state), o.filled)
                           for o in (*state.orders, *state.recent) if o.leg == "entry" or o.state != "REJECTED"}),
         "fills": [(_alike(e.key), e.session, e.qty, e.price, e.fee, round(e.stop, 6)) for e in events if isinstance(e, Filled)],

@@ -62,7 +62,7 @@ class History:
         return dict(self.chance.sample(of_all + more, count))
 
     def _born(self, name: str) -> AgentState:
-        config = AgentConfig(name, "model", AgentType(name[:3]), self.symbols[name], Mode.IBKR, "yahoo")
+        config = AgentConfig(name, "model", AgentType(name[:3]), self.symbols[name], Mode.BROKER, "yahoo", broker="ibkr")
         return agents.fold([Created(config.to_dict()), Deposited(CAPITAL)])
 
     def _view(self, name: str) -> View:

@@ -30,14 +30,14 @@ def main(words: list[str]) -> int:
 
 
 def _quick() -> None:
+    from livetrading.adapters.brokers.ibkr import setup
     from livetrading.adapters.brokers.ibkr.config import Timing
     from livetrading.cli import acting, safety
-    from livetrading.execution.accounts import broker_account
     from livetrading.execution import scheduler
 
     timing = Timing(connect=2.0, answer=2.0, probe_every=1.0, pauses=(0.2,), acknowledge=2.0)
-    configured = broker_account.config_of
-    broker_account.config_of = lambda *args: replace(configured(*args), timing=timing)
+    configured = setup.config_of
+    setup.config_of = lambda *args: replace(configured(*args), timing=timing)
     safety.TENURE_SECONDS, safety.ANSWER_SECONDS = 3.0, 8.0
     acting.ACCOUNT_SECONDS = scheduler.STOP_AGAIN_SECONDS = 2.0
 

@@ -1,35 +1,19 @@
 """Do two sources tell the same prices? Asked before one stands in for the other."""
 
-import numpy as np
 import pandas as pd
 
-from livetrading.core.bars import PRICES
 from livetrading.core.card import ModelCard
 from livetrading.core.features import READS_VOLUME
-from livetrading.core.wording import counted
 
+from ..brokers import registry
 from .base import BarSet, vendor_of
+from .comparison import OVERLAP_BARS as OVERLAP_BARS
+from .comparison import TOLERANCE, disagreement
 
-OVERLAP_BARS = 500
-SAME, TOLERANCE = 1e-4, 1e-3
-"""A vendor repeats itself within rounding; two of them differ in odd lots, and 0.1 % is what a decision may rest on."""
-
-IBKR, REPLAY = "ibkr", "replay"
-"""The vendor that others may have to stand in for, and a model's own bars shown once more."""
-
-
-def disagreement(ours: pd.DataFrame, theirs: pd.DataFrame, bars: int = OVERLAP_BARS) -> str | None:
-    """One clause if the last common bars differ in a price by more than 0.1 %, or are fewer than ``bars``."""
-    common = ours.index.intersection(theirs.index)[-bars:]
-    if len(common) < bars:
-        return f"they share {counted(len(common), 'bar')}, and at least {bars} are needed to compare them"
-    for name in PRICES:
-        mine, yours = ours.loc[common, name].to_numpy(), theirs.loc[common, name].to_numpy()
-        differs = ~(np.abs(mine - yours) <= TOLERANCE * np.abs(mine))
-        if differs.any():
-            row = int(np.argmax(differs))
-            return f"{name} of {common[row]:%Y-%m-%d} is {mine[row]:.10g} here and {yours[row]:.10g} there"
-    return None
+SAME = 1e-4
+"""A vendor repeats itself within rounding."""
+REPLAY = "replay"
+"""A model's own bars shown once more."""
 
 
 def may_stand_in(model: pd.DataFrame, other: pd.DataFrame, features: tuple[str, ...]) -> str | None:
@@ -44,12 +28,12 @@ def may_stand_in(model: pd.DataFrame, other: pd.DataFrame, features: tuple[str, 
 def undecidable(card: ModelCard, asked: str, series: pd.DataFrame, bars: BarSet) -> str | None:
     """Why these bars cannot decide for the model, or None. ``series`` are the bars it decides on so far.
 
-    Where Interactive Brokers priced the model's bars, or was ``asked`` for new
-    ones, bars of another vendor must prove that they can stand in. Between the
-    other sources the choice was the user's own.
+    Where a broker priced the model's bars, or was ``asked`` for new ones, bars of
+    another vendor must prove that they can stand in. Between the other sources the
+    choice was the user's own.
     """
     vendors = {vendor_of(card.source), vendor_of(asked), bars.vendor}
-    if IBKR not in vendors or bars.vendor in (vendor_of(card.source), REPLAY):
+    if not any(map(_of_broker, vendors)) or bars.vendor in (vendor_of(card.source), REPLAY):
         return None
     problem = may_stand_in(series, bars.frame, card.features)
     if problem is None:
@@ -60,6 +44,11 @@ def undecidable(card: ModelCard, asked: str, series: pd.DataFrame, bars: BarSet)
 def tolerance(card: ModelCard, bars: BarSet) -> float:
     """How far prices of the same session may differ, relative to the price.
 
-    Interactive Brokers restates its bars by odd lots and rounding.
+    A broker restates its bars by odd lots and rounding.
     """
-    return TOLERANCE if IBKR in (vendor_of(card.source), bars.vendor) else SAME
+    return TOLERANCE if any(map(_of_broker, (vendor_of(card.source), bars.vendor))) else SAME
+
+
+def _of_broker(vendor: str) -> bool:
+    """Whether bars come from a broker: others may have to stand in for its own."""
+    return registry.with_bars(vendor) is not None

@@ -46,7 +46,7 @@ class BarSet:
 
     @property
     def vendor(self) -> str:
-        """Who priced the bars: ibkr, yahoo, sample or csv."""
+        """Who priced the bars: a broker's name, yahoo, sample or csv."""
         return vendor_of(self.source)
 
 

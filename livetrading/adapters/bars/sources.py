@@ -1,24 +1,27 @@
-"""Which source a word names. Each is imported when it is wanted: yfinance and ib_async are slow."""
+"""Which source a word names. Each is imported when it is wanted: yfinance and a broker's library are slow."""
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...core.errors import BadInput
+from ..brokers import registry
+from ..brokers.connection import AccountLink
 from .base import BarSet, BarSource
 
-if TYPE_CHECKING:
-    from ..brokers.ibkr.bars import Feed
 
-CHOICES = "sample, yahoo, ibkr or csv:PATH"
+def choices() -> str:
+    """The words for a source, for people."""
+    brokers = [bars for bars in (registry.words_of(name).bars for name in registry.names()) if bars]
+    return f"{', '.join(['sample', 'yahoo', *brokers])} or csv:PATH"
 
 
-def open_source(spec: str, cache_dir: Path, feed: "Feed | None" = None) -> BarSource:
-    """The source that `spec` names: sample, yahoo, ibkr or csv:PATH.
+def open_source(spec: str, cache_dir: Path, link: AccountLink | None = None) -> BarSource:
+    """The source that `spec` names: sample, yahoo, csv:PATH or a broker that has bars.
 
-    `cache_dir` is the home's. ibkr asks `feed`, a connection to TWS; without
-    one, a connection of the process's own that is made by the home's settings
-    at the first question and can read bars alone.
+    `cache_dir` is the home's. A broker is asked through `link`, the connection
+    that trades its account; without one, through a connection of the process's
+    own that is made by the home's settings at the first question and can read
+    bars alone.
     """
     kind, _, path = spec.partition(":")
     if spec == "sample":
@@ -27,22 +30,20 @@ def open_source(spec: str, cache_dir: Path, feed: "Feed | None" = None) -> BarSo
     if spec == "yahoo":
         from .yahoo import YahooSource
         return YahooSource(cache_dir)
-    if spec == "ibkr":
-        from ..brokers.ibkr.bars import IbkrSource
-        from ..brokers.ibkr.bar_line import shared_line
-        return IbkrSource(feed or shared_line(cache_dir), open_source("yahoo", cache_dir))
     if kind == "csv" and path.strip():
         from .csv_file import CsvSource
         return CsvSource(Path(path.strip()))
-    raise BadInput(f"There is no bar source {spec!r}; choose {CHOICES}.")
+    broker = registry.with_bars(spec)
+    if broker is not None and broker.bars is not None:
+        return broker.bars(cache_dir, link, open_source("yahoo", cache_dir))
+    raise BadInput(f"There is no bar source {spec!r}; choose {choices()}.")
 
 
 def ask_once(spec: str, cache_dir: Path, symbol: str, *, now: datetime, recent: bool = False) -> BarSet:
     """All the history that a source has, and no connection left behind; ``recent``: as much of it as an
     evening's pass asks for will do. Raises as ``daily`` does."""
-    if spec != "ibkr":
+    broker = registry.with_bars(spec)
+    if broker is None or broker.bars_once is None:
         return open_source(spec, cache_dir).daily(symbol, now=now)
-    from ..brokers.ibkr.bars import ALL_YEARS, YEARS, IbkrSource
-    from ..brokers.ibkr.bar_line import line_of
-    with line_of(cache_dir) as line:
-        return IbkrSource(line, open_source("yahoo", cache_dir), years=YEARS if recent else ALL_YEARS).daily(symbol, now=now)
+    with broker.bars_once(cache_dir, open_source("yahoo", cache_dir), recent) as source:
+        return source.daily(symbol, now=now)

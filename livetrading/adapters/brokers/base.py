@@ -33,6 +33,11 @@ class BrokerWords:
     bars: str = ""
     setup: AccountSetup | None = None
 
+    @property
+    def an_account(self) -> str:
+        """``an Interactive Brokers account``."""
+        return f"{'an' if self.title[:1].upper() in 'AEIOU' else 'a'} {self.title} account"
+
 
 class NotListed(Unavailable):
     """The broker was sent an order, answers, and lists it nowhere. ``reason`` is its error, or that it said nothing;
@@ -188,3 +193,13 @@ class Broker(Protocol):
 
     def fee(self, exec_id: str) -> float | None:
         """The fee in USD that the broker itself has stated since, None if it has not."""
+
+
+class AgentBroker(Broker, Protocol):
+    """A broker that trades an account which several agents share, as one of them sees it."""
+
+    def health(self) -> Health:
+        """Whether it can be used now."""
+
+    def working(self) -> list[BrokerOrder]:
+        """Every order that it works for this agent, by the key that the order carries."""

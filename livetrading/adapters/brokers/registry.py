@@ -1,16 +1,82 @@
-"""The brokers that an agent can be deployed on. A new one is one line here and a folder of its own."""
+"""The brokers that an agent can be deployed on. A new one is one line here and a folder of its own.
 
+A package that is installed beside this one registers a broker by an entry point of the group
+``livetrading.brokers`` that names its ``BrokerDescription``.
+"""
+
+import logging
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+
+from ...core.errors import BadInput, in_a_line
+from ...core.types import Mode
 from .base import BrokerWords
-from .ibkr.words import WORDS as IBKR
+from .connection import BrokerDescription
+from .ibkr.description import DESCRIPTION as IBKR
 
-BROKERS: dict[str, BrokerWords] = {words.name: words for words in (IBKR,)}
+log = logging.getLogger(__name__)
+GROUP = "livetrading.brokers"
+BROKERS: dict[str, BrokerDescription] = {known.words.name: known for known in (IBKR,)}
 
 
 def names() -> tuple[str, ...]:
     """Of all registered brokers, in the order of their registration."""
-    return tuple(BROKERS)
+    return (*BROKERS, *(name for name in _installed() if name not in BROKERS))
+
+
+def find(name: str) -> BrokerDescription | None:
+    """The broker of this name, None if it is not registered."""
+    return BROKERS.get(name) or _load(name)
+
+
+def named(name: str) -> BrokerDescription:
+    """The broker of this name. BadInput with the names that there are."""
+    found = find(name)
+    if found is None:
+        raise BadInput(f"There is no broker {name!r}; registered are {', '.join(names())}.")
+    return found
+
+
+def with_bars(source: str) -> BrokerDescription | None:
+    """The broker that serves the bar source of this name, None if no broker does."""
+    served = (find(name) for name in names())
+    return next((known for known in served if known is not None and known.bars and known.words.bars == source), None)
 
 
 def words_of(name: str) -> BrokerWords:
     """How people call the broker of this name; for one that is no longer registered, its name."""
-    return BROKERS.get(name) or BrokerWords(name, name, name, name, name)
+    found = find(name)
+    return found.words if found is not None else BrokerWords(name, name, name, name, name)
+
+
+def mode_of(name: object) -> tuple[Mode, str]:
+    """What ``--mode`` and the requests name: replay, paper, or a registered broker with its name. BadInput otherwise."""
+    if name in (Mode.REPLAY, Mode.PAPER):
+        return Mode(str(name)), ""
+    if not isinstance(name, str) or find(name) is None:
+        known = (str(Mode.REPLAY), str(Mode.PAPER), *names())
+        raise BadInput(f"mode is {name!r}; choose {', '.join(known[:-1])} or {known[-1]}.")
+    return Mode.BROKER, name
+
+
+@cache
+def _installed() -> dict[str, EntryPoint]:
+    """Entry points of other packages by name. The names of modes are taken."""
+    return {point.name: point for point in entry_points(group=GROUP) if point.name not in set(Mode)}
+
+
+@cache
+def _load(name: str) -> BrokerDescription | None:
+    """A broker of another package. One that cannot be imported is none, and the log says why."""
+    point = _installed().get(name)
+    if point is None:
+        return None
+    try:
+        found = point.load()
+    except Exception as error:  # somebody else's code: the other brokers go on
+        log.error("the broker %s cannot be imported: %s", name, in_a_line(error))
+        return None
+    if not isinstance(found, BrokerDescription) or found.words.name != name:
+        log.error("the broker %s is not described: %s is no BrokerDescription of that name", name, point.value)
+        return None
+    return found

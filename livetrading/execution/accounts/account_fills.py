@@ -6,18 +6,15 @@ for a moment the position of one agent looks as if another's shares were missing
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
+from ...adapters.brokers.connection import Report
 from ...core.agent import AgentState
-
-if TYPE_CHECKING:
-    from ...adapters.brokers.ibkr.order_register import Done
 
 POSITION_LATE = timedelta(seconds=10)
 """So long after a fill the position may still be the one before it."""
 
 
-def unbooked(state: AgentState, told: "Iterable[Done]") -> int:
+def unbooked(state: AgentState, told: Iterable[Report]) -> int:
     """Shares, signed, that the broker has told to be traded for an agent and its book does not hold yet."""
     most: dict[str, int] = {}
     for done in told:
@@ -29,7 +26,7 @@ def unbooked(state: AgentState, told: "Iterable[Done]") -> int:
     )
 
 
-def in_doubt(state: AgentState, told: "Iterable[Done]", now: datetime) -> tuple[int, int]:
+def in_doubt(state: AgentState, told: Iterable[Report], now: datetime) -> tuple[int, int]:
     """By how many shares the position may be too small and too large because of one agent's orders: what is still
     open of them may have filled without a word, and what has just filled may not be in the position yet."""
     done = list(told)

@@ -26,6 +26,20 @@ class AccountJournal:
         self.book = after
 
 
+class AccountJournals:
+    """The journals of a home's accounts, each opened when it is first wanted."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._open: dict[str, AccountJournal] = {}
+
+    def of(self, number: str) -> AccountJournal:
+        """What was recorded of an account. Raises Damaged like the journal itself."""
+        if number not in self._open:
+            self._open[number] = AccountJournal(self._home, number)
+        return self._open[number]
+
+
 def read(home: Home, number: str) -> AccountBook:
     """For readers without the lock."""
     lines = read_lines(home.account(number) / "journal.jsonl")

@@ -50,7 +50,7 @@ class AgentInAccount:
         """Book a split effective today. False while the source is being asked whether there is one."""
         state = self.repository.state
         session = pre_open_split.today(now)
-        if state.split_on == session or (state.flat and not state.orders and not self.broker_account.rest(state)):
+        if state.split_on == session or (state.flat and not state.orders and not self.broker_account.shares.unmanaged(state)):
             return True
         try:
             ratio = self.splits.ratio(state.agent.symbol, now)
@@ -64,7 +64,7 @@ class AgentInAccount:
         if ratio != 1.0:
             self._take_earlier_reports(session, now)
             state = self.repository.state
-            self.broker_account.split(state, session, ratio, now)
+            self.broker_account.shares.split(state, session, ratio, now)
             self.repository.commit(pre_open_split.applied(state, session, ratio), now)
         return True
 
@@ -78,15 +78,15 @@ class AgentInAccount:
         """A split that only the evening's bar told turns what no agent holds as well."""
         for event in events:
             if isinstance(event, SplitApplied):
-                self.broker_account.split(self.repository.state, event.session, event.ratio, now)
+                self.broker_account.shares.split(self.repository.state, event.session, event.ratio, now)
 
     def judge(self, now: datetime) -> str | None:
         """The difference between book and account, if any. Not before today's splits are known."""
         if not self.splits.known(now):
             return None
-        if self.broker_account.waits.awaited() & self._others():
+        if self.broker_account.shares.waits.awaited() & self._others():
             return None  # what another agent of the stock has traded is not in its book yet: nothing can be compared
-        self.broker_account.waits.doubts(self.repository.agent_id, self.watch.differs(), now)
+        self.broker_account.shares.waits.doubts(self.repository.agent_id, self.watch.differs(), now)
         problem = self.watch.judge(now)
         if self.watch.lasting and self.repository.state.status == AgentStatus.STOPPED:
             self.notices.append(self.watch.lasting)  # an agent that was stopped cannot be blocked, and its shares are there
@@ -95,11 +95,11 @@ class AgentInAccount:
         return problem
 
     def _others(self) -> set[str]:
-        return {s.agent.agent_id for s in self.broker_account.siblings(self.repository.state)} - {self.repository.agent_id}
+        return {s.agent.agent_id for s in self.broker_account.shares.siblings(self.repository.state)} - {self.repository.agent_id}
 
     def unreported(self, now: datetime) -> str:
         """Why nothing is bought while another agent's fills cannot be taken over; empty while they can."""
-        return self.broker_account.waits.unreported(self._others(), now)
+        return self.broker_account.shares.waits.unreported(self._others(), now)
 
     def no_entries(self, now: datetime) -> str:
         """Why nothing is bought, though exits and stops go on; empty when it may be."""
@@ -112,11 +112,11 @@ class AgentInAccount:
         """Why a purchase may not go now: an unknown account, its cash, another agent's sale in the same auction,
         or a limit."""
         state = self.repository.state
-        if waits := self.broker_account.entries_wait() or self.no_entries(now):
+        if waits := self.broker_account.risk.entries_wait() or self.no_entries(now):
             return Look(waits, final=False)
-        if opposed := self.broker_account.opposed(state, now):
+        if opposed := self.broker_account.risk.opposed(state, now):
             return Look(opposed, final=False)
-        refused = self.broker_account.refuses_entry(state, order, now)
+        refused = self.broker_account.risk.refuses_entry(state, order, now)
         return Look(refused, final=True) if refused else None
 
 

@@ -1,7 +1,7 @@
 """The cash of a shared account against its agents' books, once a session and whenever it may explain more.
 
 Outside trading hours alone: within them a fill is heard before the cash that it moved.
-A difference counts when it has lasted longer than TWS takes to push account values.
+A difference counts when it has lasted longer than a broker takes to report account values.
 """
 
 import logging
@@ -25,7 +25,7 @@ from .broker_account import BrokerAccount
 
 log = logging.getLogger(__name__)
 LASTS = timedelta(minutes=4)
-"""TWS pushes account values every three minutes: a difference that is older is none of a late push."""
+"""Some brokers report account values every three minutes only: a difference that is older is none of a late report."""
 SETTLED = timedelta(minutes=15)
 """After the close, before which the day's fills may not be in the cash yet."""
 CURE = "import the account's statement, or confirm that it is yours"
@@ -34,7 +34,7 @@ Doc = dict[str, Any]
 
 @dataclass
 class CashReconciliation:
-    """Explains the cash of the account that TWS is logged in to. ``unheard`` says whether fills of an
+    """Explains the cash of the account that is traded now. ``unheard`` says whether fills of an
     account are known that are not in a book yet."""
 
     broker_account: BrokerAccount
@@ -77,12 +77,12 @@ class CashReconciliation:
         """The money of every agent that trades or ever traded the account."""
         return {
             s.agent.agent_id: BookCash(s.book.traded, s.book.dividends + s.book.fractions, s.book.estimated)
-            for s in self.broker_account.states() if s.agent.mode == Mode.IBKR and s.agent.account == number
+            for s in self.broker_account.states() if s.agent.mode == Mode.BROKER and s.agent.account == number
         }
 
     def _figures(self) -> tuple[str, float] | None:
         try:
-            figures = self.broker_account.ready().account()
+            figures = self.broker_account.connection.ready().account()
         except Exception as error:  # the connection says why; what nobody foresaw is in the log, and ends no agent's pass
             logs.caught(log, "the account's cash", error)
             return None

@@ -8,22 +8,18 @@ right: the book takes it over (adopt), or it is the person's own (ignore).
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ...adapters.brokers.base import AgentBroker
 from ...adapters.stamps import stamp
-from ...core import account
 from ...core.events import StatusChanged
 from ...core.types import AgentStatus
 from .broker_account import BrokerAccount
 from ..state.agent_repository import AgentRepository
 from ..orders.position_tracker import difference, expected, unexplained
 
-if TYPE_CHECKING:
-    from ...adapters.brokers.ibkr.broker import IbkrBroker
-
 SURE_AFTER = timedelta(seconds=10)
 """A difference that lasts so long is none of a fill on its way."""
-CURE = "compare with TWS, then adopt or ignore the difference"
 
 
 @dataclass
@@ -31,7 +27,7 @@ class Reconciliation:
     """Compares one agent's book with its account."""
 
     repository: AgentRepository
-    broker: "IbkrBroker"
+    broker: AgentBroker
     broker_account: BrokerAccount
     lasting: str = ""
     """The problem, once it is none of a fill on its way."""
@@ -42,13 +38,13 @@ class Reconciliation:
         state = self.repository.state
         return {
             "book": expected(self.repository, self.broker),
-            "broker": self.broker.position(), "unmanaged": self.broker_account.rest(state),
+            "broker": self.broker.position(), "unmanaged": self.broker_account.shares.unmanaged(state),
         }
 
     def problem(self) -> str | None:
         """Both sides in words if they differ now; None while they agree."""
         if differs := difference(self.repository, self.broker):
-            return f"{differs} (beside {self.broker_account.rest(self.repository.state)} unmanaged)"
+            return f"{differs} (beside {self.broker_account.shares.unmanaged(self.repository.state)} unmanaged)"
         if strange := self.strangers():
             return f"the broker has an open order {', '.join(strange)} that the agent's book does not have as open"
         doubled = self.doubled()
@@ -64,9 +60,7 @@ class Reconciliation:
 
     def doubled(self) -> list[str]:
         """Keys of this agent that more than one working order carries: somebody else used them."""
-        agent_id = self.repository.state.agent.agent_id
-        ours = account.of_agent(agent_id, self.broker.connection.open_orders())
-        return sorted(ref for ref, n in Counter(o.ref for o in ours).items() if n > 1)
+        return sorted(ref for ref, n in Counter(o.ref for o in self.broker.working()).items() if n > 1)
 
     def judge(self, now: datetime) -> str | None:
         """The problem, if any; a running agent is blocked when it lasts."""
@@ -78,11 +72,15 @@ class Reconciliation:
             # What the broker has not told yet may be the very fill that explains it.
             self._since = (problem, now)
         lasts = now - self._since[1] >= SURE_AFTER
-        text = f"{problem}; {self.broker_account.cure(self.repository.state) if self.differs() else CURE}"
+        text = f"{problem}; {self.broker_account.shares.cure(self.repository.state) if self.differs() else self._cure()}"
         self.lasting = text if lasts else ""
         if lasts and self.repository.state.status in (AgentStatus.RUNNING, AgentStatus.PAUSED):
             self.repository.commit([StatusChanged(AgentStatus.BLOCKED, text, "account watch")], now)
         return problem
+
+    def _cure(self) -> str:
+        """What a person does about orders that the book does not have."""
+        return f"compare with {self.broker_account.words.program}, then adopt or ignore the difference"
 
     def _may_be_told(self) -> bool:
         """Whether the broker has still to answer, or a fill of another agent is on its way."""

@@ -82,7 +82,7 @@ def refused(repository: AgentRepository, now: datetime) -> str:
     if len(ended) < ATTEMPTS or now - parse_stamp(ended[-1].created) >= AGAIN_AFTER:
         return ""
     return (f"the broker ended {ATTEMPTS} exits in a row, the last with {ended[-1].reason or ended[-1].state};"
-            f" {where_to_look(repository.state.agent.mode)}. The exit is tried again every {AGAIN_AFTER.seconds // 60} minutes")
+            f" {where_to_look(repository.state.agent)}. The exit is tried again every {AGAIN_AFTER.seconds // 60} minutes")
 
 
 def _dead(executor: OrderExecutor) -> Order | None:

@@ -31,7 +31,7 @@ def protect(executor: OrderExecutor, now: datetime) -> list[str]:
     if any(o.at_broker for o in exits):
         return _too_large(executor, exits, held, theirs, now)  # it sells, or the broker is asked whether it does
     if exits and any(o.state == OrderState.PENDING_CANCEL for o in stops):
-        return [f"the exit waits: the broker has not confirmed the cancel of {o.key} yet; {where_to_look(state.agent.mode)}"
+        return [f"the exit waits: the broker has not confirmed the cancel of {o.key} yet; {where_to_look(state.agent)}"
                 for o in stops if o.state == OrderState.PENDING_CANCEL]
     if theirs != held:
         if unexplained(executor.repository, executor.broker) is None:

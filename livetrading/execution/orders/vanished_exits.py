@@ -1,7 +1,7 @@
 """An exit that the broker had accepted and does not list any more: it sells nothing, and the position needs its stop.
 
-Interactive Brokers may end an order with an error alone, or without a word, and leave it out of the completed
-orders. Such an exit ends in the book when the broker, answering every question, has twice been asked for it
+A broker may end an order with an error alone, or without a report, and leave it out of the completed
+orders (source: seen at Interactive Brokers). Such an exit ends in the book when the broker, answering every question, has twice been asked for it
 and, after a pause, twice more. A question without an answer ends nothing.
 """
 
@@ -9,7 +9,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from ...adapters.brokers.base import Broker
-from ...adapters.stamps import parse_stamp
 from ...core import exposure
 from ...core.events import OrderMoved
 from ...core.orders import WORKING, Order, OrderState

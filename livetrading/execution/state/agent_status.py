@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from ...adapters.brokers.registry import words_of
+from ...core.agent import AgentConfig
 from ...core.errors import Refused
 from ...core.types import Mode
 from . import bar_check
@@ -15,9 +17,11 @@ REFUSALS = 3
 """After so many refused exits in a row that is what an agent's status says."""
 
 
-def where_to_look(mode: str) -> str:
+def where_to_look(agent: AgentConfig) -> str:
     """What a person does about an order that goes on standing: only a real broker has a screen of its own."""
-    return "look at it in TWS" if mode == Mode.IBKR else "the simulated broker is asked again with every pass"
+    if agent.mode == Mode.BROKER:
+        return f"look at it in {words_of(agent.broker).program}"
+    return "the simulated broker is asked again with every pass"
 
 
 def lives(scheduler: Doc) -> bool:

@@ -20,6 +20,7 @@ from ...adapters.store import Store, Tables
 from ...core.bars import to_rows
 from ...core.errors import Damaged, LivetradingError, NotFound
 from ...core.liveness import Liveness
+from ...core.types import Mode
 from . import agent_status, heartbeat, stop_record, troubles
 from .read_model import history_files, newest
 
@@ -113,7 +114,7 @@ def _unprotected(doc: Doc, now: datetime | None) -> Doc:
 def _besides(store: Store, doc: Doc, lives: bool, now: datetime) -> Doc:
     """What other files add; one of them that is damaged costs these lines and not the agent's own."""
     try:
-        sides = {"reconciliation": _differs(store, doc["agent_id"]), **_cash(store, doc)} if doc["mode"] == "ibkr" else {}
+        sides = {"reconciliation": _differs(store, doc["agent_id"]), **_cash(store, doc)} if Mode.of(doc["mode"]) == Mode.BROKER else {}
         return {**_times(store, doc, lives, now), **sides}
     except LivetradingError as error:
         return {"price_time": None, "next_check": None, "warnings": [*doc["warnings"], str(error)]}

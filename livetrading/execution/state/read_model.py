@@ -9,6 +9,7 @@ journal rebuilds them whenever they are missing, damaged or behind.
 from pathlib import Path
 from typing import Any
 
+from ...adapters.brokers.registry import words_of
 from ...adapters.files import remove, signature
 from ...adapters.stamps import stamp
 from ...adapters.store import GrowingFile, Store
@@ -164,7 +165,7 @@ def state_document(state: AgentState, exposure: Exposure, seq: int, at: str) -> 
     decision = state.last_decision
     return {
         "agent_id": config.agent_id, "agent_type": str(config.agent_type), "symbol": config.symbol,
-        "mode": str(config.mode), "status": str(state.status), "status_reason": state.status_reason,
+        "mode": config.mode_name, "status": str(state.status), "status_reason": state.status_reason,
         "is_running": state.status == "running", "current_position": book.shares,
         "entry_price": float(book.account.entry) if held else None,
         "stop_price": float(book.account.stop) if held else None,
@@ -204,8 +205,8 @@ def _warnings(state: AgentState) -> list[str]:
     if bare(state):
         found.append("the position has neither an active protective stop nor an active exit at the broker")
     if refused := refused_exits(state):
-        found.append(_refused(refused))
-    waits = "it is booked when the broker reports its fill" if state.agent.mode == Mode.IBKR else \
+        found.append(_refused(refused, words_of(state.agent.broker).program or "the broker"))
+    waits = "it is booked when the broker reports its fill" if state.agent.mode == Mode.BROKER else \
         "provisional until the completed daily bar books it at its open"
     return found + [
         f"{order.side} {order.qty} is at the broker: {waits}"
@@ -214,11 +215,11 @@ def _warnings(state: AgentState) -> list[str]:
     ]
 
 
-def _refused(exits: list[Order]) -> str:
+def _refused(exits: list[Order], program: str) -> str:
     """A sale that does not come about is nothing that a person should have to look for."""
     times = f"{len(exits)} exits in a row" if len(exits) > 1 else "the exit"
     return (f"the broker did not take {times}, the last with {exits[-1].reason or exits[-1].state}: the shares are still held. Look"
-            f" at it in TWS; if no other exit follows by itself, close the position again")
+            f" at it in {program}; if no other exit follows by itself, close the position again")
 
 
 def _estimates(state: AgentState) -> str:

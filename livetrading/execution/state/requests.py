@@ -14,6 +14,7 @@ from typing import Any
 
 from tinydb import TinyDB
 
+from ...adapters.brokers.registry import words_of
 from ...adapters.home import check_agent_id
 from ...adapters.jsonio import plain
 from ...adapters.stamps import stamp
@@ -115,22 +116,25 @@ def _unanswered(store: Store, request: Request | None, timeout: float) -> str:
         return (f"request {known['id']} has no answer after {timeout:g} s and stays queued; "
                 "see that `python -m livetrading up` or `scheduler` runs.")
     kind, agent_id = known["kind"], known.get("agent_id") or ""
-    if not _in_account(store, agent_id):
+    broker = _broker(store, agent_id)
+    if not broker:
         return (f"The scheduler works and has not answered the request to {kind} within {timeout:g} s; it stays queued and is"
                 f" answered as soon as the scheduler comes to it. Look at its log if that lasts.")
     then = ("the close is waiting and goes on by itself" if kind == "close" else
             f"the request to {kind} waits, and the scheduler answers it as soon as it can; look at the agent before you ask again")
-    return (f"Interactive Brokers (TWS or Gateway) has not answered within {timeout:g} s; {then}. The scheduler works; look at"
-            f" TWS's window if that lasts.")
+    words = words_of(broker)
+    return (f"{words.title} ({words.programs}) has not answered within {timeout:g} s; {then}. The scheduler works; look at"
+            f" {words.program}'s window if that lasts.")
 
 
-def _in_account(store: Store, agent_id: str) -> bool:
-    """Whether an agent trades an account at a broker, so that its requests wait for that broker."""
+def _broker(store: Store, agent_id: str) -> str:
+    """The name of the broker that an agent's requests wait for, empty if they wait for none."""
     try:
         docs = store.read_docs(store.home.agent(agent_id) / "state.json").get("agent", []) if agent_id else []
     except LivetradingError:
-        return False
-    return any(doc.get("mode") == Mode.IBKR for doc in docs)
+        return ""
+    modes = [str(doc.get("mode") or Mode.PAPER) for doc in docs]
+    return next((mode for mode in modes if Mode.of(mode) == Mode.BROKER), "")
 
 
 def resolve(

@@ -6,9 +6,10 @@ Its scope is our agents' orders; what else works there goes only by the user's e
 import logging
 import time
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...adapters import logs
+from ...adapters.brokers.connection import Connection
 from ...core import account
 from ...core.errors import Refused, Unavailable
 from ...core.events import OrderMoved
@@ -17,9 +18,6 @@ from ...core.stopping import Outcome
 from ...core.types import AgentStatus, Leg
 from ..node import Node
 from ..state.stop_record import StopRecord
-
-if TYPE_CHECKING:
-    from ...adapters.brokers.ibkr.broker import IbkrConnection
 
 log = logging.getLogger(__name__)
 RECONNECT_SECONDS = (0.0, 2.0)
@@ -48,7 +46,7 @@ def withdraw(node: Node, record: StopRecord, now: datetime, wait: bool) -> tuple
         told = str(logs.caught(log, "the emergency stop of the account", error))
         log.error("emergency stop of the account: %s", told)
         if isinstance(error, Unavailable):
-            return [{**item, **waiting(told)}], "" if node.account.usable else told
+            return [{**item, **waiting(told)}], "" if node.account.connection.usable else told
         return [{**item, **failed(told)}], ""
     if left:
         why = f"not confirmed as cancelled yet: {', '.join(left)}"
@@ -75,17 +73,18 @@ def _left(node: Node) -> float:
 def _ask_all(node: Node, record: StopRecord, now: datetime, patience: float) -> list[str]:
     """One try: the keys that the broker has not confirmed as ended. Unavailable when it cannot be asked."""
     agents = [s for s in node.account.agents() if s.status != AgentStatus.FINISHED]
-    link = node.account.ready("", patience)
+    link = node.account.connection.ready("", patience)
     number, theirs = link.health().account, {s.agent.account for s in agents}
     if number not in theirs:
-        raise Refused(f"TWS is logged in to account {number}, and the agents trade {', '.join(theirs)}; log in to that.")
+        program = node.account.words.program
+        raise Refused(f"{program} is logged in to account {number}, and the agents trade {', '.join(theirs)}; log in to that.")
     legs = {s.agent.agent_id: _withdrawn_legs(node, s.agent.agent_id, now) for s in agents}
     working = [o.ref for o in link.open_orders() if _leg(o.ref) in legs.get(account.owner(o.ref), ())]
     left = link.cancel(working)
     return _global_cancel(link, record, left)
 
 
-def _global_cancel(link: "IbkrConnection", record: StopRecord, left: list[str]) -> list[str]:
+def _global_cancel(link: Connection, record: StopRecord, left: list[str]) -> list[str]:
     """Once for one wish: an order that a person places by hand after it stays. What it could not end
     counts as left until the broker says that it has ended."""
     if record.doc["all_orders"]:

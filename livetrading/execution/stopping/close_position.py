@@ -15,7 +15,11 @@ from ..trading.live_trader import CLOSING
 from ..orders.order_executor import planned_exit
 
 Result = tuple[str, dict[str, Any]]
-WAITS = "the close is on record and goes on by itself as soon as it answers; look at TWS"
+
+
+def _waits(node: Node) -> str:
+    """What becomes of a close that the broker has not answered."""
+    return f"the close is on record and goes on by itself as soon as it answers; look at {node.account.words.program}"
 
 
 def close(node: Node, agent_id: str, by: str, now: datetime, note: str = "") -> Result:
@@ -25,7 +29,7 @@ def close(node: Node, agent_id: str, by: str, now: datetime, note: str = "") -> 
     except Unavailable as error:
         if not _recorded(node, agent_id, by, now, note):
             raise
-        return _answer(node, agent_id, emergency_stop.WAITING, f"{str(error).rstrip('.')}; {WAITS}")
+        return _answer(node, agent_id, emergency_stop.WAITING, f"{str(error).rstrip('.')}; {_waits(node)}")
 
 
 def _sold(node: Node, agent_id: str, by: str, now: datetime, note: str) -> Result:
@@ -46,7 +50,7 @@ def _sold(node: Node, agent_id: str, by: str, now: datetime, note: str) -> Resul
     if done == emergency_stop.WAITING:
         flat = hand.repository.state.flat
         lacks = "confirmed the cancel of the entry yet, and what it still buys is sold" if flat else "taken the exit yet"
-        return _answer(node, agent_id, done, f"the broker has not {lacks}; {WAITS}")
+        return _answer(node, agent_id, done, f"the broker has not {lacks}; {_waits(node)}")
     until = no_further_bars.ended(hand.repository.state)
     waits = f"; {no_further_bars.exit_waits(hand.repository.state, until)}" if until and not hand.repository.state.flat else ""
     return _answer(node, agent_id, done, f"{done}{waits}")
@@ -75,7 +79,7 @@ def _recorded(node: Node, agent_id: str, by: str, now: datetime, note: str) -> b
     repository, reason = node.repository(agent_id), f"{CLOSING}{by}"
     state = repository.state
     exits, entries = state.open_orders(Leg.EXIT), state.open_orders(Leg.ENTRY)
-    if state.agent.mode != Mode.IBKR or not repository.whole or (state.flat and not entries):
+    if state.agent.mode != Mode.BROKER or not repository.whole or (state.flat and not entries):
         return False
     events: list[Event] = []
     for order in entries:

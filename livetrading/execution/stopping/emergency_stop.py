@@ -64,7 +64,7 @@ class AgentInHand:
 def hand_on(node: Node, agent_id: str, now: datetime) -> AgentInHand:
     """An agent's orders, in the time that it lives in."""
     if node.repository(agent_id).state.agent.mode != Mode.REPLAY:
-        account = node.account if node.repository(agent_id).state.agent.mode == Mode.IBKR else None
+        account = node.account if node.repository(agent_id).state.agent.mode == Mode.BROKER else None
         return AgentInHand(node.executor(agent_id), now, account=account)
     trader = node.trader(agent_id)
     return AgentInHand(trader.executor, replay.virtual_now(trader), trader)
@@ -80,7 +80,7 @@ def flatten(hand: AgentInHand, reason: str, note: str = "") -> str:
     unbooked = broker.traded() > (repository.state.booked or "")
     problem = None if unbooked else unexplained(repository, broker)
     if problem:
-        cure = "compare them, then adopt the difference" if hand.account is None else hand.account.cure(repository.state)
+        cure = "compare them, then adopt the difference" if hand.account is None else hand.account.shares.cure(repository.state)
         raise Conflict(f"{repository.agent_id}: {problem}; {cure}.")
     if not repository.state.flat:
         if again := missed_open.refused(repository, hand.now):
@@ -100,7 +100,7 @@ def outcome(executor: OrderExecutor, now: datetime) -> str:
     if is_flat(executor):
         return FLAT
     state = executor.repository.state
-    if state.agent.mode != Mode.IBKR:
+    if state.agent.mode != Mode.BROKER:
         return QUEUED
     open_ = [o for o in state.open_orders() if o.leg != Leg.STOP]
     planned = OrderState.PLANNED if windows.settling(now) else None
@@ -169,7 +169,7 @@ def stop(
             done = account_stop.waiting(away)
         else:
             done = _stop_one(node, agent_id, by, now)
-            if done["status"] == Outcome.WAITING and not node.account.usable:
+            if done["status"] == Outcome.WAITING and not node.account.connection.usable:
                 away = done["error"]  # the others of the account are not each asked as long
         items.append(_told(node, agent_id, record, done))
         record.goes_on(items)
@@ -237,7 +237,7 @@ def _seq(node: Node) -> int:
 
 def _in_account(node: Node, agent_id: str) -> bool:
     state = node.repository(agent_id).state
-    return state.agent.mode == Mode.IBKR and state.status != AgentStatus.FINISHED
+    return state.agent.mode == Mode.BROKER and state.status != AgentStatus.FINISHED
 
 
 def _told(node: Node, agent_id: str, record: StopRecord, done: dict[str, Any]) -> dict[str, Any]:
@@ -312,7 +312,7 @@ def _unfinished(state: AgentState) -> bool:
 
 def _in_doubt(state: AgentState) -> bool:
     """At a real broker, anything but an exit that it works: a cancel or an exit may not have reached it."""
-    return state.agent.mode == Mode.IBKR and any(o.leg != Leg.EXIT or o.state not in WORKING for o in state.orders)
+    return state.agent.mode == Mode.BROKER and any(o.leg != Leg.EXIT or o.state not in WORKING for o in state.orders)
 
 
 def _stop_one(node: Node, agent_id: str, by: str, now: datetime) -> dict[str, Any]:

@@ -18,7 +18,7 @@ REMOVED = "the agent was removed: no further bar can fill it"
 
 def ended(state: AgentState) -> str | None:
     """The last bar of an agent that gets no more; None while it may go on."""
-    doc = {"mode": str(state.agent.mode), "booked": state.booked, "settled": state.settled}
+    doc = {"mode": state.agent.mode_name, "booked": state.booked, "settled": state.settled}
     return bar_check.ended(doc)
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from livetrading.core.errors import Refused, Unavailable
 
 from ..base import Health
-from .broker import IbkrConnection
+from ..connection import AccountLink
+from .connection import IbkrConnection
 from .config import IbkrConfig
 from .account_gates import client_id_taken
 from .history import RawBar
@@ -28,6 +29,25 @@ the first free one is taken, for several processes may read at once."""
 
 ENDS = frozenset({"refused", "disconnected", "failed"})
 """States in which waiting on is of no use to somebody who waits for an answer."""
+
+
+class AccountFeed:
+    """Bars through the connection that trades the account, asked for by whoever has it."""
+
+    def __init__(self, link: AccountLink) -> None:
+        self._link = link
+
+    def instrument(self, symbol: str, con_id: int = 0, primary: str = "") -> Instrument:
+        """See ``IbkrConnection``."""
+        found = self._link.instrument(symbol, str(con_id or ""), primary)
+        assert isinstance(found, Instrument)
+        return found
+
+    def bars(self, instrument: Instrument, size: str, duration: str, what: str = "TRADES") -> list[RawBar]:
+        """See ``IbkrConnection``."""
+        ready = self._link.ready()
+        assert isinstance(ready, IbkrConnection)
+        return ready.bars(instrument, size, duration, what)
 
 
 class OwnLine:

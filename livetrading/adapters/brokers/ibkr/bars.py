@@ -22,7 +22,7 @@ from livetrading.core.errors import BadBars, BadInput, LivetradingError, Unavail
 from .history import SILENT, UNREADABLE, NoBars, RawBar
 from .orders import Instrument
 from ...calendar import calendar
-from ...bars.agreement import disagreement
+from ...bars.comparison import disagreement
 from ...bars.base import BarSet, BarSource, Splits, check_symbol, sessions_of
 
 FALLBACK_CODES = frozenset({SILENT, UNREADABLE, 162, 354, 366, 10089, 10090, 10187})

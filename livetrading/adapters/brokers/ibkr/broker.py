@@ -1,212 +1,24 @@
-"""Interactive Brokers through TWS or Gateway: one connection, one broker an agent.
-
-The connection lives in a thread of its own with its own event loop; ib_async's
-objects are touched there alone. Every call from outside is bounded in time and
-raises Unavailable when TWS does not answer. Only the scheduler owns one.
-"""
+"""An account at Interactive Brokers as one agent trades it."""
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any, TypeVar
-
-from ib_async import Stock
-from ib_async.contract import ContractDetails
 
 from ....core import account as accounts
 from ....core import estimates, rules
-from ....core.errors import NotFound, Refused, Unavailable
 from ....core.orders import TERMINAL
 from ....core.types import Costs
 from ....core.windows import NEW_YORK
-from . import evidence
-from ..base import AccountFigures, BrokerOrder, Execution, Health, Ticket
-from .account import figures
-from .config import Denied, IbkrConfig
-from .history import LONGEST_WAIT, BarSupplier, RawBar
-from .numbers import Unreadable, number, price_of
-from .orders import Instrument, OrderBuilder
+from ..base import BrokerOrder, Execution, Health, Ticket
+from .connection import IbkrConnection
+from .numbers import price_of
+from .orders import Instrument
 from .order_register import Done, OrderReport
-from .session import IbkrSession
 from .wire import COMPLETED, EXECUTIONS
-from .thread import LoopThread
 
 T = TypeVar("T")
-UNKNOWN_CONTRACT = 200
-CALL_SECONDS = 60.0
-"""No call takes longer, whatever its parts may take."""
-MOST_TICK = 100.0
-
-
-class IbkrConnection:
-    """TWS for all agents of one account. ``start`` returns at once; ``health`` says when it is ready.
-
-    It lasts until ``close``: a connection that ends is made again by its session, and a
-    session whose loop or thread dies is made again here.
-    """
-
-    def __init__(self, config: IbkrConfig, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self.config = config
-        self._use(IbkrSession(config, clock))
-        self.pulse: Callable[[], object] = lambda: None
-        """Called by whoever waits for an answer, while it waits."""
-        self._thread = LoopThread(
-            lambda: self.session.run(), self._again, lambda error: self.session.fail(error, "a callback"),
-        )
-
-    def _use(self, session: IbkrSession) -> None:
-        self.session = session
-        self.orders, self.history = OrderBuilder(session), BarSupplier(session)
-
-    def _again(self, error: BaseException | None) -> None:
-        """A new session takes over what the one that died knew for good."""
-        self._use(self.session.successor(error))
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def close(self) -> None:
-        """Disconnect; orders at IB stay as they are. Never raises."""
-        self._thread.close(lambda: self.session.close())
-
-    def __enter__(self) -> "IbkrConnection":
-        self.start()
-        return self
-
-    def __exit__(self, *what: object) -> None:
-        self.close()
-
-    def call(self, work: Callable[[], Coroutine[Any, Any, T]], seconds: float = CALL_SECONDS) -> T:
-        """Run something in the connection's loop; Unavailable when it takes too long."""
-        return self._thread.call(work, seconds, lambda: self.pulse())
-
-    # -- the account ------------------------------------------------------
-
-    def health(self) -> Health:
-        """What is known without asking: never blocks. A thread that has died is started again."""
-        self._thread.revive()
-        return self.session.health()
-
-    def wait_ready(self, seconds: float) -> Health:
-        """The health once ready, refused, or the time is over."""
-        return self.call(lambda: self.session.until_ready(seconds), seconds + 5)
-
-    def account(self) -> AccountFigures:
-        """Net liquidation and USD cash as TWS last pushed them; one that is no number is absent."""
-
-        async def work() -> AccountFigures:
-            session = self.session
-            session.require()
-            return figures(session.account, session.values(), session.reported_at or session.clock())
-
-        return self.call(work)
-
-    def observed(self, today: date) -> dict[str, str]:
-        """What the reports of this connection prove of what is assumed of TWS; see ``ibkr_evidence``."""
-
-        async def work() -> dict[str, str]:
-            self.session.require()
-            return evidence.observed(self.session.register, self.session.account, self.config.port, today)
-
-        return self.call(work)
-
-    def server_version(self) -> int:
-        """The protocol's version that TWS and this program agreed on."""
-
-        async def work() -> int:
-            return self.session.require().client.serverVersion()
-
-        return self.call(work)
-
-    def farms_down(self) -> list[str]:
-        """IB's words on the data farms that do not work now."""
-
-        async def work() -> list[str]:
-            return list(self.session.require().farms_down.values())
-
-        return self.call(work)
-
-    def positions(self) -> dict[int, int]:
-        """Shares of the whole account by contract id, from an answer and never from a silence."""
-
-        async def work() -> dict[int, int]:
-            await self.session.fresh()
-            return self.session.positions()
-
-        return self.call(work)
-
-    def server_time(self) -> datetime:
-        """What IB's servers say the time is, to the second."""
-        self.session.require()
-        return self.call(lambda: self.session.ask("time", lambda ib: ib.reqCurrentTimeAsync())).astimezone(UTC)
-
-    def look(self) -> None:
-        """Ask for everything anew, whatever was heard lately."""
-        self.session.require()
-        self.call(self.session.look)
-
-    def open_orders(self) -> list[BrokerOrder]:
-        """Every working order of the account, ours or not, by all clients."""
-
-        async def work() -> list[BrokerOrder]:
-            await self.session.fresh()
-            register = self.session.register
-            return [
-                register.broker_order(s, s.filled) for s in register.statements.values()
-                if s.account == self.session.account and not s.over and not register.lost(s)
-            ]
-
-        return self.call(work)
-
-    def cancel(self, refs: Sequence[str]) -> list[str]:
-        """Ask for the cancel of many orders at once; the keys that IB has not confirmed as ended."""
-        return self.call(lambda: self.orders.cancel_many(refs))
-
-    def cancel_everything(self) -> None:
-        """IB's global cancel, also of orders that are not ours: on the user's explicit word alone."""
-        self.call(self.orders.cancel_everything)
-
-    def bars(self, instrument: Instrument, size: str, duration: str, what: str = "TRADES") -> list[RawBar]:
-        """Historical bars up to now, paced. NoBars when IB has none or is silent."""
-        seconds = self.session.timing.history + LONGEST_WAIT + 5
-        return self.call(lambda: self.history.bars(instrument, size, duration, what), seconds)
-
-    def instrument(self, symbol: str, con_id: int = 0, primary: str = "") -> Instrument:
-        """The stock of a symbol; a stored contract id that the symbol no longer has is Refused."""
-        stock = Stock(symbol.replace("-", " "), "SMART", "USD", primaryExchange=primary)
-
-        async def work() -> list[ContractDetails]:
-            self.session.require()
-            return await self.session.ask(f"contract {symbol}", lambda ib: ib.reqContractDetailsAsync(stock), numbered=True)
-
-        try:
-            found = self.call(work)
-        except Denied as error:
-            if error.code != UNKNOWN_CONTRACT:
-                raise
-            found = []
-        return _chosen(symbol, con_id, primary, found)
-
-
-def _chosen(symbol: str, con_id: int, primary: str, found: list[ContractDetails]) -> Instrument:
-    stocks = [d for d in found if d.contract is not None and d.contract.secType == "STK"]
-    if not stocks:
-        raise NotFound(f"Interactive Brokers does not know a stock {symbol} in USD; check the symbol.")
-    ids = sorted({d.contract.conId for d in stocks})
-    if con_id and con_id not in ids:
-        raise Refused(f"{symbol} was contract {con_id} and is {ids[0]} now: another security trades under its symbol;"
-                      f" close the agent's position and deploy it again.")
-    kept = [d for d in stocks if not con_id or d.contract.conId == con_id]
-    if len({d.contract.conId for d in kept}) > 1:
-        where = ", ".join(sorted({d.contract.primaryExchange for d in kept}))
-        raise Refused(f"{symbol} is listed more than once ({where}); name its primary exchange.")
-    details = kept[0]
-    try:
-        tick = number(details.minTick, "tick", 0.0, MOST_TICK) or 0.01
-    except Unreadable as error:
-        raise Unavailable(f"Interactive Brokers sent details of {symbol}, but its {error}; it is asked again.") from error
-    return Instrument(symbol, details.contract.conId, details.contract.primaryExchange or primary, tick)
 
 
 @dataclass
@@ -285,8 +97,11 @@ class IbkrBroker:
 
     def unknown(self, keys: Collection[str]) -> list[str]:
         """Keys of this agent's orders that IB works, by any client, and that are none of these."""
-        working = {o.ref for o in self.connection.open_orders() if accounts.owner(o.ref) == self.agent_id and o.state not in TERMINAL}
+        working = {o.ref for o in self.working() if o.state not in TERMINAL}
         return sorted(working - set(keys))
+
+    def working(self) -> list[BrokerOrder]:
+        return accounts.of_agent(self.agent_id, self.connection.open_orders())
 
     def unanswered(self) -> tuple[str, ...]:
         return tuple(name for name in self.connection.health().missing if name in (COMPLETED, EXECUTIONS))

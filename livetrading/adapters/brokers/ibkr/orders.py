@@ -40,6 +40,11 @@ class Instrument:
     primary: str
     min_tick: float = 0.01
 
+    @property
+    def id(self) -> str:
+        """The contract id as agents keep it."""
+        return str(self.con_id)
+
     def contract(self) -> Contract:
         return Contract(
             secType="STK", conId=self.con_id, symbol=self.symbol, exchange="SMART", primaryExchange=self.primary,

@@ -80,7 +80,7 @@ def _terms(card: ModelCard, key: str) -> dict[str, Any]:
     source = st.text_input(
         "Bars", proposal, key=f"{key}_source_{mode}", disabled=replay,
         help="A replay trades the model's own bars." if replay else
-        f"{sources.CHOICES}. They must continue the model's bars, and be kept up to date.",
+        f"{sources.choices()}. They must continue the model's bars, and be kept up to date.",
     )
     terms = Terms(capital, Limits(round(position / 100, 6), round(risk / 100, 6)))
     return {

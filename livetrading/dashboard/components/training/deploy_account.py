@@ -41,7 +41,8 @@ def options(words: BrokerWords, key: str) -> dict[str, Any]:
 
 def allowed(test: dict[str, Any], asked: dict[str, Any]) -> bool:
     """Whether the button is shown: the test passes the gate, and for real money the account's number is typed."""
-    refusal = admission.refusal(test)
+    words = words_of(asked["mode"])
+    refusal = admission.refusal(test, words.an_account)
     if refusal is not None:
         st.error(markdown(refusal))
         return False
@@ -51,7 +52,6 @@ def allowed(test: dict[str, Any], asked: dict[str, Any]) -> bool:
         f"{test['num_trades']} closed trades (at least {admission.ROUND_TRIPS}). "
         "Deploying runs the test again with these terms."
     )
-    words = words_of(asked["mode"])
     number = _real_account(words)
     if number is None or asked["confirm"] == number != "":
         return True
