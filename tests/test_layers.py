@@ -175,3 +175,10 @@ def test_the_registry_of_brokers_loads_no_brokers_library() -> None:
     """Nor anything else that takes seconds: it is asked by every command and page."""
     code = "import sys, livetrading.adapters.brokers.registry as r; r.names(); print([m for m in ('ib_async', 'pandas') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True).stdout.strip() == "[]"
+
+
+def test_pages_and_commands_name_a_broker_only_in_the_folder_of_its_own_commands() -> None:
+    """Elsewhere the name comes from the registry of brokers."""
+    paths = [*(PACKAGE / "dashboard").rglob("*.py"), *(PACKAGE / "cli").rglob("*.py"), *(ROOT / "pages").glob("*.py"), ROOT / "app.py"]
+    own = PACKAGE / "cli" / "ibkr"
+    assert [p for p in paths if own not in p.parents and BROKER_NAME.search(p.read_text())] == []

@@ -21,7 +21,7 @@ from ..execution.node import Node
 
 ANSWER_SECONDS = 10.0
 ACCOUNT_SECONDS = 15.0
-"""That a command waits for the connection to a broker."""
+"""For which a command waits for the connection to a broker."""
 
 
 def utc_now() -> datetime:
@@ -29,10 +29,10 @@ def utc_now() -> datetime:
 
 
 def report_pause(test: dict[str, Any]) -> None:
-    """Say on standard error where a test's drawdown limit paused it."""
-    said = drawdown_pause.words(test.get("pause"))
-    if said:
-        print(said, file=sys.stderr)
+    """Print to standard error at which session the drawdown limit paused a test."""
+    text = drawdown_pause.words(test.get("pause"))
+    if text:
+        print(text, file=sys.stderr)
 
 
 def new_node(home: Home) -> Node:
@@ -61,7 +61,7 @@ def act(
     home: Home, kind: str, *, agent_id: str | None = None, args: dict[str, Any] | None = None,
     by: str = "command line", request_id: str | None = None, timeout: float = ANSWER_SECONDS,
 ) -> dict[str, Any]:
-    """Ask for something and await its outcome. Raises what refuses it."""
+    """Submit a request and wait for its outcome. Raises the error that refused it."""
     store = Store(home)
     made = requests.submit(
         store, kind, agent_id=agent_id, args=args, by=by, request_id=request_id, now=utc_now()
@@ -71,12 +71,12 @@ def act(
             with node_in_hand(home) as node:
                 AgentManager(node).apply_pending(utc_now())
         except Conflict:
-            pass  # a scheduler came up in between: it answers
+            pass  # a scheduler has started meanwhile and answers
     return answered(requests.wait(store, made, timeout))
 
 
 def answered(done: dict[str, Any]) -> dict[str, Any]:
-    """The outcome of a request as an answer. Raises what refused it."""
+    """The outcome of a request as the answer of a command. Raises the error that refused it."""
     if done["status"] == "refused":
         raise revived(done["result"].get("error_type"), done["message"])
     return {"request_id": done["id"], "status": "done", "message": done["message"], **done["result"], "text": done["message"]}

@@ -143,7 +143,7 @@ def _safety(add: Any) -> None:
     add("rearm", "safety", "rearm", "clear the emergency stop; agents stay stopped")
     verify = add("verify", "safety", "verify", "check journals, files, books, and make every decision again")
     verify.add_argument("--lookahead", default=None, metavar="MODEL", help="check instead whether a model sees the future")
-    verify.add_argument("--sessions", type=int, default=40, metavar="N", help="with --lookahead: how many to look at")
+    verify.add_argument("--sessions", type=int, default=40, metavar="N", help="with --lookahead: how many to check")
     verify.add_argument("--all", action="store_true", help="with --lookahead: at every session")
     doctor = add("doctor", "doctor", "doctor", "check versions, calendar, bars, broker, clock and disk")
     for options in broker_rooms.modules("options"):

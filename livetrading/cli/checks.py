@@ -6,7 +6,7 @@ Check = dict[str, Any]
 
 
 def check(name: str, ok: bool, detail: str, cure: str = "") -> Check:
-    """``cure`` may also stand beside a passed check, as advice."""
+    """``cure`` is what to do; beside a passed check it is advice."""
     return {"name": name, "ok": ok, "detail": detail, "cure": cure}
 
 

@@ -1,4 +1,4 @@
-"""What ``up --demo`` does besides: train on bundled bars, deploy in replay mode."""
+"""What ``up --demo`` adds: it trains on bundled bars and deploys in replay mode."""
 
 import logging
 import os
@@ -18,16 +18,16 @@ SYMBOL, AGENT, SEED, TIMESTEPS, PACE = "AAPL", "PPO", 0, 50_000, 1.0
 
 
 def run(home: Home, stop: threading.Event, say: Callable[[str], None]) -> None:
-    """Train once per home and deploy, unless a demo agent is trading already. Its trouble is the demo's alone."""
+    """Train once per home and deploy, unless a demo agent is trading already. An error ends the demo and nothing else."""
     try:
         _run(home, stop, say)
     except Exception as error:
-        say(f"the demo goes on without its agent: {logs.caught(log, 'the demo', error)}")
+        say(f"the demo continues without its agent: {logs.caught(log, 'the demo', error)}")
 
 
 def _run(home: Home, stop: threading.Event, say: Callable[[str], None]) -> None:
     if any(a["mode"] == "replay" and a["status"] == "running" for a in queries.agents(Store(home))):
-        say("the demo's agent goes on trading")
+        say("the demo's agent is trading already")
         return
     models = [c for c in Registry(home).list() if (c.symbol, str(c.agent_type), c.seed) == (SYMBOL, AGENT, SEED)]
     if not models:
@@ -43,11 +43,11 @@ def _run(home: Home, stop: threading.Event, say: Callable[[str], None]) -> None:
     return say("the demo's agent trades: one session of history a second, on the Live Trading page")
 
 
-def _call(home: Home, words: list[str], stop: threading.Event) -> int:
+def _call(home: Home, arguments: list[str], stop: threading.Event) -> int:
     """A command as its own process; ended when ``up`` ends."""
     environment = {**os.environ, "LIVETRADING_HOME": str(home.root)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "livetrading", *words], cwd=CHECKOUT, env=environment, stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "livetrading", *arguments], cwd=CHECKOUT, env=environment, stdout=subprocess.DEVNULL
     )
     while process.poll() is None:
         if stop.wait(0.2):

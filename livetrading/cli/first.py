@@ -1,4 +1,4 @@
-"""What an emergency stop does before any import that takes time. Standard library only."""
+"""What an emergency stop does first, before any import that takes time."""
 
 import sys
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ STOP = "emergency-stop"
 def latch_first(argv: Sequence[str]) -> int:
     """Set the latch if the command is ``emergency-stop``; 1 if it could not be set.
 
-    Words that the full parser would refuse still set it: a mistyped option must
-    not keep a person from stopping.
+    Arguments that the full parser would refuse still set it: a mistyped option must
+    not prevent a stop.
     """
-    words = _without_values(argv, "--home")
-    if not words or words[0] != STOP or {"-h", "--help"} & set(words):
+    arguments = _without_values(argv, "--home")
+    if not arguments or arguments[0] != STOP or {"-h", "--help"} & set(arguments):
         return 0
     try:
         home = Home.resolve(_value(argv, "--home"))
@@ -29,20 +29,20 @@ def latch_first(argv: Sequence[str]) -> int:
 
 
 def _value(argv: Sequence[str], name: str) -> str | None:
-    for i, word in enumerate(argv):
-        if word == name and i + 1 < len(argv):
+    for i, argument in enumerate(argv):
+        if argument == name and i + 1 < len(argv):
             return argv[i + 1]
-        if word.startswith(f"{name}="):
-            return word.partition("=")[2]
+        if argument.startswith(f"{name}="):
+            return argument.partition("=")[2]
     return None
 
 
 def _without_values(argv: Sequence[str], name: str) -> list[str]:
-    """The words that are no option ``name`` and not its value, options last."""
+    """The arguments without the option ``name`` and its value; options last."""
     kept, skip = [], False
-    for word in argv:
-        if skip or word == name or word.startswith(f"{name}="):
-            skip = not skip and word == name
+    for argument in argv:
+        if skip or argument == name or argument.startswith(f"{name}="):
+            skip = not skip and argument == name
             continue
-        kept.append(word)
+        kept.append(argument)
     return [w for w in kept if not w.startswith("-")] + [w for w in kept if w.startswith("-")]

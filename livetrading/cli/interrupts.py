@@ -1,4 +1,4 @@
-"""Ctrl-C that cannot get lost: an exception raised inside a library's callback is printed there and forgotten,
+"""Ctrl-C that cannot get lost: a library prints and drops an exception that is raised inside its callback,
 and a process that was started in the background of a shell ignores the signal."""
 
 import signal
@@ -10,7 +10,7 @@ from types import FrameType
 
 @contextmanager
 def remembered() -> Iterator[Callable[[], None]]:
-    """A function that raises KeyboardInterrupt if one was asked for, to be called between two steps of long work."""
+    """Gives a function that raises KeyboardInterrupt after Ctrl-C; long work calls it between two steps."""
     asked = threading.Event()
 
     def interrupt(number: int, frame: FrameType | None) -> None:

@@ -20,11 +20,11 @@ USAGE, INTERRUPTED = 2, 130
 
 
 class Misused(Exception):
-    """Words that no command takes; the usage is shown already."""
+    """Arguments that no command accepts; the usage is printed already."""
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse's, but for its end of the process: what called for JSON gets JSON here, too."""
+    """argparse's parser, but an error does not end the process: with ``--json`` it is answered as JSON, too."""
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
@@ -35,7 +35,7 @@ def main(argv: Sequence[str]) -> int:
     """Run one command. 0 done, 1 refused or failed, 2 usage."""
     home = None
     try:
-        # Defaults come in here: those of a parser would be set again behind the command's name.
+        # The default of --json is given here: one in the parser would replace a --json before the command's name.
         options = parser().parse_args(list(argv), argparse.Namespace(json=False))
     except Misused as error:
         raise SystemExit(_failed(BadInput(str(error)), "--json" in argv, USAGE)) from None
@@ -52,8 +52,8 @@ def main(argv: Sequence[str]) -> int:
         if home is not None and not isinstance(error, LivetradingError):
             with suppress(LivetradingError):  # a log that cannot be written must not hide what happened
                 logs.setup(home, options.command)
-        told = logs.caught(log, f"the command {options.command}", error)
-        return _failed(told, options.json, told.exit_code)
+        problem = logs.caught(log, f"the command {options.command}", error)
+        return _failed(problem, options.json, problem.exit_code)
     return int(answer.get("exit_code", 0)) if isinstance(answer, dict) else 0
 
 
@@ -86,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
     common.add_argument("--json", action="store_true", default=argparse.SUPPRESS,
                         help="one JSON object on standard output")
     top = Parser(prog="python -m livetrading", parents=[common],
-                                  description="Train agents on daily bars and trade them end-of-day.")
+                 description="Train agents on daily bars and trade them end-of-day.")
     top.add_argument("--version", action="version", version=f"livetrading {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     arguments.add_all(commands, common)

@@ -21,7 +21,7 @@ from . import runs
 
 
 def lookahead(home: Home, options: argparse.Namespace) -> dict[str, Any]:
-    """Put other futures behind a model's sessions; nothing before may move."""
+    """Replace the bars after a session by other ones; no feature or decision up to it may change."""
     if options.sessions < 1:
         raise BadInput(f"--sessions is {options.sessions}; give at least 1, or --all.")
     began = time.monotonic()
@@ -39,7 +39,7 @@ def lookahead(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         "decisions": found.decisions, "fills": found.fills, "seconds": round(time.monotonic() - began, 1),
     }
     if not found.problems:
-        text = f"Nothing in {made.card.model_id} sees the future: {found.sessions} of its {len(bars)} sessions were looked at."
+        text = f"Nothing in {made.card.model_id} sees the future: {found.sessions} of its {len(bars)} sessions were checked."
         return {**answer, "text": text}
     error = f"The model sees the future in {counted(len(found.problems), 'place')}; the first: {found.problems[0]['text']}"
     text = "\n".join(problem["text"] for problem in found.problems)
@@ -97,5 +97,5 @@ def _table(rows: list[dict[str, Any]]) -> str:
         f" {shown(row['max_drawdown_pct'], '.2f'):>8}% {row['num_trades']:>7} {row['fees']:>10,.2f}"
         for row in rows
     ]
-    lines += [f"{row['scenario']}: {said}" for row in rows if (said := drawdown_pause.words(row.get("pause")))]
+    lines += [f"{row['scenario']}: {text}" for row in rows if (text := drawdown_pause.words(row.get("pause")))]
     return "\n".join(lines)

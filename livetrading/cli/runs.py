@@ -1,4 +1,4 @@
-"""``backtest`` and ``replay``: the rules alone, and the whole live shell, over the same range."""
+"""``backtest`` and ``replay``: the trading rules alone, and the whole live system, over the same range."""
 
 import argparse
 import shutil
@@ -75,7 +75,7 @@ def _series(home: Home, own: pd.DataFrame, card: ModelCard, spec: str | None) ->
         )
     problem = agreement.undecidable(card, spec, own, bars) if len(later) else None
     if problem:
-        raise BadBars(f"{spec} cannot go on where the model's bars end: {problem}; run it without --source.")
+        raise BadBars(f"{spec} cannot continue the model's bars: {problem}; run it without --source.")
     return pd.concat([own, later])
 
 
@@ -98,7 +98,7 @@ def backtest(home: Home, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def replay(home: Home, options: argparse.Namespace) -> dict[str, Any]:
-    """The whole shell in a home of its own, whatever the latch; it leaves no agent."""
+    """The whole live system in a temporary home, even while the emergency stop is set; no agent remains."""
     made = scene(home, options)
     expected = run(made, Terms())
     first, last = (made.market.sessions[t] for t in (made.bars[0], made.bars[-1]))
@@ -119,7 +119,7 @@ def replay(home: Home, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _verdict(found: list[dict[str, Any]]) -> dict[str, Any]:
-    """Equal ledgers are a success; anything else says where they part."""
+    """Nothing for equal ledgers; else an error with the first difference."""
     if not found:
         return {}
     first = f"{found[0]['field']} of {found[0]['bar']}"

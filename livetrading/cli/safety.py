@@ -24,25 +24,25 @@ from . import interrupts
 from .acting import act, answered, node_in_hand, utc_now
 
 ANSWER_SECONDS = 22.0
-"""After which this command says how far the stop is, if a scheduler is there to go on with it."""
+"""After which this command reports how far the stop is, if a scheduler continues it."""
 GRACE_SECONDS = 2.0
-"""That a scheduler which took over late has at least for its answer."""
+"""At least so long a scheduler that took over late has for its answer."""
 DYING_SECONDS = 5.0
 TENURE_SECONDS, ROOM_SECONDS = 20.0, 2.0
-"""A command that waits for a broker makes room for a scheduler so often, and so long."""
+"""A command that waits for a broker releases the lock so often, and for so long, so that a scheduler can take it."""
 AGAIN_SECONDS = 2.0
-SETTLE_SECONDS = 10.0
-"""That a command without a scheduler looks after exits which a broker works."""
+EXIT_SECONDS = 10.0
+"""For which a command without a scheduler watches exits that a broker works."""
 INTERRUPTED = 130
 
 
 def emergency_stop(home: Home, options: argparse.Namespace) -> dict[str, Any]:
-    """Latch, then the scheduler or this process cancels and sells; per agent what became of it.
+    """Set the latch; then the scheduler or this process cancels and sells. Answers with the outcome of each agent.
 
-    Exit 0 only when everything is flat. With a scheduler the answer comes within 30 s, and what
-    waits for a broker then it goes on with. Without one this command stays until nothing waits any
-    more; interrupted, it is gone on with by the next command or scheduler. ``--all-orders`` cancels
-    in a real account also what is not ours; simulated ones hold only ours.
+    Exit 0 only when everything is flat. With a scheduler the answer comes within 30 s, and the scheduler
+    continues what still waits for a broker. Without one this command runs until nothing waits any more; after
+    an interrupt the next command or scheduler continues. ``--all-orders`` also cancels orders in a broker's
+    account that are not ours; simulated accounts have only ours.
     """
     latch = HaltLatch(home)
     halt = latch.set(options.reason, options.by, utc_now())
@@ -50,13 +50,13 @@ def emergency_stop(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         with interrupts.remembered() as options.check:
             return _report(_stopped(home, options, halt))
     except KeyboardInterrupt:
-        text = "Interrupted; trading stays halted. Run `python -m livetrading emergency-stop` again, or start the scheduler, to go on."
+        text = "Interrupted; trading stays halted. Run `python -m livetrading emergency-stop` again, or start the scheduler, to continue the stop."
         return {**_report(_waiting(home, halt, text)), "exit_code": INTERRUPTED}
 
 
 def _stopped(home: Home, options: argparse.Namespace, halt: Halt) -> dict[str, Any]:
-    """Ask whoever holds the lock, or do it here, until there is an answer."""
-    options.request_id, options.settled = options.request_id or requests.new_id(), None
+    """Ask the process that has the lock, or do it here, until there is an answer."""
+    options.request_id, options.exits_until = options.request_id or requests.new_id(), None
     options.answer_by, options.scheduler = time.monotonic() + ANSWER_SECONDS, False
     while True:
         options.check()
@@ -69,21 +69,21 @@ def _stopped(home: Home, options: argparse.Namespace, halt: Halt) -> dict[str, A
             return answer
 
 
-# -- the lock is held -------------------------------------------------------
+# -- another process has the lock -------------------------------------------------------
 
 def _asked(home: Home, options: argparse.Namespace, halt: Halt) -> dict[str, Any] | None:
-    """The holder's answer, or that it waits. None once nobody holds the lock: one that hangs is killed."""
+    """The answer of the process that has the lock, or that it waits. None when the lock is free, also because a process that hung was killed."""
     made, end = False, max(options.answer_by, time.monotonic() + GRACE_SECONDS)
     while True:
         options.check()
         try:
             made = made or bool(_submitted(home, options))
             return answered(requests.wait(Store(home), options.request_id, timeout=1.0))
-        except (NotFound, Damaged):  # the file was damaged, or set aside with the request in it
+        except (NotFound, Damaged):  # the file was damaged, or moved away with the request in it
             made = False
             time.sleep(0.1)
         except Unavailable:
-            pass  # no answer yet, or a process that hangs holds the file
+            pass  # no answer yet, or a process that hangs has locked the file
         if (hung := heartbeat.hangs(home)) is not None:
             _kill(home, hung)
             return None
@@ -92,7 +92,7 @@ def _asked(home: Home, options: argparse.Namespace, halt: Halt) -> dict[str, Any
             return None
         if sign.state == Liveness.ALIVE and time.monotonic() > end:
             who = f"The {sign.holder.role} (process {sign.holder.pid})"
-            return _waiting(home, halt, f"{who} has not answered yet; it goes on with the stop.")
+            return _waiting(home, halt, f"{who} has not answered yet; it continues the stop.")
 
 
 def _submitted(home: Home, options: argparse.Namespace) -> str:
@@ -103,7 +103,7 @@ def _submitted(home: Home, options: argparse.Namespace) -> str:
 
 
 def _waiting(home: Home, halt: Halt, text: str) -> dict[str, Any]:
-    """The stop as it was last told, for an answer that does not come now."""
+    """The stop as last recorded, while the answer is missing."""
     known = stop_record.picture(Store(home), halt)
     if known is None or known["state"] == StopState.WAITING:
         items = known["items"] if known else []
@@ -112,7 +112,7 @@ def _waiting(home: Home, halt: Halt, text: str) -> dict[str, Any]:
 
 
 def _kill(home: Home, holder: Holder) -> None:
-    """End a process that holds the lock and hangs; the lock goes with it."""
+    """Kill a process that has the lock and hangs; that frees the lock."""
     if holder.pid is None:
         raise Conflict("The process that holds the scheduler's lock is not known; end the process that does not"
                        " respond, then run the emergency stop again.")
@@ -128,10 +128,10 @@ def _kill(home: Home, holder: Holder) -> None:
         time.sleep(0.02)
 
 
-# -- nobody holds it --------------------------------------------------------
+# -- no process has the lock --------------------------------------------------------
 
 def _done_here(home: Home, options: argparse.Namespace, halt: Halt) -> dict[str, Any] | None:
-    """The stop by this process, as long as something waits. None when another has taken the lock."""
+    """The stop by this process, as long as something waits. None when another process has taken the lock."""
     print("Trading is halted. No scheduler runs, so this command cancels and sells.", file=sys.stderr, flush=True)
     try:
         while True:
@@ -139,7 +139,7 @@ def _done_here(home: Home, options: argparse.Namespace, halt: Halt) -> dict[str,
                 answer = _rounds(node, options, halt)
             if answer is not None:
                 return answer
-            options.all_orders = False  # on record by now
+            options.all_orders = False  # recorded by now
             time.sleep(ROOM_SECONDS)
             if SchedulerLock(home).holder() is not None:
                 return None
@@ -150,11 +150,11 @@ def _done_here(home: Home, options: argparse.Namespace, halt: Halt) -> dict[str,
 
 
 def _rounds(node: Any, options: argparse.Namespace, halt: Halt) -> dict[str, Any] | None:
-    """Round after round until nothing waits, or until it is time to make room. Requests are answered meanwhile."""
-    begun, said, wished = time.monotonic(), "", options.all_orders
+    """Repeat the stop until nothing waits, or until it is time to release the lock. Answers requests meanwhile."""
+    begun, printed, all_orders = time.monotonic(), "", options.all_orders
     end = begun + TENURE_SECONDS
     if options.scheduler and options.answer_by > begun:
-        # Whoever ended the scheduler starts it again: it finds room before this command has to answer.
+        # A supervisor may start the scheduler again: it gets the lock before this command has to answer.
         end = min(end, options.answer_by - ROOM_SECONDS)
         node.until = end
         node.account.connection.patience = max(min(node.account.connection.patience, end - begun), 0.0)
@@ -164,18 +164,18 @@ def _rounds(node: Any, options: argparse.Namespace, halt: Halt) -> dict[str, Any
         if node.latch.status() is None:
             return {**stop_record.identity(halt), "state": str(StopState.FAILED), "flat": False, "items": [],
                     "message": "Trading was re-armed while the stop waited; agents stay stopped."}
-        text, result = stopping.stop(node, options.reason, options.by, utc_now(), wished)
-        # Nobody comes after this command: an exit at a broker may still be refused, and needs its stop back then.
+        text, result = stopping.stop(node, options.reason, options.by, utc_now(), all_orders)
+        # No process follows this command. A broker may still refuse an exit, and then the stop has to be placed again.
         queued = result["state"] == StopState.QUEUED and node.account.wanted
-        if queued and options.settled is None:
-            options.settled = time.monotonic() + SETTLE_SECONDS
-        settles = queued and time.monotonic() < options.settled
-        if result["state"] != StopState.WAITING and not settles:
+        if queued and options.exits_until is None:
+            options.exits_until = time.monotonic() + EXIT_SECONDS
+        watched = queued and time.monotonic() < options.exits_until
+        if result["state"] != StopState.WAITING and not watched:
             return {**result, "message": text}
-        wished = False
-        if text != said:
-            print(f"{text} Ctrl-C ends this command; the next command or scheduler then goes on with the stop.", file=sys.stderr, flush=True)
-        said = text
+        all_orders = False
+        if text != printed:
+            print(f"{text} Ctrl-C ends this command; the next command or scheduler then continues the stop.", file=sys.stderr, flush=True)
+        printed = text
         if time.monotonic() > end:
             return None
         time.sleep(AGAIN_SECONDS)
@@ -187,7 +187,7 @@ HEAD = ("", "held", "cancelled", "sold", "price", "P&L", "outcome")
 
 
 def _report(result: dict[str, Any]) -> dict[str, Any]:
-    """The answer as JSON and as text; whoever is not flat hears it on standard error, with exit 1."""
+    """The answer as JSON and as text. If not everything is flat, the message goes to standard error and the exit code is 1."""
     flat = bool(result["flat"])
     message = result.get("message", "")
     if not flat:

@@ -31,15 +31,9 @@ CONNECTING_SECONDS = 60.0
 
 
 def deploy(home: Home, options: argparse.Namespace) -> dict[str, Any]:
-    """Test the model with these terms, let the gate read the result, create and start."""
+    """Test the model with these terms, check the result at the gate, create the agent and start it."""
     store = Store(home)
-    args = {
-        "model_id": options.model_id, "mode": options.mode, "capital": options.capital,
-        "max_position": options.max_position, "risk_per_trade": options.risk_per_trade,
-        "max_drawdown": options.max_drawdown, "stop_atr": options.stop_atr,
-        "time_frame": options.time_frame, "pace": options.pace, "agent_type": options.agent_type,
-        "symbol": options.symbol,
-    }
+    args = _agreed(options)
     if at_broker := kinds.at_broker(options.mode):
         args |= {"confirm": options.confirm or "", "late_entry": options.late_entry}
         if (setup := words_of(options.mode).setup) is not None:
@@ -58,8 +52,8 @@ def deploy(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     until = reach.end.isoformat() if reach else known["args"].get("bars_until", "") if known else ""
     job = known["args"]["job_id"] if known else _test_job(home, store, options, terms)
     test = jobs.job(store, job)["result"]["test"]
-    said = admission.admit(Mode.of(options.mode), test, words_of(options.mode).an_account)
-    warnings = [text for text in (said, drawdown_pause.words(test.get("pause")), reach and reach.warning()) if text]
+    warning = admission.admit(Mode.of(options.mode), test, words_of(options.mode).an_account)
+    warnings = [text for text in (warning, drawdown_pause.words(test.get("pause")), reach and reach.warning()) if text]
     for text in warnings:
         print(text, file=sys.stderr)
     done = act(
@@ -68,13 +62,22 @@ def deploy(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     )
     return {
         "agent_id": done["agent_id"], "model_id": options.model_id, "mode": options.mode, "test": test,
-        "warning": said, "warnings": warnings, "bars_until": until or None, "bars_current": reach and reach.current,
+        "warning": warning, "warnings": warnings, "bars_until": until or None, "bars_current": reach and reach.current,
         "message": done["message"], "text": f"{done['message']}\n{_shown(test)}",
     }
 
 
+def _agreed(options: argparse.Namespace) -> dict[str, Any]:
+    """What the user agrees to, as a request of kind ``create`` holds it."""
+    names = (
+        "model_id", "mode", "capital", "max_position", "risk_per_trade", "max_drawdown", "stop_atr", "time_frame",
+        "pace", "agent_type", "symbol",
+    )
+    return {name: getattr(options, name) for name in names}
+
+
 def _shown(test: dict[str, Any]) -> str:
-    """The test that the gate read, in a line."""
+    """The test that the gate has checked, in a line."""
     gain = test["total_return_pct"]
     return (
         f"Its test with these terms, {test['start']} to {test['end']}: Sharpe ratio {admission.sharpe_words(test)}, "
@@ -133,17 +136,17 @@ def remove(home: Home, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def adopt(home: Home, options: argparse.Namespace) -> dict[str, Any]:
-    """The book takes over what the broker holds."""
+    """The agent's book takes over the broker's number of shares."""
     return act(home, "adopt", agent_id=options.agent_id, timeout=CONNECTING_SECONDS)
 
 
 def ignore(home: Home, options: argparse.Namespace) -> dict[str, Any]:
-    """What differs is the user's own, and unmanaged from now on."""
+    """The difference belongs to the user: unmanaged shares from now on."""
     return act(home, "ignore", agent_id=options.agent_id, timeout=CONNECTING_SECONDS)
 
 
 def show_ledger(home: Home, options: argparse.Namespace) -> dict[str, Any]:
-    """From the journal, without a lock."""
+    """Read from the journal, without the lock."""
     directory = home.agent(check_agent_id(options.agent_id))
     if not (directory / "journal.jsonl").exists():
         raise NotFound(f"There is no agent {options.agent_id}: list them with `python -m livetrading agents`.")

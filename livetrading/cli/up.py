@@ -36,11 +36,11 @@ HEALTHY_SECONDS = 60.0
 """A child that lived this long starts again without a longer pause."""
 TERM_SECONDS = 10.0
 HANGING_SECONDS = 3.0
-"""That a process which hangs may take to heed SIGTERM."""
+"""For which a process that hangs may take to end by SIGTERM."""
 ALARMS = 20
-"""Of one process, not yet over, that are told to be over when it works again."""
+"""Of one process, kept until it works again: then their texts say so."""
 LONGEST_START = 600.0
-"""For a first beat: twice as long after each start that did not come so far."""
+"""For a first heartbeat: the limit doubles with each start that brought none."""
 ASK_EVERY, ASK_SECONDS = 2.0, 5.0
 """Between questions to the dashboard's health route, and for an answer."""
 
@@ -57,17 +57,17 @@ class Child:
     pause: float = FIRST_PAUSE
     due: float = 0.0
     restarts: int = 0
-    told: Callable[[str], object] = lambda text: None
-    """Hears of each death; what it answers names that alarm."""
+    notify: Callable[[str], object] = lambda text: None
+    """Called with a sentence each time it has ended; returns the id of the alarm."""
     recovered: Callable[[object, str, str], object] = lambda alarm, text, known: None
-    """Hears that the process works again: the alarm's name, what it says from then on and what it said."""
+    """Called when the process works again: the id of an alarm, its new text and its old one."""
     elsewhere: Callable[[], int | None] = lambda: None
-    """The pid of one that somebody else has started: then it is left to them, unless it hangs."""
+    """The pid of such a process that another program has started: it is only watched, and ended if it hangs."""
     heart: Callable[[int], object] = lambda pid: time.monotonic()
-    """A value that the process of this pid keeps changing while it works; None before its first beat."""
+    """Its heartbeat: a value that changes while the process of this pid works; None before the first."""
     first_beat: float = FIRST_BEAT_SECONDS
     hung: str = ""
-    """Why it is being ended, if it is."""
+    """Why it is being ended; empty while it is not."""
     _watch: Watch = field(default_factory=Watch)
     _kill_at: float = math.inf
     _alarms: list[tuple[object, str, str]] = field(default_factory=list)
@@ -80,22 +80,22 @@ class Child:
             self.pause = FIRST_PAUSE if now - self.started > HEALTHY_SECONDS else min(2 * self.pause, LONGEST_PAUSE)
             self.due = now + self.pause
             self.restarts += 1
-            self._tell(f"The {self.name} {self.hung}ended {_how(code)}", f"; it starts again in {self.pause:g} s.")
+            self._alarm(f"The {self.name} {self.hung}ended {_how(code)}", f"; it starts again in {self.pause:g} s.")
             self._forget()
         if self.process is not None:
-            self._look(self.process.pid, now)
+            self._check_heartbeat(self.process.pid, now)
         elif (other := self.elsewhere()) is not None:
-            self._look(other, now)
+            self._check_heartbeat(other, now)
         elif now >= self.due:
             self._forget()
             self.started = now
             self.process = subprocess.Popen(self.command, cwd=CHECKOUT, env=self.environment)
 
-    def _tell(self, what: str, then: str) -> None:
-        """What happened, and what follows: the latter is true only until the process works again."""
-        self._alarms = [*self._alarms, (self.told(what + then), what, what + then)][-ALARMS:]
+    def _alarm(self, what: str, then: str) -> None:
+        """``what`` happened, and ``then`` is what follows, which is true only until the process works again."""
+        self._alarms = [*self._alarms, (self.notify(what + then), what, what + then)][-ALARMS:]
 
-    def _works(self) -> None:
+    def _end_alarms(self) -> None:
         at = datetime.now(UTC).astimezone(NEW_YORK)
         for alarm, what, known in self._alarms:
             self.recovered(alarm, f"{what}; it works again since {at:%Y-%m-%d %H:%M:%S} New York.", known)
@@ -104,22 +104,22 @@ class Child:
     def _forget(self) -> None:
         self._watch, self._kill_at, self.hung = Watch(), math.inf, ""
 
-    def _look(self, pid: int, now: float) -> None:
-        """End a process whose heart stands still: asked first, then killed. It is told when it is over,
-        for what it holds may be needed for that."""
+    def _check_heartbeat(self, pid: int, now: float) -> None:
+        """End a process whose heartbeat has stopped, first by SIGTERM, then by SIGKILL. The alarm comes after its
+        end, because the process may have locked the file of alarms."""
         beat = self.heart(pid)
         still, limit = self._watch.look((pid, beat), now), self.first_beat if beat is None else HUNG_SECONDS
         if beat is not None:
             self.first_beat = FIRST_BEAT_SECONDS
             if self._alarms and not self.hung:
-                self._works()
+                self._end_alarms()
         if self.hung and still == 0.0:
-            self._forget()  # it was only late, or it is another process by now
+            self._forget()  # it was only late, or it is another process now
         elif self.hung and now >= self._kill_at:
             self._kill_at = math.inf
             _signal(pid, signal.SIGKILL)
             if self.process is None:
-                self._tell(f"The {self.name} (process {pid}) {self.hung}ended", "; another starts.")
+                self._alarm(f"The {self.name} (process {pid}) {self.hung}ended", "; another starts.")
         elif not self.hung and still >= limit:
             what = "it did not come up within" if beat is None else "its heartbeat stood still for"
             self.hung = f"hung ({what} {still:.0f} s) and was "
@@ -128,7 +128,7 @@ class Child:
             _signal(pid, signal.SIGTERM)
 
     def end(self) -> None:
-        """Ask it to stop, and insist after a while."""
+        """Ask it to stop; kill it if it does not."""
         if self.process is None or self.process.poll() is not None:
             return
         self.process.terminate()
@@ -154,21 +154,21 @@ def up(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     answers = Answers(chosen.address, port, stop)
     children = _children(home, chosen, port, answers)
     answers.start()
-    show = threading.Thread(target=demo.run, args=(home, stop, _say), daemon=True) if options.demo else None
+    demo_thread = threading.Thread(target=demo.run, args=(home, stop, _say), daemon=True) if options.demo else None
     _say(f"dashboard: http://{chosen.address}:{port}   home: {home.root}   Ctrl-C stops both")
     try:
         while not stop.is_set():
             for child in children:
                 child.keep()
-            if show is not None and show.ident is None and children[0].process is not None:
-                show.start()
+            if demo_thread is not None and demo_thread.ident is None and children[0].process is not None:
+                demo_thread.start()
             stop.wait(0.2)
     finally:
         stop.set()
         for child in reversed(children):
             child.end()
-        if show is not None and show.ident is not None:
-            show.join(TERM_SECONDS)
+        if demo_thread is not None and demo_thread.ident is not None:
+            demo_thread.join(TERM_SECONDS)
     return {"stopped": True, "text": "Stopped."}
 
 
@@ -178,12 +178,12 @@ def _children(home: Home, chosen: settings.Settings, port: int, answers: "Answer
     dashboard = [
         sys.executable, "-m", "streamlit", "run", "app.py",
         f"--server.port={port}", f"--server.address={chosen.address}", "--server.headless=true",
-        # Streamlit's own web socket asks this list, the pages and routes ask the settings.
+        # Streamlit checks its web socket by this list; pages and routes check by the settings.
         *(f"--server.allowedHosts={host}" for host in chosen.allowed_hosts),
     ]
     store = Store(home)
 
-    def tell(text: str) -> int | None:
+    def notify(text: str) -> int | None:
         _say(text)
         return alarms.add(store, "", text, datetime.now(UTC))
 
@@ -194,10 +194,10 @@ def _children(home: Home, chosen: settings.Settings, port: int, answers: "Answer
 
     return [
         Child(
-            "scheduler", scheduler, environment, told=tell, recovered=recovered, elsewhere=lambda: _other_scheduler(home),
+            "scheduler", scheduler, environment, notify=notify, recovered=recovered, elsewhere=lambda: _other_scheduler(home),
             heart=lambda pid: _beat_of(home, pid),
         ),
-        Child("dashboard", dashboard, environment, told=tell, recovered=recovered, heart=answers.heart),
+        Child("dashboard", dashboard, environment, notify=notify, recovered=recovered, heart=answers.heart),
     ]
 
 
@@ -207,7 +207,7 @@ def _other_scheduler(home: Home) -> int | None:
 
 
 def _beat_of(home: Home, pid: int) -> object:
-    """A scheduler's heartbeat. One that waits for a command to let go of the lock has nothing to beat for."""
+    """A scheduler's heartbeat. One that waits for the lock of a command writes none, and counts as alive."""
     lock = SchedulerLock(home)
     holder = lock.holder()
     if holder is not None and holder.pid not in (pid, None):
@@ -217,7 +217,7 @@ def _beat_of(home: Home, pid: int) -> object:
 
 
 class Answers(threading.Thread):
-    """Asks the dashboard's health route in a thread of its own; each answer is a beat."""
+    """Asks the dashboard's health route in its own thread; each answer is a heartbeat."""
 
     def __init__(self, address: str, port: int, stop: threading.Event) -> None:
         super().__init__(name="answers", daemon=True)
@@ -238,7 +238,7 @@ class Answers(threading.Thread):
                 self._count += 1
 
     def _answered(self) -> bool:
-        """Any answer counts, also a refusal: who refuses does not hang."""
+        """Any answer counts, also a refusal: it shows that the process does not hang."""
         connection = http.client.HTTPConnection(self._host, self._port, timeout=ASK_SECONDS)
         try:
             connection.request("GET", "/_stcore/health")

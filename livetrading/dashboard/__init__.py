@@ -1,1 +1,1 @@
-"""What people see and press."""
+"""The pages in the browser and the REST routes."""

@@ -31,7 +31,7 @@ BY = "REST"
 
 Doc = dict[str, Any]
 Work = Callable[[Home, Doc, Doc], Doc]
-"""(home, path parameters, body) -> what the answer adds to ``status``."""
+"""(home, path parameters, body) -> the fields of the answer beside ``status``."""
 
 
 def routes(home: Home, hosts: Sequence[str]) -> list[Route]:
@@ -69,7 +69,7 @@ def _endpoint(work: Work, home: Home, hosts: Sequence[str], workers: ThreadPoolE
             body = await _body(request)
             path = {**request.path_params, "called": f"{request.method} {request.url.path}"}
             answer = await loop.run_in_executor(workers, work, home, path, body)
-            return JSONResponse({"status": "success", **answer})  # also what JSON cannot hold
+            return JSONResponse({"status": "success", **answer})  # raises for values that JSON does not have
         except Exception as error:
             return _refusal(logs.caught(log, f"{request.method} {request.url.path}", error))
 
@@ -116,7 +116,7 @@ def _request(kind: str) -> Work:
     def work(home: Home, path: Doc, body: Doc) -> Doc:
         request_id = payloads.request_only(body)
         agent_id = path["agent_id"]
-        reading.agent(agent_id)  # 404 for one that is not there
+        reading.agent(agent_id)  # 404 if there is none
         outcome = control.request(home, kind, agent_id, BY, request_id)
         return {"message": outcome["message"], "result": outcome.get("result", {}), "request_id": request_id}
 
@@ -126,7 +126,7 @@ def _request(kind: str) -> Work:
 def _confirm_cash(home: Home, path: Doc, body: Doc) -> Doc:
     request_id, difference = payloads.confirm_cash(body)
     agent_id = path["agent_id"]
-    reading.agent(agent_id)  # 404 for one that is not there
+    reading.agent(agent_id)  # 404 if there is none
     args = {} if difference is None else {"difference": difference}
     outcome = control.request(home, "confirm_cash", agent_id, BY, request_id, args)
     return {"message": outcome["message"], "result": outcome.get("result", {}), "request_id": request_id}
@@ -135,7 +135,7 @@ def _confirm_cash(home: Home, path: Doc, body: Doc) -> Doc:
 def _emergency_stop(home: Home, path: Doc, body: Doc) -> Doc:
     stop = payloads.emergency_stop(body)
     answer = control.emergency_stop(home, stop.reason, BY, stop.request_id, stop.all_orders)
-    return {**answer, "message": control.STOP_WORDS[answer.get("state", StopState.QUEUED)]}
+    return {**answer, "message": control.STOP_TEXTS[answer.get("state", StopState.QUEUED)]}
 
 
 def _start_scheduler(home: Home, path: Doc, body: Doc) -> Doc:

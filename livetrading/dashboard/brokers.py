@@ -5,7 +5,7 @@ from livetrading.adapters.brokers.base import BrokerWords
 from livetrading.adapters.brokers.registry import names, words_of
 from livetrading.core.errors import LivetradingError
 
-from . import reading
+from . import kinds, reading
 
 
 def known() -> list[BrokerWords]:
@@ -30,8 +30,12 @@ def missing() -> list[BrokerWords]:
 
 
 def connected() -> BrokerWords:
-    """The broker whose account a scheduler connects to: the first one that is offered."""
-    return next(iter([*offered(), *known()]))
+    """The broker that the agents of this home trade at; without such an agent the first one that is offered."""
+    try:
+        at_work = [words_of(agent["mode"]) for agent in reading.agents() if kinds.at_broker(agent["mode"])]
+    except LivetradingError:
+        at_work = []
+    return next(iter([*at_work, *offered(), *known()]))
 
 
 def bar_sources() -> dict[str, str]:

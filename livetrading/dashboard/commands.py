@@ -1,8 +1,8 @@
 """The command line, run as a process of its own: JSON in, JSON out.
 
-A command has an id. Whoever starts the same id a second time with the same words (a
-double click, a repeated call) gets the first one's answer. Output goes to files of the home,
-so that neither a closed page nor a restarted dashboard cuts a command short.
+A command has an id. A second start of the same id with the same arguments (a double click,
+a repeated call) gets the answer of the first. The output goes to files of the home, so that
+a command runs to its end when a page is closed or the dashboard restarts.
 """
 
 import hashlib
@@ -31,13 +31,13 @@ KEPT = 200
 POLL_SECONDS = 0.05
 
 
-class OtherWords(Conflict):
-    """The id was used before, to start something else."""
+class OtherArguments(Conflict):
+    """The id was used before, with other arguments."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a finished command said: its JSON object, or its one sentence of error."""
+    """The output of a finished command: its JSON object, and its error in one sentence if it failed."""
 
     values: dict[str, Any]
     error: str | None = None
@@ -66,13 +66,13 @@ class Command:
         return is_ours(self.pid, self.id)
 
     def wait(self, timeout: float) -> Answer:
-        """The answer. Raises Unavailable if the command takes longer; it goes on."""
+        """The answer. Raises Unavailable if the command takes longer; the command runs on."""
         deadline = time.monotonic() + timeout
         while self.running():
             if time.monotonic() > deadline:
                 raise Unavailable(
                     f"The command still runs after {timeout:.0f} seconds (process {self.pid}); "
-                    f"it goes on, and its log is {self.log}."
+                    f"it runs on, and its log is {self.log}."
                 )
             time.sleep(POLL_SECONDS)
         return _answer(self.out, self.log)
@@ -98,7 +98,7 @@ def new_id() -> str:
 def start(home: Home, arguments: Sequence[str], command_id: str | None = None) -> Command:
     """Start ``python -m livetrading ARGUMENTS`` once for an id.
 
-    Raises OtherWords if the id stands for other arguments, Unavailable if the process cannot be started.
+    Raises OtherArguments if the id was used with other arguments, Unavailable if the process cannot be started.
     """
     command = Command(home, _checked(command_id or new_id()))
     make_directory(command.out.parent)
@@ -106,22 +106,22 @@ def start(home: Home, arguments: Sequence[str], command_id: str | None = None) -
         if not command.out.with_suffix(".pid").exists():
             _forget_old(command.out.parent)
             _launch(command, arguments)
-        elif _mark(arguments) != _marked(command, arguments):
-            raise OtherWords(f"The request id {command.id} was used before with another body; give a new id.")
+        elif _fingerprint(arguments) != _stored_fingerprint(command, arguments):
+            raise OtherArguments(f"The request id {command.id} was used before with another body; give a new id.")
     return command
 
 
-def _mark(arguments: Sequence[str]) -> str:
-    """Tells the arguments of one command from another's; a number typed to confirm stays out of the files."""
+def _fingerprint(arguments: Sequence[str]) -> str:
+    """A fingerprint of the arguments, because a number typed to confirm must not be stored."""
     return hashlib.sha256("\0".join(arguments).encode()).hexdigest()
 
 
-def _marked(command: Command, arguments: Sequence[str]) -> str:
-    """The mark of the arguments that the command was started with; of one without a mark these are believed."""
+def _stored_fingerprint(command: Command, arguments: Sequence[str]) -> str:
+    """The fingerprint that was stored at the start; a command without one counts as started with these arguments."""
     try:
         return command.out.with_suffix(".words").read_text()
     except FileNotFoundError:
-        return _mark(arguments)
+        return _fingerprint(arguments)
 
 
 def run(home: Home, arguments: Sequence[str], timeout: float, command_id: str | None = None) -> Answer:
@@ -130,7 +130,7 @@ def run(home: Home, arguments: Sequence[str], timeout: float, command_id: str | 
 
 
 def interrupt(pid: int, marker: str) -> None:
-    """Ask a process of ours to stop, as Ctrl-C would. Raises Conflict if it is gone or another's."""
+    """Ask a process of ours to stop, as Ctrl-C would. Raises Conflict if it has ended."""
     if not is_ours(pid, marker):
         raise Conflict(f"Process {pid} has ended already; nothing is left to cancel.")
     os.kill(pid, signal.SIGTERM)  # SIGINT may be ignored, inherited from a background shell
@@ -156,15 +156,15 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 def _launch(command: Command, arguments: Sequence[str]) -> None:
-    # The id rides on the command line as Python's own -X option, where ps shows it.
+    # Python ignores an unknown -X option; ps shows it, and so the id of the command.
     line = [sys.executable, "-X", f"livetrading={command.id}", "-m", "livetrading", *arguments]
     environment = {**os.environ, "LIVETRADING_HOME": str(command.home.root)}
-    atomic_write(command.out.with_suffix(".words"), _mark(arguments).encode())
+    atomic_write(command.out.with_suffix(".words"), _fingerprint(arguments).encode())
     try:
         with _created(command.out) as out, _created(command.log) as log:
             process = subprocess.Popen(
                 line, cwd=CHECKOUT, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=log,
-                start_new_session=True,  # Ctrl-C at the dashboard must not stop a training or a stop
+                start_new_session=True,  # Ctrl-C at the dashboard must not end a training or an emergency stop
             )
     except OSError as error:
         raise unavailable(error, command.out, "started") from None
@@ -174,7 +174,7 @@ def _launch(command: Command, arguments: Sequence[str]) -> None:
 
 
 def _created(path: Path) -> BinaryIO:
-    """Empty, and its owner's alone."""
+    """An empty file that only its owner can read."""
     return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, private.FILE), "wb")
 
 
@@ -208,5 +208,5 @@ def _forget_old(directory: Path) -> None:
     newest_first = sorted(directory.glob("*.pid"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in newest_first[KEPT:]:
         for suffix in (".pid", ".out", ".log", ".words"):
-            with suppress(OSError):  # an old file that stays costs nothing
+            with suppress(OSError):  # it does no harm if an old file stays
                 path.with_suffix(suffix).unlink()

@@ -1,4 +1,4 @@
-"""What pages and routes may set in motion: requests, and processes of their own."""
+"""What pages and routes can start: requests to the scheduler, and commands as separate processes."""
 
 from typing import Any
 
@@ -19,15 +19,15 @@ from .format import duration
 
 ANSWER_SECONDS = 10
 STOP_SECONDS = 45
-"""A stop that takes longer waits for its broker, without a scheduler, and goes on."""
+"""A stop takes longer only without a scheduler, while it waits for a broker; it runs on then."""
 DEPLOY_SECONDS = 300
 START_SECONDS = 30
 CLOSE = 16 * 60
-"""Minutes of the regular close after midnight, New York."""
-STOP_WORDS = {
+"""The regular close, in minutes after midnight in New York."""
+STOP_TEXTS = {
     StopState.DONE: "Flat: no position and no order of ours is left.",
     StopState.QUEUED: "Halted; exits are queued.",
-    StopState.WAITING: "Halted; the broker has not answered yet, and the stop goes on by itself.",
+    StopState.WAITING: "Halted; the broker has not answered yet, and the stop continues by itself.",
     StopState.FAILED: "Halted; not everything could be closed: the items say what a person must do.",
 }
 NO_SCHEDULER = "No scheduler is running, so nothing would carry this out; start it with `python -m livetrading scheduler`."
@@ -36,10 +36,10 @@ NO_SCHEDULER = "No scheduler is running, so nothing would carry this out; start 
 def request(
     home: Home, kind: str, agent_id: str | None, by: str, request_id: str, args: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Submit and await the outcome: ``{"status", "message", "result", …}``.
+    """Submit a request and wait for its outcome: ``{"status", "message", "result", …}``.
 
-    Raises Unavailable if no scheduler runs or it does not answer in time, and
-    what refused it, with its reason.
+    Raises Unavailable if no scheduler runs or it does not answer in time, and the
+    error that refused the request.
     """
     store = Store(home)
     sign = heartbeat.look(home)
@@ -55,9 +55,9 @@ def request(
 
 
 def rearm(home: Home, by: str, request_id: str) -> str:
-    """Clear the latch, through the scheduler if there is one; what came of it.
+    """Clear the emergency stop; the message of the outcome.
 
-    Without a scheduler the command does it: no person must wait for one.
+    The scheduler does it, or a command if none runs.
     """
     if SchedulerLock(home).holder() is not None:
         return request(home, "rearm", None, by, request_id)["message"]
@@ -67,30 +67,30 @@ def rearm(home: Home, by: str, request_id: str) -> str:
 def emergency_stop(home: Home, reason: str, by: str, command_id: str, all_orders: bool = False) -> dict[str, Any]:
     """Set the latch here and now, then run the command: ``{"items", "flat", …}``.
 
-    The latch comes first, so that even a machine that can start no process is
-    halted. Raises Conflict with the command's own sentence if it fails. One that still waits for
-    a broker after a while is told as far as it is; its process goes on.
+    The latch comes first, so that trading is halted even if no process can be
+    started. Raises Conflict with the command's own sentence if it fails. If the stop still waits for
+    a broker after a while, the answer is its state until then; its process runs on.
     """
     halt = HaltLatch(home).set(reason, by, reading.now())
     options = ["--all-orders"] if all_orders else []
-    words = ["emergency-stop", "--reason", reason, "--by", by, "--request-id", command_id, *options]
+    arguments = ["emergency-stop", "--reason", reason, "--by", by, "--request-id", command_id, *options]
     try:
-        command = commands.start(home, [*words, "--json"], f"stop-{command_id}")
-    except commands.OtherWords as error:
-        # Whoever mistook the id wants a stop all the same: it goes on under an id of its own.
+        command = commands.start(home, [*arguments, "--json"], f"stop-{command_id}")
+    except commands.OtherArguments as error:
+        # The id is wrong, but the stop is wanted: it runs under a new id.
         commands.start(home, ["emergency-stop", "--reason", reason, "--by", by, *options, "--json"])
-        raise Conflict(f"{error} Trading is halted all the same, and the stop goes on.") from None
+        raise Conflict(f"{error} Trading is halted all the same, and the stop runs.") from None
     try:
         return _answered(command.wait(STOP_SECONDS))
     except Unavailable:
-        told = stop_record.picture(Store(home), halt) or {**stop_record.identity(halt), "items": []}
-        message = f"The stop waits for its broker; process {command.pid} goes on with it."
-        return {**told, "state": str(StopState.WAITING), "flat": False, "message": message}
+        known = stop_record.picture(Store(home), halt) or {**stop_record.identity(halt), "items": []}
+        message = f"The stop waits for its broker; process {command.pid} continues it."
+        return {**known, "state": str(StopState.WAITING), "flat": False, "message": message}
 
 
 def deploy(home: Home, model_id: str, options: dict[str, Any], by: str, request_id: str) -> dict[str, Any]:
     """Run ``deploy``: ``{"agent_id", "test", "warnings", …}``. ``options`` are its long options. Raises
-    OldBars if it was asked to refuse them."""
+    OldBars if ``old-bars`` is ``refuse`` and the bars are old."""
     pairs = [part for name, value in options.items() if value is not None for part in (f"--{name}", str(value))]
     answer = commands.run(
         home, ["deploy", model_id, *pairs, "--by", by, "--request-id", request_id], DEPLOY_SECONDS,
@@ -102,7 +102,7 @@ def deploy(home: Home, model_id: str, options: dict[str, Any], by: str, request_
 
 
 def deployed(answer: dict[str, Any]) -> str:
-    """What a deployment came to, in a sentence."""
+    """The result of a deployment in a sentence."""
     if answer.get("bars_current") is False:
         return f"{answer.get('agent_id')} is deployed; it cannot trade until bars after {answer['bars_until']} arrive."
     return f"{answer.get('agent_id')} is deployed and running."
@@ -111,8 +111,8 @@ def deployed(answer: dict[str, Any]) -> str:
 def start_scheduler(home: Home, check_time: str | None = None) -> tuple[int | None, bool]:
     """The scheduler's pid, and whether it was this call that started it.
 
-    One start at a time; returns when the new process holds the lock. Raises Unavailable if it
-    does not come up, Conflict with the cure if there is one that hangs.
+    One start at a time; returns when the new process has the lock. Raises Unavailable if it
+    does not get so far, Conflict with the cure if a scheduler hangs.
     """
     try:
         with FileLock(home.root / "scheduler.start.lock", timeout=START_SECONDS, mode=private.FILE):
@@ -130,16 +130,16 @@ def _start_scheduler(home: Home, check_time: str | None) -> tuple[int | None, bo
         raise Conflict(hung(sign))
     if runs and sign.holder is not None:
         return sign.holder.pid, False
-    # A command that works under the lock now makes room for it.
+    # If a command has the lock now, it will release it for the scheduler.
     command = commands.start(home, ["scheduler"])
     return command.until(lambda: heartbeat.look(home).scheduler.works, START_SECONDS), True
 
 
 def hung(sign: heartbeat.Sign) -> str:
-    """What a process is that holds the lock and does nothing, and its cure."""
+    """A sentence on a process that has the lock and hangs, with the cure."""
     pid, role = (sign.holder.pid, sign.holder.role) if sign.holder else (None, "process")
     return (
-        f"The {role} (process {pid or 'unknown'}) hangs: its heartbeat has stood still for {duration(sign.still)}. "
+        f"The {role} (process {pid or 'unknown'}) hangs: it has had no heartbeat for {duration(sign.still)}. "
         f"`python -m livetrading up` restarts a hung scheduler by itself; without `up`, end process "
         f"{pid or 'that holds scheduler.lock'} and start the scheduler again."
     )
@@ -162,14 +162,14 @@ def _set_check_time(home: Home, text: str, running: bool) -> None:
 
 
 class OldBars(LivetradingError):
-    """The bars do not reach the last session: choose another source, or say that you know."""
+    """The bars do not reach the last session: choose another source, or confirm that you accept it."""
 
     http_status = 409
 
 
 def _answered(answer: commands.Answer) -> dict[str, Any]:
     if answer.error is not None:
-        # One that did its work and found something wrong names no kind; one that died says nothing at all.
+        # A command that ran and found a problem gives values but no type of error; one that died gives no values.
         nameless = Conflict if answer.values else Unforeseen
         raise revived(answer.values.get("error_type", nameless.__name__), answer.error)
     return answer.values

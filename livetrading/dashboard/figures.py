@@ -1,4 +1,4 @@
-"""Pure functions from values to Plotly figures. Nothing here knows Streamlit."""
+"""Pure functions from values to Plotly figures, without Streamlit."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ FAINT_UP, FAINT_DOWN = "rgba(38,166,154,.45)", "rgba(239,83,80,.45)"
 OVERLAYS = ("#79B0FF", "#F5A524", "#C792EA", "#4DD0E1", "#9CCC65")
 CONFIG = {"displaylogo": False, "scrollZoom": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
 STILL = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
-"""Chart options: a big chart can be zoomed, a small one is for looking."""
+"""Chart options: a big chart can be zoomed, a small one cannot."""
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -70,7 +70,7 @@ def _volume(shown: pd.DataFrame) -> go.Bar:
 
 
 def _overlays(frame: pd.DataFrame, shown: pd.DataFrame, names: Sequence[str]) -> list[go.Scatter]:
-    """Computed on the whole series, so that a short range starts warm."""
+    """Computed on the whole series, so that the first shown session already has a value."""
     return [
         go.Scatter(
             x=list(shown.index), y=line.loc[shown.index], name=label, mode="lines", line={"color": color, "width": 1.3},

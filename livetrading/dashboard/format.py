@@ -8,7 +8,7 @@ DASH = "–"
 
 
 def money(value: float | None) -> str:
-    """``$100,523.04``; never shortened."""
+    """``$100,523.04``; cents are always shown."""
     if value is None:
         return DASH
     return f"−${-value:,.2f}" if round(value, 2) < 0 else f"${abs(value):,.2f}"
@@ -78,17 +78,17 @@ def new_york(value: str | datetime | None) -> str:
 
 
 def day_and_time(value: str | datetime | None) -> str:
-    """``3 Jun 2024, 16:40 New York``, where the weekday has no room."""
+    """``3 Jun 2024, 16:40 New York``: without the weekday."""
     return new_york(value).partition(" ")[2] or DASH
 
 
 def clock(value: str | datetime) -> str:
-    """``2024-06-03 16:40:05``, for a column whose heading names New York."""
+    """``2024-06-03 16:40:05`` in New York; the heading of the column says so."""
     return f"{moment(value).astimezone(NEW_YORK):%Y-%m-%d %H:%M:%S}"
 
 
 def masked(account: str | None) -> str:
-    """``•••4567``: an account's number but for its last four characters."""
+    """``•••4567``: only the last four characters of an account's number."""
     return f"•••{account[-4:]}" if account else DASH
 
 

@@ -1,4 +1,4 @@
-"""Whose money an agent trades. Figures of different kinds are never added up."""
+"""Whose money an agent trades: real, a broker's paper account, simulated. Figures of different kinds are never added up."""
 
 from collections.abc import Iterable
 from typing import Any

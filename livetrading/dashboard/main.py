@@ -1,4 +1,4 @@
-"""The frame around every page: style, navigation, emergency stop, heartbeat, dialogs."""
+"""What every page has: style, navigation, emergency stop, state of the scheduler, dialogs."""
 
 import streamlit as st
 

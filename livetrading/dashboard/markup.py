@@ -1,4 +1,4 @@
-"""Small pieces of HTML where Streamlit would cut a number short. All text is escaped."""
+"""Small pieces of HTML where Streamlit would shorten a number. All text is escaped."""
 
 from collections.abc import Sequence
 from html import escape
@@ -25,7 +25,7 @@ def tag(text: str, tone: str = "lt-muted") -> str:
 
 
 def status_tag(status: str, text: str = "") -> str:
-    """``text`` instead of the status where it says less than the truth: then in the colour of a warning."""
+    """The status, or ``text`` where the status alone would mislead: then in the colour of a warning."""
     other = text not in ("", status) and status != "unreadable"
     return tag(text or status, "lt-warn" if other else STATUS_TONES.get(status, "lt-muted"))
 
@@ -49,19 +49,19 @@ def group(name: str, sub: str, tone: str, items: Sequence[Fact]) -> str:
 
 
 def facts(items: Sequence[Fact], wide: bool = False) -> str:
-    """A grid of them; ``wide`` where the whole page is theirs."""
+    """A grid of facts; ``wide`` if it has the whole width of the page."""
     return f'<div class="lt-facts{" lt-wide" if wide else ""}">{"".join(_fact("lt-fact", f) for f in items)}</div>'
 
 
 def title(text: str, sub: str = "") -> str:
-    """A page's name, and a word beside it."""
+    """A page's name, and a short text beside it."""
     return f'<div class="lt-head"><h1>{escape(text)}</h1><span class="lt-muted">{escape(sub)}</span></div>'
 
 
 def heading(text: str, sub: str = "") -> str:
-    """A section's name, and a word beside it."""
-    name, word = f'<span class="name">{escape(text)}</span>', f'<span class="lt-muted">{escape(sub)}</span>'
-    return f'<div class="lt-head">{name}{word}</div>'
+    """A section's name, and a short text beside it."""
+    name, beside = f'<span class="name">{escape(text)}</span>', f'<span class="lt-muted">{escape(sub)}</span>'
+    return f'<div class="lt-head">{name}{beside}</div>'
 
 
 def _fact(kind: str, fact: Fact) -> str:
@@ -81,8 +81,8 @@ def empty(text: str) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[tuple[str, str] | str]], stacks: bool = False) -> str:
-    """Right-aligned but for the first column; a cell may carry a style class. One that ``stacks``
-    shows a row's cells below each other, each with its heading, where the screen is too narrow for all."""
+    """Right-aligned except for the first column; a cell may have a style class. On a narrow screen a table
+    that ``stacks`` shows a row's cells below each other, each with its heading."""
     cells = "".join(f"<th>{escape(text)}</th>" for text in head)
     body = "".join(f"<tr>{''.join(_cell(*pair) for pair in zip(line, head, strict=True))}</tr>" for line in rows)
     inner = f"<thead><tr>{cells}</tr></thead><tbody>{body}</tbody>"

@@ -66,7 +66,7 @@ def new_agent(body: Body) -> NewAgent:
 
 
 def check_match(order: NewAgent, agent_type: str, symbol: str) -> None:
-    """The type and symbol that were named must be the model's own. Raises BadInput."""
+    """Agent type and symbol of the request must be those of the model. Raises BadInput."""
     for name, asked, has in (("agent_type", order.agent_type, agent_type), ("symbol", order.symbol, symbol)):
         if asked is not None and asked != has:
             raise BadInput(
@@ -138,7 +138,7 @@ def _number(body: Body, name: str, default: float) -> float:
 
 
 def _position(body: Body) -> float:
-    """A fraction here, while the same name is a percentage in answers: the refusal says so."""
+    """A fraction in requests; answers use the same name for a percentage, so the refusal explains it."""
     value = _number(body, "max_position_pct", 0.5)
     if not 0 < value <= 1:
         raise BadInput(f"max_position_pct is {value:g}; it is a fraction above 0 and at most 1: 0.5 is 50 %.")

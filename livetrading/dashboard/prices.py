@@ -1,4 +1,4 @@
-"""Bars and fills as they are drawn: in today's shares, cut to the chosen range."""
+"""Bars and fills as a chart shows them: split-adjusted, and limited to the chosen range."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,8 +16,8 @@ COLUMNS = ("open", "high", "low", "close", "volume", "dividend", "split")
 class Mark:
     """One execution: ``session`` is ``YYYY-MM-DD``, ``price`` USD a share as traded.
 
-    ``basis`` is the session in whose shares price and quantity are told, if
-    that is another one: of a closed trade they are those of the exit.
+    ``basis`` is the session in whose shares price and quantity are given, if
+    it is another one: those of a closed trade are in shares of the exit.
     """
 
     session: str
@@ -56,7 +56,7 @@ def frame_of(rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
 def split_adjusted(frame: pd.DataFrame) -> pd.DataFrame:
     """In shares of the last bar, as a chart is read, with ``factor`` beside it.
 
-    As traded, a 10:1 split would look like a crash. ``factor`` is the product
+    In prices as traded, a 10:1 split would look like a crash. ``factor`` is the product
     of all later splits: price / factor, volume · factor.
     """
     factor = frame["split"][::-1].cumprod()[::-1].shift(-1, fill_value=1.0)
@@ -91,4 +91,4 @@ INDICATORS: dict[str, Callable[[pd.Series], dict[str, pd.Series]]] = {
     "EMA 20": lambda close: {"EMA 20": close.ewm(span=20, adjust=False, min_periods=20).mean()},
     "Bollinger 20": _bands,
 }
-"""What may be laid over the candles: name to lines, each on the closes' index."""
+"""Lines that can be drawn over the candles, by the name of the indicator, on the index of the closes."""

@@ -20,7 +20,7 @@ def now() -> datetime:
 
 
 def home() -> Home:
-    """The home of this process: what ``up`` set, or the default."""
+    """The home of this process: the one that ``up`` has set, or the default."""
     return _home(os.environ.get("LIVETRADING_HOME"))
 
 
@@ -54,7 +54,7 @@ def system() -> Doc:
 
 
 def scheduler_lives() -> bool:
-    """False also while the system's file cannot be read: what stands above says why."""
+    """Whether the scheduler works. False while that cannot be read; another part of the page shows why."""
     try:
         return agent_status.lives(system()["scheduler"])
     except Damaged:

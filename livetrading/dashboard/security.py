@@ -25,15 +25,15 @@ ELSEWHERE = "The pages have no sign-in, so they are shown on this computer alone
 
 
 class Unauthorized(LivetradingError):
-    """The caller did not show the token: read it from the home and send it."""
+    """The caller did not send the token, which is in the home."""
 
     http_status = 401
 
 
 def token(home: Home) -> str:
-    """The home's bearer token, made on first use, readable by its owner alone.
+    """The home's bearer token, made on first use, readable only by its owner.
 
-    Two processes that make it at once agree on one. Raises Unavailable.
+    If two processes make it at the same time, both get the same one. Raises Unavailable.
     """
     path = home.token
     try:
@@ -87,7 +87,7 @@ def check_origin(headers: Mapping[str, str], hosts: Sequence[str]) -> None:
 
 
 def _own_page(origin: str, host: str | None, hosts: Sequence[str]) -> bool:
-    """Whether a page with this Origin came from the Host that it calls, and that is one of ours."""
+    """Whether a page with this Origin came from the Host that it calls, and that host is allowed."""
     try:
         parts = urlsplit(origin)
         known = parts.scheme in ("http", "https") and any(_matches(parts.hostname or "", one) for one in hosts)
@@ -102,12 +102,12 @@ def _matches(name: str, allowed: str) -> bool:
 
 
 class OwnPages:
-    """Lets in web sockets of the app's own pages, and nobody who reached this process over a network.
+    """Accepts web sockets only from the app's own pages, and connections only from this computer.
 
-    Streamlit lets the web socket be opened by a page of any other port of this machine, and by
-    programs, which send no Origin; and whoever holds the socket holds every button. Programs have
-    the REST routes and their token. The address is looked at again with every connection, because
-    the app may be served by another command than ours.
+    Streamlit accepts a web socket from a page of any other port of this computer, and from programs,
+    which send no Origin; and a web socket can press every button. Programs have the REST routes and
+    their token. The address is checked with every connection, because the app may have been started
+    by another command than ours.
     """
 
     def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:
@@ -128,7 +128,7 @@ class OwnPages:
 
 
 def _from_this_machine(scope: Scope) -> bool:
-    """Whether the connection came in at a loopback address of ours."""
+    """Whether the connection was made to a loopback address."""
     try:
         return ipaddress.ip_address((scope.get("server") or ("",))[0]).is_loopback
     except ValueError:
@@ -143,7 +143,7 @@ async def _refuse(kind: str, scope: Scope, receive: Receive, send: Send) -> None
 
 
 class SafeHeaders:
-    """What every answer of the app tells the browser: no frames, no other hosts."""
+    """Adds headers to every answer of the app: no frames, no content from other hosts."""
 
     POLICY = (
         "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "

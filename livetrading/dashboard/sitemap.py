@@ -1,10 +1,11 @@
 """The pages. Absolute paths: the main script lies elsewhere.
 
-A page says what it shows; the main script draws it. What a page draws itself,
-the browser drops whenever a run of another page is announced, and a fragment of
-the frame that was due during a switch of pages announces the page it was sent
-from, after the new one is drawn. The next refresh of a fragment then writes
-where nothing is, and the browser goes blank. What the main script draws, stays.
+A page's script only names its content; the main script draws it. The browser
+removes what a page's script has drawn when a run of another page is announced.
+A fragment of the frame that was due during a switch of pages announces the old
+page after the new one is drawn: the next refresh of a fragment would then write
+to a place that is gone, and the page would go blank. What the main script has
+drawn is not removed.
 """
 
 from collections.abc import Callable
@@ -30,12 +31,12 @@ def settings() -> st.Page:
 
 
 def show(content: Callable[[], None]) -> None:
-    """For a page's script: what the main script shall draw."""
+    """For a page's script: name the function that draws its content."""
     st.session_state[CONTENT] = content
 
 
 def draw(page: st.Page) -> None:
-    """For the main script: what this page shows."""
+    """For the main script: draw the content of this page."""
     st.session_state.pop(CONTENT, None)
     page.run()
     content = st.session_state.get(CONTENT)

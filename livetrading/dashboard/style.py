@@ -1,4 +1,4 @@
-"""Colours of the screen and the style sheet of what Streamlit has no widget for."""
+"""Colours, and the style sheet for what Streamlit has no widget for."""
 
 UP = "#26A69A"
 DOWN = "#EF5350"

@@ -1,4 +1,4 @@
-"""What is slow the first time, done while the browser is still loading."""
+"""Does what is slow the first time while the browser is still loading."""
 
 import logging
 import threading
@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 def start() -> threading.Thread:
-    """In a thread: the server listens meanwhile."""
+    """In a thread, so that the server listens meanwhile."""
     thread = threading.Thread(target=_run, name="warmup", daemon=True)
     thread.start()
     return thread
@@ -30,5 +30,5 @@ def _run() -> None:
     for name in names:
         try:
             reading.history(name)
-        except Exception as error:  # the page will say it where a person sees it
+        except Exception as error:  # the page shows the error when it is opened
             log.warning("warm-up: %s", logs.caught(log, f"the warm-up of {name}", error))

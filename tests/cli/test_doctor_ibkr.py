@@ -76,7 +76,7 @@ def test_a_paper_account_that_answers_is_ok_and_its_number_is_shown(ask: Ask) ->
     assert bad(found) == set()
     assert ACCOUNT in found["broker"]["detail"] and "paper" in found["broker"]["detail"]
     assert "100,000.00 USD" in found["broker account"]["detail"]
-    assert "1 daily bars of INTC" in found["broker bars"]["detail"]
+    assert "1 daily bar of INTC" in found["broker bars"]["detail"]
 
 
 def test_an_unfamiliar_port_is_tried_and_warned_of(ask: Ask) -> None:

@@ -124,7 +124,7 @@ def clock(monkeypatch: Any) -> list[float]:
 def sleeper() -> Iterator[up.Child]:
     """A real process that never beats by itself, on a clock that the test sets."""
     said: list[str] = []
-    child = up.Child("thing", ["sleep", "600"], dict(os.environ), told=said.append)
+    child = up.Child("thing", ["sleep", "600"], dict(os.environ), notify=said.append)
     child.said = said  # type: ignore[attr-defined]
     yield child
     if child.process is not None:
@@ -208,7 +208,7 @@ def test_a_scheduler_that_waits_for_a_command_to_end_is_not_taken_for_one_that_h
 def test_the_pauses_of_a_child_that_keeps_dying_grow_to_a_minute(monkeypatch: Any) -> None:
     clock, said = [0.0], []
     monkeypatch.setattr(up.time, "monotonic", lambda: clock[0])
-    child = up.Child("thing", ["true"], {}, told=said.append)
+    child = up.Child("thing", ["true"], {}, notify=said.append)
 
     class Dead:
         returncode = 1

@@ -53,14 +53,14 @@ def test_without_an_account_there_is_no_strip(open_page: Open, tmp_path: Path) -
 
 def test_trouble_is_told_with_its_cure_and_unknown_figures_are_dashes() -> None:
     lost = told(state="refused", ready=False, detail="Read-Only; clear it.", net_liquidation=None, currency=None, cash_usd=None)
-    pills = " ".join(account_strip.pills(lost, 5.0))
+    pills = " ".join(account_strip.pills(lost, 5.0, "A broker"))
     assert "lt-down" in pills and "net liquidation –" in pills
     assert account_strip.notes(lost, True) == ["Read-Only; clear it."]
     assert any("does not run" in note for note in account_strip.notes(told(), False))
 
 
 def test_real_money_is_written_large_and_another_currency_is_named() -> None:
-    pills = " ".join(account_strip.pills(told(mode="live", account="U7654321", currency="EUR"), 300.0))
+    pills = " ".join(account_strip.pills(told(mode="live", account="U7654321", currency="EUR"), 300.0, "A broker"))
     assert "REAL MONEY" in pills and "101,234.50 EUR" in pills and "5 min" in pills and "lt-warn" in pills
 
 
@@ -216,12 +216,12 @@ def test_an_old_word_of_the_broker_is_warned_of() -> None:
     old = told(at=stamp(datetime.now(UTC) - timedelta(minutes=10)))
     age = account_strip.age_of(old)
     assert age is not None and age >= 600
-    assert "10 min" in " ".join(account_strip.pills(old, age))
+    assert "10 min" in " ".join(account_strip.pills(old, age, "A broker"))
 
 
 def test_a_connection_that_lacks_an_answer_or_a_figure_says_what_waits() -> None:
     lacking = told(state="degraded", missing=["executions"], detail="It has not answered the question for executions.")
     assert account_strip.notes(lacking, True) == ["It has not answered the question for executions."]
-    assert "lt-warn" in account_strip.pills(lacking, 5.0)[0]
+    assert "lt-warn" in account_strip.pills(lacking, 5.0, "A broker")[0]
     absent = told(net_liquidation=None, missing=[], absent=["NetLiquidation of DU1234567 is 'n/a'"])
     assert account_strip.notes(absent, True) == ["NetLiquidation of DU1234567 is 'n/a'; entries wait."]

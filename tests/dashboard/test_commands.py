@@ -49,8 +49,8 @@ def test_an_answer_is_there_for_whoever_asks_later(home: Home) -> None:
     assert commands.Command(home, "asked-twice").pid == pid
 
 
-def test_a_command_that_takes_long_goes_on_and_names_its_log(home: Home) -> None:
-    with pytest.raises(Unavailable, match="goes on"):
+def test_a_command_that_takes_long_runs_on_and_names_its_log(home: Home) -> None:
+    with pytest.raises(Unavailable, match="runs on"):
         commands.run(home, ["agents"], 0, "patience")
     assert commands.Command(home, "patience").wait(60).error is None
 

@@ -316,7 +316,7 @@ def test_enter_in_the_settings_saves_what_is_shown_and_asks_for_nothing(
     field.fill("U7654321")
     assert not (server.root / "settings.toml").exists(), "nothing is saved before it is asked for"
     field.press("Enter")
-    page.get_by_text("Saved; the scheduler takes it at its next start.").wait_for()
+    page.get_by_text("Saved; the scheduler uses it after its next start.").wait_for()
     assert settings.load(stand.home, {}).ibkr_mode == "live"
     page.get_by_role("button", name="Save").dblclick()
     refreshed(page, opened[1], 1)

@@ -163,4 +163,4 @@ def test_a_request_id_used_for_something_else_is_a_conflict(home: Home, kind: st
 
 
 def test_a_conflict_is_never_mistaken_for_bad_input() -> None:
-    assert issubclass(commands.OtherWords, Conflict) and not issubclass(commands.OtherWords, BadInput)
+    assert issubclass(commands.OtherArguments, Conflict) and not issubclass(commands.OtherArguments, BadInput)

@@ -111,7 +111,7 @@ def test_a_stop_that_waits_is_shown_as_waiting_with_what_it_has_done(open_page: 
     }
     record.end("waiting", [item], "waits", 1)
     said = text_of(open_page(tmp_path))
-    for words in ("Waiting for Interactive Brokers", "goes on with it", "stop 1,200", "$98.77", "−$1,234.50", "1,000", "TWS did not answer."):
+    for words in ("Waiting for Interactive Brokers", "continues it", "stop 1,200", "$98.77", "−$1,234.50", "1,000", "TWS did not answer."):
         assert words in said, words
     assert "did not finish" not in said
     record.end("done", [{**item, "flat": True, "status": "flat", "error": ""}], "done", 2)
@@ -132,7 +132,7 @@ def test_no_act_runs_into_a_stack_trace_and_the_stop_takes_over_from_a_scheduler
             page.get_by_role("button", name=button, exact=True).click()
             dialog = page.get_by_role("dialog")
             dialog.get_by_role("button", name=act, exact=True).click()
-            dialog.get_by_text("hangs: its heartbeat has stood still").wait_for()
+            dialog.get_by_text("hangs: it has had no heartbeat").wait_for()
             page.keyboard.press("Escape")
             dialog.wait_for(state="hidden")
         assert holder.poll() is None

@@ -22,10 +22,10 @@ def test_a_connection_is_set_up_saved_and_tested_without_a_terminal(tmp_path: Pa
         page.get_by_role("link", name="Settings").click()
         page.get_by_label("Port", exact=True).fill(str(tws.port))
         page.get_by_role("button", name="Save").click()
-        page.get_by_text("Saved; the scheduler takes it at its next start.").wait_for()
+        page.get_by_text("Saved; the scheduler uses it after its next start.").wait_for()
         assert settings.load(Home(home), {}).ibkr_port == tws.port
         page.get_by_role("button", name="Test the connection").click()
-        page.get_by_text("Everything that was asked for answers.").wait_for(timeout=90_000)
+        page.get_by_text("All checks passed.").wait_for(timeout=90_000)
         page.get_by_text("account DU1234567 (paper)").wait_for()
         assert tws.order_bytes() == 0
         tws.close_port()

@@ -12,6 +12,7 @@ from ...adapters.brokers.ibkr import account_gates as gates
 from ...adapters.brokers.ibkr.config import IbkrConfig
 from ...adapters.store import Store
 from ...core.errors import Damaged, LivetradingError, Unavailable
+from ...core.wording import counted
 from ..checks import Check, check, failed
 from . import evidence
 
@@ -122,4 +123,4 @@ def _bars(connection: "IbkrConnection", symbol: str) -> Check:
         then = ("agents of source ibkr take Yahoo's bars, where 500 of them agree, and hold otherwise; a market data"
                 " subscription for API use would open IB's")
         return check("broker bars", True, f"none of {symbol}: {error}", then)
-    return check("broker bars", True, f"{len(bars)} daily bars of {symbol}, the last of {bars[-1].at}")
+    return check("broker bars", True, f"{counted(len(bars), 'daily bar')} of {symbol}, the last of {bars[-1].at}")

@@ -81,7 +81,7 @@ def checks(
     wrong = [c for c in found[:-1] if not c["ok"]]
     if wrong:
         what, cure = ("; ".join(dict.fromkeys(c[key] for c in wrong)) for key in ("detail", "cure"))
-        # What is wrong stands in one line, with the account that it is about.
+        # All failures are in one line, with the account that they are about.
         made = [check("broker", False, f"not connected, {account}: {what}", cure)]
         found = [c for c in found if c not in wrong]
     else:

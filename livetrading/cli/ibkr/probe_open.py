@@ -1,10 +1,9 @@
 """``doctor --probe-open``: does this paper account simulate the opening auction?
 
-One share is bought by a market-on-open order and sold again; what became of the
-order is stored as ``ibkr_paper_open``. Orders of agents are not concerned: the
-probe has a client id and a key of its own, and takes no stock that an agent
-trades. What a probe left, whatever ended it, the next run ends: it cancels its
-order, sells its share, and says so.
+One share is bought by a market-on-open order and sold again; the result is stored
+as ``ibkr_paper_open``. The probe has its own client id and order key, and takes no
+stock that an agent trades. If a probe was cut short, the next run finishes it: it
+cancels the order or sells the share, and reports that.
 """
 
 import time
@@ -83,7 +82,7 @@ def probe(
 
 def _may_try(home: Home, symbol: str, today: date, now: datetime) -> None:
     known = calendar()
-    if not known.is_session(today) or not _from_first_to_last(today, known.close_at(today), now):
+    if not known.is_session(today) or not _within_hours(today, known.close_at(today), now):
         raise Refused(f"The opening auction is probed between 04:00 and 09:20 New York on a session, and it is"
                       f" {now.astimezone(windows.NEW_YORK):%A %H:%M} there; try again then.")
     if _agent_trades(home, symbol):
@@ -94,8 +93,8 @@ def _agent_trades(home: Home, symbol: str) -> bool:
     return any(a["mode"] == WORDS.name and a["symbol"] == symbol for a in queries.agents(Store(home)))
 
 
-def _from_first_to_last(today: date, close: datetime, now: datetime) -> bool:
-    """From the first minute in which it may send to the last in which it may go on."""
+def _within_hours(today: date, close: datetime, now: datetime) -> bool:
+    """From the first minute in which it may send an order to the last in which it may sell."""
     return windows.at(today, windows.OPG_FROM) <= now <= windows.day_until(close)
 
 
@@ -108,7 +107,7 @@ def _agreed(account: str, confirm: str) -> None:
 
 
 def _not_ready(chosen: settings.Settings, health: Health, unfinished: list[Record]) -> Unavailable:
-    """Why there is no connection, by what listens there if it is no TWS that speaks; and what is held meanwhile."""
+    """Why there is no connection, and which order or share of a probe waits for it."""
     found = handshake.shake(chosen.ibkr_host, chosen.ibkr_port, chosen.ibkr_client_id + handshake.SPARE_CLIENT_ID)
     why = health.detail
     if not found.ok:
@@ -124,15 +123,15 @@ def _instrument(connection: IbkrConnection, record: Record) -> Instrument:
 
 
 def _ended(home: Home, run: Probe, today: bool) -> dict[str, Any]:
-    """Bring a probe to its end. Whatever prevents it says what is held and what to do."""
-    troubles: list[str] = []
+    """Finish a probe. The error of one that cannot be finished names the share and what to do."""
+    problems: list[str] = []
     try:
         run.buy()
-        _learn(home, run, troubles)
+        _learn(home, run, problems)
         if run.record.held and _agent_trades(home, run.record.symbol):
             run.note(done=True)
             raise Conflict(f"An agent trades {run.record.symbol} now, so the share that the probe bought in account"
-                           f" {run.record.account} is left to you; sell it in TWS and press Ignore on the difference.")
+                           f" {run.record.account} is yours now; sell it in TWS and press Ignore on the difference.")
         run.sell()
     except KeyboardInterrupt:
         if not run.record.sent:
@@ -148,14 +147,14 @@ def _ended(home: Home, run: Probe, today: bool) -> dict[str, Any]:
         if not run.record.sent:
             probe_record.forget(Store(home), run.record)
         raise
-    if troubles:
-        raise Unavailable(f"{' '.join(run.said)} {troubles[0]}")
+    if problems:
+        raise Unavailable(f"{' '.join(run.report)} {problems[0]}")
     first = "" if today else f"The probe of {run.record.session} is ended."
-    return _answer(run.record, " ".join([first, *run.said]).strip())
+    return _answer(run.record, " ".join([first, *run.report]).strip())
 
 
-def _learn(home: Home, run: Probe, troubles: list[str]) -> None:
-    """Store what was found out. That it cannot be stored must not keep the share from being sold."""
+def _learn(home: Home, run: Probe, problems: list[str]) -> None:
+    """Store the result. An error here is only noted, so that the share is still sold."""
     record = run.record
     try:
         if record.policy:
@@ -166,10 +165,10 @@ def _learn(home: Home, run: Probe, troubles: list[str]) -> None:
             found = evidence.Proof("paper-auction", run.proof, stamp(run.clock()), version, "paper", how)
             evidence.record(Store(home), found)
     except LivetradingError as error:
-        troubles.append(str(error))
+        problems.append(str(error))
 
 
-def _answer(record: Record, said: str) -> dict[str, Any]:
+def _answer(record: Record, done: str) -> dict[str, Any]:
     account, policy = record.account, record.policy
     seen = {
         "auction": f"The market-on-open order for {record.symbol} filled at the open: {account} simulates the auction.",
@@ -177,8 +176,8 @@ def _answer(record: Record, said: str) -> dict[str, Any]:
                f" 09:30.",
         "": "Whether the account simulates the auction was not found out; probe again on another morning.",
     }[policy]
-    stored = f"ibkr_paper_open is {policy} now; the scheduler takes it at its next start." if policy else ""
+    stored = f"ibkr_paper_open is {policy} now; the scheduler uses it after its next start." if policy else ""
     if policy and "ibkr_paper_open" in settings.overridden():
         stored = f"Stored is {policy}, but LIVETRADING_IBKR_PAPER_OPEN in the environment decides."
-    text = " ".join(part for part in (seen, stored, said) if part)
+    text = " ".join(part for part in (seen, stored, done) if part)
     return {"paper_open": policy or None, "account": account, "symbol": record.symbol, "message": text, "text": text}

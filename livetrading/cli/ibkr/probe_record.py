@@ -1,7 +1,7 @@
-"""What a probe of the opening auction bought and has still to sell: ``probe_open.json`` in the home.
+"""What a probe of the opening auction has bought and still has to sell: ``probe_open.json`` in the home.
 
-It is written before an order leaves, so that a later run, on whatever day, can
-end what an earlier one left.
+It is written before an order is sent, so that a later run, on any day, can finish
+what an earlier one has begun.
 """
 
 from dataclasses import asdict, dataclass, fields
@@ -19,9 +19,9 @@ PREFIX = "PROBE"
 @dataclass(frozen=True)
 class Record:
     """One probe: one share in, one share out. ``held_before`` counts shares of the contract in the
-    account before it. ``sent``: the order to buy may have left. ``entry_over``: the broker has said how it
-    ended. ``exits`` is the number of the last order to sell. ``policy`` is what was found out, empty if
-    nothing was."""
+    account before it. ``sent``: the order to buy may have been sent. ``entry_over``: the broker has reported how it
+    ended. ``exits`` is the number of the last order to sell. ``policy`` is the result, ``auction`` or ``day``,
+    empty while it is not known."""
 
     session: str
     account: str
@@ -52,7 +52,7 @@ class Record:
 
 
 def save(store: Store, record: Record) -> None:
-    """Keep it in place of what was known of this probe. Raises Unavailable, and then nothing may be sent."""
+    """Replace the record of this probe. Raises Unavailable, and then nothing may be sent."""
     same = (where("session") == record.session) & (where("account") == record.account)
     with store.transaction(NAME) as db:
         db.table(TABLE).remove(same)

@@ -1,7 +1,7 @@
 """The steps of a probe: one share in, one share out, each looked up before anything is sent.
 
-A connection that has gone mends itself and is waited for; what then is still not
-known or not sold is said in one sentence by ``left``.
+A lost connection is made again by itself, and the steps wait for that. If a share is still
+not sold or an order not known then, ``left`` says so in one sentence.
 """
 
 import sys
@@ -19,10 +19,10 @@ from .probe_record import Record
 
 OPENS, DECIDED = windows.DAY_FROM, time(9, 35)
 PATIENCE = timedelta(minutes=5)
-"""For a connection that comes back, a cancel that is confirmed, a share that is sold."""
+"""The longest wait for a connection, a confirmed cancel, or a sale."""
 OFTEN, SELDOM = 10.0, 60.0
 MOST_EXITS = 3
-"""Sales that IB ended without selling, before a person is told; a later run begins with the next."""
+"""Orders to sell that IB may end without a sale before the run ends with an error; a later run sends the next."""
 T = TypeVar("T")
 
 
@@ -39,8 +39,8 @@ def left(record: Record, why: str) -> str:
 
 @dataclass
 class Probe:
-    """``record`` is what is known, kept by ``save``. ``proof``: whether the auction took the order, None if
-    that cannot be told. ``said`` is what became of the share."""
+    """``record`` is what is known, stored by ``save``. ``proof``: whether the auction filled the order, None if
+    that is not known. ``report``: sentences on what became of the share."""
 
     broker: IbkrBroker
     record: Record
@@ -49,10 +49,10 @@ class Probe:
     clock: Callable[[], datetime]
     pause: Callable[[float], None]
     proof: bool | None = None
-    said: list[str] = field(default_factory=list)
+    report: list[str] = field(default_factory=list)
 
     def count(self) -> None:
-        """How many shares are held before anything is sent; what a run without a record left is taken off."""
+        """Note the shares that are held before anything is sent, without those of an earlier run that left no record."""
         bought, sold = (self._looked_up(leg) for leg in ("entry", "exit"))
         mine = (bought.filled if bought else 0) - (sold.filled if sold else 0)
         self.record = replace(self.record, held_before=self.broker.position() - mine, sent=bought is not None)
@@ -72,7 +72,7 @@ class Probe:
         order = self._until_over(order, windows.at(self.record.day, DECIDED), self.halted)
         if order.state not in TERMINAL:
             why = "the emergency stop is set" if self.halted() else "still open after the auction"
-            self._tell(f"{why}: the order is cancelled")
+            self._print(f"{why}: the order is cancelled")
             decided = self._decided()
             order = self._cancelled(order)
         else:
@@ -83,15 +83,15 @@ class Probe:
         self._bought(order.filled)
 
     def _judge(self, order: BrokerOrder, decided: bool) -> None:
-        """What the end of the order says of the auction: nothing, if it ended without a fill before one was over."""
+        """What the end of the order shows about the auction: nothing if it ended unfilled before the auction was over."""
         if order.filled:
             times = self._fill_times()
             start, end = (windows.at(self.record.day, t) for t in (OPENS, DECIDED))
             self.proof = all(start <= at <= end for at in times) if times else None
         elif order.state != OrderState.REJECTED and decided:
             self.proof = False
-        told = self.proof is not None or order.state == OrderState.REJECTED
-        self.note(policy="auction" if self.proof else "day" if told else "")
+        known = self.proof is not None or order.state == OrderState.REJECTED
+        self.note(policy="auction" if self.proof else "day" if known else "")
 
     def _decided(self) -> bool:
         return self.clock() >= windows.at(self.record.day, DECIDED)
@@ -100,7 +100,7 @@ class Probe:
         return self.clock().astimezone(windows.NEW_YORK).date() == self.record.day
 
     def _found_or_sent(self) -> BrokerOrder | None:
-        """The order to buy, sent while its window is open if two looks do not find it."""
+        """The order to buy. If two queries do not find it, it is sent while its window is open."""
         found = self._looked_up("entry")
         if found is not None or not windows.for_open(self.record.day, self.clock()):
             if found is None and not self.record.sent:
@@ -116,7 +116,7 @@ class Probe:
         return self._submit(Ticket(self.record.key("entry"), "BUY", 1, "MKT", "OPG"))
 
     def _by_position(self) -> None:
-        """IB lists the order no more, or it never arrived: the account tells whether it bought."""
+        """IB no longer lists the order, or never got it: the account's position shows whether it bought."""
         more = self._patiently(self.broker.position) - self.record.held_before
         if more > 1:
             self.note(done=True)
@@ -126,14 +126,14 @@ class Probe:
         self._bought(max(more, 0))
 
     def _cancelled(self, order: BrokerOrder) -> BrokerOrder:
-        """Asked to be cancelled until the broker has said how it ended; a fill can cross the cancel."""
+        """Ask for the cancel until the broker has reported how the order ended; it may fill meanwhile."""
         end = self.clock() + PATIENCE
         while True:
             try:
                 self.broker.cancel(order.ref, self.clock())
                 order = self.broker.find(order.ref) or order
             except Unavailable as error:
-                self._tell(str(error))
+                self._print(str(error))
             if order.state in TERMINAL or self.clock() >= end:
                 return order
             self.pause(OFTEN)
@@ -141,7 +141,7 @@ class Probe:
     # -- out ----------------------------------------------------------------
 
     def sell(self) -> None:
-        """Sell what was bought and not sold. Unavailable with the reason if that is not done in time."""
+        """Sell what was bought and not sold yet. Unavailable with the reason if that takes too long."""
         first = self.record.exits
         while self.record.held:
             if self._today():
@@ -153,7 +153,7 @@ class Probe:
             if order.filled:
                 self._end("The share is sold again.", sold=order.filled)
             elif order.state not in TERMINAL:
-                raise Unavailable("IB holds the order to sell and has not filled it yet, outside 09:30 to 16:00 New York it"
+                raise Unavailable("IB has the order to sell and has not filled it yet; outside 09:30 to 16:00 New York it"
                                   " waits for the open")
             else:
                 self.note(exits=self.record.exits + 1)
@@ -161,7 +161,7 @@ class Probe:
                     raise Unavailable(f"IB ended the order to sell: {order.reason or order.state}")
 
     def _exit(self) -> BrokerOrder | None:
-        """The order to sell, sent if two looks do not find it; None if the share is no longer there."""
+        """The order to sell. If two queries do not find it, it is sent. None if the account no longer has the share."""
         found = self._looked_up("exit")
         if found is not None:
             return found
@@ -173,38 +173,38 @@ class Probe:
             self.pause(OFTEN)
         return self._submit(Ticket(self.record.key("exit"), "SELL", self.record.held, "MKT", "DAY"))
 
-    # -- its means ------------------------------------------------------------
+    # -- helpers ------------------------------------------------------------
 
     def note(self, **changes: Any) -> None:
-        """Keep what became known. A disk that refuses must not stop a sale: the broker's lists tell it too."""
+        """Store what became known. A failing disk must not stop a sale: the broker's lists show the same."""
         self.record = replace(self.record, **changes)
         try:
             self.save(self.record)
         except Unavailable as error:
-            self._tell(str(error))
+            self._print(str(error))
 
     def _bought(self, shares: int) -> None:
-        """In one note: between two of them a process can be killed."""
+        """One write, because the process can be killed between two."""
         if shares:
             self.note(entry_over=True, bought=shares)
         else:
             self._end("Nothing was bought.", entry_over=True)
 
     def _end(self, sentence: str, **known: int) -> None:
-        self.said.append(sentence)
+        self.report.append(sentence)
         self.note(done=True, **known)
 
     def _submit(self, ticket: Ticket) -> BrokerOrder:
-        self._tell(f"sending {ticket.side} {ticket.qty} {ticket.type} {ticket.tif}")
+        self._print(f"sending {ticket.side} {ticket.qty} {ticket.type} {ticket.tif}")
         return self.broker.submit(ticket, None, self.clock())
 
     def _looked_up(self, leg: str) -> BrokerOrder | None:
-        """None only after two looks at all orders that lie apart."""
+        """None only after two separate queries of all orders."""
         ref = self.record.key(leg)
         return self.broker.find(ref) or self.broker.find(ref)
 
     def _patiently(self, call: Callable[[], T]) -> T:
-        """The call's answer. A connection that has gone is given time to come back."""
+        """The call's answer. A lost connection gets time to come back."""
         end = self.clock() + PATIENCE
         while True:
             try:
@@ -212,21 +212,21 @@ class Probe:
             except Unavailable as error:
                 if self.clock() >= end:
                     raise
-                self._tell(str(error))
+                self._print(str(error))
             self.pause(OFTEN)
 
     def _until_over(self, order: BrokerOrder, end: datetime, ends: Callable[[], bool]) -> BrokerOrder:
         """The last report on it, once it has ended, the time is over, or ``ends`` says so."""
         while order.state not in TERMINAL and self.clock() < end and not ends():
             left_ = (windows.at(self.record.day, OPENS) - self.clock()).total_seconds()
-            self._rest(min(SELDOM, left_) if left_ > 0 else OFTEN, ends)
+            self._wait(min(SELDOM, left_) if left_ > 0 else OFTEN, ends)
             try:
                 order = self.broker.find(order.ref) or order
             except Unavailable as error:
-                self._tell(str(error))  # the connection mends itself; the order is at the broker
+                self._print(str(error))  # the connection is made again by itself; the broker keeps the order
         return order
 
-    def _rest(self, seconds: float, ends: Callable[[], bool]) -> None:
+    def _wait(self, seconds: float, ends: Callable[[], bool]) -> None:
         end = self.clock() + timedelta(seconds=seconds)
         while self.clock() < end and not ends():
             self.pause(min(OFTEN, (end - self.clock()).total_seconds()))
@@ -236,7 +236,7 @@ class Probe:
             self.pause(min(SELDOM, (moment - self.clock()).total_seconds()))
 
     def _fill_times(self) -> list[datetime]:
-        """The executions' own times; a fill that was seen late or early is no auction."""
+        """Execution times as the broker reports them; when a report arrives proves nothing."""
         connection, ref = self.broker.connection, self.record.key("entry")
 
         async def work() -> list[datetime]:
@@ -244,5 +244,5 @@ class Probe:
 
         return connection.call(work)
 
-    def _tell(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         print(f"{self.clock().astimezone(windows.NEW_YORK):%H:%M:%S} New York: {text}", file=sys.stderr, flush=True)

@@ -1,1 +1,1 @@
-"""The parts of the pages: each renders one thing and changes nothing by itself."""
+"""The parts of the pages: each shows one thing; only buttons change something."""

@@ -1,4 +1,4 @@
-"""Every dialog, by the kind that its button asks for, drawn outside all fragments."""
+"""Every dialog by the kind that its button names, drawn outside all fragments."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal

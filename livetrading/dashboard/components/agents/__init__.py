@@ -1,1 +1,1 @@
-"""Live Trading: the board, one agent, its chart, and the dialogs that ask before it is touched."""
+"""Live Trading: the board, one agent, its chart, and the dialogs that ask before an agent is changed."""

@@ -26,7 +26,8 @@ def _strip() -> None:
     system = reading.system()
     report = system.get("broker")
     if report:
-        st.html(markup.row(pills(report, age_of(report))) + markup.notes(notes(report, system["scheduler"]["alive"])))
+        shown_pills = pills(report, age_of(report), brokers.connected().title)
+        st.html(markup.row(shown_pills) + markup.notes(notes(report, system["scheduler"]["alive"])))
 
 
 def age_of(report: Doc) -> float | None:
@@ -34,7 +35,7 @@ def age_of(report: Doc) -> float | None:
     return (reading.now() - moment(report["at"])).total_seconds() if report.get("at") else None
 
 
-def pills(report: Doc, age: float | None) -> list[str]:
+def pills(report: Doc, age: float | None, broker: str) -> list[str]:
     """State, account, money and age of the report."""
     live = report.get("mode") == "live"
     kind = "REAL MONEY" if live else "paper money"
@@ -42,7 +43,7 @@ def pills(report: Doc, age: float | None) -> list[str]:
     state = str(report.get("state") or "unknown")
     old = age is None or age > OLD_SECONDS
     return [
-        markup.pill(f"{brokers.connected().title} {state}", TONES.get(state, "lt-down")),
+        markup.pill(f"{broker} {state}", TONES.get(state, "lt-down")),
         markup.pill(f"account {masked(report.get('account'))} · {kind}", "lt-down" if live else "lt-accent"),
         markup.pill(f"net liquidation {_amount(report.get('net_liquidation'), currency)}"),
         markup.pill(f"cash {_amount(report.get('cash_usd'), 'USD')}"),

@@ -1,4 +1,4 @@
-"""One agent's panel: how it stands, its chart, and what can be done with it."""
+"""One agent's panel: its state, its chart, and its buttons."""
 
 import logging
 from typing import Any
@@ -19,12 +19,12 @@ Doc = dict[str, Any]
 SELECTED = "agent"
 """The query parameter that names the agent in detail."""
 EVERY, EVERY_IN_REPLAY = 10, 2
-"""Seconds between refreshes; a replayed session is over in one."""
+"""Seconds between refreshes; a replay may finish a session each second."""
 FAST_PACE = 5
 
 
 def panel(agent: Doc, *, detail: bool, alone: bool = False) -> None:
-    """A bordered panel that keeps itself fresh. ``alone``: no way back is needed."""
+    """A panel that refreshes itself. ``alone``: it is the only agent, so no button leads back to all."""
     with st.container(border=True, key=f"panel_{agent['agent_id']}", height="content" if detail else "stretch"):
         refresh.every(seconds(agent), _body, agent["agent_id"], detail, alone)
 
@@ -36,7 +36,7 @@ def select(agent_id: str | None) -> None:
 
 
 def seconds(agent: Doc) -> int:
-    """How often this agent is worth a look."""
+    """Seconds between refreshes of this agent."""
     fast = agent["mode"] == "replay" and agent["is_running"] and (agent["pace"] or 0) <= FAST_PACE
     return EVERY_IN_REPLAY if fast else EVERY
 
@@ -46,7 +46,7 @@ def _body(agent_id: str, detail: bool, alone: bool) -> None:
     try:
         agent = reading.agent(agent_id)
     except NotFound:
-        st.rerun()  # removed elsewhere: draw the page anew without it
+        st.rerun()  # it was removed elsewhere: the page is drawn again without it
     history = _history(agent_id)
     with guarded():
         _facts(agent, history, detail)
@@ -71,7 +71,7 @@ def _facts(agent: Doc, history: Doc, detail: bool) -> None:
 
 
 def _history(agent_id: str) -> Doc:
-    """Empty if it cannot be read: the warnings of the agent say why, its buttons must stay."""
+    """Empty if it cannot be read: the agent's warnings show why, and its buttons must still be drawn."""
     try:
         return reading.history(agent_id)
     except Exception as error:
@@ -83,7 +83,7 @@ def _buttons(agent: Doc, detail: bool, alone: bool) -> None:
     agent_id = agent["agent_id"]
     over = agent["status"] == "finished"
     with st.container(horizontal=True):
-        unread = kinds.unread(agent)  # it may run, it may hold shares: what makes it safe can be asked for
+        unread = kinds.unread(agent)  # it may run and hold shares, so that Pause and Close are offered
         if agent["is_running"] or unread:
             if st.button("Pause", key=f"pause_{agent_id}"):
                 dialogs.ask("pause", agent_id=agent_id)

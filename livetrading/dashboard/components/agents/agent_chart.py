@@ -1,4 +1,4 @@
-"""An agent's candles. The figure stands still until a bar closes or a trade happens."""
+"""An agent's candles. The figure changes only when a bar closes or a trade happens."""
 
 from typing import Any
 
@@ -49,9 +49,9 @@ def _figure(
     agent: Doc, history: Doc, *, span: str, indicators: tuple[str, ...], height: int, zoomable: bool,
     frozen: bool = False,
 ) -> go.Figure:
-    """Built anew only when a bar closed, a trade happened or the choice changed.
+    """Built again only after a new bar, a trade or another choice.
 
-    A figure that changes loses the user's zoom, so moving numbers stay out of it.
+    A figure that changes loses the user's zoom, so the latest price is not in it.
     """
     bars, fills = history["bars"], history["fills"]
     choice = (span, indicators, height)

@@ -1,4 +1,4 @@
-"""An agent in words and numbers."""
+"""An agent's figures, state and notes."""
 
 from typing import Any
 
@@ -64,7 +64,7 @@ def _priced_by(agent: Doc) -> str:
 
 
 def _account(agent: Doc) -> list[Fact]:
-    """Of an agent at a broker."""
+    """The account of an agent at a broker."""
     if not agent.get("account"):
         return []
     late = "late entries as DAY orders" if agent.get("late_entry") == "day" else "late entries skipped"
@@ -72,7 +72,7 @@ def _account(agent: Doc) -> list[Fact]:
 
 
 def notes(agent: Doc, history: Doc) -> list[str]:
-    """What a person should know before anything else."""
+    """Warnings, and why the agent does not run."""
     found = [str(text) for text in agent["warnings"] or []]
     if agent["status_reason"] and not agent["is_running"] and agent["status_reason"] not in " ".join(found):
         found.insert(0, f"{agent['status'].capitalize()}: {agent['status_reason']}")
@@ -128,7 +128,7 @@ def _stop_distance(agent: Doc) -> str:
 
 
 def _protection(agent: Doc) -> Fact:
-    """The stop, and how long this position had neither stop nor exit at the broker."""
+    """The stop, and for how long this position had neither stop nor exit at the broker."""
     if not agent["current_position"]:
         return Fact("Protective stop", DASH, "")
     if since := agent.get("unprotected_since"):

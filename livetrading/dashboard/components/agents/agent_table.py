@@ -1,4 +1,4 @@
-"""Many agents: a table that can be filtered, and the chosen one beside it."""
+"""Many agents: a table with filters, and the chosen agent beside it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ from .records import colored
 Doc = dict[str, Any]
 CHOSEN = "table_choice"
 ROWS, TALL = 16, 640
-"""So many rows are shown whole; a longer table scrolls in so many pixels."""
+"""Up to so many rows the table has its full height; a longer one scrolls within so many pixels."""
 FILTERS: dict[str, Callable[[Doc], bool]] = {
     "All": lambda a: True,
     "Running": lambda a: a["is_running"],
@@ -63,7 +63,7 @@ def _table(choice: str, text: str) -> None:
 
 
 def frame_of(agents: list[Doc]) -> pd.DataFrame:
-    """One row an agent; flat is zero shares and an empty entry, no shares is a position that cannot be read."""
+    """One row for each agent. A flat agent has 0 shares and no entry; an empty number of shares is a position that cannot be read."""
     return pd.DataFrame([
         {
             "Agent": a["agent_id"], "Status": a.get("status_text") or a["status"], "Shares": a["current_position"],

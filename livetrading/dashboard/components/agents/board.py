@@ -16,7 +16,7 @@ from ..shell.guard import guarded, shown
 
 Doc = dict[str, Any]
 CARDS = 6
-"""Beyond that many, a table and one detail: charts cost browser time."""
+"""More agents are shown as a table with one panel, because each chart costs the browser time."""
 EMPTY = "No active agents. Add an agent to start live trading."
 
 
@@ -62,8 +62,8 @@ def _seconds(agents: list[Doc]) -> int:
 
 @shown
 def _strip(drawn: tuple[Any, ...]) -> None:
-    """The sums of each kind. Draws the page anew when agents came, went, started or stopped elsewhere,
-    and when the scheduler did."""
+    """The sums of each kind. Draws the page again when an agent was added, removed, started or stopped
+    elsewhere, or the scheduler was."""
     agents, lives = reading.agents(), reading.scheduler_lives()
     if _roll(agents, lives) != drawn:
         st.rerun()
@@ -76,7 +76,7 @@ def _roll(agents: list[Doc], lives: bool) -> tuple[Any, ...]:
 
 
 def strips(agents: list[Doc], scheduler_lives: bool) -> list[str]:
-    """One strip of figures for each kind of money: real, a paper account's, simulated and replayed are never summed."""
+    """One strip of figures for each kind of money, because different kinds are never added up."""
     return [
         markup.group(kind, counted(len(members), "agent"), kinds.tone_of(kind), totals(members, scheduler_lives))
         for kind, members in kinds.grouped(agents).items()
@@ -84,7 +84,7 @@ def strips(agents: list[Doc], scheduler_lives: bool) -> list[str]:
 
 
 def totals(agents: list[Doc], scheduler_lives: bool) -> list[Fact]:
-    """Sums over agents of one kind; every agent has an account of its own."""
+    """Sums over agents of one kind; every agent has its own capital."""
     value, capital = _sum(agents, "portfolio_value"), _sum(agents, "capital")
     gain, unrealised = _sum(agents, "total_pnl"), _sum(agents, "unrealized_pnl")
     share = signed_percent(100 * gain / capital) if capital and gain is not None else ""
@@ -109,6 +109,6 @@ def totals(agents: list[Doc], scheduler_lives: bool) -> list[Fact]:
 
 
 def _sum(agents: list[Doc], key: str) -> float | None:
-    """Of those that are known; None if none is."""
+    """The sum of the values that are known; None if none is."""
     known = [a[key] for a in agents if a[key] is not None]
     return sum(known) if known else None

@@ -1,4 +1,4 @@
-"""Dialogs that ask before an agent is touched, and name what will be done."""
+"""Dialogs that ask before an agent is changed, and name what will be done."""
 
 from collections.abc import Callable
 from typing import Any
@@ -89,7 +89,7 @@ def remove(asked: Asked) -> None:
             trades = counted(agent["num_trades"] or 0, "trade")
             result = f"Total P&L {markdown(signed_money(agent['total_pnl']))} after {trades}"
         st.markdown(
-            f"Takes **{agent['agent_id']}** off this page for good. {result}. "
+            f"Removes **{agent['agent_id']}** from this page for good. {result}. "
             "Its journal stays in the home; it cannot be started again."
         )
         _buttons(asked, "remove", "Remove agent", danger=True)
@@ -110,14 +110,14 @@ def cash(asked: Asked) -> None:
         _buttons(asked, "confirm_cash", "It is mine", danger=True)
 
 
-def _reconcile(asked: Asked, kind: str, label: str, said: Callable[[Asked, Asked], str]) -> None:
+def _reconcile(asked: Asked, kind: str, label: str, sentence: Callable[[Asked, Asked], str]) -> None:
     with guarded():
         agent = reading.agent(asked["agent_id"])
         found = agent.get("reconciliation")
         if not found:
             st.info(f"**{agent['agent_id']}**'s book and the broker agree again: there is nothing to resolve.")
             return
-        st.markdown(said(agent, found))
+        st.markdown(sentence(agent, found))
         _buttons(asked, kind, label, danger=True)
 
 
@@ -139,7 +139,7 @@ def rearm(asked: Asked) -> None:
 
 
 def start(agent_id: str) -> None:
-    """Starting needs no question: it only lets the agent decide again."""
+    """Starts without a dialog, because it only lets the agent decide again."""
     request_id = st.session_state.setdefault(f"start_request_{agent_id}", commands.new_id())
     try:
         with st.spinner(f"Starting {agent_id} …"):
@@ -163,8 +163,8 @@ def _buttons(asked: Asked, kind: str, label: str, danger: bool) -> None:
 
 
 def _act(asked: Asked, kind: str, label: str) -> None:
-    home, request_id, said = reading.home(), asked["request_id"], st.empty()
-    said.info("Waiting for the answer …")  # in the place of what an earlier try was answered
+    home, request_id, place = reading.home(), asked["request_id"], st.empty()
+    place.info("Waiting for the answer …")  # replaces the answer to an earlier attempt
     try:
         if kind == "rearm":
             message = control.rearm(home, BY, request_id)
@@ -172,6 +172,6 @@ def _act(asked: Asked, kind: str, label: str) -> None:
             args = {"difference": asked["difference"]} if "difference" in asked else None
             message = control.request(home, kind, asked["agent_id"], BY, request_id, args)["message"]
     except LivetradingError as error:
-        said.error(markdown(str(error)))
+        place.error(markdown(str(error)))
         return
     dialogs.finish(message or f"{label}: done.")

@@ -1,4 +1,4 @@
-"""Book and broker differ, in shares or in cash: both sides, and a person's ways to resolve it."""
+"""Reconciliation: where the agent's book and the broker differ in shares or cash, and how the user can resolve it."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ CHOICES = (
 
 
 def box(agent: Doc) -> None:
-    """On an agent's detail, as long as they differ."""
+    """In an agent's details, as long as they differ."""
     _cash_box(agent)
     found = agent.get("reconciliation")
     if not found:
@@ -41,16 +41,16 @@ def _cash_box(agent: Doc) -> None:
         return
     agent_id = agent["agent_id"]
     with st.container(border=True, key=f"cash_{agent_id}"):
-        title = "The account's cash is not explained" if cash["text"] else "Dividends on their way"
-        said = f"{cash['text']}. It may be interest, a deposit, a trade by hand; or a fill that was booked by an estimate."
-        st.html(markup.heading(title) + (markup.notes([said]) if cash["text"] else "") + markup.facts(cash_facts(cash)))
+        title = "The account's cash is not explained" if cash["text"] else "Dividends due"
+        text = f"{cash['text']}. It may be interest, a deposit, a trade by hand; or a fill that was booked by an estimate."
+        st.html(markup.heading(title) + (markup.notes([text]) if cash["text"] else "") + markup.facts(cash_facts(cash)))
         if cash["text"] and st.button("It is mine …", key=f"confirm_cash_{agent_id}",
                                       help="Counts the unexplained amount as your own: unmanaged cash."):
             dialogs.ask("confirm_cash", agent_id=agent_id, difference=cash["unexplained"])
 
 
 def cash_facts(cash: Doc) -> list[Fact]:
-    """Both sides, and what is a person's."""
+    """Both sides, and the unmanaged part that belongs to the user."""
     due = sum(item["amount"] for item in cash["due"])
     return [
         Fact("Cash of the account", money(cash["cash"]), f"after {cash['session']}"),
@@ -62,7 +62,7 @@ def cash_facts(cash: Doc) -> list[Fact]:
 
 
 def confirming(agent: Doc, difference: float) -> str:
-    """What confirming will do."""
+    """What the confirmation will do."""
     return markdown(
         f"**{signed_money(difference)}** of the account's cash is not explained by any agent's fills, fees or dividends."
         " Confirming counts exactly this amount as yours: unmanaged cash. What changes later is asked about again."
@@ -70,13 +70,13 @@ def confirming(agent: Doc, difference: float) -> str:
 
 
 def notes(agent: Doc) -> list[str]:
-    """On a card, where the box has no room."""
+    """On a card, which has no room for the box."""
     found = agent.get("reconciliation")
     return [f"Book and broker differ: {found['text']} Adopt or ignore it in the details."] if found else []
 
 
 def sides(found: Doc) -> list[Fact]:
-    """The agent's book, the account, and the shares of it that are nobody's here."""
+    """The shares in the agent's book, at the broker, and unmanaged in the account."""
     return [
         Fact("The agent's book", counted(int(found["book"]), "share")),
         Fact("The broker, for this agent", counted(int(found["broker"]), "share")),
@@ -85,7 +85,7 @@ def sides(found: Doc) -> list[Fact]:
 
 
 def adopting(agent: Doc, found: Doc) -> str:
-    """What adopting will do."""
+    """What Adopt will do."""
     book, broker = count(found["book"]), count(found["broker"])
     return markdown(
         f"**{agent['agent_id']}**'s book holds {book} {agent['symbol']}, the broker {broker}. Adopting sets the book "
@@ -95,7 +95,7 @@ def adopting(agent: Doc, found: Doc) -> str:
 
 
 def ignoring(agent: Doc, found: Doc) -> str:
-    """What ignoring will do."""
+    """What Ignore will do."""
     book, broker = count(found["book"]), count(found["broker"])
     return markdown(
         f"**{agent['agent_id']}**'s book stays at {book} {agent['symbol']}. The difference to the broker's {broker}"

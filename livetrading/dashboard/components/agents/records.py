@@ -86,7 +86,7 @@ def frame_of(docs: list[Doc], names: dict[str, str]) -> pd.DataFrame:
         if key in frame:
             frame[key] = [clock(at) if at and "T" in str(at) else at for at in frame[key]]
     if "tif" in frame:
-        frame["tif"] = [IN_FORCE.get(str(word), word) for word in frame["tif"]]
+        frame["tif"] = [IN_FORCE.get(str(code), code) for code in frame["tif"]]
     return frame.rename(columns=names)
 
 

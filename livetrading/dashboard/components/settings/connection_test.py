@@ -44,8 +44,8 @@ def _watch() -> None:
     command = _command()
     if command is None or not command.running():
         st.rerun()
-    said = [line for line in command.log.read_text(errors="replace").splitlines() if line.strip()]
-    st.progress(min(0.95, (1 + len(said)) / (STEPS + 2)), _begun(said[-1] if said else "starting …"))
+    lines = [line for line in command.log.read_text(errors="replace").splitlines() if line.strip()]
+    st.progress(min(0.95, (1 + len(lines)) / (STEPS + 2)), _capital(lines[-1] if lines else "starting …"))
 
 
 def _result(answer: commands.Answer) -> None:
@@ -54,7 +54,7 @@ def _result(answer: commands.Answer) -> None:
         st.error(markdown(answer.error or "The test ended without an answer; try it again."))
         return
     if all(c["ok"] for c in checks):
-        st.success("Everything that was asked for answers.")
+        st.success("All checks passed.")
     else:
         st.error(f"{sum(not c['ok'] for c in checks)} of {len(checks)} checks failed.")
     st.html(markup.table(("Check", "", "Found"), [row(c) for c in checks]))
@@ -62,12 +62,12 @@ def _result(answer: commands.Answer) -> None:
 
 def row(check: Doc) -> list[tuple[str, str] | str]:
     """One check: its name, passed or not, what was found and what to do."""
-    name = _begun(str(check["name"]).removeprefix("broker "))
+    name = _capital(str(check["name"]).removeprefix("broker "))
     verdict = ("failed", "lt-down") if not check["ok"] else ("note", "lt-warn") if check["cure"] else ("ok", "lt-up")
-    found = _begun(check["detail"]) + (f". {_begun(check['cure'])}" if check["cure"] else "")
+    found = _capital(check["detail"]) + (f". {_capital(check['cure'])}" if check["cure"] else "")
     return [name, verdict, (f"{found.rstrip('.')}.", "wide")]
 
 
-def _begun(text: str) -> str:
+def _capital(text: str) -> str:
     """With a capital first letter."""
     return text[:1].upper() + text[1:]

@@ -1,1 +1,1 @@
-"""What stands around every page: frame, emergency stop, the state of dialogs, refreshing, bulkheads."""
+"""What every page uses: frame, emergency stop, state of dialogs, refresh, and guards that keep errors apart."""

@@ -1,8 +1,8 @@
-"""Which dialog is open. Buttons say so; ``dialog_table`` draws it.
+"""Which dialog is open. Buttons set it; ``dialog_table`` draws it.
 
 A dialog drawn inside a fragment would vanish at the fragment's next refresh.
-So a button only notes what is to be asked, with a request id made in that
-moment, and the whole page runs again and draws the dialog outside all fragments.
+So a button only notes which dialog is wanted, with a new request id, and the whole
+page runs again and draws the dialog outside all fragments.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ def note(kind: str, **details: Any) -> None:
 
 
 def asked() -> dict[str, Any] | None:
-    """What the open dialog asks, with its request id; None while none is open."""
+    """Kind, request id and details of the open dialog; None while none is open."""
     return st.session_state.get(OPEN)
 
 
@@ -34,7 +34,7 @@ def close() -> None:
 
 
 def finish(notice: str | None = None) -> None:
-    """Close the dialog and run the page again, with a word on what was done."""
+    """Close the dialog and run the page again, with a notice of what was done."""
     close()
     if notice:
         st.session_state["notice"] = notice

@@ -1,4 +1,4 @@
-"""EMERGENCY STOP: says what it will do, asks for STOP, does it, tells what came of it."""
+"""EMERGENCY STOP: announces what it will do, asks for STOP, does it, shows the result."""
 
 import logging
 from typing import Any
@@ -17,11 +17,11 @@ from .guard import shown
 log = logging.getLogger(__name__)
 Doc = dict[str, Any]
 RESULT = "emergency_result"
-"""The answer to this session's stop; at first only that it was begun."""
+"""Session key of the answer to this session's stop; at first only that it has begun."""
 DISMISSED = "emergency_dismissed"
-WORD = "STOP"
+CONFIRMATION = "STOP"
 OUTCOMES = {str(Outcome.OVER): "finished replay, not sold"}
-"""Where the code's word alone says too little."""
+"""Texts for outcomes whose code alone is not clear."""
 
 
 def body(asked: Doc) -> None:
@@ -31,13 +31,13 @@ def body(asked: Doc) -> None:
         typed = st.text_input("Type STOP to confirm", key="emergency_word", autocomplete="off")
         confirmed = st.form_submit_button("Stop everything", key="danger_stop", width="stretch")
     cancelled_ = st.button("Cancel", key="emergency_cancel", width="stretch")
-    said = st.empty()
+    place = st.empty()
     if confirmed:
-        if typed.strip().upper() != WORD:
-            said.warning("Nothing was stopped: type STOP in the field above, then press the button.")
+        if typed.strip().upper() != CONFIRMATION:
+            place.warning("Nothing was stopped: type STOP in the field above, then press the button.")
         else:
-            # In the warning's own place: whatever a try before has left there would stand beside the stop.
-            said.info("Halting, cancelling orders, closing positions …")
+            # Replaces the warning of an earlier attempt.
+            place.info("Halting, cancelling orders, closing positions …")
             _stop(asked["request_id"])
             dialogs.finish()
     elif cancelled_:
@@ -51,8 +51,8 @@ def announcement(agents: list[Doc] | None) -> str:
             "Halts all trading, pauses **all** agents, cancels **all** open orders and closes **all** positions. "
             "The numbers cannot be read at the moment; the stop works regardless."
         )
-    asked = [a for a in agents if a["is_running"]]
-    idle = sum(1 for a in asked if a.get("no_bars_since"))
+    running = [a for a in agents if a["is_running"]]
+    idle = sum(1 for a in running if a.get("no_bars_since"))
     among = f" ({idle:,} of them without bars)" if idle else ""
     held = [a for a in agents if kinds.holds(a)]
     profit = markdown(f" ({_profits(held)})") if held else ""
@@ -62,13 +62,13 @@ def announcement(agents: list[Doc] | None) -> str:
         " the journal is closed; the result says what that was." if unread else ""
     )
     return (
-        f"Halts all trading, pauses **{counted(len(asked), 'running agent')}**{among}, cancels all open orders and closes "
+        f"Halts all trading, pauses **{counted(len(running), 'running agent')}**{among}, cancels all open orders and closes "
         f"**{counted(len(held), 'position')}** at market{profit}.{unknown}"
     )
 
 
 def _profits(held: list[Doc]) -> str:
-    """What is won or lost so far, by whose money it is."""
+    """The unrealised gain or loss of each kind of money."""
     parts = []
     for kind, members in kinds.grouped(held).items():
         unrealised = sum(a["unrealized_pnl"] or 0 for a in members)
@@ -79,13 +79,13 @@ def _profits(held: list[Doc]) -> str:
 def _announced() -> str:
     try:
         return announcement(reading.agents())
-    except Exception as error:  # nothing that cannot be read must stand between a person and the stop
+    except Exception as error:  # a file that cannot be read must not prevent the stop
         logs.caught(log, "the announcement of an emergency stop", error)
         return announcement(None)
 
 
 def _stop(command_id: str) -> None:
-    # Noted before: a click beside the dialog ends this run of the page, and not the stop.
+    # Set first, because a click outside the dialog ends this run of the page but not the stop.
     st.session_state[RESULT] = {"state": StopState.WAITING, "flat": False, "items": []}
     try:
         result = control.emergency_stop(reading.home(), "emergency stop on the dashboard", "dashboard", command_id)
@@ -95,17 +95,17 @@ def _stop(command_id: str) -> None:
 
 
 def render_result(every: int) -> None:
-    """How far the stop is, and what it did, until it is dismissed or trading is re-armed; whoever asked for it."""
+    """The progress and result of a stop from any source, until it is dismissed or trading is re-armed."""
     refresh.every(every, _result)
 
 
 def at_work(system: Doc) -> str:
-    """What is open while the stop has no record yet, by the agents' own state; empty if it has one, or none is set."""
+    """The open positions while the stop has no record yet, by the agents' state. Empty with a record or without a stop."""
     if not system["halt"] or system["stop"]:
         return ""
     try:
         agents = reading.agents()
-    except Exception as error:  # the halt is said all the same
+    except Exception as error:  # the halt is shown all the same
         logs.caught(log, "the positions that a stop has to close", error)
         return "The emergency stop is at work; how many positions are still open cannot be read."
     held = sum(1 for a in agents if kinds.holds(a))
@@ -118,21 +118,21 @@ def at_work(system: Doc) -> str:
 
 @shown
 def _result() -> None:
-    told = _latest()
-    if told is None:
+    result = _latest()
+    if result is None:
         return
     with st.container(border=True, key="emergency_result_panel"):
-        _headline(told)
-        if told.get("items"):
-            st.html(_items(told["items"]))
+        _headline(result)
+        if result.get("items"):
+            st.html(_items(result["items"]))
         if st.button("Dismiss", key="emergency_dismiss"):
             st.session_state.pop(RESULT, None)
-            st.session_state[DISMISSED] = told.get("at")
+            st.session_state[DISMISSED] = result.get("at")
             st.rerun()
 
 
 def dismissed(system: Doc) -> bool:
-    """Whether there is an outcome of the stop that is set, and this session has put it away."""
+    """Whether this session has dismissed the result of the stop that is set."""
     known = system["stop"] if system["halt"] else None
     return known is not None and RESULT not in st.session_state and st.session_state.get(DISMISSED) == known["at"]
 
@@ -142,14 +142,14 @@ def show_again() -> None:
 
 
 def _latest() -> Doc | None:
-    """What is on record of the stop that is set, else this session's answer. An error stays an error."""
+    """The record of the stop that is set, else this session's answer. An error in this session stays shown."""
     mine = st.session_state.get(RESULT)
     if mine is not None and "error" in mine:
         return mine
     system = reading.system()
     known = system["stop"] if system["halt"] else None
     if mine is not None and "at" not in mine and system["halt"] is None:
-        return None  # re-armed before this session heard the answer
+        return None  # trading was re-armed before this session got the answer
     if mine is not None:
         same = known is not None and mine.get("at") in (None, known["at"])
         return known if same else mine
@@ -167,11 +167,11 @@ def _headline(result: Doc) -> None:
     elif result["state"] == StopState.DONE:
         st.success(f"Emergency stop done. **Flat**: no position and no open order of ours is left.{_frozen(result)}")
     elif result["state"] == StopState.WAITING:
-        # No item waits: not even the scheduler has answered.
+        # Without a waiting item even the scheduler has not answered yet.
         waits = any(item.get("status") in WAITS for item in result.get("items") or [])
         whom = brokers.connected().title if waits else "the answer"
         who = "the scheduler" if reading.system()["scheduler"]["alive"] else "the stop's own process"
-        st.warning(f"Trading is halted. **Waiting for {whom}**: {who} goes on with it.")
+        st.warning(f"Trading is halted. **Waiting for {whom}**: {who} continues it.")
     elif result["state"] == StopState.FAILED:
         st.error("Trading is halted. **Not everything is closed**: the table says what a person must do.")
     else:
@@ -189,7 +189,7 @@ HEAD = ("Agent", "Outcome", "Symbol", "Shares held", "Cancelled", "Sold", "Price
 
 
 def _items(items: list[Doc]) -> str:
-    """One line an agent: what the stop found, what it has done so far, and how the agent stands."""
+    """One row for each agent: what the stop found, what it has done so far, and the state of the agent."""
     failed = any(item.get("error") for item in items)
     return markup.table([*HEAD, *(["Error"] if failed else [])], [_line(item, failed) for item in items], stacks=True)
 

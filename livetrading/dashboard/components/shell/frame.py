@@ -23,7 +23,7 @@ SCROLL_UP = "<script>document.querySelector('[data-testid=\"stMain\"]').scrollTo
 
 
 def scroll_up() -> None:
-    """Show the next run from its top: the same page keeps its place otherwise."""
+    """Show the next run from its top; otherwise the browser keeps its scroll position."""
     st.session_state["scroll_up"] = True
 
 
@@ -48,7 +48,7 @@ def render() -> None:
 
 @shown
 def _pulse() -> None:
-    """One line that is always in view."""
+    """One line that always stays visible."""
     system = reading.system()
     pills = [_scheduler_pill(system["scheduler"])]
     if system["halt"]:
@@ -66,7 +66,7 @@ def _scheduler_pill(scheduler: dict[str, Any]) -> str:
 
 @shown
 def _state() -> None:
-    """What needs a person: the halt, a missing scheduler, alarms."""
+    """What the user has to act on: the halt, a missing scheduler, alarms."""
     system = reading.system()
     if system["halt"]:
         _halt_banner(system["halt"], emergency.dismissed(system))
@@ -85,14 +85,14 @@ def _state() -> None:
             st.html(markup.table(("New York", "Agent", "Alarm"), rows))
 
 
-def _halt_banner(halt: dict[str, Any], put_away: bool) -> None:
+def _halt_banner(halt: dict[str, Any], dismissed: bool) -> None:
     with st.container(key="halt_banner", horizontal=True, vertical_alignment="center"):
         since = f" since {new_york(halt['at'])}" if halt.get("at") else ""
         st.html(
             f'<div class="lt-halt" role="alert"><b>TRADING IS HALTED</b>{markup.escape(since)}, '
             f'by {markup.escape(str(halt["by"]))}: {markup.escape(str(halt["reason"]))}</div>'
         )
-        if put_away and st.button("What the stop did", key="emergency_again", width="content"):
+        if dismissed and st.button("What the stop did", key="emergency_again", width="content"):
             emergency.show_again()
             st.rerun()
         if st.button("Re-arm …", key="rearm_open", width="content"):

@@ -1,4 +1,4 @@
-"""An error is one sentence in its place on the page, never a traceback; what stands around it goes on."""
+"""An error is one sentence in its place on the page, never a traceback; the other parts still work."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -18,13 +18,13 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Show an error in place. Streamlit's own orders to stop or run again are no errors and pass."""
+    """Show an error in place. Streamlit's own exceptions to stop or run again pass through."""
     try:
         yield
     except LivetradingError as error:
         st.error(markdown(str(error)))
     except FragmentHandledException:
-        pass  # Streamlit has shown it where it happened
+        pass  # Streamlit has already shown it in its place
     except Exception as error:
         logs.caught(log, "a part of a page", error)
         st.error(markdown(f"This part cannot be shown: {in_a_line(error)}; the log holds the details."))

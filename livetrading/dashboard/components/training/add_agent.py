@@ -1,4 +1,4 @@
-"""Add Agent: choose what to trade and how, then a model that matches both."""
+"""Add Agent: choose agent type and symbol, then a model that matches both."""
 
 from typing import Any
 

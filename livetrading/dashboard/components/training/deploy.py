@@ -1,4 +1,4 @@
-"""The form that turns a model into an agent, and the gate before it."""
+"""The form that deploys a model as an agent, and the gate before it."""
 
 from typing import Any
 
@@ -45,8 +45,8 @@ def form(card: ModelCard, key: str, label: str, *, named: bool = True) -> None:
             f"buy and hold {signed_percent(card.metrics['buy_and_hold'].get('total_return_pct'))}", tone(gain),
         ),
     ]))
-    if not named and (said := drawdown_pause.words(test.get("pause"))):  # on the Training page the test itself is shown above
-        st.warning(markdown(said))
+    if not named and (text := drawdown_pause.words(test.get("pause"))):  # on the Training page the test itself is shown above
+        st.warning(markdown(text))
     options = _terms(card, key)
     # Both are drawn, so that the user sees everything that is missing at once.
     fit = [deploy_bars.allowed(card, key, options), _allowed(test, key, options)]
@@ -103,9 +103,9 @@ def _allowed(test: dict[str, Any], key: str, options: dict[str, Any]) -> bool:
 
 
 def deploy(card: ModelCard, options: dict[str, Any], key: str) -> None:
-    """One agent for one showing of the form, then Live Trading on that agent."""
-    request, said = f"{key}_request", st.empty()
-    said.info("Testing the model under these terms and creating the agent …")  # replaces the error of an earlier attempt
+    """Deploy once for one showing of the form, then show the agent on Live Trading."""
+    request, place = f"{key}_request", st.empty()
+    place.info("Testing the model under these terms and creating the agent …")  # replaces the error of an earlier attempt
     try:
         answer = control.deploy(reading.home(), card.model_id, options, "dashboard", st.session_state[request])
     except control.OldBars as error:
@@ -115,7 +115,7 @@ def deploy(card: ModelCard, options: dict[str, Any], key: str) -> None:
     except LivetradingError as error:
         # The user may correct it and try again: that is a new request.
         st.session_state[request] = commands.new_id()
-        said.error(markdown(str(error)))
+        place.error(markdown(str(error)))
         return
     del st.session_state[request]
     st.session_state["notice"] = control.deployed(answer)

@@ -1,4 +1,4 @@
-"""Which bars a deployment trades on: a proposal that can trade, and a question about bars that cannot."""
+"""The bar source of a deployment: a proposal, and a question if its bars are too old to trade."""
 
 import os
 from datetime import date
@@ -22,7 +22,7 @@ from livetrading.execution.state import bar_check
 from livetrading.execution.state.bar_check import Reach
 
 LOCAL = ("sample", "csv")
-"""Sources that are read at once and from this disk; the others are asked when the button is pressed."""
+"""Sources on this computer, which are checked at once; the others are asked when the button is pressed."""
 
 
 def proposed(card: ModelCard, mode: str) -> str:
@@ -32,21 +32,21 @@ def proposed(card: ModelCard, mode: str) -> str:
         return card.source
     if kinds.at_broker(mode):
         return words_of(mode).bars or "yahoo"
-    found = _look(card, card.source) if vendor == "csv" else None
+    found = _reach(card, card.source) if vendor == "csv" else None
     return card.source if isinstance(found, Reach) and found.current else "yahoo"
 
 
 def note_old(key: str, source: str, sentence: str) -> None:
-    """The command found the bars of a source to be old: the form asks from now on."""
+    """The command has found that the bars of a source are old: from now on the form asks."""
     st.session_state[f"{key}_old_bars"] = (source, sentence)
 
 
 def allowed(card: ModelCard, key: str, options: dict[str, Any]) -> bool:
-    """Whether the button is there; says what the bars lack, and sets the option ``old-bars``."""
+    """Whether the button is shown. Warns of old bars, and sets the option ``old-bars``."""
     if options["mode"] == Mode.REPLAY:
         return True
     source = options["source"]
-    found = _look(card, source) if vendor_of(source) in LOCAL else None
+    found = _reach(card, source) if vendor_of(source) in LOCAL else None
     if isinstance(found, LivetradingError):
         st.error(markdown(str(found)))
         return False
@@ -61,26 +61,26 @@ def allowed(card: ModelCard, key: str, options: dict[str, Any]) -> bool:
     return known
 
 
-def _look(card: ModelCard, source: str) -> Reach | LivetradingError:
+def _reach(card: ModelCard, source: str) -> Reach | LivetradingError:
     """How far a local source reaches, or why it cannot be traded on."""
     _, _, path = source.partition(":")
     try:
         found = os.stat(Path(path.strip()).expanduser()) if path.strip() else None
     except (OSError, ValueError, RuntimeError):
-        found = None  # reading it says what is wrong
+        found = None  # the error appears when the file is read
     try:
         session = calendar().last_complete(reading.now())
     except LivetradingError as error:
         return error
     version = (found.st_mtime_ns, found.st_size, found.st_ino) if found else ()
-    return _looked_at(reading.home(), card.model_id, source, version, session)
+    return _read_once(reading.home(), card.model_id, source, version, session)
 
 
 @lru_cache(maxsize=32)
-def _looked_at(
+def _read_once(
     home: Home, model_id: str, source: str, version: tuple[int, ...], session: date
 ) -> Reach | LivetradingError:
-    """Read once for each state of the file and each session: a form is drawn anew with every key."""
+    """Read once for each state of the file and each session, because every input draws the form again."""
     registry = Registry(home)
     try:
         return bar_check.read_for(registry.card(model_id), registry.bars(model_id), source, home.cache, reading.now())

@@ -1,4 +1,4 @@
-"""The progress of a training: its process writes, this only looks."""
+"""The progress of a training, as its own process writes it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +26,7 @@ def watch(job_id: str, what: str) -> None:
 def busy() -> bool:
     """Whether the training that is shown still runs."""
     watched = st.session_state.get(WATCHED)
-    return watched is not None and _look(watched) is None
+    return watched is not None and _ended_record(watched) is None
 
 
 def render(on_done: Callable[[str], None]) -> None:
@@ -36,7 +36,7 @@ def render(on_done: Callable[[str], None]) -> None:
         if watched is None:
             st.html(markup.empty("No training is running."))
             return
-        finished = _look(watched)
+        finished = _ended_record(watched)
         if finished is None:
             refresh.every(EVERY, _running, watched)
         else:
@@ -52,7 +52,7 @@ def _running_elsewhere() -> Doc | None:
     return st.session_state[WATCHED]
 
 
-def _look(watched: Doc) -> Doc | None:
+def _ended_record(watched: Doc) -> Doc | None:
     """The job's record once it has ended, else None."""
     record = _record(watched["id"])
     if record is not None:
@@ -60,7 +60,7 @@ def _look(watched: Doc) -> Doc | None:
     command = commands.Command(reading.home(), watched["id"])
     if command.running():
         return None
-    # It ended before it wrote a record: what it said on the way out is all there is.
+    # It ended before it wrote a record; only its output is left.
     answer = command.wait(0)
     return {
         "state": job_records.FAILED, "message": answer.error or "The training ended without a result.",
@@ -77,7 +77,7 @@ def _record(job_id: str) -> Doc | None:
 
 @shown
 def _running(watched: Doc) -> None:
-    if _look(watched) is not None:
+    if _ended_record(watched) is not None:
         st.rerun()
     record = _record(watched["id"])
     st.markdown(f"**Training {watched['what']}**")

@@ -37,8 +37,8 @@ def render(card: ModelCard) -> None:
         f"{count(card.timesteps)} steps, seed {card.seed}, bars from {card.source}. {card.source_note}"
     )
     paused = pause_of(test)
-    if said := drawdown_pause.words(paused):
-        st.warning(markdown(said))
+    if text := drawdown_pause.words(paused):
+        st.warning(markdown(text))
     without = (paused or {}).get("without")
     measures, charts = st.columns([1.25, 2] if without else [1, 2.4], gap="medium")
     with measures:
@@ -59,7 +59,7 @@ def render(card: ModelCard) -> None:
 
 
 def pause_of(test: dict[str, Any]) -> dict[str, Any] | None:
-    """Where the drawdown limit paused this test; read off the equity of one that an earlier version ran."""
+    """Where the drawdown limit paused this test; computed from the equity if an earlier version ran it."""
     if "pause" in test["metrics"]:
         return test["metrics"]["pause"]
     return drawdown_pause.from_equity(test["equity"], Limits().max_drawdown)

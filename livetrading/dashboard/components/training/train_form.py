@@ -19,7 +19,7 @@ REQUEST = "train_request"
 
 
 def render() -> None:
-    """Starts at most one process for one showing of the form."""
+    """Starts at most one training for one showing of the form."""
     st.session_state.setdefault(REQUEST, commands.new_id())
     with st.container(border=True):
         sources = {"sample": "Bundled sample", "yahoo": "Yahoo Finance", **brokers.bar_sources(), "csv": "CSV file"}
@@ -70,7 +70,7 @@ def _series(source: str) -> tuple[str, str | None]:
 def _save(name: str, content: bytes) -> Path:
     """The upload in the home, under a name that cannot leave it.
 
-    Other content is another file: agents go on reading the one they were deployed with.
+    Other content gets another file, because agents still read the one that they were deployed with.
     """
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(name).stem).strip("_")[:60] or "bars"
     path = reading.home().root / "uploads" / f"{stem}-{hashlib.sha256(content).hexdigest()[:8]}.csv"

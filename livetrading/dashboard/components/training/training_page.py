@@ -10,7 +10,7 @@ from . import deploy, job_watch, model_view, train_form
 from ..shell.guard import guarded
 
 CHOSEN = "model"
-"""Session key and query parameter of the model that is looked at."""
+"""Session key and query parameter of the model that is shown."""
 
 
 def render() -> None:
