@@ -35,7 +35,7 @@ FOREIGN = ("asyncio", "eventkit", "ib_async")
 """Loggers that tell of errors in callbacks of ours."""
 AGAIN_SECONDS = 3600.0
 """The same unforeseen error is logged again, with its traceback, after this long."""
-_logged: dict[tuple[str, ...], float] = {}
+logged: dict[tuple[str, ...], float] = {}
 _ACCOUNT = re.compile(r"\b(DU|DF|DI|U|F|I)\d{2,5}(\d{4})\b")
 """Numbers of accounts at Interactive Brokers."""
 _LONG_ENOUGH = 8
@@ -71,10 +71,10 @@ def caught(logger: logging.Logger, doing: str, error: Exception) -> LivetradingE
     if isinstance(error, LivetradingError):
         return error
     key, now = (logger.name, doing, type(error).__name__, _place(error)), time.monotonic()
-    if now - _logged.get(key, -AGAIN_SECONDS) >= AGAIN_SECONDS:
-        for old in [k for k, at in list(_logged.items()) if now - at >= AGAIN_SECONDS]:
-            _logged.pop(old, None)
-        _logged[key] = now
+    if now - logged.get(key, -AGAIN_SECONDS) >= AGAIN_SECONDS:
+        for old in [k for k, at in list(logged.items()) if now - at >= AGAIN_SECONDS]:
+            logged.pop(old, None)
+        logged[key] = now
         logger.error("an error of the program in %s", doing, exc_info=error)
     return Unforeseen(f"An error of the program in {doing}: {in_a_line(error)}; the log holds its traceback.")
 

@@ -51,7 +51,7 @@ class Registry:
     """The models of one home."""
 
     def __init__(self, home: Home) -> None:
-        self._home = home
+        self.home = home
 
     def new_model_id(self, agent_type: AgentType, symbol: str, now: datetime) -> str:
         """``PPO_INTC_v20251108_162433``: the first free second (UTC) from ``now`` on."""
@@ -59,16 +59,16 @@ class Registry:
         moment = now.astimezone(UTC)
         while True:
             model_id = f"{agent_type}_{symbol}_v{moment:%Y%m%d_%H%M%S}"
-            if not self._home.model(model_id).exists():
+            if not self.home.model(model_id).exists():
                 return model_id
             moment += timedelta(seconds=1)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """An empty directory beside the models, gone at the end or at the next register."""
-        make_directory(self._home.models)
+        make_directory(self.home.models)
         prefix = f"{STAGING}{os.getpid()}-"
-        with tempfile.TemporaryDirectory(prefix=prefix, dir=self._home.models) as folder:
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=self.home.models) as folder:
             yield Path(folder)
 
     def register(
@@ -83,9 +83,9 @@ class Registry:
         if sha256(content) != card.zip_sha256 or bars_sha256(bars) != card.bars_sha256:
             raise Damaged(f"The zip or the bars given for {card.model_id} are not those of its card.")
         files = {ZIP: content, CARD: _json(card.to_dict()), BARS: _csv(bars), TEST: _json(test)}
-        staging = self._home.models / f"{STAGING}{os.getpid()}-{card.model_id}"
+        staging = self.home.models / f"{STAGING}{os.getpid()}-{card.model_id}"
         try:
-            make_directory(self._home.models)
+            make_directory(self.home.models)
             staging.mkdir(private.DIRECTORY)
             for name, data in files.items():
                 write_durably(staging / name, data)
@@ -96,28 +96,28 @@ class Registry:
         finally:
             # Gone already when all went well; failure and Ctrl-C leave nothing.
             shutil.rmtree(staging, ignore_errors=True)
-        return self._home.model(card.model_id)
+        return self.home.model(card.model_id)
 
     def _publish(self, staging: Path, model_id: str) -> None:
         try:
             # rename(2) refuses a directory that holds something.
-            os.rename(staging, self._home.model(model_id))
+            os.rename(staging, self.home.model(model_id))
         except OSError as error:
             if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
                 raise Conflict(f"The model {model_id} exists already: train again a second later.") from error
             raise
-        sync_directory(self._home.models)
+        sync_directory(self.home.models)
 
     def _sweep(self) -> None:
         """Removes what processes that died in the middle of ``register`` left."""
-        for path in self._home.models.glob(f"{STAGING}*"):
+        for path in self.home.models.glob(f"{STAGING}*"):
             pid = path.name.removeprefix(STAGING).split("-")[0]
             if pid.isdigit() and not process_alive(int(pid)):
                 shutil.rmtree(path, ignore_errors=True)
 
     def ids(self) -> list[str]:
         """Ids of all models, newest first."""
-        names = [p.name for p in self._home.models.glob("*_v*") if MODEL_ID.fullmatch(p.name)]
+        names = [p.name for p in self.home.models.glob("*_v*") if MODEL_ID.fullmatch(p.name)]
         return sorted(names, key=lambda name: (name.rpartition("_v")[2], name), reverse=True)
 
     def list(self) -> list[ModelCard]:
@@ -186,7 +186,7 @@ class Registry:
         return card, load_policy(card, content)
 
     def _file(self, model_id: str, name: str) -> Path:
-        folder = self._home.model(model_id)
+        folder = self.home.model(model_id)
         if not folder.is_dir():
             raise NotFound(f"There is no model {model_id}: list them with `python -m livetrading models`.")
         if not (folder / name).is_file():
@@ -197,7 +197,7 @@ class Registry:
         try:
             return self._file(model_id, name).read_bytes()
         except OSError as error:
-            raise unavailable(error, self._home.model(model_id) / name, "read") from None
+            raise unavailable(error, self.home.model(model_id) / name, "read") from None
 
     def _read_json(self, model_id: str, name: str) -> dict[str, Any]:
         content = self._content(model_id, name)

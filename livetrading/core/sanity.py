@@ -192,7 +192,7 @@ def _jump(known: pd.DataFrame, day: _Day, follower: pd.DataFrame) -> str | None:
     raw = bar.open / float(known["close"].iloc[-2])
     if bar.split != 1.0 and abs(np.log(raw)) < abs(np.log(bar.open / before)):
         return f"has a split of {bar.split:g} for 1 on record that its open of {bar.open:g} does not show"
-    ratio = _split_like(gap)
+    ratio = split_like(gap)
     if ratio:
         return f"opens {100 * gap:+.0f} %, as after a split of {ratio} that is not on record"
     if not follower.empty and _goes_on(bar, follower.iloc[0], day.atr):
@@ -201,7 +201,7 @@ def _jump(known: pd.DataFrame, day: _Day, follower: pd.DataFrame) -> str | None:
     return f"lies {100 * worst:+.0f} % from the close before, without the volume of such a day"
 
 
-def _split_like(gap: float) -> str:
+def split_like(gap: float) -> str:
     """The ratio in words if an overnight change is one; empty if not."""
     size = abs(np.log(1 + gap))
     ratio = min(SPLITS, key=lambda r: abs(np.log(r) - size))

@@ -68,19 +68,21 @@ class Scheduler:
     home: Home
     clock: Callable[[], datetime] = utc_now
     stopping: bool = False
-    _next_pass: float = 0.0
+    next_pass: float = 0.0
+    """On the monotonic clock, as every ``next``: until then nothing is done unless there is news."""
+    next_stop: float = 0.0
+    next_account: float = 0.0
+    next_replay: dict[str, float] = field(default_factory=dict)
+    """By agent id."""
+    last_beat: float = 0.0
     _next_news: float = 0.0
-    _next_stop: float = 0.0
-    _next_account: float = 0.0
     _account: object = None
     _usable: bool = False
-    _next_replay: dict[str, float] = field(default_factory=dict)
     _seen: tuple[object, ...] = ()
     _warned: dict[tuple[str, str], float] = field(default_factory=dict)
     _doing: str = ""
     _told: tuple[object, ...] = ()
     _alarming: bool = False
-    _beaten: float = 0.0
     _missed: list[dict[str, Any]] = field(default_factory=list)
     """Sessions that were missed and not told yet."""
 
@@ -97,20 +99,20 @@ class Scheduler:
         with self._locked():
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self._stop)
-            self._open()
+            self.begin()
             for seconds, work in (
-                (1, self._requests), (REPORT_SECONDS, self._beat), (1, self._pass), (1, self._exposed), (1, self._broker),
-                (READ_SECONDS, self._read), (HEAL_SECONDS, self._heal),
+                (1, self.answer_requests), (REPORT_SECONDS, self.beat), (1, self.trade), (1, self._exposed),
+                (1, self.check_account), (READ_SECONDS, self.read_agents), (HEAL_SECONDS, self._heal),
             ):
-                self.jobs.every(seconds).seconds.do(self._try, work)
+                self.jobs.every(seconds).seconds.do(self.attempt, work)
             log.info("scheduler started with %d agents", len(self.node.active()))
             while not self.stopping:
-                self._try(self._look)
+                self.attempt(self.look)
                 self.jobs.run_pending()
-                self._try(self._replays)
+                self.attempt(self.step_replays)
                 time.sleep(REPLAY_STEP_SECONDS)
-            self._try(self.node.close)
-            self._try(self._say, "stopped")
+            self.attempt(self.node.close)
+            self.attempt(self.show, "stopped")
             log.info("scheduler stopped")
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
@@ -131,7 +133,7 @@ class Scheduler:
                 told = True
                 time.sleep(REPLAY_STEP_SECONDS)
 
-    def _try(self, work: Callable[..., object], *args: object) -> None:
+    def attempt(self, work: Callable[..., object], *args: object) -> None:
         """A full disk, a damaged shared file or an error that nobody foresaw ends a turn, not the process."""
         try:
             self._pulse()
@@ -140,8 +142,8 @@ class Scheduler:
             self.alarm("", str(error))
             self._repair()
         except Exception as error:
-            doing = getattr(work, "__name__", "turn").strip("_")
-            self.alarm("", str(logs.caught(log, f"the scheduler's {doing}", error)))
+            doing = getattr(work, "__name__", "work").strip("_").replace("_", " ")
+            self.alarm("", str(logs.caught(log, f"the scheduler ({doing})", error)))
 
     def _repair(self) -> None:
         for text in file_repair.shared(self.node.store, self.clock()):
@@ -150,29 +152,30 @@ class Scheduler:
     def _heal(self) -> None:
         """What was changed from outside while this process works; an alarm tells of it."""
         self._repair()
-        file_repair.agents(self.node, self._between)
+        file_repair.agents(self.node, self.between_agents)
         self._notices()
 
-    def _open(self) -> None:
-        self._try(files.sweep, self.home.root)
-        self._try(private.close_content, self.home.root)
+    def begin(self) -> None:
+        """Sweep up, mend, read every agent and load what decides, before the first round."""
+        self.attempt(files.sweep, self.home.root)
+        self.attempt(private.close_content, self.home.root)
         self._repair()
-        self._try(self._say, "starting")
-        self._try(self._read)
-        self._try(self._requests)
-        self._try(self._warm)
-        self._try(self._say, "")
+        self.attempt(self.show, "starting")
+        self.attempt(self.read_agents)
+        self.attempt(self.answer_requests)
+        self.attempt(self.warm_up)
+        self.attempt(self.show, "")
 
-    def _read(self) -> None:
+    def read_agents(self) -> None:
         """Every agent, and again those that could not be read."""
         self.node.open()
         for agent_id, why in self.node.damaged.items():
             self.alarm(agent_id, why)
 
-    def _warm(self) -> None:
+    def warm_up(self) -> None:
         """Load torch before the first decision: later it would delay a request. It takes seconds, on a
         slow disk a minute, and this loop must beat meanwhile."""
-        loading = threading.Thread(target=_warm, name="warm", daemon=True)
+        loading = threading.Thread(target=load_torch, name="warm", daemon=True)
         loading.start()
         end = time.monotonic() + WARM_SECONDS
         while loading.is_alive() and time.monotonic() < end and not self.stopping:
@@ -182,30 +185,30 @@ class Scheduler:
 
     # -- every second -----------------------------------------------------
 
-    def _look(self) -> None:
+    def look(self) -> None:
         """Requests and latch as soon as their files change: cheaper than reading them."""
         self._notices()
         if self._news():
-            self._pass()
+            self.trade()
         looks = tuple(files.signature(path) for path in (self.node.store.path("requests"), self.node.latch.path))
         if looks != self._seen:
             self._seen = looks
-            self._requests()
+            self.answer_requests()
 
     def _news(self) -> bool:
         """Whether a broker has said something since the last pass: an order that ended, or a fee, waits for no round."""
         told = self.node.account.connection.version()
         return bool(told) and told != self._told and time.monotonic() >= self._next_news
 
-    def _requests(self) -> None:
+    def answer_requests(self) -> None:
         """Requests, then the latch: it may have been set without one, or a stop been cut short."""
-        self._try(self._apply)  # what the latch demands does not wait for a request that cannot be answered
+        self.attempt(self._apply)  # what the latch demands does not wait for a request that cannot be answered
         back, self._usable = self.node.account.connection.usable and not self._usable, self.node.account.connection.usable
         if back:
-            self._next_stop = 0.0  # a stop that waited for the account
+            self.next_stop = 0.0  # a stop that waited for the account
         if self.node.latch.status() is None:
-            self._next_stop = 0.0
-        elif time.monotonic() >= self._next_stop and emergency_stop.goes_on(self.node):
+            self.next_stop = 0.0
+        elif time.monotonic() >= self.next_stop and emergency_stop.goes_on(self.node):
             text, result = emergency_stop.stop(self.node, "", "halt latch", self.clock(), wait=False)
             self._warn("", f"the halt latch is set. {text}")
             for item in result["items"]:
@@ -213,23 +216,23 @@ class Scheduler:
                     # An account that is away is one alarm, not one an agent.
                     about = "" if item["status"] == Outcome.WAITING else item["agent_id"]
                     self.alarm(about, f"emergency stop: {item['error']}")
-            self._next_stop = time.monotonic() + STOP_AGAIN_SECONDS
+            self.next_stop = time.monotonic() + STOP_AGAIN_SECONDS
 
     def _apply(self) -> None:
         self.manager.apply_pending(self.clock())
 
-    def _pass(self) -> None:
+    def trade(self) -> None:
         """Agents of real days: what the calendar says is due."""
         now = self.clock()
         urgent = any(d.exposure.lasting(now) < URGENT for d in pass_runner.exposed(self.node))
         told = self.node.account.connection.version()
         news = bool(told) and told != self._told  # an order that ended, or a fee that was corrected, waits for no round
-        waits = time.monotonic() < self._next_pass and not urgent
+        waits = time.monotonic() < self.next_pass and not urgent
         if not news and (waits or not pass_runner.wanted(self.node, now)):
             return
         self._told = told
-        self._say("checking agents")
-        done, failed = pass_runner.run(self.node, now, self._between, self.clock)
+        self.show("checking agents")
+        done, failed = pass_runner.run(self.node, now, self.between_agents, self.clock)
         for agent_id, why in failed.items():
             # An account that is away is one alarm, not one an agent.
             (self._warn if self.node.account.wanted and why.startswith(self.node.account.connection.away) else self.alarm)(agent_id, why)
@@ -242,9 +245,9 @@ class Scheduler:
             self._missed = []
         for entry in done.alarms:
             self.alarm(entry["agent_id"], entry["text"])
-        self._next_pass = time.monotonic() + (0.0 if done.more else PASS_SECONDS)
+        self.next_pass = time.monotonic() + (0.0 if done.more else PASS_SECONDS)
         self._next_news = time.monotonic() + NEWS_SECONDS
-        self._say("")
+        self.show("")
 
     def _exposed(self) -> None:
         """Shares that have had neither a stop nor an exit at work for too long. Also from within long work."""
@@ -256,17 +259,17 @@ class Scheduler:
                            f"{state.book.shares} {state.agent.symbol} have had neither an active stop nor an active exit at the"
                            f" broker since {since.astimezone(NEW_YORK):%H:%M:%S} New York; {_bare_cure(state.agent.mode)}")
 
-    def _broker(self) -> None:
+    def check_account(self) -> None:
         """A shared account's health, every minute and when it changes."""
         if not self.node.account.wanted:
             return
         shown = [*self.node.sides(), *self.node.cash.documents(self.clock())]
         sides = [{**doc, "at": ""} for doc in shown]
         now, seen = time.monotonic(), (self.node.account.connection.link().health().state, sides)
-        if seen == self._account and now < self._next_account:
+        if seen == self._account and now < self.next_account:
             return
         ready = self.node.account.connection.link().health().ready
-        self._account, self._next_account = seen, now + (BROKER_SECONDS if ready else AWAY_SECONDS)
+        self._account, self.next_account = seen, now + (BROKER_SECONDS if ready else AWAY_SECONDS)
         for text in account_status.publish(self.node, self.clock()):
             self.alarm("", text)
         if self.node.account.connection.link().health().ready:
@@ -277,39 +280,39 @@ class Scheduler:
         for agent_id, text in self.node.news():
             self.alarm(agent_id, text)
 
-    def _between(self) -> bool:
+    def between_agents(self) -> bool:
         """A pass yields after each agent: requests wait a second at most."""
-        self._try(self._requests)
+        self.attempt(self.answer_requests)
         self._pulse()
         return not self.stopping
 
-    def _replays(self) -> None:
+    def step_replays(self) -> None:
         """Replay agents whose next session is due by their pace, one session each in turn."""
         until = time.monotonic() + REPLAYS_A_STEP
         ready = True
         while ready and time.monotonic() < until and not self.stopping:
             ready = False
-            for agent_id in sorted(self.node.active(), key=lambda a: self._next_replay.get(a, 0.0)):
+            for agent_id in sorted(self.node.active(), key=lambda a: self.next_replay.get(a, 0.0)):
                 if time.monotonic() >= until and ready:
                     break
-                ready = self._turn(agent_id) or ready
+                ready = self.step_replay(agent_id) or ready
 
-    def _turn(self, agent_id: str) -> bool:
+    def step_replay(self, agent_id: str) -> bool:
         """One session of a replay, if it is due. Its trouble is its own."""
         try:
             if not self._replay_due(agent_id):
                 return False
-            self._next_replay[agent_id] = time.monotonic() + self.node.repository(agent_id).state.agent.pace
+            self.next_replay[agent_id] = time.monotonic() + self.node.repository(agent_id).state.agent.pace
             return self._advance(agent_id)
         except Exception as error:
             self.alarm(agent_id, self.node.trouble(agent_id, error, self.clock()))
-            self._next_replay[agent_id] = time.monotonic() + RETRY_SECONDS
+            self.next_replay[agent_id] = time.monotonic() + RETRY_SECONDS
             return False
 
     def _replay_due(self, agent_id: str) -> bool:
         state = self.node.repository(agent_id).state
         trades = state.agent.mode == Mode.REPLAY and state.status == AgentStatus.RUNNING
-        return trades and self._next_replay.get(agent_id, 0.0) <= time.monotonic()
+        return trades and self.next_replay.get(agent_id, 0.0) <= time.monotonic()
 
     def _advance(self, agent_id: str) -> bool:
         if self.node.latch.status() is not None:
@@ -318,10 +321,11 @@ class Scheduler:
 
     # -- what others see --------------------------------------------------
 
-    def _beat(self) -> None:
-        self._say(self._doing)
+    def beat(self) -> None:
+        """Show again what this process does, with the time."""
+        self.show(self._doing)
 
-    def _say(self, doing: str) -> None:
+    def show(self, doing: str) -> None:
         """What this process does, for people to see."""
         self._doing = doing
         now = stamp(self.clock())
@@ -336,8 +340,8 @@ class Scheduler:
         """The heartbeat: from the loop between any two waits, and from within long work. Other threads
         have none to give: they live on when the loop hangs."""
         now = time.monotonic()
-        if now - self._beaten >= liveness.BEAT_SECONDS and threading.get_ident() == self._loop:
-            self._beaten = now
+        if now - self.last_beat >= liveness.BEAT_SECONDS and threading.get_ident() == self._loop:
+            self.last_beat = now
             self.lock.beat()
             if not self._alarming:
                 self._alarming = True
@@ -370,7 +374,7 @@ def _bare_cure(mode: Mode) -> str:
     return "close the position if that lasts"
 
 
-def _warm() -> None:
+def load_torch() -> None:
     import torch  # noqa: F401
 
 

@@ -116,7 +116,7 @@ def check(
     report = Report()
     base = _World(what, frame)
     _other_units(what, base, report)
-    chosen = list(bars) if every else _spread(frame, bars, samples)
+    chosen = list(bars) if every else spread(frame, bars, samples)
     for done, t in enumerate(chosen, 1):
         window = range(max(bars.start, t - WINDOW), t + 1)
         rows = [trade(base.view, window) for trade in what.trades]
@@ -234,7 +234,7 @@ def _other_units(what: Subject, base: _World, report: Report) -> None:
                 report.found("scale", name, session if session > start else start, text)
 
 
-def _spread(frame: pd.DataFrame, bars: range, samples: int) -> list[int]:
+def spread(frame: pd.DataFrame, bars: range, samples: int) -> list[int]:
     """Evenly spread sessions, and those on and before splits and dividends."""
     special = ((frame["split"] != 1.0) | (frame["dividend"] > 0.0)).to_numpy().nonzero()[0]
     near = [t for s in special.tolist() for t in (s - 1, s) if t in bars]

@@ -157,7 +157,7 @@ def test_a_log_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_what_nobody_foresaw_is_logged_with_its_traceback_once_an_hour(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     path, clock = logs.setup(home, "scheduler"), [1000.0]
     monkeypatch.setattr(logs.time, "monotonic", lambda: clock[0])
-    logs._logged.clear()
+    logs.logged.clear()
 
     def again(text: str) -> str:
         try:
@@ -171,7 +171,7 @@ def test_what_nobody_foresaw_is_logged_with_its_traceback_once_an_hour(home: Hom
     clock[0] += logs.AGAIN_SECONDS
     again("one")
     assert path.read_text().count("Traceback") == 2
-    assert len(logs._logged) == 1, "what is an hour old is forgotten"
+    assert len(logs.logged) == 1, "what is an hour old is forgotten"
 
 
 def test_an_error_of_ours_passes_as_it_is_and_is_not_logged(home: Home) -> None:

@@ -57,7 +57,7 @@ def bars() -> pd.DataFrame:
 
 
 def rewrite(registry: Registry, model_id: str, name: str, change) -> None:
-    path = registry._home.model(model_id) / name
+    path = registry.home.model(model_id) / name
     path.write_bytes(change(path.read_bytes()))
 
 
@@ -93,11 +93,11 @@ def test_a_new_id_is_the_first_free_second(registry, register):
 
 def test_an_id_is_never_given_to_a_second_model(registry, register):
     card, _ = register()
-    before = (registry._home.model(card.model_id) / CARD).read_bytes()
+    before = (registry.home.model(card.model_id) / CARD).read_bytes()
     with pytest.raises(Conflict, match="exists already"):
         register(seed=7)
-    assert (registry._home.model(card.model_id) / CARD).read_bytes() == before
-    assert os.listdir(registry._home.models) == [card.model_id]
+    assert (registry.home.model(card.model_id) / CARD).read_bytes() == before
+    assert os.listdir(registry.home.models) == [card.model_id]
 
 
 @pytest.mark.parametrize("symbol", ["", "intc", "../../etc", "A/B", "TOOLONGNAME", "1A", "A\n", "A B"])
@@ -123,7 +123,7 @@ def test_an_unknown_model_says_how_to_list_them(registry):
 
 def test_a_changed_byte_anywhere_in_the_zip_is_refused(registry, register):
     card, _ = register()
-    path = registry._home.model(card.model_id) / ZIP
+    path = registry.home.model(card.model_id) / ZIP
     sound = path.read_bytes()
     for at in (0, len(sound) // 2, len(sound) - 1):
         path.write_bytes(sound[:at] + bytes([sound[at] ^ 1]) + sound[at + 1 :])
@@ -188,7 +188,7 @@ def test_an_unreadable_card_is_named_and_hides_no_other(registry, register, cont
 def test_a_card_in_another_models_directory_is_damage(registry, register):
     card, _ = register()
     other = "PPO_INTC_v20260101_000000"
-    os.rename(registry._home.model(card.model_id), registry._home.model(other))
+    os.rename(registry.home.model(card.model_id), registry.home.model(other))
     with pytest.raises(Damaged, match="belongs to"):
         registry.load(other)
 
@@ -207,7 +207,7 @@ def test_changed_bars_are_damage(registry, register, change):
 @pytest.mark.parametrize("name", [ZIP, CARD, BARS, TEST])
 def test_a_missing_file_is_damage_and_named(registry, register, name):
     card, _ = register()
-    (registry._home.model(card.model_id) / name).unlink()
+    (registry.home.model(card.model_id) / name).unlink()
     read = {ZIP: registry.load, CARD: registry.card, BARS: registry.bars, TEST: registry.test}[name]
     with pytest.raises(Damaged, match=name):
         read(card.model_id)
@@ -217,7 +217,7 @@ def test_zip_and_bars_must_be_those_of_the_card(registry, register):
     for changes in ({"zip_sha256": "0" * 64}, {"bars_sha256": "0" * 64}):
         with pytest.raises(Damaged, match="not those of its card"):
             register(**changes)
-    assert os.listdir(registry._home.models) == []
+    assert os.listdir(registry.home.models) == []
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, OSError(28, "No space left on device")])
@@ -235,15 +235,15 @@ def test_an_interrupted_registration_leaves_nothing(registry, register, monkeypa
     monkeypatch.setattr(registries, "write_durably", write)
     with pytest.raises((KeyboardInterrupt, Unavailable)):
         register()
-    assert os.listdir(registry._home.models) == []
+    assert os.listdir(registry.home.models) == []
     assert registry.list() == []
 
 
 def test_what_a_killed_process_left_is_removed_by_the_next_registration(registry, register):
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    left = registry._home.models / f".tmp-{dead.pid}-PPO_INTC_v20250101_000000"
-    ours = registry._home.models / f".tmp-{os.getpid()}-PPO_INTC_v20250101_000001"
+    left = registry.home.models / f".tmp-{dead.pid}-PPO_INTC_v20250101_000000"
+    ours = registry.home.models / f".tmp-{os.getpid()}-PPO_INTC_v20250101_000001"
     for path in (left, ours):
         path.mkdir()
         (path / CARD).write_text("half")
@@ -262,7 +262,7 @@ def test_cards_are_listed_without_torch(registry, register):
         "r = Registry(Home(Path(sys.argv[1]))); c = r.list()[0]; r.bars(c.model_id); r.test(c.model_id)\n"
         "assert not {'torch', 'stable_baselines3', 'gymnasium'} & set(sys.modules), sorted(sys.modules)\n"
     )
-    subprocess.run([sys.executable, "-c", code, str(registry._home.root)], check=True)
+    subprocess.run([sys.executable, "-c", code, str(registry.home.root)], check=True)
 
 
 def test_each_opening_of_an_overlapping_test_range_counts(tmp_path):

@@ -60,7 +60,7 @@ def test_usage_is_told_as_json_too(capsys: Capsys, words: list[str]) -> None:
 def test_an_error_of_the_program_is_a_sentence_and_the_log_holds_its_traceback(
     tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    logs._logged.clear()
+    logs.logged.clear()
     monkeypatch.setattr(models, "models", lambda *_: 1 / 0)
     assert main(["--home", str(tmp_path), "--json", "models"]) == 1
     said = capsys.readouterr()

@@ -87,13 +87,13 @@ def test_a_new_bar_on_a_closed_day_and_a_missing_session_are_named() -> None:
 @pytest.mark.parametrize(("ratio", "words"), [
     (2.0, "2 for 1"), (1.5, "3 for 2"), (4 / 3, "4 for 3"), (1.25, "5 for 4"), (100.0, "100 for 1")])
 def test_ratios_are_said_as_people_say_them(ratio: float, words: str) -> None:
-    assert sanity._split_like(1 / ratio - 1) == words
+    assert sanity.split_like(1 / ratio - 1) == words
     there, back = words.split(" for ")
-    assert sanity._split_like(ratio - 1) == f"{back} for {there}"
+    assert sanity.split_like(ratio - 1) == f"{back} for {there}"
 
 
 def test_ordinary_gaps_are_no_splits() -> None:
-    assert all(not sanity._split_like(gap / 100) for gap in range(-9, 12))
+    assert all(not sanity.split_like(gap / 100) for gap in range(-9, 12))
 
 
 def test_a_believable_series_with_splits_and_dividends_passes() -> None:

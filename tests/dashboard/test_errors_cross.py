@@ -36,7 +36,7 @@ STORED: list[tuple[Exception, type[LivetradingError]]] = [
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
-    logs._logged.clear()
+    logs.logged.clear()
     return Home.resolve(str(tmp_path / "home"))
 
 

@@ -20,7 +20,7 @@ from .test_pages import MAIN
 
 @pytest.fixture(autouse=True)
 def _nothing_was_logged_before() -> Iterator[None]:
-    logs._logged.clear()
+    logs.logged.clear()
     yield
 
 

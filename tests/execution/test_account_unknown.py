@@ -52,7 +52,7 @@ def test_without_a_figure_entries_wait_with_its_name_and_nothing_dies(life: Acco
 
     scheduler = Scheduler(life.home, lambda: morning)
     scheduler.node, scheduler.manager.node = life.node, life.node
-    scheduler._broker()
+    scheduler.check_account()
     told = next(iter(life.node.store.read("system")["broker"].values()))
     assert told["ready"] and tags[0] in told["absent"][0] and None in (told["net_liquidation"], told["cash_usd"])
 

@@ -31,7 +31,7 @@ SECOND, THIRD = "PPO_TEST_002", "PPO_TEST_003"
 
 @pytest.fixture(autouse=True)
 def _nothing_was_logged_before() -> Iterator[None]:
-    logs._logged.clear()
+    logs.logged.clear()
     yield
 
 
@@ -278,7 +278,7 @@ def test_an_emergency_stop_of_one_agent_that_fails_stops_the_others(holding: Lif
 def scheduler(three: Life) -> Scheduler:
     made = Scheduler(three.home, clock=lambda: _on(three, 0, "16:40"))
     made.node.beside, made.node.registry = False, Known(three.home, three.policy)
-    made._try(made._read)
+    made.attempt(made.read_agents)
     return made
 
 
@@ -289,7 +289,7 @@ def test_an_error_in_any_turn_ends_that_turn_and_is_told_once(
         raise UnicodeError("label empty or too long")
 
     for _ in range(5):
-        scheduler._try(turn)
+        scheduler.attempt(turn)
     (alarm,) = queries.system(scheduler.node.store, scheduler.clock())["alarms"]
     assert "UnicodeError: label empty or too long" in alarm["text"] and "log" in alarm["text"]
     assert len([r for r in caplog.records if r.exc_info]) == 1
@@ -299,12 +299,12 @@ def test_an_agents_error_is_an_alarm_and_the_latch_is_looked_at_whatever_a_reque
     scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scheduler.node.trader(SECOND).policy = lambda: Raising()
-    scheduler._try(scheduler._pass)
+    scheduler.attempt(scheduler.trade)
     alarms = queries.system(scheduler.node.store, scheduler.clock())["alarms"]
     assert [(a["agent_id"], "RuntimeError" in a["text"]) for a in alarms] == [(SECOND, True)]
     HaltLatch(scheduler.home).set("a test", "test", scheduler.clock())
     monkeypatch.setattr(AgentManager, "apply_pending", lambda *_: 1 / 0)
-    scheduler._try(scheduler._requests)
+    scheduler.attempt(scheduler.answer_requests)
     assert {scheduler.node.repository(a).state.status for a in scheduler.node.active()} == {AgentStatus.STOPPED}
 
 
@@ -351,10 +351,10 @@ def test_a_replay_that_fails_lets_the_others_live_on(tmp_path: Path) -> None:
     life.create(at(life.sessions[FIRST - 1], "20:00"), request_id="second")
     made = Scheduler(life.home, clock=lambda: at(life.sessions[FIRST], "16:40"))
     made.node.registry = Known(life.home, life.policy)
-    made._try(made._read)
+    made.attempt(made.read_agents)
     made.node.trader(AGENT).policy = lambda: Raising()
     for _ in range(3):
-        made._try(made._replays)
+        made.attempt(made.step_replays)
     assert made.node.repository(AGENT).state.status == AgentStatus.BLOCKED
     assert made.node.repository(SECOND).state.settled is not None
 
@@ -376,8 +376,8 @@ def test_figures_of_an_account_that_cannot_be_read_hide_neither_its_state_nor_th
     made.node = life.node
     monkeypatch.setattr(type(life.link), "account", lambda self: float("n/a"))
     for _ in range(3):
-        made._next_account = 0.0
-        made._try(made._broker)
+        made.next_account = 0.0
+        made.attempt(made.check_account)
     system = life.store.read("system")
     (told,) = system["broker"].values()
     assert (told["ready"], told["net_liquidation"], told["account"]) == (True, None, life.link.health().account)

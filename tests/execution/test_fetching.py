@@ -46,7 +46,7 @@ def test_a_silent_source_neither_blocks_the_pass_nor_counts_as_held(life: Life) 
     done, failed = pass_runner.run(life.node, now)
     assert done.more and (done.held, done.decided, failed) == ([], [], {}) and life.repository.seq == lines
     source.gate.set()
-    trader.source._patience = 30.0
+    trader.source.patience = 30.0
     assert len(pass_runner.run(life.node, now)[0].decided) == 1
     assert source.asked == 1
 
@@ -58,7 +58,7 @@ def test_an_entry_waits_for_a_silent_source_and_leaves_when_it_answers(life: Lif
     trader.source = BackgroundSource(source, calendar(), patience=0.01)
     assert pass_runner.run(life.node, at(life.sessions[FIRST + 1], "08:00"))[0].sent == []
     source.gate.set()
-    trader.source._patience = 30.0
+    trader.source.patience = 30.0
     assert len(pass_runner.run(life.node, at(life.sessions[FIRST + 1], "08:01"))[0].sent) == 1
 
 

@@ -134,19 +134,19 @@ def inside(tmp_path: Path) -> Scheduler:
 
 
 def test_an_evening_pass_decides_and_is_then_content(inside: Scheduler) -> None:
-    awaited(lambda: (inside._try(inside._pass), inside.node.repository(AGENT).state.settled)[1], "the decision")
+    awaited(lambda: (inside.attempt(inside.trade), inside.node.repository(AGENT).state.settled)[1], "the decision")
     lines = inside.node.repository(AGENT).seq
-    inside._next_pass = 0.0
-    inside._pass()
+    inside.next_pass = 0.0
+    inside.trade()
     assert inside.node.repository(AGENT).seq == lines
 
 
 def test_requests_are_answered_between_two_agents_of_a_pass(inside: Scheduler) -> None:
     made = requests.submit(inside.node.store, "pause", agent_id=AGENT, by="test", now=inside.clock())
-    assert inside._between() is True
+    assert inside.between_agents() is True
     assert (requests.outcome(inside.node.store, made) or {})["status"] == "done"
     inside.stopping = True
-    assert inside._between() is False, "a signal ends a long pass"
+    assert inside.between_agents() is False, "a signal ends a long pass"
 
 
 def test_a_full_disk_ends_a_turn_and_not_the_process(inside: Scheduler, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,9 +157,9 @@ def test_a_full_disk_ends_a_turn_and_not_the_process(inside: Scheduler, monkeypa
 
     with monkeypatch.context() as patch:
         patch.setattr(store, "atomic_write", full)
-        for work in (inside._beat, inside._requests, inside._pass, inside._replays, inside._look):
-            inside._try(work)
-    inside._try(inside._say, "")
+        for work in (inside.beat, inside.answer_requests, inside.trade, inside.step_replays, inside.look):
+            inside.attempt(work)
+    inside.attempt(inside.show, "")
     assert queries.system(inside.node.store, inside.clock())["scheduler"]["heartbeat"]
 
 
@@ -178,8 +178,8 @@ def test_sessions_that_were_slept_through_are_one_alarm_with_their_range(tmp_pat
     scheduler.node.open()
 
     def caught_up() -> bool:
-        scheduler._next_pass = 0.0
-        scheduler._pass()
+        scheduler.next_pass = 0.0
+        scheduler.trade()
         return bool(scheduler.node.repository(AGENT).state.settled == life.sessions[FIRST + 50].isoformat())
 
     awaited(caught_up, "the last session")
@@ -205,7 +205,7 @@ def test_replays_without_pause_share_the_time(tmp_path: Path) -> None:
     scheduler.node.registry = Known(life.home, life.policy)
     scheduler.node.open()
     for _ in range(4):
-        scheduler._replays()
+        scheduler.step_replays()
     lived = [len(list(read_lines(life.home.agent(a) / "journal.jsonl"))) for a in (AGENT, "PPO_TEST_002")]
     assert min(lived) > 1, "no agent waits for another's end"
 
@@ -217,7 +217,7 @@ def test_a_stop_cut_short_by_a_crash_is_completed(inside: Scheduler) -> None:
     repository = inside.node.repository(AGENT)
     orders = planned_entry(inside.node.repository(AGENT).state, "2012-01-25", 5, 1.0, inside.clock())
     repository.commit([*orders, StatusChanged("stopped", "emergency stop", "test")], inside.clock())
-    inside._requests()
+    inside.answer_requests()
     assert repository.state.orders == ()
 
 
@@ -230,8 +230,8 @@ def beats(inside: Scheduler, monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_the_loop_beats_while_a_library_loads(inside: Scheduler, beats: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scheduler, "_warm", lambda: time.sleep(2.5))
-    inside._warm()
+    monkeypatch.setattr(scheduler, "load_torch", lambda: time.sleep(2.5))
+    inside.warm_up()
     assert len(beats) >= 2
 
 
@@ -244,7 +244,7 @@ def test_the_loop_beats_while_another_process_holds_a_file(inside: Scheduler, be
 
 def test_only_the_loop_beats_and_no_thread_beside_it(inside: Scheduler, beats: list[float]) -> None:
     """A thread that fetches lives on when the loop hangs."""
-    inside._beaten = 0.0  # long ago
+    inside.last_beat = 0.0  # long ago
     other = threading.Thread(target=inside.node.pulse)
     other.start()
     other.join()
@@ -254,7 +254,7 @@ def test_only_the_loop_beats_and_no_thread_beside_it(inside: Scheduler, beats: l
 
 
 def test_time_is_told_by_the_heartbeat(inside: Scheduler) -> None:
-    inside._say("thinking")
+    inside.show("thinking")
     shown = queries.system(inside.node.store, inside.clock())["scheduler"]
     assert shown["doing"] == "thinking" and shown["age_seconds"] == 0.0
     assert shown["alive"] is False, "a heartbeat without the lock is no scheduler"

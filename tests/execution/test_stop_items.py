@@ -83,7 +83,7 @@ def test_the_scheduler_keeps_the_picture_true_when_an_exit_fills(life: Life) -> 
     scheduler = Scheduler(life.home, clock=lambda: at(life.sessions[t], "16:41"))
     scheduler.node.registry = Known(life.home, life.policy)
     scheduler.node.open()
-    scheduler._requests()
+    scheduler.answer_requests()
     shown = queries.system(life.store, at(life.sessions[t], "16:42"))["stop"]
     assert shown["flat"] and shown["state"] == "done" and shown["items"][0]["exit"] == "filled"
     assert not emergency_stop.goes_on(scheduler.node)

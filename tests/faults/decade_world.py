@@ -84,13 +84,13 @@ class World:
     def start(self) -> None:
         """A scheduler as a new process has it: everything from disk. The lock is left out."""
         self.scheduler = self.node = None  # type: ignore[assignment]  # as a dead process holds nothing
-        with mock.patch.object(scheduler, "_warm", lambda: None):
+        with mock.patch.object(scheduler, "load_torch", lambda: None):
             self.scheduler = Scheduler(self.home, clock=lambda: self.now)
             self.node = self.scheduler.node
             self.node.beside = False
             self.node.registry = Known(self.home, Cycler())
             self.node._source = lambda config, bars: self.tapes[config.symbol]  # type: ignore[assignment]
-            self.scheduler._open()
+            self.scheduler.begin()
         self.seen["starts"] += 1
 
     def ask(self, kind: str, agent_id: str | None = None, **args: Any) -> dict[str, Any]:
@@ -102,9 +102,9 @@ class World:
 
     def turn(self) -> None:
         """What the scheduler's loop does, all of it due."""
-        self.scheduler._next_pass = self.scheduler._next_stop = 0.0
-        for work in (self.scheduler._look, self.scheduler._requests, self.scheduler._pass, self.scheduler._beat):
-            self.scheduler._try(work)
+        self.scheduler.next_pass = self.scheduler.next_stop = 0.0
+        for work in (self.scheduler.look, self.scheduler.answer_requests, self.scheduler.trade, self.scheduler.beat):
+            self.scheduler.attempt(work)
 
     def at(self, when: datetime, clock_ahead: timedelta = timedelta(0)) -> None:
         self.now = when + clock_ahead

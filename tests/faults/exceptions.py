@@ -43,7 +43,7 @@ GENERATORS = 0x20 | 0x80 | 0x200
 """Their frames are entered again and again; whoever made them is entered once."""
 OF_REQUESTS = (AgentManager.create.__code__, emergency_stop.rearm.__code__)
 """Requests that concern no agent yet, or all."""
-OUTERMOST = ("_try", "alarm", "_warn", "caught", "_place")
+OUTERMOST = ("attempt", "alarm", "_warn", "caught", "_place")
 """Where everything is caught, and what tells of it there."""
 FAST_TRIALS, SEED, SECONDS = 60, 1, 900
 STEPS = 3
@@ -179,7 +179,7 @@ def disturbed(base: Baseline, place: Place, work: Path) -> tuple[bool, list[str]
     """Struck at one place and lived on to the end: whether it was, and what is wrong."""
     shutil.rmtree(work, ignore_errors=True)
     shutil.copytree(base.homes[place.step], work)
-    logs._logged.clear()
+    logs.logged.clear()
     heard, logger = Tracebacks(), logging.getLogger("livetrading")
     logger.addHandler(heard)
     world = World(base.life, Home(work), at(base.life.sessions[FIRST], "16:40"))

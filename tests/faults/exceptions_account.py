@@ -88,7 +88,7 @@ def lived(root: Path, place: Place | None, keys: Keys) -> Lived:
 
 def _lived(life: AccountLife, place: Place | None, keys: Keys) -> Lived:
     done, heard, logger = Lived(), Tracebacks(), logging.getLogger("livetrading")
-    logs._logged.clear()
+    logs.logged.clear()
     logger.addHandler(heard)
     try:
         for number, (_, act) in enumerate(story()):

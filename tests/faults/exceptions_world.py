@@ -29,7 +29,7 @@ class World:
         self.scheduler = Scheduler(self.home, clock=lambda: self.now)
         self.scheduler.node.beside = False
         self.scheduler.node.registry = Known(self.home, self.life.policy)
-        self.scheduler._try(self.scheduler._read)
+        self.scheduler.attempt(self.scheduler.read_agents)
 
     @property
     def node(self) -> Any:
@@ -38,9 +38,9 @@ class World:
     def turn(self) -> None:
         """What the loop does in a second, twice: whatever failed is met again."""
         for _ in range(2):
-            self.scheduler._next_pass = self.scheduler._next_stop = 0.0
-            for work in (self.scheduler._requests, self.scheduler._pass):
-                self.scheduler._try(work)
+            self.scheduler.next_pass = self.scheduler.next_stop = 0.0
+            for work in (self.scheduler.answer_requests, self.scheduler.trade):
+                self.scheduler.attempt(work)
 
     def ask(self, kind: str, agent_id: str | None, name: str) -> None:
         args = {"reason": "a test", "all_orders": False} if kind == "emergency_stop" else {}
@@ -58,7 +58,7 @@ class World:
         """Starts the agent again, as its reason says."""
         if self.node.repositories[B].state.status == AgentStatus.BLOCKED:
             self.ask("start", B, requests.new_id())
-            self.scheduler._try(self.scheduler._requests)
+            self.scheduler.attempt(self.scheduler.answer_requests)
 
 
     def catch_up(self, settled: str) -> None:
@@ -66,8 +66,8 @@ class World:
         for _ in range(3):
             state = self.node.repositories[B].state
             if state.agent.mode == Mode.REPLAY and state.settled < settled:
-                self.scheduler._next_replay.clear()
-                self.scheduler._turn(B)
+                self.scheduler.next_replay.clear()
+                self.scheduler.step_replay(B)
 
 
 Step = tuple[str, Callable[[World], None]]
@@ -93,8 +93,8 @@ def _asked(t: int, clock: str, kind: str, agent_id: str | None) -> Step:
 
 def _replayed(world: World) -> None:
     for agent_id in world.node.active():
-        world.scheduler._next_replay.clear()
-        world.scheduler._try(world.scheduler._turn, agent_id)
+        world.scheduler.next_replay.clear()
+        world.scheduler.attempt(world.scheduler.step_replay, agent_id)
 
 
 def passes() -> list[Step]:

@@ -48,7 +48,7 @@ def _scheduler(root: str, clock: object) -> int:
     from tests.doubles.lives import Cycler, Known
 
     home = Home.resolve(root)
-    scheduler._warm = lambda: None
+    scheduler.load_torch = lambda: None
     trading = scheduler.Scheduler(home, clock=clock)  # type: ignore[arg-type]
     trading.node.registry = Known(home, Cycler())
     trading.run()

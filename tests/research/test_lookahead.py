@@ -70,6 +70,6 @@ def test_a_problem_names_what_moved_when_and_both_values():
 
 
 def test_the_sample_holds_the_sessions_around_splits_and_dividends():
-    picked = lookahead._spread(FRAME, BARS, 40)
+    picked = lookahead.spread(FRAME, BARS, 40)
     assert {559, 560, 589, 590, 539, 540} <= set(picked) and picked == sorted(set(picked))
     assert len(FEATURES) == compute(FRAME).shape[1]

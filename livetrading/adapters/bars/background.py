@@ -59,7 +59,7 @@ class BackgroundSource:
 
     def __init__(self, source: BarSource, calendar: Calendar, patience: float = PATIENCE) -> None:
         self.name = source.name
-        self._source, self._calendar, self._patience = source, calendar, patience
+        self._source, self._calendar, self.patience = source, calendar, patience
         self._calls: dict[str, _Call] = {}
 
     def daily(self, symbol: str, *, now: datetime) -> BarSet:
@@ -71,7 +71,7 @@ class BackgroundSource:
             call = self._calls[symbol] = _Call(session)
             # A daemon: a thread that hangs in the network must not keep the process alive.
             threading.Thread(target=call.ask, args=(self._source, symbol, now), daemon=True).start()
-        if not call.done.wait(self._patience):
+        if not call.done.wait(self.patience):
             raise StillFetching(f"{self.name} has not answered for {symbol} yet.")
         if call.error is not None:
             raise call.error
