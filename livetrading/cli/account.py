@@ -7,9 +7,9 @@ from typing import Any
 from ..adapters.brokers.ibkr import flex
 from ..adapters.home import Home
 from ..adapters.store import Store
-from ..core.account import owner
 from ..core.agent import AGENT_ID
 from ..core.errors import BadInput, Conflict, NotFound
+from ..core.order_key import OrderKey
 from ..core.stated import Stated
 from ..execution.state import queries
 from .acting import act
@@ -25,7 +25,7 @@ def import_statement(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         traded[agent["account"]].add(agent["symbol"])
     number = _account(path.name, rows, traded, options.account)
     mine = [e for e in rows if e.account == number and (
-        e.symbol.replace(" ", "-") in traded[number] or AGENT_ID.fullmatch(owner(e.ref)))]
+        e.symbol.replace(" ", "-") in traded[number] or AGENT_ID.fullmatch(OrderKey.owner(e.ref)))]
     if not mine:
         raise BadInput(f"{path.name} holds no trade of the agents of account {number}; export a statement for the"
                        " days of their fills.")

@@ -106,11 +106,6 @@ class Order:
         return Order(**{**fields, "leg": Leg(data["leg"]), "state": OrderState(data["state"])})
 
 
-def order_key(agent_id: str, bar: str, leg: Leg, n: int) -> str:
-    """``<agent_id>:<bar>:<leg>:<n>``; n rises only after a terminal word on n-1."""
-    return f"{agent_id}:{bar}:{leg}:{n}"
-
-
 def advance(order: Order, state: OrderState, **changes: Any) -> Order:
     """The order in its next state; a transition that is not in the table is Damaged."""
     if state not in NEXT[order.state]:

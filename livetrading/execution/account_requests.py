@@ -10,7 +10,7 @@ from ..core.agent import AgentState
 from ..core.atr import atr14
 from ..core.errors import BadInput, Conflict, Refused
 from ..core.events import Event, Filled, Noted
-from ..core.orders import order_key
+from ..core.order_key import OrderKey
 from ..core.types import Leg, Mode, Terms
 from .accounts.reconciliation import Reconciliation
 from .node import Node
@@ -124,7 +124,7 @@ def _adopt(trader: LiveTrader, request_id: str, by: str, now: datetime) -> Resul
                        " back in TWS, because agents never sell short.")
     session, price = _last_close(trader)
     leg = Leg.ENTRY if more > 0 else Leg.EXIT
-    key = order_key(state.agent.agent_id, session, leg, 0)
+    key = str(OrderKey(state.agent.agent_id, session, leg, 0))
     stop = _stop(trader, price) if more > 0 else 0.0
     fill: Event = Filled(f"adopt:{request_id}", key, str(leg), session, abs(more), price, 0.0, stop, True)
     trader.repository.commit([Noted(f"adopted {more:+d} {state.agent.symbol} at {price:g}, by {by}"), fill], now)

@@ -17,6 +17,7 @@ from ib_async.contract import ContractDetails
 from ....core import account as accounts
 from ....core import estimates, rules
 from ....core.errors import NotFound, Refused, Unavailable
+from ....core.order_key import OrderKey
 from ....core.orders import TERMINAL
 from ....core.types import Costs
 from ....core.windows import NEW_YORK
@@ -285,7 +286,7 @@ class IbkrBroker:
 
     def unknown(self, keys: Collection[str]) -> list[str]:
         """Keys of this agent's orders that IB works, by any client, and that are none of these."""
-        working = {o.ref for o in self.connection.open_orders() if accounts.owner(o.ref) == self.agent_id and o.state not in TERMINAL}
+        working = {o.ref for o in self.connection.open_orders() if OrderKey.owner(o.ref) == self.agent_id and o.state not in TERMINAL}
         return sorted(working - set(keys))
 
     def unanswered(self) -> tuple[str, ...]:
@@ -316,7 +317,7 @@ class IbkrBroker:
         await self._commissions(new)
         found = [self._listed(e) for e in new]
         for statement in session.register.statements.values():
-            if accounts.owner(statement.ref) == self.agent_id:
+            if OrderKey.owner(statement.ref) == self.agent_id:
                 gaps = session.register.unlisted(statement, self.booked(statement.ref))
                 found += [self._unlisted(statement, *gap) for gap in gaps]
         return found
