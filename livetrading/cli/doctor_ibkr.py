@@ -12,7 +12,7 @@ from ..adapters import settings
 from ..adapters.bars import check_symbol
 from ..adapters.brokers.ibkr import account_gates as gates
 from ..adapters.brokers.ibkr import handshake as handshake
-from ..adapters.brokers.base import Health
+from ..adapters.brokers.base import Cause, Health
 from ..adapters.brokers.ibkr.config import IbkrConfig, Timing
 from ..adapters.brokers.ibkr.setup import config_of
 from ..adapters.home import Home
@@ -212,7 +212,7 @@ def _not_ready(health: Health, config: IbkrConfig) -> Check:
         text = f"TWS at {config.host}:{config.port} greets and does not answer the first questions"
         return check("broker", False, f"{text} within {READY_SECONDS:g} s", cure)
     found = failed("broker", health.detail)
-    return found if not found["cure"].startswith("it is made again") else check("broker", False, found["detail"], cure)
+    return found if health.cause != Cause.ENDED else check("broker", False, found["detail"], cure)
 
 
 def _farms(connection: "IbkrConnection") -> Check:

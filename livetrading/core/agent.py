@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from . import book as books
-from . import rules
+from . import rules, stored_before
 from .book import Book
 from .errors import BadInput, Damaged
 from .events import (
@@ -15,7 +15,7 @@ from .events import (
 )
 from .frozen import replace
 from .order_key import OrderKey
-from .orders import Order, OrderState, advance
+from .orders import Cause, Order, OrderState, advance
 from .types import AgentStatus, AgentType, Costs, Leg, Limits, Mode, Terms
 
 AGENT_ID = re.compile(r"(PPO|SAC)_[A-Z][A-Z0-9.\-]{0,9}_\d{3,6}")
@@ -269,6 +269,7 @@ def _moved(state: AgentState, event: OrderMoved) -> AgentState:
     changes = {name: getattr(event, name) for name in named if getattr(event, name) is not None}
     if event.reason:
         changes["reason"] = event.reason
+        changes["cause"] = Cause(event.cause) or stored_before.cause_of(event.reason)
     to = OrderState(event.state)
     if to == OrderState.PENDING_CANCEL:
         changes["withdrawn"] = True

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..adapters import logs
 from ..adapters.stamps import stamp
-from ..core import admission
+from ..core import admission, stored_before
 from ..core.agent import AgentConfig
 from ..core.card import ModelCard
 from ..core.errors import (
@@ -121,18 +121,18 @@ class AgentManager:
             return account_requests.resolve(self.node, agent_id, kind, request["id"], by, now)
         if kind == "confirm_cash":
             return account_requests.confirm_cash(self.node, agent_id, args, request["id"], by, now)
-        note = f"{kind} asked by {by}, request {request['id']}"
-        if self._done_before(agent_id, note):
+        note = Noted(f"{kind} asked by {by}, request {request['id']}", request=request["id"])
+        if self._done_before(agent_id, request["id"]):
             return f"{agent_id}: {kind} was already done before the last interruption.", {"agent_id": agent_id}
         return self.close(agent_id, by, now, note) if kind == "close" else self.remove(agent_id, by, now, note)
 
-    def _done_before(self, agent_id: str, note: str) -> bool:
+    def _done_before(self, agent_id: str, request_id: str) -> bool:
         """Whether the journal holds this request already: its answer was lost in a crash."""
         repository = self.node.repositories.get(agent_id)
         if repository is None or not (repository.state.idle or repository.state.status == AgentStatus.REMOVED):
             return False  # what is still open is simply gone on with
         return any(
-            isinstance(event, Noted) and event.text == note
+            isinstance(event, Noted) and (event.request or stored_before.request_of(event.text)) == request_id
             for _, events in events_of(repository.directory)
             for event in events
         )
@@ -227,11 +227,11 @@ class AgentManager:
         hand.executor.withdraw_entries("the agent was paused", hand.now)
         return f"{agent_id} is paused.", {"agent_id": agent_id, "agent_status": "paused"}
 
-    def close(self, agent_id: str, by: str, now: datetime, note: str = "") -> Result:
+    def close(self, agent_id: str, by: str, now: datetime, note: Noted | None = None) -> Result:
         """Sell everything held; the agent itself goes on."""
         return close_position.close(self.node, agent_id, by, now, note)
 
-    def remove(self, agent_id: str, by: str, now: datetime, note: str = "") -> Result:
+    def remove(self, agent_id: str, by: str, now: datetime, note: Noted | None = None) -> Result:
         """Put an agent away; its journal stays. Refused while it holds shares that can be sold."""
         hand = self._at(agent_id, now)
         repository = hand.repository
@@ -244,7 +244,7 @@ class AgentManager:
         if repository.state.orders and not until:
             raise Conflict(f"{agent_id} still has an order at the broker; try again when it has ended.")
         left = no_further_bars.written_off(repository.state, until) if until and not repository.state.flat else ""
-        said = [Noted(text) for text in (note, left) if text]
+        said = [*([note] if note is not None else []), *([Noted(left)] if left else [])]
         ended = no_further_bars.ended_orders(repository.state)
         repository.commit([*ended, *said, StatusChanged(AgentStatus.REMOVED, "", by)], hand.now)
         self.node.forget(agent_id)

@@ -30,7 +30,6 @@ from .state import alarms
 from .stopping import emergency_stop
 from .trading import replay
 from .agent_manager import AgentManager
-from .accounts.broker_account import AWAY
 from .node import Node
 
 log = logging.getLogger(__name__)
@@ -233,7 +232,7 @@ class Scheduler:
         done, failed = pass_runner.run(self.node, now, self._between, self.clock)
         for agent_id, why in failed.items():
             # An account that is away is one alarm, not one an agent.
-            (self._warn if why.startswith(AWAY) else self.alarm)(agent_id, why)
+            (self._warn if agent_id in self.node.away else self.alarm)(agent_id, why)
         for entry in done.held:
             self._warn(entry["agent_id"], f"held {entry['session']}: {entry['reason']}")
         self._missed += done.missed

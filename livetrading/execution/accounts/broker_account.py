@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ...adapters import settings
 from ...adapters.brokers.ibkr import account_gates as gates
-from ...adapters.brokers.base import BrokerOrder, Health, can_sell
+from ...adapters.brokers.base import BrokerOrder, Cause, Health, can_sell
 from ...adapters.brokers.ibkr.config import IbkrConfig
 from ...adapters.brokers.ibkr.setup import config_of
 from ...adapters.home import Home
@@ -24,7 +24,7 @@ from ...core import account, account_limits, rules
 from ...core.account_book import RestSet, RestSplit, Valued
 from ...core.account_limits import AccountLimits, Standing
 from ...core.agent import AgentState
-from ...core.errors import NotFound, Refused, Unavailable
+from ...core.errors import AccountAway, NotFound, Refused, Unavailable
 from ...core.orders import Order
 from ...core.types import AgentStatus, Leg, Mode
 from . import account_fills
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from ...adapters.brokers.ibkr.order_register import Done
 
 log = logging.getLogger(__name__)
-AWAY = "Interactive Brokers cannot be used now:"
 
 
 def connection(config: IbkrConfig) -> "IbkrConnection":
@@ -111,7 +110,7 @@ class BrokerAccount:
             return link
         if patience and health.state == "refused":
             raise Refused(health.detail)
-        raise Unavailable(f"{AWAY} {health.detail}")
+        raise AccountAway(f"Interactive Brokers cannot be used now: {health.detail}")
 
     @property
     def usable(self) -> bool:
@@ -359,10 +358,10 @@ class BrokerAccount:
 def _awaited(link: "IbkrConnection", seconds: float) -> Health:
     """The connection's health once ready, refused, or the time is over. A client id that is taken may be
     that of a process which was just killed: TWS forgets it soon, so that is waited for."""
-    end, taken = time.monotonic() + seconds, gates.client_id_taken(link.config.client_id)
+    end = time.monotonic() + seconds
     while True:
         health = link.wait_ready(max(end - time.monotonic(), 0.1))
-        if health.detail != taken or time.monotonic() >= end:
+        if health.cause != Cause.CLIENT_ID_TAKEN or time.monotonic() >= end:
             return health
         time.sleep(0.2)
 
