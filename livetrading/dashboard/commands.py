@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 
 from filelock import FileLock
 
-from livetrading.adapters import private
+from livetrading.adapters import private, processes
 from livetrading.adapters.files import atomic_write, make_directory, unavailable
 from livetrading.adapters.home import CHECKOUT, Home
 from livetrading.core.errors import BadInput, Conflict, Unavailable
@@ -139,24 +139,19 @@ def interrupt(pid: int, marker: str) -> None:
 def is_ours(pid: int, marker: str) -> bool:
     """Whether the process is alive and was started by us under this id.
 
-    A pid is reused by the system, so its environment or command line must
-    carry the id; a zombie has ended.
+    The system gives a pid again, so its command line must carry the id.
     """
     process = _children.get(pid)
     if process is not None:
         return process.poll() is None
-    shown = subprocess.run(
-        ["ps", "-ww", "-o", "stat=,command=", "-p", str(pid)], capture_output=True, text=True, check=False,
-    )
-    state, _, line = shown.stdout.strip().partition(" ")
-    return bool(state) and not state.startswith("Z") and marker in line
+    return processes.carries(pid, marker)
 
 
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 def _launch(command: Command, arguments: Sequence[str]) -> None:
-    # The id rides on the command line as Python's own -X option, where ps shows it.
+    # The id rides on the command line as Python's own -X option, where others see it.
     line = [sys.executable, "-X", f"livetrading={command.id}", "-m", "livetrading", *arguments]
     environment = {**os.environ, "LIVETRADING_HOME": str(command.home.root)}
     atomic_write(command.out.with_suffix(".words"), _mark(arguments).encode())
