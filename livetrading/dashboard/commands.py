@@ -13,7 +13,6 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from typing import Any, BinaryIO
 
 from filelock import FileLock
 
-from livetrading.adapters import private, processes
+from livetrading.adapters import private, processes, request_ids
 from livetrading.adapters.files import atomic_write, make_directory, unavailable
 from livetrading.adapters.home import CHECKOUT, Home
 from livetrading.core.errors import BadInput, Conflict, Unavailable
@@ -91,16 +90,12 @@ class Command:
         return self.pid
 
 
-def new_id() -> str:
-    return uuid.uuid4().hex
-
-
 def start(home: Home, arguments: Sequence[str], command_id: str | None = None) -> Command:
     """Start ``python -m livetrading ARGUMENTS`` once for an id.
 
     Raises OtherWords if the id stands for other arguments, Unavailable if the process cannot be started.
     """
-    command = Command(home, _checked(command_id or new_id()))
+    command = Command(home, _checked(command_id or request_ids.new()))
     make_directory(command.out.parent)
     with FileLock(command.out.parent / "start.lock", mode=private.FILE):
         if not command.out.with_suffix(".pid").exists():
@@ -194,7 +189,7 @@ def _last_line(log: Path) -> str | None:
 
 
 def _checked(command_id: str) -> str:
-    if not (8 <= len(command_id) <= 64 and all(c.isascii() and (c.isalnum() or c in "-_") for c in command_id)):
+    if not request_ids.COMMAND.allows(command_id):
         raise BadInput("A request id is 8 to 64 letters, digits, '-' or '_'; leave it out to have one made.")
     return command_id
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from ..adapters.brokers.ibkr import account_gates as gates
-from ..core import account, rules
+from ..core import account, deployment, rules
 from ..core.account_book import RestSet
 from ..core.agent import AgentState
 from ..core.atr import atr14
@@ -42,7 +42,7 @@ def admitted(node: Node, symbol: str, terms: Terms, args: dict[str, Any], now: d
     _record_unmanaged(node, number, found.con_id, symbol, link.positions().get(found.con_id, 0), now)
     return {
         "account": number, "confirmed_account": confirmed, "con_id": found.con_id, "primary": found.primary,
-        "late_entry": str(args.get("late_entry") or "skip"),
+        "late_entry": str(args.get("late_entry") or deployment.LATE_ENTRY),
     }
 
 

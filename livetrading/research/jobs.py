@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from typing import Any
 
 from tinydb import TinyDB, where
 
-from ..adapters import logs
+from ..adapters import logs, request_ids
 from ..adapters.processes import Identity, find
 from ..adapters.stamps import parse_stamp, stamp
 from ..adapters.store import Store
@@ -36,16 +35,12 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def new_id() -> str:
-    return uuid.uuid4().hex
-
-
 def start(
     store: Store, kind: str, symbol: str, agent_type: str, total_steps: int, *,
     now: datetime, job_id: str | None = None,
 ) -> str:
     """Records a job that this process does, and forgets all but the newest 100."""
-    job_id = job_id or new_id()
+    job_id = job_id or request_ids.new()
     record = {
         "id": job_id, "kind": kind, "symbol": symbol, "agent_type": str(agent_type),
         "state": RUNNING, "share": 0.0, "steps": 0, "total_steps": total_steps,

@@ -4,11 +4,13 @@ from typing import Any
 
 import streamlit as st
 
-from livetrading.core import admission, drawdown_pause
+from livetrading.adapters import request_ids
+from livetrading.core import admission, deployment, drawdown_pause
 from livetrading.core.card import ModelCard
+from livetrading.core.deployment import LIMITS
 from livetrading.core.errors import LivetradingError
 from livetrading.core.types import Limits, Mode, Terms
-from livetrading.dashboard import commands, control, markup, reading, sitemap
+from livetrading.dashboard import control, markup, reading, sitemap
 from livetrading.dashboard.format import markdown, number, signed_percent, tone
 from livetrading.dashboard.markup import Fact
 
@@ -32,7 +34,7 @@ def render(card: ModelCard) -> None:
 def form(card: ModelCard, key: str, label: str, *, named: bool = True) -> None:
     """Terms, mode, gate, button. ``key`` names this showing of the form, ``named`` says whose it is."""
     request = f"{key}_request"
-    st.session_state.setdefault(request, commands.new_id())
+    st.session_state.setdefault(request, request_ids.new())
     test = card.metrics["test"]
     gain = test.get("total_return_pct")
     st.html(markup.facts([
@@ -60,17 +62,17 @@ def _sharpe(test: dict[str, Any]) -> str:
 def _terms(card: ModelCard, key: str) -> dict[str, Any]:
     first, second, third, fourth = st.columns(4)
     capital = first.number_input(
-        "Initial capital ($)", 1.0, 1e9, 10_000.0, step=1_000.0, format="%.2f", key=f"{key}_capital",
+        "Initial capital ($)", 1.0, 1e9, deployment.CAPITAL, step=1_000.0, format="%.2f", key=f"{key}_capital",
     )
-    position = second.number_input("Max position (%)", 1.0, 100.0, 50.0, step=5.0, format="%.1f", key=f"{key}_position")
-    risk = third.number_input("Risk per trade (%)", 0.1, 20.0, 2.0, step=0.5, format="%.1f", key=f"{key}_risk")
+    position = second.number_input("Max position (%)", 1.0, 100.0, 100 * LIMITS.max_position, step=5.0, format="%.1f", key=f"{key}_position")
+    risk = third.number_input("Risk per trade (%)", 0.1, 20.0, 100 * LIMITS.risk_per_trade, step=0.5, format="%.1f", key=f"{key}_risk")
     fourth.selectbox("Time frame", ["Daily/EOD"], key=f"{key}_frame")
     first, second = st.columns([3, 1])
     modes = MODES | ({Mode.IBKR: deploy_account.name()} if deploy_account.offered() else {})
     mode = first.radio("Mode", list(modes), format_func=modes.get, key=f"{key}_mode", horizontal=True)
     pace = None
     if mode == Mode.REPLAY:
-        pace = second.number_input("Seconds a session", 0.0, 3600.0, 1.0, step=0.5, key=f"{key}_pace")
+        pace = second.number_input("Seconds a session", 0.0, 3600.0, deployment.PACE, step=0.5, key=f"{key}_pace")
     if Mode.IBKR not in modes:
         st.caption("To trade through Interactive Brokers, set it up on the Settings page first.")
     replay, real = mode == Mode.REPLAY, mode == Mode.IBKR
@@ -84,7 +86,7 @@ def _terms(card: ModelCard, key: str) -> dict[str, Any]:
     return {
         "capital": terms.capital, "max-position": terms.limits.max_position,
         "risk-per-trade": terms.limits.risk_per_trade,
-        "time-frame": "daily", "mode": str(mode), "source": source.strip() or proposal, "pace": pace,
+        "time-frame": deployment.TIME_FRAME, "mode": str(mode), "source": source.strip() or proposal, "pace": pace,
         **(deploy_account.options(key) if real else {}),
     }
 
@@ -107,12 +109,12 @@ def deploy(card: ModelCard, options: dict[str, Any], key: str) -> None:
     try:
         answer = control.deploy(reading.home(), card.model_id, options, "dashboard", st.session_state[request])
     except control.OldBars as error:
-        st.session_state[request] = commands.new_id()
+        st.session_state[request] = request_ids.new()
         deploy_bars.note_old(key, options["source"], str(error))
         st.rerun()
     except LivetradingError as error:
         # What failed may be mended and tried again: that is another request.
-        st.session_state[request] = commands.new_id()
+        st.session_state[request] = request_ids.new()
         said.error(markdown(str(error)))
         return
     del st.session_state[request]
