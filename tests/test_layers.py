@@ -182,3 +182,79 @@ def test_pages_and_commands_name_a_broker_only_in_the_folder_of_its_own_commands
     paths = [*(PACKAGE / "dashboard").rglob("*.py"), *(PACKAGE / "cli").rglob("*.py"), *(ROOT / "pages").glob("*.py"), ROOT / "app.py"]
     own = PACKAGE / "cli" / "ibkr"
     assert [p for p in paths if own not in p.parents and BROKER_NAME.search(p.read_text())] == []
+SEARCHES = {"startswith", "endswith", "removeprefix", "removesuffix", "find", "index", "count", "partition", "rpartition", "split"}
+"""Methods of a text that look for another text in it."""
+
+
+def sentences(tree: ast.Module) -> dict[str, str]:
+    """Names that a module binds to a text that a person reads, alone or in a table."""
+    found = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            texts = [t for n in ast.walk(node.value) for t in _text(n)]
+            found |= {n.id: texts[0] for t in targets for n in ast.walk(t) if isinstance(n, ast.Name) and texts}
+    return found
+
+
+def known_in(path: Path, of: dict[str, dict[str, str]]) -> dict[str, str]:
+    """Names by which a file knows such texts: its own, imported ones, and those of an imported module as ``module.NAME``."""
+    tree = ast.parse(path.read_text())
+    package = path.relative_to(ROOT).with_suffix("").parts[:-1]
+    found = sentences(tree)
+    for node in (n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)):
+        base = package[: len(package) - node.level + 1] if node.level else ()
+        module = ".".join([*base, *([node.module] if node.module else [])])
+        for alias in node.names:
+            name = alias.asname or alias.name
+            if text := of.get(module, {}).get(alias.name):
+                found[name] = text
+            found |= {f"{name}.{inner}": text for inner, text in of.get(f"{module}.{alias.name}", {}).items()}
+    return found
+
+
+def _text(node: ast.AST) -> list[str]:
+    """A constant that is made of words."""
+    value = node.value if isinstance(node, ast.Constant) else None
+    return [value] if isinstance(value, str) and " " in value and any(c.isalpha() for c in value) else []
+
+
+def compared(tree: ast.AST, known: dict[str, str]) -> list[str]:
+    """Texts of several words that code compares with, matches or looks for; ``known`` names stand for theirs."""
+    found = []
+    for node in ast.walk(tree):
+        parts: list[ast.AST] = []
+        if isinstance(node, ast.Compare):
+            parts = [node.left, *node.comparators]
+        elif isinstance(node, ast.MatchValue):
+            parts = [node.value]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in SEARCHES:
+            parts = [node.func.value, *node.args]
+        found += [text for part in parts for text in _operand(part, known)]
+    return found
+
+
+def _operand(part: ast.AST, known: dict[str, str]) -> list[str]:
+    """What stands in a comparison itself, one by one in a collection; not what a call inside is given."""
+    if isinstance(part, ast.Tuple | ast.List | ast.Set | ast.JoinedStr | ast.BinOp | ast.IfExp | ast.BoolOp | ast.FormattedValue):
+        return [text for inner in ast.iter_child_nodes(part) for text in _operand(inner, known)]
+    if isinstance(part, ast.Name | ast.Attribute):
+        return [known[name]] if (name := ast.unparse(part)) in known else []
+    return _text(part)
+
+
+@pytest.mark.parametrize(("code", "found"), [
+    ("if reason == 'the stop is set': pass", 1), ("if why.startswith('closed by '): pass", 1), ("if f'closed by {who}' == why: pass", 1),
+    ("if text in (AWAY, 'x'): pass", 1), ("if text == desk.AWAY: pass", 1), ("if kind == State.AWAY: pass", 0),
+    ("if kind == 'away': pass", 0), ("say('the stop is set')", 0), ("match why:\n case 'not now': pass", 1),
+])
+def test_a_compared_sentence_is_found(code: str, found: int) -> None:
+    assert len(compared(ast.parse(code), {"AWAY": "it is away", "desk.AWAY": "it is away"})) == found
+
+
+def test_no_code_of_core_or_execution_compares_a_sentence_made_for_people() -> None:
+    """A code or an enum decides; what journals of the version before hold in words is read in one place."""
+    of = {".".join(p.relative_to(ROOT).with_suffix("").parts): sentences(ast.parse(p.read_text())) for p in files()}
+    paths = [p for p in files() if floor_of(p) in ("core", "execution")]
+    wrong = {str(p.relative_to(PACKAGE)): compared(ast.parse(p.read_text()), known_in(p, of)) for p in paths}
+    assert {path: texts for path, texts in wrong.items() if texts} == {}

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..core.errors import Unavailable
-from . import private
+from . import private, processes
 
 _CURES = {
     errno.ENOSPC: "the disk is full; free some space and try again",
@@ -134,24 +134,13 @@ def signature(path: Path) -> tuple[int, ...]:
     return (found.st_ino, found.st_mtime_ns, found.st_size)
 
 
-def process_alive(pid: int) -> bool:
-    """Whether any process has this id now."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
 def sweep(root: Path) -> int:
     """Remove temporary files that killed processes left below ``root``; how many."""
     removed = 0
     for directory, _, names in os.walk(root):
         for name in names:
             match = _TEMPORARY.search(name)
-            if match and not process_alive(int(match[1])):
+            if match and not processes.exists(int(match[1])):
                 with suppress(OSError):  # it costs a few bytes, not a refusal
                     os.unlink(os.path.join(directory, name))
                     removed += 1

@@ -18,8 +18,8 @@ from pathlib import Path
 from types import TracebackType
 
 from ..core.errors import BadInput, Conflict
-from . import private
-from .files import atomic_write, process_alive, unavailable
+from . import private, processes
+from .files import atomic_write, unavailable
 from .home import Home
 from .stamps import parse_stamp, stamp
 
@@ -147,7 +147,8 @@ class SchedulerLock:
 
     def _write_pid(self, role: str, since: datetime) -> None:
         pid = os.getpid()
-        text = {"pid": pid, "role": role, "since": stamp(since), "born": _born(pid)}
+        me = processes.find(pid)
+        text = {"pid": pid, "role": role, "since": stamp(since), "born": me.born if me else None}
         atomic_write(self.pid_path, json.dumps(text).encode())
 
     def _read_pid(self) -> Holder | None:
@@ -155,7 +156,7 @@ class SchedulerLock:
             fields = json.loads(self.pid_path.read_bytes())
             pid = int(fields["pid"])
             holder = Holder(pid, parse_stamp(fields["since"]), str(fields["role"]))
-            same = pid > 1 and process_alive(pid) and fields["born"] == _born(pid)
+            same = pid > 1 and processes.Identity.stored(pid, fields["born"]).runs()
         except (OSError, ValueError, KeyError, TypeError, OverflowError, BadInput):
             return None
         return holder if same else None
@@ -172,18 +173,6 @@ def _flock(fd: int, kind: int, path: Path) -> bool:
         os.close(fd)
         raise unavailable(error, path, "locked") from None
     return True
-
-
-def _born(pid: int) -> int | None:
-    """The process's start in clock ticks since boot, None where /proc is not.
-
-    Tells a process from a later one that was given the same id.
-    """
-    try:
-        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
-    except OSError:
-        return None
-    return int(after_name.split()[19])
 
 
 def _taken(holder: Holder | None, path: Path) -> str:

@@ -26,8 +26,8 @@ from ..core.errors import (
     BadInput, Conflict, Damaged, LivetradingError, NotFound, Refused, Unavailable, in_a_line,
 )
 from ..core.types import AgentType
-from . import logs, private
-from .files import make_directory, process_alive, sync_directory, unavailable, write_durably
+from . import logs, private, processes
+from .files import make_directory, sync_directory, unavailable, write_durably
 from .home import Home
 from .jsonio import plain
 from .packages import check_versions
@@ -112,7 +112,7 @@ class Registry:
         """Removes what processes that died in the middle of ``register`` left."""
         for path in self.home.models.glob(f"{STAGING}*"):
             pid = path.name.removeprefix(STAGING).split("-")[0]
-            if pid.isdigit() and not process_alive(int(pid)):
+            if pid.isdigit() and not processes.exists(int(pid)):
                 shutil.rmtree(path, ignore_errors=True)
 
     def ids(self) -> list[str]:

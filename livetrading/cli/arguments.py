@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from ..adapters.brokers.registry import names, words_of
+from ..core import deployment
 from . import broker_rooms
 
 _Commands = Any
@@ -96,17 +97,17 @@ def _models(add: Any) -> None:
 def _trading(add: Any) -> None:
     deploy = add("deploy", "trading", "deploy", "test a model with your terms, create an agent and start it")
     deploy.add_argument("model_id")
-    deploy.add_argument("--capital", type=float, default=10_000.0, help="USD")
-    deploy.add_argument("--max-position", type=float, default=0.5, help="fraction of equity")
-    deploy.add_argument("--risk-per-trade", type=float, default=0.02, help="fraction of equity")
-    deploy.add_argument("--max-drawdown", type=float, default=0.15, help="fraction below the peak; pauses entries until you resume")
-    deploy.add_argument("--stop-atr", type=float, default=2.0, help="distance of the protective stop in ATR14")
-    deploy.add_argument("--time-frame", default="daily", choices=["daily"])
-    deploy.add_argument("--mode", default="paper", choices=["paper", "replay", *names()])
+    deploy.add_argument("--capital", type=float, default=deployment.CAPITAL, help="USD")
+    deploy.add_argument("--max-position", type=float, default=deployment.LIMITS.max_position, help="fraction of equity")
+    deploy.add_argument("--risk-per-trade", type=float, default=deployment.LIMITS.risk_per_trade, help="fraction of equity")
+    deploy.add_argument("--max-drawdown", type=float, default=deployment.LIMITS.max_drawdown, help="fraction below the peak; pauses entries until you resume")
+    deploy.add_argument("--stop-atr", type=float, default=deployment.LIMITS.stop_atr, help="distance of the protective stop in ATR14")
+    deploy.add_argument("--time-frame", default=deployment.TIME_FRAME, choices=[deployment.TIME_FRAME])
+    deploy.add_argument("--mode", default=str(deployment.MODE), choices=["paper", "replay", *names()])
     deploy.add_argument("--source", type=_source, default=None)
-    deploy.add_argument("--pace", type=_finite, default=1.0, help="seconds a session, in replay")
+    deploy.add_argument("--pace", type=_finite, default=deployment.PACE, help="seconds a session, in replay")
     deploy.add_argument("--confirm", default=None, metavar="ACCOUNT", help="the account number, for real money")
-    deploy.add_argument("--late-entry", default="skip", choices=["skip", "day"],
+    deploy.add_argument("--late-entry", default=deployment.LATE_ENTRY, choices=deployment.LATE_ENTRIES,
                         help="an entry that missed the open, at a broker: skip it, or send it until 10:00 New York")
     deploy.add_argument("--old-bars", default="warn", choices=["warn", "refuse"], help=argparse.SUPPRESS)
     deploy.add_argument("--agent-type", default=None, choices=["PPO", "SAC"], help=argparse.SUPPRESS)

@@ -7,6 +7,7 @@ import sys
 import time
 from typing import Any
 
+from ..adapters import request_ids
 from ..adapters.halt import Halt, HaltLatch
 from ..adapters.home import Home
 from ..adapters.locks import Holder, SchedulerLock
@@ -56,7 +57,7 @@ def emergency_stop(home: Home, options: argparse.Namespace) -> dict[str, Any]:
 
 def _stopped(home: Home, options: argparse.Namespace, halt: Halt) -> dict[str, Any]:
     """Ask the process that has the lock, or do it here, until there is an answer."""
-    options.request_id, options.exits_until = options.request_id or requests.new_id(), None
+    options.request_id, options.exits_until = options.request_id or request_ids.new(), None
     options.answer_by, options.scheduler = time.monotonic() + ANSWER_SECONDS, False
     while True:
         options.check()

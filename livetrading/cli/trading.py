@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..adapters import logs, settings
+from ..adapters import logs, request_ids, settings
 from ..adapters.bars import open_source
 from ..adapters.brokers.registry import words_of
 from ..adapters.files import NAMED, atomic_write
@@ -42,7 +42,7 @@ def deploy(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     card = Registry(home).card(options.model_id)
     must_match(card, args)
     source = open_source(options.source or card.source, home.cache).name
-    request_id = options.request_id or requests.new_id()
+    request_id = options.request_id or request_ids.new()
     known = requests.outcome(store, request_id)
     reach = None
     if not known and options.mode != Mode.REPLAY:  # a replay trades the model's own bars

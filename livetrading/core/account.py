@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol, TypeVar
 
 from . import rules
+from .order_key import OrderKey
 
 
 class _Told(Protocol):
@@ -20,15 +21,9 @@ T = TypeVar("T", bound=_Told)
 K = TypeVar("K")
 
 
-def owner(key: str) -> str:
-    """The agent id in an order's key; empty for an order that carries none."""
-    agent_id, colon, _ = key.partition(":")
-    return agent_id if colon else ""
-
-
 def of_agent(agent_id: str, told: Iterable[T]) -> list[T]:
     """What the account tells of one agent's orders: ``PPO_TNA_0010`` is not ``PPO_TNA_001``."""
-    return [item for item in told if owner(item.ref) == agent_id]
+    return [item for item in told if OrderKey.owner(item.ref) == agent_id]
 
 
 def unmanaged(positions: Mapping[K, int], books: Iterable[tuple[K, int]]) -> dict[K, int]:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from . import book as books
-from . import rules
+from . import rules, stored_before
 from .book import Book
 from .errors import BadInput, Damaged
 from .events import (
@@ -14,7 +14,8 @@ from .events import (
     OrderMoved, OrderPlanned, SplitApplied, StatusChanged,
 )
 from .frozen import replace
-from .orders import Order, OrderState, advance, order_key
+from .order_key import OrderKey
+from .orders import Cause, Order, OrderState, advance
 from .types import AgentStatus, AgentType, Costs, InstrumentId, Leg, Limits, Mode, Terms, instrument_id, stored_id
 
 AGENT_ID = re.compile(r"(PPO|SAC)_[A-Z][A-Z0-9.\-]{0,9}_\d{3,6}")
@@ -153,8 +154,8 @@ class AgentState:
 
     def next_key(self, bar: str, leg: Leg) -> str:
         """The key of the next order of this leg; refused while one is still open."""
-        prefix = f"{self.agent.agent_id}:{bar}:{leg}"
-        return order_key(self.agent.agent_id, bar, leg, dict(self.numbered).get(prefix, 0) + 1)
+        first = OrderKey(self.agent.agent_id, bar, leg, 1)
+        return str(replace(first, n=dict(self.numbered).get(first.series, 0) + 1))
 
     @property
     def flat(self) -> bool:
@@ -261,11 +262,15 @@ def _planned(state: AgentState, event: OrderPlanned) -> AgentState:
     order = Order.from_dict(event.order)
     if state.order(order.key) is not None:
         raise Damaged(f"Order {order.key} was planned twice; run 'python -m livetrading verify'.")
-    prefix, _, number = order.key.rpartition(":")
-    given = dict(state.numbered)
-    rest = tuple((k, n) for k, n in state.numbered if k != prefix)[-RECENT_ORDERS:]
-    highest = max(int(number), given.get(prefix, 0)) if number.isdigit() else given.get(prefix, 0)
-    return replace(state, orders=(*state.orders, order), numbered=(*rest, (prefix, highest)))
+    return replace(state, orders=(*state.orders, order), numbered=_numbered(state, OrderKey.parse(order.key)))
+
+
+def _numbered(state: AgentState, key: OrderKey | None) -> tuple[tuple[str, int], ...]:
+    """The highest number of each series, with this key's."""
+    if key is None:
+        return state.numbered
+    rest = tuple((k, n) for k, n in state.numbered if k != key.series)[-RECENT_ORDERS:]
+    return (*rest, (key.series, max(key.n, dict(state.numbered).get(key.series, 0))))
 
 
 def _moved(state: AgentState, event: OrderMoved) -> AgentState:
@@ -276,6 +281,7 @@ def _moved(state: AgentState, event: OrderMoved) -> AgentState:
     changes = {name: getattr(event, name) for name in named if getattr(event, name) is not None}
     if event.reason:
         changes["reason"] = event.reason
+        changes["cause"] = Cause(event.cause) or stored_before.cause_of(event.reason)
     to = OrderState(event.state)
     if to == OrderState.PENDING_CANCEL:
         changes["withdrawn"] = True

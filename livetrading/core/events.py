@@ -169,7 +169,7 @@ class OrderPlanned(Event):
 
 @dataclass(frozen=True)
 class OrderMoved(Event):
-    """An order's next state; fields that are None stay as they were."""
+    """An order's next state; fields that are None stay as they were. ``cause`` is the code of ``reason``."""
 
     key: str
     state: str
@@ -180,14 +180,17 @@ class OrderMoved(Event):
     stop_price: float | None = None
     tif: str | None = None
     complaint: str | None = None
+    cause: str = ""
 
 
 @dataclass(frozen=True)
 class Noted(Event):
-    """A line for the agent's own log that changes nothing. ``told``: a person hears of it at once."""
+    """A line for the agent's own log that changes nothing. ``told``: a person hears of it at once;
+    ``request``: the id of the request that begins with it."""
 
     text: str
     told: bool = False
+    request: str = ""
 
 
 KINDS: dict[str, type[Event]] = {

@@ -21,6 +21,14 @@ class OrderState(StrEnum):
     EXPIRED = "EXPIRED"
 
 
+class Cause(StrEnum):
+    """Why we moved an order, where something later depends on it. The reason beside it is for people."""
+
+    NONE = ""
+    CLOSE = "close"
+    """A person closes the position: what the entry still buys is sold."""
+
+
 _S = OrderState
 TERMINAL = frozenset({_S.FILLED, _S.CANCELED, _S.REJECTED, _S.EXPIRED})
 AT_BROKER = frozenset({_S.PENDING_NEW, _S.NEW, _S.PARTIALLY_FILLED, _S.PENDING_CANCEL})
@@ -62,7 +70,8 @@ class Order:
     the protective stop that goes with it. ``bar`` is the session that decided
     it. ``filled`` shares so far. ``parent`` is the entry that activates a stop.
     ``withdrawn``: its end was asked for by us. ``complaint``: how the broker answered an order that it
-    then did not list; empty when it was listed, or was not answered at all.
+    then did not list; empty when it was listed, or was not answered at all. ``cause`` belongs to
+    ``reason``; an order is planned without one.
     """
 
     key: str
@@ -79,6 +88,7 @@ class Order:
     reason: str = ""
     withdrawn: bool = False
     complaint: str = ""
+    cause: Cause = Cause.NONE
     created: str = ""
     updated: str = ""
 
@@ -96,19 +106,13 @@ class Order:
         return self.state in AT_BROKER
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            **vars(self), "leg": str(self.leg), "state": str(self.state), "side": self.side
-        }
+        fields = {name: value for name, value in vars(self).items() if name != "cause"}
+        return {**fields, "leg": str(self.leg), "state": str(self.state), "side": self.side}
 
     @staticmethod
     def from_dict(data: dict[str, Any]) -> "Order":
         fields = {k: v for k, v in data.items() if k != "side"}
         return Order(**{**fields, "leg": Leg(data["leg"]), "state": OrderState(data["state"])})
-
-
-def order_key(agent_id: str, bar: str, leg: Leg, n: int) -> str:
-    """``<agent_id>:<bar>:<leg>:<n>``; n rises only after a terminal word on n-1."""
-    return f"{agent_id}:{bar}:{leg}:{n}"
 
 
 def advance(order: Order, state: OrderState, **changes: Any) -> Order:

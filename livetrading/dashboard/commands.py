@@ -13,7 +13,6 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from typing import Any, BinaryIO
 
 from filelock import FileLock
 
-from livetrading.adapters import private
+from livetrading.adapters import private, processes, request_ids
 from livetrading.adapters.files import atomic_write, make_directory, unavailable
 from livetrading.adapters.home import CHECKOUT, Home
 from livetrading.core.errors import BadInput, Conflict, Unavailable
@@ -91,16 +90,12 @@ class Command:
         return self.pid
 
 
-def new_id() -> str:
-    return uuid.uuid4().hex
-
-
 def start(home: Home, arguments: Sequence[str], command_id: str | None = None) -> Command:
     """Start ``python -m livetrading ARGUMENTS`` once for an id.
 
     Raises OtherArguments if the id was used with other arguments, Unavailable if the process cannot be started.
     """
-    command = Command(home, _checked(command_id or new_id()))
+    command = Command(home, _checked(command_id or request_ids.new()))
     make_directory(command.out.parent)
     with FileLock(command.out.parent / "start.lock", mode=private.FILE):
         if not command.out.with_suffix(".pid").exists():
@@ -139,17 +134,12 @@ def interrupt(pid: int, marker: str) -> None:
 def is_ours(pid: int, marker: str) -> bool:
     """Whether the process is alive and was started by us under this id.
 
-    A pid is reused by the system, so its environment or command line must
-    carry the id; a zombie has ended.
+    The system gives a pid again, so its command line must carry the id.
     """
     process = _children.get(pid)
     if process is not None:
         return process.poll() is None
-    shown = subprocess.run(
-        ["ps", "-ww", "-o", "stat=,command=", "-p", str(pid)], capture_output=True, text=True, check=False,
-    )
-    state, _, line = shown.stdout.strip().partition(" ")
-    return bool(state) and not state.startswith("Z") and marker in line
+    return processes.carries(pid, marker)
 
 
 _children: dict[int, subprocess.Popen[bytes]] = {}
@@ -199,7 +189,7 @@ def _last_line(log: Path) -> str | None:
 
 
 def _checked(command_id: str) -> str:
-    if not (8 <= len(command_id) <= 64 and all(c.isascii() and (c.isalnum() or c in "-_") for c in command_id)):
+    if not request_ids.COMMAND.allows(command_id):
         raise BadInput("A request id is 8 to 64 letters, digits, '-' or '_'; leave it out to have one made.")
     return command_id
 

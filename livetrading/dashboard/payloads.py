@@ -2,27 +2,23 @@
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from livetrading.adapters import request_ids
 from livetrading.adapters.brokers.registry import names
+from livetrading.core import deployment
 from livetrading.core.errors import BadInput
 from livetrading.core.types import AgentType, Limits, Mode, Terms
-
-from . import commands
 
 Body = Mapping[str, Any]
 LONGEST = 200
 """Characters of a wrong value in the sentence that refuses it."""
-_ID = re.compile(r"[A-Za-z0-9_-]{8,56}")
 _NEW_AGENT = (
     "model_id", "agent_type", "symbol", "initial_capital", "max_position_pct", "risk_per_trade",
     "time_frame", "mode", "source", "pace", "confirm", "late_entry", "request_id",
 )
-LATE_ENTRIES = ("skip", "day")
-"""What becomes of an entry that missed the open, at a broker."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +46,15 @@ def new_agent(body: Body) -> NewAgent:
     if model_id is None:
         raise BadInput("model_id is missing; list the models with `python -m livetrading models`.")
     terms = Terms(
-        _number(body, "initial_capital", 10_000.0),
-        Limits(_position(body), _number(body, "risk_per_trade", 0.02)),
+        _number(body, "initial_capital", deployment.CAPITAL),
+        Limits(_position(body), _number(body, "risk_per_trade", deployment.LIMITS.risk_per_trade)),
     )
     options = {
         "capital": terms.capital, "max-position": terms.limits.max_position,
         "risk-per-trade": terms.limits.risk_per_trade, "time-frame": _time_frame(body),
-        "mode": _choice(body, "mode", (str(Mode.REPLAY), str(Mode.PAPER), *names())) or str(Mode.PAPER), "source": _text(body, "source"),
-        "pace": None if body.get("pace") is None else _number(body, "pace", 1.0),
-        "confirm": _text(body, "confirm"), "late-entry": _choice(body, "late_entry", LATE_ENTRIES),
+        "mode": _choice(body, "mode", (str(Mode.REPLAY), str(Mode.PAPER), *names())) or str(deployment.MODE), "source": _text(body, "source"),
+        "pace": None if body.get("pace") is None else _number(body, "pace", deployment.PACE),
+        "confirm": _text(body, "confirm"), "late-entry": _choice(body, "late_entry", deployment.LATE_ENTRIES),
     }
     return NewAgent(
         model_id, _choice(body, "agent_type", tuple(AgentType)), _text(body, "symbol"), options, request_id(body),
@@ -105,8 +101,8 @@ def request_id(body: Body) -> str:
     """The caller's id, or a new one, so that a repeated call is one request."""
     given = _text(body, "request_id")
     if given is None:
-        return commands.new_id()
-    if not _ID.fullmatch(given):
+        return request_ids.new()
+    if not request_ids.CALLER.allows(given):
         raise BadInput("request_id must be 8 to 56 letters, digits, '-' or '_'; leave it out to have one made.")
     return given
 
@@ -139,7 +135,7 @@ def _number(body: Body, name: str, default: float) -> float:
 
 def _position(body: Body) -> float:
     """A fraction in requests; answers use the same name for a percentage, so the refusal explains it."""
-    value = _number(body, "max_position_pct", 0.5)
+    value = _number(body, "max_position_pct", deployment.LIMITS.max_position)
     if not 0 < value <= 1:
         raise BadInput(f"max_position_pct is {value:g}; it is a fraction above 0 and at most 1: 0.5 is 50 %.")
     return value
@@ -153,7 +149,7 @@ def _choice(body: Body, name: str, choices: tuple[str, ...]) -> str | None:
 
 
 def _time_frame(body: Body) -> str:
-    value = _text(body, "time_frame") or "daily"
+    value = _text(body, "time_frame") or deployment.TIME_FRAME
     if value.lower() not in ("daily", "daily/eod", "eod", "1d"):
         raise BadInput(f"time_frame is {_as_sent(value)}; it must be 'daily': this version trades end-of-day.")
-    return "daily"
+    return deployment.TIME_FRAME

@@ -4,13 +4,13 @@ from datetime import datetime
 from typing import Any
 
 from ..adapters.brokers.registry import names, words_of
-from ..core import account, rules
+from ..core import account, deployment, rules
 from ..core.account_book import RestSet
 from ..core.agent import AgentState
 from ..core.atr import atr14
 from ..core.errors import BadInput, Conflict, Refused
 from ..core.events import Event, Filled, Noted
-from ..core.orders import order_key
+from ..core.order_key import OrderKey
 from ..core.types import InstrumentId, Leg, Mode, Terms
 from .accounts.reconciliation import Reconciliation
 from .node import Node
@@ -45,7 +45,7 @@ def admitted(node: Node, broker: str, symbol: str, terms: Terms, args: dict[str,
     _record_unmanaged(node, number, found.id, symbol, link.position(found.id), now)
     return {
         "account": number, "confirmed_account": confirmed, "con_id": found.id, "primary": found.primary,
-        "late_entry": str(args.get("late_entry") or "skip"),
+        "late_entry": str(args.get("late_entry") or deployment.LATE_ENTRY),
     }
 
 
@@ -132,7 +132,7 @@ def _adopt(trader: LiveTrader, program: str, request_id: str, by: str, now: date
                        f" back in {program}, because agents never sell short.")
     session, price = _last_close(trader)
     leg = Leg.ENTRY if more > 0 else Leg.EXIT
-    key = order_key(state.agent.agent_id, session, leg, 0)
+    key = str(OrderKey(state.agent.agent_id, session, leg, 0))
     stop = _stop(trader, price) if more > 0 else 0.0
     fill: Event = Filled(f"adopt:{request_id}", key, str(leg), session, abs(more), price, 0.0, stop, True)
     trader.repository.commit([Noted(f"adopted {more:+d} {state.agent.symbol} at {price:g}, by {by}"), fill], now)

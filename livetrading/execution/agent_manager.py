@@ -4,6 +4,7 @@ Each may be applied again after a crash and changes nothing the second time.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from ..adapters import logs
 from ..adapters.brokers.registry import mode_of, words_of
 from ..adapters.stamps import stamp
-from ..core import admission
+from ..core import admission, deployment, stored_before
 from ..core.agent import AgentConfig
 from ..core.card import ModelCard
 from ..core.errors import (
@@ -37,12 +38,12 @@ Answer = tuple[str, str, dict[str, Any]]
 def terms_of(args: dict[str, Any]) -> Terms:
     """Capital and limits of a deployment form; BadInput names what is out of bounds."""
     try:
-        capital = float(args.get("capital", 10_000.0))
+        capital = float(args.get("capital", deployment.CAPITAL))
         limits = Limits(
-            max_position=float(args.get("max_position", 0.5)),
-            risk_per_trade=float(args.get("risk_per_trade", 0.02)),
-            stop_atr=float(args.get("stop_atr", 2.0)),
-            max_drawdown=float(args.get("max_drawdown", 0.15)),
+            max_position=float(args.get("max_position", deployment.LIMITS.max_position)),
+            risk_per_trade=float(args.get("risk_per_trade", deployment.LIMITS.risk_per_trade)),
+            stop_atr=float(args.get("stop_atr", deployment.LIMITS.stop_atr)),
+            max_drawdown=float(args.get("max_drawdown", deployment.LIMITS.max_drawdown)),
         )
         costs = Costs(**args.get("costs", {}))
     except (TypeError, ValueError):
@@ -62,6 +63,17 @@ def _refusal(request: dict[str, Any], error: Exception) -> Answer:
     text = (f"The request to {request['kind']} failed by an error of the program: {in_a_line(error)}. The log holds"
             f" its traceback; look at what it has changed before you ask again.")
     return "refused", text, {"error_type": Unforeseen.__name__}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as its handler sees it; ``agent_id`` is None for a kind that concerns no single agent."""
+
+    kind: str
+    id: str
+    agent_id: Any
+    by: str
+    args: dict[str, Any]
 
 
 @dataclass
@@ -103,38 +115,26 @@ class AgentManager:
 
     def apply(self, request: dict[str, Any], now: datetime) -> Result:
         """Do what a request asks. Raises what refuses it."""
-        kind, by, args = request["kind"], request["by"], request["args"]
-        if kind not in requests.KINDS:
-            raise BadInput(f"This version does not know a request of the kind {kind!r}; use another kind.")
-        if kind == "create":
-            return self.create(args, request["id"], by, now)
-        if kind == "emergency_stop":
-            return emergency_stop.stop(self.node, args.get("reason", ""), by, now, args.get("all_orders") is True)
-        if kind == "rearm":
-            return emergency_stop.rearm(self.node, by, now)
-        if kind == "import_statement":
-            return statement_import.apply(self.node, args, by, now)
-        agent_id = request["agent_id"]
-        if kind == "start":
-            return self.start(agent_id, by, now)
-        if kind == "pause":
-            return self.pause(agent_id, by, now)
-        if kind in ("adopt", "ignore"):
-            return account_requests.resolve(self.node, agent_id, kind, request["id"], by, now)
-        if kind == "confirm_cash":
-            return account_requests.confirm_cash(self.node, agent_id, args, request["id"], by, now)
-        note = f"{kind} asked by {by}, request {request['id']}"
-        if self._done_before(agent_id, note):
-            return f"{agent_id}: {kind} was already done before the last interruption.", {"agent_id": agent_id}
-        return self.close(agent_id, by, now, note) if kind == "close" else self.remove(agent_id, by, now, note)
+        handler = HANDLERS.get(str(request["kind"]))
+        if handler is None:
+            raise BadInput(f"This version does not know a request of the kind {request['kind']!r}; use another kind.")
+        return handler(self, Asked(request["kind"], request["id"], request.get("agent_id"), request["by"], request["args"]), now)
 
-    def _done_before(self, agent_id: str, note: str) -> bool:
+    def once(self, asked: Asked, now: datetime, act: Callable[[str, str, datetime, Noted], Result]) -> Result:
+        """What must not be done a second time after a crash: the journal holds which request began it."""
+        agent_id = str(asked.agent_id)
+        if self._done_before(agent_id, asked.id):
+            return f"{agent_id}: {asked.kind} was already done before the last interruption.", {"agent_id": agent_id}
+        note = Noted(f"{asked.kind} asked by {asked.by}, request {asked.id}", request=asked.id)
+        return act(agent_id, asked.by, now, note)
+
+    def _done_before(self, agent_id: str, request_id: str) -> bool:
         """Whether the journal holds this request already: its answer was lost in a crash."""
         repository = self.node.repositories.get(agent_id)
         if repository is None or not (repository.state.idle or repository.state.status == AgentStatus.REMOVED):
             return False  # what is still open is simply gone on with
         return any(
-            isinstance(event, Noted) and event.text == note
+            isinstance(event, Noted) and (event.request or stored_before.request_of(event.text)) == request_id
             for _, events in events_of(repository.directory)
             for event in events
         )
@@ -149,7 +149,7 @@ class AgentManager:
         if self.node.latch.status() is not None:
             raise Conflict("The emergency stop is set; re-arm first, then deploy.")
         card = self.node.registry.card(str(args.get("model_id", "")))
-        mode, broker = mode_of(args.get("mode", "paper"))
+        mode, broker = mode_of(args.get("mode", deployment.MODE))
         must_match(card, args)
         terms = terms_of(args)
         said = admission.admit(mode, self._test(args, card, terms), words_of(broker).an_account)
@@ -157,8 +157,8 @@ class AgentManager:
         config = AgentConfig(
             agent_id=self._next_id(card), model_id=card.model_id, agent_type=card.agent_type,
             symbol=card.symbol, mode=mode, source=str(args.get("source") or card.source),
-            terms=terms, time_frame=str(args.get("time_frame", "daily")),
-            pace=_pace(args.get("pace", 1.0)), zip_sha256=card.zip_sha256, request_id=request_id,
+            terms=terms, time_frame=str(args.get("time_frame", deployment.TIME_FRAME)),
+            pace=_pace(args.get("pace", deployment.PACE)), zip_sha256=card.zip_sha256, request_id=request_id,
             bars_until=_day(args.get("bars_until", "")), broker=broker, **in_account,
         )
         first = card.test.start if mode == Mode.REPLAY else self._first_session(now)
@@ -229,11 +229,11 @@ class AgentManager:
         hand.executor.withdraw_entries("the agent was paused", hand.now)
         return f"{agent_id} is paused.", {"agent_id": agent_id, "agent_status": "paused"}
 
-    def close(self, agent_id: str, by: str, now: datetime, note: str = "") -> Result:
+    def close(self, agent_id: str, by: str, now: datetime, note: Noted | None = None) -> Result:
         """Sell everything held; the agent itself goes on."""
         return close_position.close(self.node, agent_id, by, now, note)
 
-    def remove(self, agent_id: str, by: str, now: datetime, note: str = "") -> Result:
+    def remove(self, agent_id: str, by: str, now: datetime, note: Noted | None = None) -> Result:
         """Put an agent away; its journal stays. Refused while it holds shares that can be sold."""
         hand = self._at(agent_id, now)
         repository = hand.repository
@@ -246,7 +246,7 @@ class AgentManager:
         if repository.state.orders and not until:
             raise Conflict(f"{agent_id} still has an order at the broker; try again when it has ended.")
         left = no_further_bars.written_off(repository.state, until) if until and not repository.state.flat else ""
-        said = [Noted(text) for text in (note, left) if text]
+        said = [*([note] if note is not None else []), *([Noted(left)] if left else [])]
         ended = no_further_bars.ended_orders(repository.state)
         repository.commit([*ended, *said, StatusChanged(AgentStatus.REMOVED, "", by)], hand.now)
         self.node.forget(agent_id)
@@ -258,6 +258,33 @@ class AgentManager:
         hand = emergency_stop.hand_on(self.node, agent_id, now)
         order_recovery.recover(hand.executor, hand.now)
         return hand
+
+
+def _emergency_stop(manager: AgentManager, asked: Asked, now: datetime) -> Result:
+    reason, everything = asked.args.get("reason", ""), asked.args.get("all_orders") is True
+    return emergency_stop.stop(manager.node, reason, asked.by, now, everything)
+
+
+def _resolve(manager: AgentManager, asked: Asked, now: datetime) -> Result:
+    return account_requests.resolve(manager.node, asked.agent_id, asked.kind, asked.id, asked.by, now)
+
+
+Handler = Callable[[AgentManager, Asked, datetime], Result]
+HANDLERS: dict[str, Handler] = {
+    "create": lambda m, asked, now: m.create(asked.args, asked.id, asked.by, now),
+    "start": lambda m, asked, now: m.start(asked.agent_id, asked.by, now),
+    "pause": lambda m, asked, now: m.pause(asked.agent_id, asked.by, now),
+    "close": lambda m, asked, now: m.once(asked, now, m.close),
+    "remove": lambda m, asked, now: m.once(asked, now, m.remove),
+    "adopt": _resolve,
+    "ignore": _resolve,
+    "confirm_cash": lambda m, asked, now: account_requests.confirm_cash(
+        m.node, asked.agent_id, asked.args, asked.id, asked.by, now),
+    "import_statement": lambda m, asked, now: statement_import.apply(m.node, asked.args, asked.by, now),
+    "emergency_stop": _emergency_stop,
+    "rearm": lambda m, asked, now: emergency_stop.rearm(m.node, asked.by, now),
+}
+"""What is done for each kind of request; which kinds name an agent, ``state/requests`` checks when one is made."""
 
 
 def terms_document(terms: Terms) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from ..adapters.home import Home, is_agent_id
 from ..adapters.registry import Registry
 from ..adapters.store import Store
 from ..core.agent import AgentConfig, AgentState
-from ..core.errors import Conflict, Damaged, LivetradingError, NotFound, Unavailable, in_a_line
+from ..core.errors import AccountAway, Conflict, Damaged, LivetradingError, NotFound, Unavailable, in_a_line
 from ..core.events import StatusChanged
 from ..core.types import AgentStatus, Mode
 from .orders import execution_reports
@@ -66,6 +66,8 @@ class Node:
     """On the monotonic clock: so long an emergency stop waits for a connection that was lost."""
     repositories: dict[str, AgentRepository] = field(default_factory=dict)
     damaged: dict[str, str] = field(default_factory=dict)
+    away: set[str] = field(default_factory=set)
+    """Agents whose last error was that their account could not be used."""
     notices: list[tuple[str, str]] = field(default_factory=list)
     _again: dict[str, float] = field(default_factory=dict)
     _traders: dict[str, LiveTrader] = field(default_factory=dict)
@@ -129,6 +131,7 @@ class Node:
     def trouble(self, agent_id: str, error: Exception, now: datetime) -> str:
         """What an error of one agent means for it: wait, be blocked, or be set apart. The reason, in words."""
         reason = str(error)
+        (self.away.add if isinstance(error, AccountAway) else self.away.discard)(agent_id)
         if not isinstance(error, LivetradingError):
             logs.caught(log, f"the pass of {agent_id}", error)
             reason = f"an error of the program in its pass: {in_a_line(error)}; {LOOK}"
@@ -178,6 +181,7 @@ class Node:
         """Take over what a shared account says of every agent, before any is compared with it:
         the shares of one are what the account holds beyond those of the others."""
         failed: dict[str, str] = {}
+        self.away.clear()
         if self.account.connection.settling:
             return failed
         for agent_id in [s.agent.agent_id for s in self.account.agents()]:

@@ -235,7 +235,7 @@ class Scheduler:
         done, failed = pass_runner.run(self.node, now, self.between_agents, self.clock)
         for agent_id, why in failed.items():
             # An account that is away is one alarm, not one an agent.
-            (self._warn if self.node.account.wanted and why.startswith(self.node.account.connection.away) else self.alarm)(agent_id, why)
+            (self._warn if agent_id in self.node.away else self.alarm)(agent_id, why)
         for entry in done.held:
             self._warn(entry["agent_id"], f"held {entry['session']}: {entry['reason']}")
         self._missed += done.missed

@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import Any
 
 from ..adapters.brokers.base import Execution
-from ..core import account
 from ..core import executions as ids
 from ..core.agent import AGENT_ID, AgentState
 from ..core.errors import BadInput, Refused
 from ..core.events import Event, FillCorrected, FillDisputed
+from ..core.order_key import OrderKey
 from ..core.stated import Stated
 from ..core.types import Mode
 from ..core.wording import counted
@@ -107,7 +107,7 @@ def concerns(state: AgentState, e: Stated) -> bool:
     """Whether an execution can be one of this agent's: of its stock, and of no other agent's order."""
     config = state.agent
     same = str(e.con_id) == config.con_id if e.con_id and config.con_id else e.symbol.replace(" ", "-") == config.symbol
-    whose = account.owner(e.ref)
+    whose = OrderKey.owner(e.ref)
     return same and e.qty == int(e.qty) and (not AGENT_ID.fullmatch(whose) or whose == config.agent_id)
 
 

@@ -8,16 +8,15 @@ import logging
 import os
 import signal
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from tinydb import TinyDB, where
 
-from ..adapters import logs
+from ..adapters import logs, request_ids
+from ..adapters.processes import Identity, find
 from ..adapters.stamps import parse_stamp, stamp
 from ..adapters.store import Store
 from ..core.errors import BadInput, Damaged, NotFound
@@ -36,21 +35,17 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def new_id() -> str:
-    return uuid.uuid4().hex
-
-
 def start(
     store: Store, kind: str, symbol: str, agent_type: str, total_steps: int, *,
     now: datetime, job_id: str | None = None,
 ) -> str:
     """Records a job that this process does, and forgets all but the newest 100."""
-    job_id = job_id or new_id()
+    job_id = job_id or request_ids.new()
     record = {
         "id": job_id, "kind": kind, "symbol": symbol, "agent_type": str(agent_type),
         "state": RUNNING, "share": 0.0, "steps": 0, "total_steps": total_steps,
         "steps_per_s": 0.0, "seconds_left": None, "message": "starting",
-        "pid": os.getpid(), "pid_mark": _process_mark(os.getpid()),
+        "pid": os.getpid(), "pid_mark": _mark(os.getpid()),
         "started": stamp(now), "updated": stamp(now), "result": {},
     }
     _mine[job_id] = record
@@ -206,29 +201,13 @@ def _as_seen(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _alive(record: dict[str, Any]) -> bool:
-    mark = _process_mark(record["pid"])
-    return mark is not None and mark == record["pid_mark"]
+    return Identity.stored(record["pid"], record["pid_mark"]).runs()
 
 
-def _process_mark(pid: int) -> str | None:
-    """What tells this process from a later one of the same pid; None if it is gone.
-
-    Linux: the start time in clock ticks, field 22 of ``/proc/PID/stat``
-    (proc(5)); a zombie counts as gone. Elsewhere only the pid is looked at.
-    """
-    if Path("/proc/self/stat").exists():
-        try:
-            values = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            return None
-        return None if values[0] in "ZX" else values[19]
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        return ""
-    return ""
+def _mark(pid: int) -> str:
+    """The start of a process, as records hold it; empty where it is not known."""
+    found = find(pid)
+    return "" if found is None or found.born is None else str(found.born)
 
 
 def _rounded(seconds: float | None) -> float | None:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livetrading.core.errors import Damaged
-from livetrading.core.orders import AT_BROKER, NEXT, TERMINAL, Order, OrderState, advance, order_key
+from livetrading.core.order_key import OrderKey
+from livetrading.core.orders import AT_BROKER, NEXT, TERMINAL, Order, OrderState, advance
 from livetrading.core.types import Leg
 
 S = OrderState
@@ -68,4 +69,4 @@ def test_an_order_survives_json(leg: Leg):
 
 
 def test_the_key_names_agent_bar_leg_and_number():
-    assert order_key("PPO_AAPL_001", "2024-06-03", Leg.STOP, 2) == "PPO_AAPL_001:2024-06-03:stop:2"
+    assert str(OrderKey("PPO_AAPL_001", "2024-06-03", Leg.STOP, 2)) == "PPO_AAPL_001:2024-06-03:stop:2"

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
+from livetrading.adapters import request_ids
 from livetrading.adapters import logs
 from livetrading.adapters.brokers.ibkr.config import Denied
 from livetrading.adapters.halt import HaltLatch
@@ -66,7 +67,7 @@ def test_pages_and_rest_get_it_back_as_itself_with_its_status(
         answering = threading.Thread(target=_answer, args=(home,))
         answering.start()
         with pytest.raises(LivetradingError, match="why") as back:
-            control.request(home, "pause", AGENT, "test", requests.new_id())
+            control.request(home, "pause", AGENT, "test", request_ids.new())
         answering.join()
     assert type(back.value) is kind
     status, body = _rest(home, back.value)

@@ -9,7 +9,7 @@ from livetrading.adapters import settings
 from livetrading.core.types import AgentStatus, Leg, Terms
 from livetrading.execution import account_requests
 from livetrading.execution.state import requests
-from livetrading.execution.agent_manager import AgentManager
+from livetrading.execution.agent_manager import HANDLERS, AgentManager
 from tests.doubles.lives import AGENT, FIRST, Cycler, Life, a_life, at, deployed, store_test, until
 from tests.doubles.processes import free_port
 from tests.doubles.series import generated
@@ -206,3 +206,7 @@ def test_a_close_that_meets_a_session_traded_but_not_booked_is_not_lost(life: Li
     life.check(at(life.sessions[t], "16:42"))
     life.day(t + 1)
     assert [f.leg for f in life.named("Filled")] == ["entry", "exit"]
+
+
+def test_every_kind_of_request_has_a_handler_and_no_other_has_one() -> None:
+    assert set(HANDLERS) == set(requests.KINDS)

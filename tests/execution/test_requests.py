@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from livetrading.adapters import request_ids
 from livetrading.adapters.home import Home
 from livetrading.adapters.store import Store
 from livetrading.core.errors import BadInput, Conflict, NotFound, Unavailable
@@ -50,7 +51,7 @@ def test_requests_are_applied_in_the_order_in_which_they_came(store: Store) -> N
 
 
 def test_a_double_click_is_one_request(store: Store) -> None:
-    request_id = requests.new_id()
+    request_id = request_ids.new()
     for _ in range(2):
         assert submit(store, "create", args={"capital": 10_000.0, "pair": (1, 2)}, request_id=request_id) == request_id
     assert len(requests.pending(store)) == 1
@@ -60,7 +61,7 @@ def test_a_double_click_is_one_request(store: Store) -> None:
 
 
 def test_double_clicks_at_once_are_one_request(store: Store) -> None:
-    request_id, gate = requests.new_id(), FORK.Event()
+    request_id, gate = request_ids.new(), FORK.Event()
 
     def click() -> None:
         gate.wait(30)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from livetrading.adapters import request_ids
 from livetrading.adapters.home import Home
 from livetrading.core.types import AgentStatus, Mode
 from livetrading.execution.state import requests
@@ -57,7 +58,7 @@ class World:
     def person(self) -> None:
         """Starts the agent again, as its reason says."""
         if self.node.repositories[B].state.status == AgentStatus.BLOCKED:
-            self.ask("start", B, requests.new_id())
+            self.ask("start", B, request_ids.new())
             self.scheduler.attempt(self.scheduler.answer_requests)
 
 

@@ -19,6 +19,7 @@ from livetrading.core.agent import AgentConfig, AgentState
 from livetrading.core.events import (
     Created, Deposited, DividendPaid, Event, Marked, OrderMoved, OrderPlanned, SplitApplied, decode, encode,
 )
+from livetrading.core.order_key import OrderKey
 from livetrading.core.orders import Order
 from livetrading.core.types import AgentType, Leg, Mode
 from livetrading.execution.orders import execution_reports
@@ -149,7 +150,7 @@ class History:
         """One agent withdraws its orders and sells all it has; the others are as they were."""
         name = self._any()
         others = {n: (s, self.views[n].position()) for n, s in self.states.items() if n != name}
-        theirs = {r: o for r, o in self.shared.orders.items() if account.owner(r) != name}
+        theirs = {r: o for r, o in self.shared.orders.items() if OrderKey.owner(r) != name}
         for order in self.states[name].open_orders():
             self.shared.cancel(order.key)
         self._sync()

@@ -7,6 +7,7 @@ stays PENDING_NEW and is looked up by its key before anything is sent again.
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from ...core.errors import Unavailable
@@ -111,6 +112,16 @@ class Execution:
     """Shares of its order that had filled with it, 0 where the broker does not count them."""
 
 
+class Cause(StrEnum):
+    """Why a broker cannot be used, where something depends on it."""
+
+    NONE = ""
+    CLIENT_ID_TAKEN = "client_id_taken"
+    """Another program has the connection's id; that of a process which was just killed is free again soon."""
+    ENDED = "ended"
+    """The connection ended and is made again by itself."""
+
+
 @dataclass(frozen=True)
 class Health:
     """Whether a broker can be used now; ``detail`` is one sentence with the cure.
@@ -118,7 +129,7 @@ class Health:
     ``missing`` names questions that it has not answered, ``lacking`` says since when some are: orders
     can be cancelled and positions closed, but entries wait. ``away``: since when it could not be used,
     however often it was tried, None while it can; ``failures`` counts those tries, and
-    ``trouble`` is what the last one ended with. ``unreadable`` messages were lost so far.
+    ``trouble`` is what the last one ended with. ``unreadable`` messages were lost so far. ``cause`` is the code of ``detail``.
     """
 
     ready: bool
@@ -133,6 +144,7 @@ class Health:
     failures: int = 0
     trouble: str = ""
     unreadable: int = 0
+    cause: Cause = Cause.NONE
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from typing import Any
 
 from ...adapters.brokers.ibkr import flex
 from ...adapters.home import Home
-from ...core.account import owner
 from ...core.agent import AGENT_ID
 from ...core.errors import BadInput, Conflict
+from ...core.order_key import OrderKey
 from ...core.stated import Stated
 from ..account import ACCOUNT_SECONDS, in_accounts
 from ..acting import act
@@ -24,7 +24,7 @@ def import_statement(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         traded[agent["account"]].add(agent["symbol"])
     number = _account(path.name, rows, traded, options.account)
     mine = [e for e in rows if e.account == number and (
-        e.symbol.replace(" ", "-") in traded[number] or AGENT_ID.fullmatch(owner(e.ref)))]
+        e.symbol.replace(" ", "-") in traded[number] or AGENT_ID.fullmatch(OrderKey.owner(e.ref)))]
     if not mine:
         raise BadInput(f"{path.name} has no trade of the agents of account {number}; export a statement for the"
                        " days of their fills.")

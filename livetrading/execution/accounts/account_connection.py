@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ...adapters.brokers.connection import BrokerDescription, Connection, Instrument, Report
 from ...adapters.home import Home
 from ...core.agent import AgentState
-from ...core.errors import Refused, Unavailable
+from ...core.errors import AccountAway, Refused
 
 
 @dataclass
@@ -51,7 +51,7 @@ class AccountConnection:
     def ready(self, confirmed: str = "", patience: float = 0.0) -> Connection:
         """The connection once it can be used; ``patience`` seconds are waited for it.
 
-        Unavailable with the cure; to a person's request, Refused where a gate says no.
+        AccountAway with the cure; to a person's request, Refused where a gate says no.
         """
         first = self._link is None
         link = self.link(confirmed)
@@ -63,12 +63,7 @@ class AccountConnection:
             return link
         if patience and health.state == "refused":
             raise Refused(health.detail)
-        raise Unavailable(f"{self.away} {health.detail}")
-
-    @property
-    def away(self) -> str:
-        """How the reason begins with which an agent waits for a broker that cannot be used."""
-        return f"{self.broker().words.title} cannot be used now:"
+        raise AccountAway(f"{self.broker().words.title} cannot be used now: {health.detail}")
 
     @property
     def usable(self) -> bool:

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from ...adapters.stamps import parse_stamp
 from ...core import windows
 from ...core.windows import NEW_YORK
+from ...core.order_key import OrderKey
 from ...core.orders import DEAD, Order, OrderState
 from ...core.types import AgentStatus, Leg
 from .order_executor import OrderExecutor
@@ -32,7 +33,7 @@ def replan(executor: OrderExecutor, now: datetime) -> list[str]:
         return []
     session = _session(executor, dead)
     close = executor.calendar.close_at(session)
-    number = int(dead.key.rpartition(":")[2])
+    number = OrderKey.of(dead.key).n
     said = f"the {dead.leg} {dead.key} ended {dead.state}" + (f" ({dead.reason})" if dead.reason else "")
     if dead.leg == Leg.EXIT:
         # What was sent outside the session, by a person's word, and refused is tried again outside it.

@@ -15,7 +15,7 @@ from ...adapters.calendar import Calendar
 from ...adapters.halt import HaltLatch
 from ...core.errors import Unavailable
 from ...core.events import Event, OrderMoved
-from ...core.orders import Order, OrderState
+from ...core.orders import Cause, Order, OrderState
 from ...core.types import AgentStatus, Leg
 from ...core.wording import counted
 from . import execution_reports
@@ -186,12 +186,12 @@ class OrderExecutor:
 
     # -- cancelling -------------------------------------------------------
 
-    def drop(self, order: Order, state: OrderState, reason: str, now: datetime) -> None:
+    def drop(self, order: Order, state: OrderState, reason: str, now: datetime, cause: Cause = Cause.NONE) -> None:
         """End an order that never left, and the stop that would have come with it."""
         children = [
             o for o in self.repository.state.open_orders() if o.parent == order.key and o.state == _S.PLANNED
         ]
-        self.repository.commit([OrderMoved(o.key, state, reason) for o in (order, *children)], now)
+        self.repository.commit([OrderMoved(o.key, state, reason, cause=cause) for o in (order, *children)], now)
 
     def withdraw_ended(self, now: datetime) -> list[str]:
         """Cancel what works at the broker and has ended in the book: the broker lists it too late, after it had
@@ -203,17 +203,17 @@ class OrderExecutor:
             self.broker.cancel(key, now)
         return late
 
-    def withdraw_entries(self, reason: str, now: datetime) -> None:
+    def withdraw_entries(self, reason: str, now: datetime, cause: Cause = Cause.NONE) -> None:
         """Cancel every purchase that has not filled, here or at the broker."""
         for order in self.repository.state.open_orders(Leg.ENTRY):
             if order.state == _S.PLANNED:
-                self.drop(order, _S.CANCELED, reason, now)
+                self.drop(order, _S.CANCELED, reason, now, cause)
             elif order.state != _S.PENDING_CANCEL:
-                self.cancel(order.key, reason, now)
+                self.cancel(order.key, reason, now, cause)
 
-    def cancel(self, key: str, reason: str, now: datetime) -> None:
+    def cancel(self, key: str, reason: str, now: datetime, cause: Cause = Cause.NONE) -> None:
         """Ask the broker; the order ends when the broker says so."""
-        self.repository.commit([OrderMoved(key, _S.PENDING_CANCEL, reason)], now)
+        self.repository.commit([OrderMoved(key, _S.PENDING_CANCEL, reason, cause=cause)], now)
         self.request_cancel(key, now)
 
     def request_cancel(self, key: str, now: datetime) -> None:

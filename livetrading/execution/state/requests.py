@@ -6,14 +6,13 @@ request ``{id, kind, agent_id, args, at, by}`` is ``pending``, then ``done`` or
 """
 
 import os
-import re
 import time
-import uuid
 from datetime import datetime
 from typing import Any
 
 from tinydb import TinyDB
 
+from ...adapters import request_ids
 from ...adapters.brokers.registry import words_of
 from ...adapters.home import check_agent_id
 from ...adapters.jsonio import plain
@@ -30,17 +29,11 @@ KEPT = 500
 """Finished requests that stay on record."""
 
 _FILE = "requests"
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _POLL_SECONDS = 0.05
 _POLLS_PER_READ = 20
 """Once a second even if the file looks the same: times of files are coarse."""
 
 Request = dict[str, Any]
-
-
-def new_id() -> str:
-    """Made when a form opens, so that a double click is one request."""
-    return uuid.uuid4().hex
 
 
 def submit(
@@ -59,8 +52,8 @@ def submit(
     request id that is none, Conflict if the id stands for something else.
     """
     wanted = {"kind": kind, "agent_id": _checked_agent(kind, agent_id), "args": plain(args or {}, "args")}
-    request_id = new_id() if request_id is None else request_id
-    if not isinstance(request_id, str) or not _ID.fullmatch(request_id):
+    request_id = request_ids.new() if request_id is None else request_id
+    if not request_ids.REQUEST.allows(request_id):
         raise BadInput(f"the request id {request_id!r} is not usable; give up to 64 letters, digits, - and _.")
     with store.transaction(_FILE) as db:
         known = _find(db, request_id)

@@ -10,9 +10,9 @@ from typing import Any
 
 from ...adapters import logs
 from ...adapters.brokers.connection import Connection
-from ...core import account
 from ...core.errors import Refused, Unavailable
 from ...core.events import OrderMoved
+from ...core.order_key import OrderKey
 from ...core.orders import OrderState
 from ...core.stopping import Outcome
 from ...core.types import AgentStatus, Leg
@@ -79,7 +79,7 @@ def _ask_all(node: Node, record: StopRecord, now: datetime, patience: float) -> 
         program = node.account.words.program
         raise Refused(f"{program} is logged in to account {number}, and the agents trade {', '.join(theirs)}; log in to that.")
     legs = {s.agent.agent_id: _withdrawn_legs(node, s.agent.agent_id, now) for s in agents}
-    working = [o.ref for o in link.open_orders() if _leg(o.ref) in legs.get(account.owner(o.ref), ())]
+    working = [o.ref for o in link.open_orders() if _goes(OrderKey.parse(o.ref), legs)]
     left = link.cancel(working)
     return _global_cancel(link, record, left)
 
@@ -95,7 +95,7 @@ def _global_cancel(link: Connection, record: StopRecord, left: list[str]) -> lis
     return sorted({*left, *still})
 
 
-def _withdrawn_legs(node: Node, agent_id: str, now: datetime) -> tuple[str, ...]:
+def _withdrawn_legs(node: Node, agent_id: str, now: datetime) -> tuple[Leg, ...]:
     """Which orders of an agent go, on record before the broker is asked. An exit that sells already
     goes on. The stop of what is held stays until the agent's own exit is about to go: else the last of many
     agents would be unprotected until all before it are sold."""
@@ -115,8 +115,9 @@ def _withdrawn_legs(node: Node, agent_id: str, now: datetime) -> tuple[str, ...]
     ]
     if asked:
         repository.commit([*asked], now)
-    return tuple(str(leg) for leg in legs)
+    return legs
 
 
-def _leg(key: str) -> str:
-    return key.split(":")[2] if key.count(":") == 3 else ""
+def _goes(key: OrderKey | None, legs: dict[str, tuple[Leg, ...]]) -> bool:
+    """Whether an order of the account is one of those that an agent withdraws."""
+    return key is not None and key.leg in legs.get(key.agent_id, ())

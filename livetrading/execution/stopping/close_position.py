@@ -6,12 +6,12 @@ from typing import Any
 from ...core.agent import AgentState
 from ...core.errors import Conflict, Unavailable
 from ...core.events import Event, Noted, OrderMoved
-from ...core.orders import OrderState
+from ...core.orders import Cause, Order, OrderState
+from ...core.stopping import Outcome
 from ...core.types import AgentStatus, Leg, Mode
 from . import emergency_stop
 from ..trading import no_further_bars
 from ..node import Node
-from ..trading.live_trader import CLOSING
 from ..orders import order_recovery
 from ..orders.order_plans import planned_exit
 
@@ -23,7 +23,7 @@ def _waits(node: Node) -> str:
     return f"the close is on record and goes on by itself as soon as it answers; look at {node.account.words.program}"
 
 
-def close(node: Node, agent_id: str, by: str, now: datetime, note: str = "") -> Result:
+def close(node: Node, agent_id: str, by: str, now: datetime, note: Noted | None = None) -> Result:
     """Sell everything held; the agent itself goes on. ``note`` marks the request in the journal."""
     try:
         return _sold(node, agent_id, by, now, note)
@@ -33,18 +33,19 @@ def close(node: Node, agent_id: str, by: str, now: datetime, note: str = "") -> 
         return _answer(node, agent_id, emergency_stop.WAITING, f"{str(error).rstrip('.')}; {_waits(node)}")
 
 
-def _sold(node: Node, agent_id: str, by: str, now: datetime, note: str) -> Result:
+def _sold(node: Node, agent_id: str, by: str, now: datetime, note: Noted | None) -> Result:
     hand = emergency_stop.hand_on(node, agent_id, now)
     order_recovery.recover(hand.executor, hand.now)
     state = hand.repository.state
     _may_close(agent_id, state.status, state.flat and not state.open_orders(Leg.ENTRY))
-    if state.flat and note:
-        hand.repository.commit([Noted(note)], hand.now)
-    wished = _wished(state, f"{CLOSING}{by}")
+    if state.flat and note is not None:
+        hand.repository.commit([note], hand.now)
+    reason = f"closed by {by}"
+    wished = _wished(state, reason)
     if wished:
         hand.repository.commit(wished, hand.now)
-    hand.executor.withdraw_entries(f"{CLOSING}{by}", hand.now)
-    emergency_stop.flatten(hand, f"{CLOSING}{by}", note)
+    hand.executor.withdraw_entries(reason, hand.now, Cause.CLOSE)
+    emergency_stop.flatten(hand, reason, note)
     if refused := emergency_stop.cover(hand.executor, hand.now):
         raise Conflict(f"{agent_id}: {refused}.")
     done = emergency_stop.outcome(hand.executor, hand.now)
@@ -60,7 +61,11 @@ def _sold(node: Node, agent_id: str, by: str, now: datetime, note: str) -> Resul
 def _wished(state: AgentState, reason: str) -> list[Event]:
     """The close on record with entries that are being withdrawn already, for another reason."""
     going = [o for o in state.open_orders(Leg.ENTRY) if o.state == OrderState.PENDING_CANCEL]
-    return [OrderMoved(o.key, o.state, reason) for o in going if not o.reason.startswith(CLOSING)]
+    return [_moved(o, o.state, reason) for o in going if o.cause != Cause.CLOSE]
+
+
+def _moved(order: Order, to: OrderState, reason: str) -> OrderMoved:
+    return OrderMoved(order.key, to, reason, cause=Cause.CLOSE)
 
 
 def _may_close(agent_id: str, status: AgentStatus, nothing: bool) -> None:
@@ -70,14 +75,14 @@ def _may_close(agent_id: str, status: AgentStatus, nothing: bool) -> None:
         raise Conflict(f"{agent_id} holds no position; there is nothing to close.")
 
 
-def _answer(node: Node, agent_id: str, done: str, text: str) -> Result:
+def _answer(node: Node, agent_id: str, done: Outcome, text: str) -> Result:
     return f"{agent_id}: {text}.", {"agent_id": agent_id, "outcome": str(done), "flat": node.repository(agent_id).state.flat}
 
 
-def _recorded(node: Node, agent_id: str, by: str, now: datetime, note: str) -> bool:
+def _recorded(node: Node, agent_id: str, by: str, now: datetime, note: Noted | None) -> bool:
     """Whether the wish is in the journal now, without an answer of the broker: it is compared with the book before
     anything is sold. False where there is no such account, or nothing to close."""
-    repository, reason = node.repository(agent_id), f"{CLOSING}{by}"
+    repository, reason = node.repository(agent_id), f"closed by {by}"
     state = repository.state
     exits, entries = state.open_orders(Leg.EXIT), state.open_orders(Leg.ENTRY)
     if state.agent.mode != Mode.BROKER or not repository.whole or (state.flat and not entries):
@@ -86,12 +91,12 @@ def _recorded(node: Node, agent_id: str, by: str, now: datetime, note: str) -> b
     for order in entries:
         children = [o for o in state.open_orders(Leg.STOP) if o.parent == order.key and o.state == OrderState.PLANNED]
         to = OrderState.CANCELED if order.state == OrderState.PLANNED else OrderState.PENDING_CANCEL
-        events += [] if order.state == to else [OrderMoved(order.key, to, reason)]
-        events += [OrderMoved(o.key, OrderState.CANCELED, reason) for o in children if to == OrderState.CANCELED]
+        events += [] if order.state == to else [_moved(order, to, reason)]
+        events += [_moved(o, OrderState.CANCELED, reason) for o in children if to == OrderState.CANCELED]
     waits = [o for o in exits if o.state == OrderState.PLANNED and o.tif == "OPG"]
-    events += [OrderMoved(o.key, OrderState.CANCELED, reason) for o in waits]
+    events += [_moved(o, OrderState.CANCELED, reason) for o in waits]
     events += _wished(state, reason)
-    said: list[Event] = [Noted(note)] if note else []
+    said: list[Event] = [note] if note is not None else []
     if not state.flat and len(waits) == len(exits):
         state = repository.commit([*said, *events], now) if said or events else state
         repository.commit(planned_exit(state, state.booked or state.first_session, now, "DAY", reason), now)

@@ -70,8 +70,8 @@ def hand_on(node: Node, agent_id: str, now: datetime) -> AgentInHand:
     return AgentInHand(trader.executor, replay.virtual_now(trader), trader)
 
 
-def flatten(hand: AgentInHand, reason: str, note: str = "") -> str:
-    """Sell what is held as soon as it can be sold: ``flat``, ``exit queued`` or ``waiting for the broker``.
+def flatten(hand: AgentInHand, reason: str, note: Noted | None = None) -> Outcome:
+    """Sell what is held as soon as it can be sold; how far that is: FLAT, QUEUED or WAITING.
 
     Raises Conflict if the broker does not hold what the book says: selling then
     could end short, and which of the two is right is a person's word.
@@ -94,8 +94,8 @@ def flatten(hand: AgentInHand, reason: str, note: str = "") -> str:
     return outcome(executor, hand.now)
 
 
-def outcome(executor: OrderExecutor, now: datetime) -> str:
-    """How far a sale of everything is. ``exit queued``: a real broker has taken the exit, or its hour comes; it
+def outcome(executor: OrderExecutor, now: datetime) -> Outcome:
+    """How far a sale of everything is. QUEUED: a real broker has taken the exit, or its hour comes; it
     waits for the broker as long as that has not said that it works it."""
     if is_flat(executor):
         return FLAT
@@ -120,13 +120,13 @@ def cover(executor: OrderExecutor, now: datetime) -> str:
     return refused
 
 
-def _replan_exit(executor: OrderExecutor, reason: str, now: datetime, note: str) -> None:
+def _replan_exit(executor: OrderExecutor, reason: str, now: datetime, note: Noted | None) -> None:
     """One exit, to go now: one that only waited for its window is replaced."""
     repository = executor.repository
     for order in repository.state.open_orders(Leg.EXIT):
         if order.state == OrderState.PLANNED and order.tif == "OPG":
             executor.drop(order, OrderState.CANCELED, reason, now)
-    said = [Noted(note)] if note else []
+    said = [note] if note is not None else []
     if repository.state.open_orders(Leg.EXIT):
         if said:
             repository.commit([*said], now)

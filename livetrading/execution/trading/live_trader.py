@@ -28,7 +28,7 @@ from ...core.events import BarsAppended, Decided, EntriesPaused, Event, Held, Ma
 from ...core.agent import BLOCK_AFTER_HELD
 from ...core.market import Market
 from ...core.observe import observe
-from ...core.orders import Order
+from ...core.orders import Cause, Order
 from ...core.types import AgentStatus, Leg
 from . import session_booking
 from ..orders import execution_reports, missed_open, order_recovery, pre_open_check, protective_stop, sending
@@ -42,8 +42,6 @@ from ..accounts.agent_in_account import AgentInAccount, price_in
 from ..state.bar_series import Series
 
 log = logging.getLogger(__name__)
-CLOSING = "closed by "
-"""How the reason begins of an entry that a close withdraws."""
 
 
 class Policy(Protocol):
@@ -150,7 +148,7 @@ class LiveTrader:
         if state.flat or state.open_orders(Leg.EXIT) or unexplained(self.repository, self.broker) or missed_open.refused(self.repository, now):
             return
         entry = next((o for o in reversed(state.recent) if o.leg == Leg.ENTRY), None)
-        crossed = entry is not None and entry.reason.startswith(CLOSING)
+        crossed = entry is not None and entry.cause == Cause.CLOSE
         reason = "emergency stop" if self.executor.latch.status() is not None else entry.reason if crossed else ""
         if reason:
             bar = state.booked or state.first_session

@@ -32,6 +32,10 @@ T = TypeVar("T")
 FIGURES = "account figures"
 
 
+class Ended(Unavailable):
+    """The connection ended during a question; it is made again by itself."""
+
+
 class Asking:
     """What is asked over the one connection that there is. In its event loop only."""
 
@@ -106,8 +110,8 @@ class Asking:
             except (OSError, asyncio.CancelledError) as error:
                 if isinstance(error, asyncio.CancelledError) and not work.cancelled():
                     raise
-                raise Unavailable(f"The connection to TWS ended during the question for {name}; it is made"
-                                  f" again.") from error
+                raise Ended(f"The connection to TWS ended during the question for {name}; it is made"
+                            f" again.") from error
             finally:
                 lost.cancel()
                 work.cancel()
@@ -124,7 +128,7 @@ class Asking:
             if self._lost.is_set():
                 raise  # else it was answered, if unreadably, and that is all that counts here
         if self.ib is not ib:
-            raise Unavailable(f"The connection to TWS ended during the question for {name}; it is made again.")
+            raise Ended(f"The connection to TWS ended during the question for {name}; it is made again.")
         if why := self._spoiled.pop(name, None):
             self.renew(f"TWS answered the question for {name} with something that cannot be read ({why}); it is asked"
                        f" again.")
@@ -188,7 +192,7 @@ class Asking:
         while not self._lost.is_set() and loop.time() < end and any(q[0] == number for q in self._asked[name]):
             await self._wait(end - loop.time())
         if self._lost.is_set():
-            raise Unavailable(f"The connection to TWS ended during the question for {name}; it is made again.")
+            raise Ended(f"The connection to TWS ended during the question for {name}; it is made again.")
         if self._answered.get(name, 0) >= number:
             return True
         self._miss(name)

@@ -12,11 +12,10 @@ from pathlib import Path
 
 from livetrading.core.errors import Refused, Unavailable
 
-from ..base import Health
+from ..base import Cause, Health
 from ..connection import AccountLink
 from .connection import IbkrConnection
 from .config import IbkrConfig
-from .account_gates import client_id_taken
 from .history import RawBar
 from .orders import Instrument
 from .setup import config_of
@@ -119,7 +118,7 @@ def _connected(config: IbkrConfig) -> IbkrConnection:
         if health.ready:
             return connection
         connection.close()
-        if health.detail != client_id_taken(client_id):
+        if health.cause != Cause.CLIENT_ID_TAKEN:
             raise _failure(health)
     raise _failure(health)
 

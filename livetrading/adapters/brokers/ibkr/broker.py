@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from ....core import account as accounts
 from ....core import estimates, rules
+from ....core.order_key import OrderKey
 from ....core.orders import TERMINAL
 from ....core.types import Costs
 from ....core.windows import NEW_YORK
@@ -131,7 +132,7 @@ class IbkrBroker:
         await self._commissions(new)
         found = [self._listed(e) for e in new]
         for statement in session.register.statements.values():
-            if accounts.owner(statement.ref) == self.agent_id:
+            if OrderKey.owner(statement.ref) == self.agent_id:
                 gaps = session.register.unlisted(statement, self.booked(statement.ref))
                 found += [self._unlisted(statement, *gap) for gap in gaps]
         return found

@@ -18,7 +18,7 @@ from ....core.windows import NEW_YORK
 from ...store import Store
 from . import account_gates as gates
 from . import evidence
-from ..base import AccountFigures, BrokerOrder, Health
+from ..base import AccountFigures, BrokerOrder, Cause, Health
 from .account import figures
 from .config import Denied, IbkrConfig
 from .history import LONGEST_WAIT, BarSupplier, RawBar
@@ -124,10 +124,10 @@ class IbkrConnection:
     def await_ready(self, seconds: float) -> Health:
         """The same. A client id that is taken may be that of a process which was just killed: TWS
         forgets it soon, so that is waited for."""
-        end, taken = time.monotonic() + seconds, gates.client_id_taken(self.config.client_id)
+        end = time.monotonic() + seconds
         while True:
             health = self.wait_ready(max(end - time.monotonic(), 0.1))
-            if health.detail != taken or time.monotonic() >= end:
+            if health.cause != Cause.CLIENT_ID_TAKEN or time.monotonic() >= end:
                 return health
             time.sleep(TAKEN_PAUSE)
 

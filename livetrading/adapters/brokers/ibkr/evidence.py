@@ -12,6 +12,8 @@ from typing import Any
 from tinydb import where
 
 from ....core.errors import BadInput
+from ....core.order_key import OrderKey
+from ....core.types import Leg
 from ...stamps import parse_stamp, stamp
 from ...store import Store
 from . import account_gates as gates
@@ -97,9 +99,10 @@ def observed(register: Register, account: str, port: int, today: date) -> dict[s
         first = min((e.cum - e.qty for e in register.done(s)), default=0)
         if first > 0 and s.filled > first:
             found["cumulative-over-life"] = f"the first execution of a day counted on from {first} shares"
-    entries = {s.ref.rpartition(":entry:")[0]: s for s in statements if ":entry:" in s.ref and s.tif == "OPG"}
-    for s in statements:
-        entry = entries.get(s.ref.rpartition(":stop:")[0]) if ":stop:" in s.ref else None
+    keys = [(key, s) for s in statements if (key := OrderKey.parse(s.ref)) is not None]
+    entries = {key.decision: s for key, s in keys if key.leg == Leg.ENTRY and s.tif == "OPG"}
+    for key, s in keys:
+        entry = entries.get(key.decision) if key.leg == Leg.STOP else None
         if entry is not None and all(x.worked and not x.over and not x.filled for x in (entry, s)):
             found["pair-accepted"] = "a market-on-open entry and its stop were listed as working before the fill"
     return found

@@ -17,15 +17,19 @@ from typing import Any
 
 from ....core.errors import Refused, Unavailable
 from . import account_gates as gates
-from ..base import Health
+from ..base import Cause, Health
 from .account import is_reported
-from .asking import FIGURES, Asking
+from .asking import FIGURES, Asking, Ended
 from .config import FARM_NOTICES, LINK_BACK, LINK_LOST, IbkrConfig
 from .wire import OPEN_ORDERS, TappedIB
 
 log = logging.getLogger(__name__)
 BEGINNING = ("starting", "connecting")
 """States of an attempt that has no outcome yet."""
+
+
+class _Known(Unavailable):
+    """The connection ended for what its health says already."""
 
 
 class IbkrSession(Asking):
@@ -63,12 +67,12 @@ class IbkrSession(Asking):
             trouble=self._trouble or ("" if h.ready or h.state in BEGINNING else h.detail), unreadable=self.unreadable,
         )
 
-    def _say(self, state: str, detail: str, ready: bool = False) -> None:
+    def _say(self, state: str, detail: str, ready: bool = False, cause: Cause = Cause.NONE) -> None:
         """The state that others see. An attempt like the one before it is no news for the log."""
         if (state, detail) != (self._health.state, self._health.detail):
             quiet = ready or self._closing or state == "connecting" or detail == self._trouble
             log.log(logging.INFO if quiet else logging.WARNING, "IBKR %s: %s", state, detail)
-            self._health, self._said_at = Health(ready, state, detail, self.clock()), time.monotonic()
+            self._health, self._said_at = Health(ready, state, detail, self.clock(), cause=cause), time.monotonic()
         if ready:
             self._away, self._failures, self._trouble = None, 0, ""
         else:
@@ -80,7 +84,7 @@ class IbkrSession(Asking):
         """Something broke that nobody foresaw: logged with its traceback, and another connection is made."""
         log.error("IBKR: %s: %s", where, error, exc_info=error)
         self.renew(f"An error that was not foreseen ended the connection to TWS ({type(error).__name__}: {error}); it is"
-                   f" made again. If that lasts, restart TWS and send the log.", "failed")
+                   f" made again. If that lasts, restart TWS and send the log.", "failed", Cause.ENDED)
 
     def successor(self, error: BaseException | None) -> "IbkrSession":
         """The session after this one, whose loop has died: another connection, and what is known for good."""
@@ -89,7 +93,7 @@ class IbkrSession(Asking):
         made.unreadable, made._failures, made._away = self.unreadable, self._failures + 1, self._away
         text = "" if error is None else f" ({type(error).__name__}: {error})"
         made._say("failed", f"The connection to TWS died of an error that was not foreseen{text}; it is made again. If that"
-                            f" lasts, restart the scheduler and send the log.")
+                            f" lasts, restart the scheduler and send the log.", cause=Cause.ENDED)
         return made
 
     def _why_not(self) -> str:
@@ -130,13 +134,14 @@ class IbkrSession(Asking):
                 await self._connect()
             await self._watch()
         except Refused as error:
-            self._say("refused", str(error))
+            self._say("refused", str(error), cause=Cause.CLIENT_ID_TAKEN if self._brief else Cause.NONE)
             if not self._brief:
                 pauses = (self.timing.refused_pause,)
+        except _Known:
+            pass
         except (Unavailable, OSError, TimeoutError, UnicodeError) as error:
-            why = self.config.explain(error)
-            if self._health.ready or why != self._health.detail:  # else it is said already, with its own state
-                self._say("disconnected", why)
+            ended = Cause.ENDED if isinstance(error, Ended) else Cause.NONE
+            self._say("disconnected", self.config.explain(error), cause=ended)
         except Exception as error:  # whatever it is, the next attempt comes
             log.exception("IBKR: the connection failed in a way that was not foreseen")
             self._say("failed", self.config.explain(error))
@@ -155,10 +160,10 @@ class IbkrSession(Asking):
         self._lost.set()
         self._drop()
 
-    def renew(self, why: str, state: str = "disconnected") -> None:
+    def renew(self, why: str, state: str = "disconnected", cause: Cause = Cause.NONE) -> None:
         """Give this connection up; ``run`` makes another."""
         if not self._lost.is_set():
-            self._say(state, why)
+            self._say(state, why, cause=cause)
             self._lost.set()
 
     def _drop(self) -> None:
@@ -169,7 +174,7 @@ class IbkrSession(Asking):
         except Exception:  # a socket that cannot be closed properly is cut; the next connection does not depend on it
             log.exception("IBKR: the connection could not be closed properly")
         if self._health.ready:
-            self._say("disconnected", "The connection to TWS ended; it is made again.")
+            self._say("disconnected", "The connection to TWS ended; it is made again.", cause=Cause.ENDED)
 
     # -- connecting -------------------------------------------------------
 
@@ -200,7 +205,7 @@ class IbkrSession(Asking):
             return lambda *told: act(*told) if ib is self.ib else None
 
         def closed(message: str) -> None:
-            self.renew("TWS closed the connection; it is made again.")
+            self.renew("TWS closed the connection; it is made again.", cause=Cause.ENDED)
 
         def data() -> None:
             self.reported_at = self.clock()
@@ -225,7 +230,7 @@ class IbkrSession(Asking):
             if self._fatal:
                 raise Refused(self._fatal)
             if not work.done():
-                raise Unavailable(self._health.detail)
+                raise _Known(self._health.detail)
             await work
         finally:
             gone.cancel()
@@ -277,14 +282,14 @@ class IbkrSession(Asking):
         if self._fatal:
             raise Refused(self._fatal)
         if not self._closing:
-            raise Unavailable(self._health.detail)
+            raise _Known(self._health.detail)
 
     def _on_error(self, about: int, code: int, text: str) -> None:
         cure = gates.read_only(code, text)
         if code == 326 or cure:
             # A dead socket keeps its client id for a moment: that is worth another try soon.
             self._fatal, self._brief = cure or gates.client_id_taken(self.config.client_id), code == 326
-            self._say("refused", self._fatal)
+            self._say("refused", self._fatal, cause=Cause.CLIENT_ID_TAKEN if self._brief else Cause.NONE)
             self._lost.set()
         elif code in LINK_LOST:
             self._link = False

@@ -5,9 +5,10 @@ from typing import Any
 
 import streamlit as st
 
+from livetrading.adapters import request_ids
 from livetrading.core.errors import LivetradingError
 from livetrading.core.wording import counted
-from livetrading.dashboard import commands, control, kinds, reading
+from livetrading.dashboard import control, kinds, reading
 from livetrading.dashboard.format import markdown, new_york, signed_money
 from livetrading.execution.state import bar_check
 
@@ -140,7 +141,7 @@ def rearm(asked: Asked) -> None:
 
 def start(agent_id: str) -> None:
     """Starts without a dialog, because it only lets the agent decide again."""
-    request_id = st.session_state.setdefault(f"start_request_{agent_id}", commands.new_id())
+    request_id = st.session_state.setdefault(f"start_request_{agent_id}", request_ids.new())
     try:
         with st.spinner(f"Starting {agent_id} …"):
             outcome = control.request(reading.home(), "start", agent_id, BY, request_id)

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from livetrading.dashboard import commands
+from livetrading.adapters import request_ids
 
 OPEN = "open_dialog"
 
@@ -21,7 +21,7 @@ def ask(kind: str, **details: Any) -> None:
 
 def note(kind: str, **details: Any) -> None:
     """For a callback, after which the page runs again anyway."""
-    st.session_state[OPEN] = {"kind": kind, "request_id": commands.new_id(), **details}
+    st.session_state[OPEN] = {"kind": kind, "request_id": request_ids.new(), **details}
 
 
 def asked() -> dict[str, Any] | None:

@@ -4,13 +4,15 @@ from typing import Any
 
 import streamlit as st
 
+from livetrading.adapters import request_ids
 from livetrading.adapters.bars import sources
 from livetrading.adapters.brokers.registry import words_of
-from livetrading.core import admission, drawdown_pause
+from livetrading.core import admission, deployment, drawdown_pause
 from livetrading.core.card import ModelCard
+from livetrading.core.deployment import LIMITS
 from livetrading.core.errors import LivetradingError
 from livetrading.core.types import Limits, Mode, Terms
-from livetrading.dashboard import brokers, commands, control, kinds, markup, reading, sitemap
+from livetrading.dashboard import brokers, control, kinds, markup, reading, sitemap
 from livetrading.dashboard.format import markdown, number, signed_percent, tone
 from livetrading.dashboard.markup import Fact
 
@@ -34,7 +36,7 @@ def render(card: ModelCard) -> None:
 def form(card: ModelCard, key: str, label: str, *, named: bool = True) -> None:
     """Terms, mode, gate, button. ``key`` is unique to this showing of the form; ``named`` shows model and symbol."""
     request = f"{key}_request"
-    st.session_state.setdefault(request, commands.new_id())
+    st.session_state.setdefault(request, request_ids.new())
     test = card.metrics["test"]
     gain = test.get("total_return_pct")
     st.html(markup.facts([
@@ -62,17 +64,17 @@ def _sharpe(test: dict[str, Any]) -> str:
 def _terms(card: ModelCard, key: str) -> dict[str, Any]:
     first, second, third, fourth = st.columns(4)
     capital = first.number_input(
-        "Initial capital ($)", 1.0, 1e9, 10_000.0, step=1_000.0, format="%.2f", key=f"{key}_capital",
+        "Initial capital ($)", 1.0, 1e9, deployment.CAPITAL, step=1_000.0, format="%.2f", key=f"{key}_capital",
     )
-    position = second.number_input("Max position (%)", 1.0, 100.0, 50.0, step=5.0, format="%.1f", key=f"{key}_position")
-    risk = third.number_input("Risk per trade (%)", 0.1, 20.0, 2.0, step=0.5, format="%.1f", key=f"{key}_risk")
+    position = second.number_input("Max position (%)", 1.0, 100.0, 100 * LIMITS.max_position, step=5.0, format="%.1f", key=f"{key}_position")
+    risk = third.number_input("Risk per trade (%)", 0.1, 20.0, 100 * LIMITS.risk_per_trade, step=0.5, format="%.1f", key=f"{key}_risk")
     fourth.selectbox("Time frame", ["Daily/EOD"], key=f"{key}_frame")
     first, second = st.columns([3, 1])
     modes = MODES | {words.name: deploy_account.label(words) for words in brokers.offered()}
     mode = first.radio("Mode", list(modes), format_func=modes.get, key=f"{key}_mode", horizontal=True)
     pace = None
     if mode == Mode.REPLAY:
-        pace = second.number_input("Seconds a session", 0.0, 3600.0, 1.0, step=0.5, key=f"{key}_pace")
+        pace = second.number_input("Seconds a session", 0.0, 3600.0, deployment.PACE, step=0.5, key=f"{key}_pace")
     for words in brokers.missing():
         st.caption(f"To trade through {words.title}, set it up on the Settings page first.")
     replay = mode == Mode.REPLAY
@@ -86,7 +88,7 @@ def _terms(card: ModelCard, key: str) -> dict[str, Any]:
     return {
         "capital": terms.capital, "max-position": terms.limits.max_position,
         "risk-per-trade": terms.limits.risk_per_trade,
-        "time-frame": "daily", "mode": str(mode), "source": source.strip() or proposal, "pace": pace,
+        "time-frame": deployment.TIME_FRAME, "mode": str(mode), "source": source.strip() or proposal, "pace": pace,
         **(deploy_account.options(words_of(mode), key) if kinds.at_broker(mode) else {}),
     }
 
@@ -109,12 +111,12 @@ def deploy(card: ModelCard, options: dict[str, Any], key: str) -> None:
     try:
         answer = control.deploy(reading.home(), card.model_id, options, "dashboard", st.session_state[request])
     except control.OldBars as error:
-        st.session_state[request] = commands.new_id()
+        st.session_state[request] = request_ids.new()
         deploy_bars.note_old(key, options["source"], str(error))
         st.rerun()
     except LivetradingError as error:
         # The user may correct it and try again: that is a new request.
-        st.session_state[request] = commands.new_id()
+        st.session_state[request] = request_ids.new()
         place.error(markdown(str(error)))
         return
     del st.session_state[request]

@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from livetrading.adapters import request_ids
 from livetrading.adapters.bars import check_symbol, sample
 from livetrading.adapters.files import atomic_write, make_directory
 from livetrading.core.errors import BadInput
@@ -20,7 +21,7 @@ REQUEST = "train_request"
 
 def render() -> None:
     """Starts at most one training for one showing of the form."""
-    st.session_state.setdefault(REQUEST, commands.new_id())
+    st.session_state.setdefault(REQUEST, request_ids.new())
     with st.container(border=True):
         sources = {"sample": "Bundled sample", "yahoo": "Yahoo Finance", **brokers.bar_sources(), "csv": "CSV file"}
         source = st.segmented_control(
