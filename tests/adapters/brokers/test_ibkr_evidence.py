@@ -6,12 +6,15 @@ from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from livetrading.adapters.brokers.ibkr import evidence as evidence
 from livetrading.adapters.brokers.ibkr.assumptions import ASSUMPTIONS, KEYS, as_text
+from livetrading.adapters.brokers.ibkr.connection import IbkrConnection
 from livetrading.adapters.brokers.ibkr.evidence import Proof
+from livetrading.adapters.brokers.ibkr.words import WORDS
 from livetrading.adapters.home import CHECKOUT, Home
 from livetrading.adapters.store import Store
 from livetrading.core.errors import BadInput
@@ -111,11 +114,16 @@ def test_what_was_seen_is_recorded_once_for_each_version(store: Store) -> None:
     assert evidence.note(store, {}, NOW, 178, "U1") == []
 
 
+def seen_by(connection: IbkrConnection, store: Store) -> Any:
+    """A node of which the account's connection alone is wanted."""
+    account = SimpleNamespace(connection=SimpleNamespace(link=lambda: connection), words=WORDS)
+    return SimpleNamespace(account=account, store=store)
+
+
 def test_the_scheduler_records_what_its_connection_sees(tws: TwsDouble, store: Store) -> None:
     with connected(tws) as connection:
         broker(connection).submit(entry(), stop(), NOW)
-        node = SimpleNamespace(account=SimpleNamespace(link=lambda: connection), store=store)
-        account_status._observe(node, NOW)
+        account_status._observe(seen_by(connection, store), NOW)
     proof = evidence.proofs(store)["pair-accepted"][0]
     assert (proof.server_version, proof.account_kind, proof.holds) == (tws.version, "paper", True)
 
@@ -124,4 +132,4 @@ def test_a_damaged_file_of_proofs_never_stops_the_scheduler(tws: TwsDouble, stor
     store.path(evidence.NAME).write_text("garbage")
     with connected(tws) as connection:
         broker(connection).submit(entry(), stop(), NOW)
-        account_status._observe(SimpleNamespace(account=SimpleNamespace(link=lambda: connection), store=store), NOW)
+        account_status._observe(seen_by(connection, store), NOW)
