@@ -59,7 +59,7 @@ def doctor(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         f"{'ok  ' if c['ok'] else 'FAIL'} {c['name']}: {c['detail']}" + (f" -> {c['cure']}" if c["cure"] else "")
         for c in checks
     ]
-    answer = {"checks": checks, "text": "\n".join(lines)}
+    answer: dict[str, Any] = {"checks": checks, "text": "\n".join(lines)}
     failed = [c for c in checks if not c["ok"]]
     if failed:
         answer |= {"error": f"{counted(len(failed), 'check')} failed: {', '.join(c['name'] for c in failed)}.", "exit_code": 1}

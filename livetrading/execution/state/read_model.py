@@ -15,7 +15,7 @@ from ...adapters.store import GrowingFile, Store
 from ...core import decide
 from ...core.agent import AgentState
 from ...core.errors import Damaged, Unavailable
-from ...core.book import Booked
+from ...core.booked import Booked
 from ...core.events import (
     BarsAppended, Decided, DividendPaid, EntriesPaused, Event, FeeAdjusted, FillCorrected, FillDisputed, Filled, Held, Marked, Missed, Noted, OrderMoved, SplitApplied, StatusChanged,
 )

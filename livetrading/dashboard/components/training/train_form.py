@@ -24,7 +24,7 @@ def render() -> None:
     st.session_state.setdefault(REQUEST, commands.new_id())
     with st.container(border=True):
         source = st.segmented_control(
-            "Bars", list(SOURCES), default="sample", required=True, format_func=SOURCES.get, key="train_source",
+            "Bars", list(SOURCES), default="sample", required=True, format_func=SOURCES.__getitem__, key="train_source",
         )
         symbol, spec = _series(source or "sample")
         left, middle, right = st.columns(3)
