@@ -91,7 +91,7 @@ class Task:
 class TradingEnv(gym.Env[np.ndarray, Any]):
     """One account. ``info`` carries the account and the session's fills."""
 
-    metadata = {"render_modes": []}
+    metadata = {"render_modes": []}  # noqa: RUF012 - the class variable that gymnasium declares
 
     def __init__(self, task: Task) -> None:
         self.task = task

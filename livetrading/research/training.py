@@ -17,7 +17,7 @@ from ..adapters.store import Store
 from ..core import market as markets
 from ..core import scaler as scalers
 from ..core.atr import atr14
-from ..core.card import MODEL_ID, ModelCard, Span
+from ..core.card import ModelCard, Span
 from ..core.errors import BadInput, Conflict
 from ..core.features import FEATURE_SET, SETS, compute, select
 from ..core.market import Market

@@ -1,7 +1,7 @@
 """An agent in an account of the TWS double, on a virtual clock: what the exchange does each day is played."""
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from livetrading.adapters.calendar import calendar
 from livetrading.core import rules
 from livetrading.core.types import Costs, Terms
 from livetrading.execution import pass_runner
-from livetrading.execution.agent_manager import AgentManager
 from livetrading.execution.node import Node
 from livetrading.execution.trading.pass_result import PassResult
 from tests.doubles.ibkr import QUICK, await_that

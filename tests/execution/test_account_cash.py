@@ -21,7 +21,6 @@ from tests.doubles.account_days import DAYS, deployed, entered, holding
 from tests.doubles.account_life import AccountLife, in_account
 from tests.doubles.ibkr import await_that
 from tests.doubles.lives import AGENT, FIRST, Always, at
-from tests.doubles.series import generated
 from tests.doubles.tws import TwsDouble
 
 DAY = FIRST + 1

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from livetrading.core import decide, ledger, rules
+from livetrading.core import ledger, rules
 from livetrading.core import market as markets
 from livetrading.core.atr import atr14
 from livetrading.core.features import FEATURES, adjusted, compute

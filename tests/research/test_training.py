@@ -20,7 +20,6 @@ from livetrading.adapters.policy import policy_of
 from livetrading.adapters.registry import ZIP, Registry
 from livetrading.adapters.store import Store
 from livetrading.core import market as markets
-from livetrading.core.bars import bars_sha256
 from livetrading.core.errors import BadInput
 from livetrading.core.types import AgentType, Terms
 from livetrading.research import jobs, training

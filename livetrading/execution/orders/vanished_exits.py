@@ -9,7 +9,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from ...adapters.brokers.base import Broker
-from ...adapters.stamps import parse_stamp
 from ...core import exposure
 from ...core.events import OrderMoved
 from ...core.orders import WORKING, Order, OrderState

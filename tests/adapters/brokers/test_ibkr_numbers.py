@@ -11,7 +11,7 @@ from livetrading.adapters.brokers.ibkr.numbers import Unreadable, number, shares
 from livetrading.core.errors import Unavailable
 from livetrading.core.orders import OrderState
 from tests.doubles.ibkr import (
-    NOW, VERSIONS, again_ready, await_that, broker, config, connected, entry, eventually, exit_, impatient, stop,
+    NOW, VERSIONS, again_ready, await_that, broker, config, connected, eventually, exit_, impatient, stop,
 )
 from tests.doubles.tws import Spoil, TwsDouble
 

@@ -150,7 +150,7 @@ class Recorder:
             fields = text.removesuffix("\0").split("\0")
             version = self._version(number, direction, fields)
             self.frames += 1
-            plain = version or text.startswith("v") and direction == ">"
+            plain = version or (text.startswith("v") and direction == ">")
             self._line({**line, "f": fields if plain else self._scrub.frame(direction == ">", fields)})
             if version:
                 self._header(version)
