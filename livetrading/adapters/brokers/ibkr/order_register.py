@@ -192,7 +192,8 @@ class Register:
     def execution(self, execution: Any) -> None:
         """Counted once, as its newest report states it: a correction carries a higher number behind the last dot."""
         name = f"execution {execution.execId}"
-        qty, cum = shares(execution.shares, f"shares of {name}"), shares(execution.cumQty, f"cumulative shares of {name}")
+        qty = shares(execution.shares, f"shares of {name}")
+        cum = shares(execution.cumQty, f"cumulative shares of {name}")
         price = price_of(execution.price)
         if execution.time.year < FIRST_YEAR:
             raise Unreadable(f"time of {name} is {execution.time}")
@@ -228,8 +229,10 @@ class Register:
         if not is_fee(stated[1], done.qty, done.price):
             if (root, stated[1]) not in self._doubted:
                 self._doubted.add((root, stated[1]))
+                # fmt: off
                 log.error("IBKR stated a fee of %r for execution %s of %d at %g, which is none; an estimate stays booked",
                           stated[1], done.exec_id, done.qty, done.price)
+                # fmt: on
             return None
         return stated[1]
 
