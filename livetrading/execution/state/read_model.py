@@ -81,11 +81,13 @@ def _decision(event: Decided | Missed, at: str) -> Doc:
 
 
 def _fill(event: Filled, at: str) -> Doc:
+    # fmt: off
     return {
         "exec_id": event.exec_id, "session": event.session, "leg": event.leg, "key": event.key,
         "side": "BUY" if event.leg == "entry" else "SELL", "qty": event.qty,
         "price": event.price, "fee": event.fee, "stop": event.stop, "at": at, "estimated": event.estimated,
     }
+    # fmt: on
 
 
 def _trade(number: int, trade: Trade) -> tuple[str, str, Doc]:
