@@ -1,15 +1,20 @@
-PYTHON ?= python3.11
+# The newest interpreter here for which every pinned package exists; PYTHON=… chooses another.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' >/dev/null 2>&1 && echo $$p && break; done)
 PY := .venv/bin/python
 STAMP := .venv/.installed
+PURE := tests/core tests/test_layers.py tests/research
 
-.PHONY: venv run demo test faults faults-ibkr parity clean
+.PHONY: venv run demo test lint check coverage faults faults-ibkr parity clean
 
 venv: $(STAMP)
 
-# Only a changed requirements.txt installs anything: offline when current.
-$(STAMP): requirements.txt
+# Only a changed requirements.txt or pyproject.toml installs anything: offline when current.
+$(STAMP): requirements.txt pyproject.toml
+	@test -x $(PY) || test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 was found: install Python 3.13 with its venv module, or name one with make PYTHON=/path/to/python." >&2; exit 1; }
 	test -x $(PY) || $(PYTHON) -m venv .venv
 	$(PY) -m pip install --disable-pip-version-check -r requirements.txt
+	$(PY) -m pip install --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
 	touch $(STAMP)
 
 run: venv
@@ -18,9 +23,22 @@ run: venv
 demo: venv
 	$(PY) -m livetrading --home var/demo up --demo
 
+lint: venv
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check --quiet
+	$(PY) -m mypy
+
+# After every change, under a minute: lint, types, and the tests that need no process, socket or browser.
+check: lint
+	$(PY) -m pytest -n 2 --dist worksteal $(PURE)
+
 # Three at a time on two cores: many tests wait for processes and pages. A file stays in one of them.
 test: venv
 	$(PY) -m pytest -n 3 --dist loadfile
+
+# Which lines no test runs.
+coverage: venv
+	$(PY) -m pytest -n 3 --dist loadfile --cov --cov-report=term
 
 # The figures of docs/RELIABILITY.md, two sweeps at a time; FAST=1: a slice of each, a minute in all.
 faults: venv
@@ -35,4 +53,4 @@ parity: venv
 	BARS="$(BARS)" $(PY) -m tests.parity.sweep
 
 clean:
-	rm -rf .venv .pytest_cache .hypothesis
+	rm -rf .venv .pytest_cache .hypothesis .ruff_cache .mypy_cache .coverage* *.egg-info build

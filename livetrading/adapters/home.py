@@ -31,9 +31,9 @@ def is_agent_id(name: object) -> bool:
     return isinstance(name, str) and len(name) <= MAX_AGENT_ID and _AGENT.fullmatch(name) is not None
 
 
-def check_agent_id(agent_id: str) -> str:
+def check_agent_id(agent_id: str | None) -> str:
     """Returned if it may become a path and a key, else BadInput."""
-    if is_agent_id(agent_id):
+    if agent_id is not None and is_agent_id(agent_id):
         return agent_id
     raise BadInput(f"{agent_id!r} is not an agent id; use one like PPO_INTC_001, as `agents` lists them.")
 

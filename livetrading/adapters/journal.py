@@ -201,8 +201,8 @@ def _line(path: Path, raw: bytes, tail: Tail) -> Line:
 
 def _last(path: Path) -> Tail:
     tail = Tail()
-    for _, tail in _scan(path):
-        pass
+    for _, found in _scan(path):
+        tail = found
     return tail
 
 

@@ -15,9 +15,9 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
-from typing import TextIO
 
 from ..core.errors import LivetradingError, Unforeseen, in_a_line
 from . import private
@@ -140,10 +140,10 @@ class SharedFileHandler(WatchedFileHandler):
         self.max_bytes = max_bytes
         self.kept = kept
 
-    def _open(self) -> TextIO:
+    def _open(self) -> TextIOWrapper:
         """The log for its owner alone, whatever the umask."""
         fd = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, private.FILE)
-        return open(fd, self.mode, encoding=self.encoding, errors=self.errors)
+        return TextIOWrapper(os.fdopen(fd, "ab"), encoding=self.encoding, errors=self.errors)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record; a disk that refuses costs the line, not the caller."""

@@ -64,19 +64,17 @@ def build(agent_type: AgentType, width: int, spec: PolicySpec) -> "BasePolicy":
 
     activation = {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU}[spec.activation]
     observations = spaces.Box(-CLIP, CLIP, (width,), np.float32)
-    actions: spaces.Space
-    if agent_type == AgentType.PPO:
-        from stable_baselines3.ppo.policies import MlpPolicy as Network
-
-        actions = spaces.Discrete(3)
-    else:
-        from stable_baselines3.sac.policies import MlpPolicy as Network
-
-        actions = spaces.Box(-1.0, 1.0, (1,), np.float32)
+    layers = list(spec.net_arch)
     with torch.random.fork_rng(devices=[]):
-        return Network(
-            observations, actions, lambda _: 0.0, net_arch=list(spec.net_arch), activation_fn=activation
-        )
+        if agent_type == AgentType.PPO:
+            from stable_baselines3.ppo.policies import MlpPolicy as PpoNetwork
+
+            three = spaces.Discrete(3)
+            return PpoNetwork(observations, three, lambda _: 0.0, net_arch=layers, activation_fn=activation)
+        from stable_baselines3.sac.policies import MlpPolicy as SacNetwork
+
+        target = spaces.Box(-1.0, 1.0, (1,), np.float32)
+        return SacNetwork(observations, target, lambda _: 0.0, net_arch=layers, activation_fn=activation)
 
 
 def policy_of(agent_type: AgentType, network: "BasePolicy") -> Policy:

@@ -28,7 +28,7 @@ def run(home: Home, stop: threading.Event, say: Callable[[str], None]) -> None:
 def _run(home: Home, stop: threading.Event, say: Callable[[str], None]) -> None:
     if any(a["mode"] == "replay" and a["status"] == "running" for a in queries.agents(Store(home))):
         say("the demo's agent is trading already")
-        return
+        return None
     models = [c for c in Registry(home).list() if (c.symbol, str(c.agent_type), c.seed) == (SYMBOL, AGENT, SEED)]
     if not models:
         say(f"training {AGENT} on the bundled {SYMBOL} bars, {TIMESTEPS:,} steps")

@@ -48,12 +48,11 @@ def doctor(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         f"{'ok  ' if c['ok'] else 'FAIL'} {c['name']}: {c['detail']}" + (f" -> {c['cure']}" if c["cure"] else "")
         for c in found
     ]
-    answer = {"checks": found, "text": "\n".join(lines)}
+    report: dict[str, Any] = {"checks": found, "text": "\n".join(lines)}
     failed = [c for c in found if not c["ok"]]
-    if not failed:
-        return answer
-    error = f"{counted(len(failed), 'check')} failed: {', '.join(c['name'] for c in failed)}."
-    return {**answer, "error": error, "exit_code": 1}
+    if failed:
+        report |= {"error": f"{counted(len(failed), 'check')} failed: {', '.join(c['name'] for c in failed)}.", "exit_code": 1}
+    return report
 
 
 def _guarded(step: Callable[..., list[Check]], *arguments: Any) -> list[Check]:

@@ -101,8 +101,8 @@ def agents(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     shown = queries.agents(Store(home))
     lines = [
         "\n".join([
-            f"{a['agent_id']:<20} {kinds.kind_of(a):<18} {a['status_text']:<25} {_shares(a['current_position']):>10}  "
-            f"{_money(a['portfolio_value']):>14}  P&L {_money(a['total_pnl']):>12}",
+            (f"{a['agent_id']:<20} {kinds.kind_of(a):<18} {a['status_text']:<25} {_shares(a['current_position']):>10}  "
+            f"{_money(a['portfolio_value']):>14}  P&L {_money(a['total_pnl']):>12}"),
             *(f"    {text}" for text in dict.fromkeys([a["status_reason"], *a["warnings"]]) if text),
         ])
         for a in shown

@@ -38,7 +38,7 @@ def _true_range(frame: pd.DataFrame) -> np.ndarray:
     high, low, close, split = (
         frame[name].to_numpy(np.float64) for name in ("high", "low", "close", "split")
     )
-    span = high - low
+    span: np.ndarray = high - low
     if len(span) == 0:
         return span
     previous = close[:-1] / split[1:]

@@ -9,6 +9,7 @@ of new to old shares on the session from whose open it holds (1 otherwise).
 import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -54,7 +55,7 @@ def _dates(values: pd.Series | pd.Index, where: str) -> pd.DatetimeIndex:
 
 
 def _numbers(values: pd.Series, index: pd.DatetimeIndex, where: str) -> np.ndarray:
-    numbers = pd.to_numeric(values, errors="coerce").to_numpy(np.float64)
+    numbers: np.ndarray = pd.to_numeric(values, errors="coerce").to_numpy(np.float64)
     unread = np.isnan(numbers) & ~values.isna().to_numpy()
     if unread.any():
         row = int(np.argmax(unread))
@@ -150,7 +151,7 @@ def bars_sha256(frame: pd.DataFrame) -> str:
     return digest.hexdigest()
 
 
-def to_rows(frame: pd.DataFrame) -> list[list]:
+def to_rows(frame: pd.DataFrame) -> list[list[Any]]:
     """[[iso date, open, high, low, close, volume, dividend, split], …] for JSON."""
     days = frame.index.strftime("%Y-%m-%d").tolist()
     return [[day, *row] for day, row in zip(days, _values(frame).tolist(), strict=True)]
@@ -158,7 +159,8 @@ def to_rows(frame: pd.DataFrame) -> list[list]:
 
 def _values(frame: pd.DataFrame) -> np.ndarray:
     """(T, 7) in the order of ``COLUMNS``; choosing columns takes longer than to look whether it must be."""
-    return (frame if frame.columns.equals(_COLUMNS) else frame[COLUMNS]).to_numpy()
+    values: np.ndarray = (frame if frame.columns.equals(_COLUMNS) else frame[COLUMNS]).to_numpy()
+    return values
 
 
 class Rows:
@@ -168,7 +170,7 @@ class Rows:
         self._count = 0
         self._table = np.empty((16, 1 + len(COLUMNS)))  # the date's ordinal, then the values
 
-    def extend(self, rows: Sequence[Sequence]) -> None:
+    def extend(self, rows: Sequence[Sequence[Any]]) -> None:
         for day, *values in rows:
             if len(values) != len(COLUMNS):
                 raise BadBars(f"Rows of bars need date and {', '.join(COLUMNS)}; fetch the bars again.")
@@ -180,7 +182,7 @@ class Rows:
     def __len__(self) -> int:
         return self._count
 
-    def __iter__(self) -> Iterator[list]:
+    def __iter__(self) -> Iterator[list[Any]]:
         for day, *values in self._table[: self._count].tolist():
             yield [date.fromordinal(int(day)).isoformat(), *values]
 
@@ -193,7 +195,7 @@ class Rows:
         return pd.DataFrame(table[later, 1:], index=index[later], columns=_COLUMNS)
 
 
-def from_rows(rows: Sequence[Sequence]) -> pd.DataFrame:
+def from_rows(rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
     """The canonical frame that ``to_rows`` was given, to the bit."""
     if any(len(row) != 1 + len(COLUMNS) for row in rows):
         raise BadBars(f"Rows of bars need date and {', '.join(COLUMNS)}; fetch the bars again.")

@@ -12,6 +12,7 @@ does a pause of entries that a wrong price caused, until a person resumes them.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -323,7 +324,7 @@ def _status(book: Book, event: StatusChanged) -> Book:
     return replace(book, entries_paused=False, limit_peak=book.equity, highs=highs)
 
 
-_APPLY: dict[type, Callable[[Book, Event], Book]] = {
+_APPLY: dict[type, Callable[[Book, Any], Book]] = {
     Deposited: _deposited,
     SplitApplied: _split,
     DividendPaid: _dividend,

@@ -179,7 +179,7 @@ def _part(cls: type, value: Any, name: str, **parse: Any) -> Any:
 
 
 def _sequence(kind: type) -> Any:
-    def parse(value: Any, name: str) -> tuple:
+    def parse(value: Any, name: str) -> tuple[Any, ...]:
         if not isinstance(value, list) or not all(type(item) is kind for item in value):
             raise BadInput(f"{name} must be a list of {kind.__name__}.")
         return tuple(value)
@@ -187,7 +187,7 @@ def _sequence(kind: type) -> Any:
     return parse
 
 
-def _from_iso(kind: type) -> Any:
+def _from_iso(kind: type[date]) -> Any:
     def parse(value: Any, name: str) -> Any:
         try:
             return kind.fromisoformat(value)
@@ -204,7 +204,8 @@ def _agent_type(value: Any, name: str) -> AgentType:
 
 
 def _span(value: Any, name: str) -> Span:
-    return _part(Span, value, name, start=_from_iso(date), end=_from_iso(date))
+    span: Span = _part(Span, value, name, start=_from_iso(date), end=_from_iso(date))
+    return span
 
 
 _TYPES = {

@@ -23,14 +23,20 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Regulatory:
-    """Fees of a sale: a fraction of the proceeds, USD a share, USD at most a trade.
+    """Fees of a sale: a fraction of the proceeds, USD a share, USD at most a trade."""
 
-    Floats for one session; arrays ``(n,)`` for n of them.
-    """
+    sec_rate: float
+    taf_per_share: float
+    taf_cap: float
 
-    sec_rate: float | np.ndarray
-    taf_per_share: float | np.ndarray
-    taf_cap: float | np.ndarray
+
+@dataclass(frozen=True)
+class RegulatoryArrays:
+    """The same for each of n sessions: float64 arrays ``(n,)``."""
+
+    sec_rate: np.ndarray
+    taf_per_share: np.ndarray
+    taf_cap: np.ndarray
 
 
 class SecRow(NamedTuple):
@@ -121,9 +127,9 @@ def regulatory(session: date) -> Regulatory:
     return Regulatory(float(fees.sec_rate[0]), float(fees.taf_per_share[0]), float(fees.taf_cap[0]))
 
 
-def regulatory_arrays(sessions: Sequence[date] | np.ndarray) -> Regulatory:
+def regulatory_arrays(sessions: Sequence[date] | np.ndarray) -> RegulatoryArrays:
     """The fees of a sale on each of n sessions, as float64 arrays ``(n,)``."""
     days = np.array(sessions, dtype="datetime64[D]")
     sec = np.maximum(np.searchsorted(_SEC_STARTS, days, side="right") - 1, 0)
     taf = np.maximum(np.searchsorted(_TAF_STARTS, days, side="right") - 1, 0)
-    return Regulatory(_SEC_RATES[sec], _TAF_RATES[taf], _TAF_CAPS[taf])
+    return RegulatoryArrays(_SEC_RATES[sec], _TAF_RATES[taf], _TAF_CAPS[taf])

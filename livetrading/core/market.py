@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,20 @@ from .shared import Memory, fingerprint
 from .types import WARMUP_BARS
 
 
+class Columns(NamedTuple):
+    """The fields of ``Quote`` for T sessions: float64 arrays ``(T,)``."""
+
+    open: np.ndarray
+    low: np.ndarray
+    close: np.ndarray
+    previous_close: np.ndarray
+    dividend: np.ndarray
+    split: np.ndarray
+    sec_rate: np.ndarray
+    taf_per_share: np.ndarray
+    taf_cap: np.ndarray
+
+
 @dataclass(frozen=True)
 class Market:
     """Columns of equal length T; ``scaled`` is ``(T, n_features)`` float64, ``features`` names its columns.
@@ -24,7 +39,7 @@ class Market:
     """
 
     sessions: tuple[date, ...]
-    columns: Quote
+    columns: Columns
     atr: np.ndarray
     scaled: np.ndarray
     features: tuple[str, ...] = SETS[FEATURE_SET]
@@ -42,7 +57,7 @@ class Market:
 
     def last(self) -> "Market":
         """Its last session alone, with nothing kept of the others."""
-        columns = Quote(*(column[-1:].copy() for column in self.columns))
+        columns = Columns(*(column[-1:].copy() for column in self.columns))
         return Market(self.sessions[-1:], columns, self.atr[-1:].copy(), self.scaled[-1:].copy(), self.features)
 
     def decidable(self, start: date | None = None, end: date | None = None) -> range:
@@ -52,11 +67,11 @@ class Market:
         return range(max(low, WARMUP_BARS), max(high, low, WARMUP_BARS))
 
 
-def quotes(frame: pd.DataFrame) -> Quote:
+def quotes(frame: pd.DataFrame) -> Columns:
     """Columns of a canonical frame as the rules take them."""
     close = frame["close"].to_numpy(np.float64)
     fees = regulatory_arrays(frame.index.to_numpy().astype("datetime64[D]"))
-    return Quote(
+    return Columns(
         open=frame["open"].to_numpy(np.float64),
         low=frame["low"].to_numpy(np.float64),
         close=close,

@@ -37,10 +37,9 @@ def measure(equity: Sequence[float], trades: Sequence[Trade], held: Sequence[boo
         ratios, cagr = _ratios(values), _cagr(values)
         worst = float(drawdown(values).max()) if len(values) else None
         total = float(values[-1] / values[0]) - 1.0 if len(values) and values[0] > 0.0 else None
-    fell = cagr is not None and worst is not None and worst > NO_DEVIATION
     return {
         **ratios,
-        "calmar_ratio": _finite(cagr / worst) if fell else None,
+        "calmar_ratio": _calmar(cagr, worst),
         "total_return_pct": _percent(total),
         "cagr_pct": _percent(cagr),
         "max_drawdown_pct": _percent(worst),
@@ -51,7 +50,7 @@ def measure(equity: Sequence[float], trades: Sequence[Trade], held: Sequence[boo
     }
 
 
-def drawdown(equity: Sequence[float]) -> np.ndarray:
+def drawdown(equity: Sequence[float] | np.ndarray) -> np.ndarray:
     """Fall from the peak so far at each close: ``(N,)`` fractions >= 0.
 
     Above 1 when the equity is negative; 0 as long as no close was positive.
@@ -90,6 +89,10 @@ def _cagr(equity: np.ndarray) -> float | None:
         return _finite(growth ** (SESSIONS_A_YEAR / (len(equity) - 1)) - 1.0)
     except OverflowError:  # a few sessions of enormous growth
         return None
+
+
+def _calmar(cagr: float | None, worst: float | None) -> float | None:
+    return None if cagr is None or worst is None or worst <= NO_DEVIATION else _finite(cagr / worst)
 
 
 def _trade_measures(trades: Sequence[Trade]) -> dict[str, float | int | None]:

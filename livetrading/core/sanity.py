@@ -220,7 +220,7 @@ def _goes_on(bar: pd.Series, after: pd.Series, atr: float) -> bool:
     """Whether the next session opened where this one closed: then the level was real."""
     closed = bar.close / after.split - after.dividend
     reach = max(bar.high - bar.low, atr) / after.split
-    return abs(after.open - closed) <= reach
+    return bool(abs(after.open - closed) <= reach)
 
 
 def _wick(day: _Day) -> str | None:

@@ -34,7 +34,8 @@ class Scaler:
                 f"The rows have {width} features and the scaler {len(self.mean)}: "
                 "use the features that the model's card names."
             )
-        return np.clip((values - np.array(self.mean)) / np.array(self.std), -CLIP, CLIP)
+        scaled: np.ndarray = np.clip((values - np.array(self.mean)) / np.array(self.std), -CLIP, CLIP)
+        return scaled
 
     def to_dict(self) -> dict[str, list[float]]:
         """JSON-ready; floats keep their bits through a round trip."""

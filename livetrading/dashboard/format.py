@@ -47,7 +47,7 @@ def number(value: float | None, digits: int = 2) -> str:
     return f"{'−' if round(value, digits) < 0 else ''}{abs(value):,.{digits}f}"
 
 
-def count(value: int | None) -> str:
+def count(value: float | None) -> str:
     return DASH if value is None else f"{value:,.0f}"
 
 

@@ -331,7 +331,7 @@ class Scheduler:
         now = stamp(self.clock())
         with self.node.store.transaction("system") as db:
             table = db.table("scheduler")
-            known = next(iter(table.all()), {})
+            known = next(iter(table.all()), dict[str, Any]())
             started = known.get("started") if known.get("pid") == os.getpid() else now
             table.truncate()
             table.insert({"pid": os.getpid(), "started": started, "heartbeat": now, "doing": doing})

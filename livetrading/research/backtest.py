@@ -52,7 +52,7 @@ def run(
     open were that many ATR14 of the decision worse for us; 0 in every real test.
     """
     account, plan = rules.open_account(np.float64(terms.capital)), rules.NO_PLAN
-    held, equities, rows, tracker = [], [], [], _Tracker()
+    held, equities, rows, tracker = list[bool](), list[float](), list[dict[str, Any]](), _Tracker()
     paused_at, buys_lost = None, 0
     for t in bars:
         fills: list[ledger.LedgerFill] = []
@@ -73,7 +73,7 @@ def run(
         rows.append(
             ledger.row(
                 market.sessions[t].isoformat(), int(action), qty, ledger.obs_sha256(seen),
-                account.cash, equity, int(account.shares), fills,
+                float(account.cash), float(equity), int(account.shares), fills,
             )
         )
         equities.append(float(equity))

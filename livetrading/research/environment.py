@@ -69,11 +69,11 @@ class Task:
         """The bar at whose close an episode that began at ``start`` ends."""
         return self.last if self.episode is None else min(self.last, start + self.episode)
 
-    def view(self, account: Account, t: Num) -> np.ndarray:
+    def view(self, account: Account, t: int | np.ndarray) -> np.ndarray:
         """What the agent sees at the close of bar t."""
         return observe(self.market.scaled[t], account, self.market.columns.close[t])
 
-    def turn(self, account: Account, t: Num, action: Num) -> tuple[Account, rules.Session, Num]:
+    def turn(self, account: Account, t: int | np.ndarray, action: Num) -> tuple[Account, rules.Session, Num]:
         """Decide at the close of t, live through t+1: account, its fills, reward."""
         close, atr = self.market.columns.close[t], self.market.atr[t]
         chosen = decide.action_of(self.agent_type, action)
@@ -91,7 +91,7 @@ class Task:
 class TradingEnv(gym.Env[np.ndarray, Any]):
     """One account. ``info`` carries the account and the session's fills."""
 
-    metadata = {"render_modes": []}
+    metadata = {"render_modes": []}  # noqa: RUF012 - the class variable that gymnasium declares
 
     def __init__(self, task: Task) -> None:
         self.task = task
@@ -157,7 +157,7 @@ class BatchTradingEnv(VecEnv):
         self._t = self._t + 1
         self.last_session, self.last_account = session, self._account
         view = self.task.view(self._account, self._t)
-        broke = session.equity <= 0
+        broke = np.asarray(session.equity <= 0)
         done = broke | (self._t >= self._end)
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         if done.any():
@@ -167,7 +167,7 @@ class BatchTradingEnv(VecEnv):
                 }
             self._restart(done)
             view = np.where(done[:, None], self.task.view(self._account, self._t), view)
-        return view, reward.astype(np.float32), done, infos
+        return view, np.asarray(reward, np.float32), done, infos
 
     def seed(self, seed: int | None = None) -> list[int | None]:
         self._rng = np.random.default_rng(seed)

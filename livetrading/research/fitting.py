@@ -118,7 +118,7 @@ class _Scaled(VecEnvWrapper):
         self._scale = np.float32(scale)
 
     def reset(self) -> np.ndarray:
-        return self.venv.reset()
+        return np.asarray(self.venv.reset())
 
     def step_wait(self) -> VecEnvStepReturn:
         observations, rewards, dones, infos = self.venv.step_wait()

@@ -17,7 +17,7 @@ from ..adapters.store import Store
 from ..core import market as markets
 from ..core import scaler as scalers
 from ..core.atr import atr14
-from ..core.card import MODEL_ID, ModelCard, Span
+from ..core.card import ModelCard, Span
 from ..core.errors import BadInput, Conflict
 from ..core.features import FEATURE_SET, SETS, compute, select
 from ..core.market import Market
@@ -154,7 +154,7 @@ class _Draft:
             model_id=model_id,
             agent_type=self.request.agent_type,
             symbol=self.request.symbol,
-            version=MODEL_ID.fullmatch(model_id)[3],
+            version=model_id.removeprefix(f"{self.request.agent_type}_{self.request.symbol}_"),
             first_bar=self.sessions[0],
             feature_set=self.request.feature_set,
             features=SETS[self.request.feature_set],

@@ -57,7 +57,7 @@ class Contention:
 
     def __post_init__(self) -> None:
         self.store, self.done = Store(Home(self.root), lock_timeout=60.0), Acknowledged()
-        self._seen = {name: 0 for name in NAMES}
+        self._seen = dict.fromkeys(NAMES, 0)
         self._lines = [0] * WORKERS
 
     def journal(self, worker: int) -> Path:
@@ -98,7 +98,7 @@ class Contention:
             self.read()
             victim = dice.randrange(WORKERS)
             for worker, process in enumerate(processes):
-                if process is None or process.is_alive() and not (worker == victim and time.monotonic() > until):
+                if process is None or (process.is_alive() and not (worker == victim and time.monotonic() > until)):
                     continue
                 if process.is_alive():
                     os.kill(process.pid, signal.SIGKILL)

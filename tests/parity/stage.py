@@ -113,8 +113,8 @@ def killed_and_restarted(story: Story, root: Path, times: int) -> tuple[Rows, in
         process.start()
         if died < times:
             start = journal.stat().st_size
-            _await(lambda: process.exitcode is not None or _lived(home, agent_id, story) >= aim
-                   and journal.stat().st_size > start)
+            _await(lambda: process.exitcode is not None or (_lived(home, agent_id, story) >= aim
+                   and journal.stat().st_size > start))
             if process.exitcode is None:
                 os.kill(process.pid, signal.SIGKILL)
                 died += 1

@@ -3,7 +3,7 @@
 import tomllib
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -55,6 +55,6 @@ def _table() -> dict[str, dict]:
     return tomllib.loads((FOLDER / "provenance.toml").read_text("utf-8"))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _frame(symbol: str) -> pd.DataFrame:
     return read_bars(FOLDER / f"{symbol}.csv")[0]

@@ -113,9 +113,9 @@ class CashReconciliation:
         doubted = self._doubted(number, cash)
         self.notices += [(agent_id, _text(cash)) for agent_id in doubted]
         if not doubted:
-            self.notices.append(("", f"{_difference(cash)}. No agent's estimate can be the reason: if it is interest, a deposit"
+            self.notices.append(("", (f"{_difference(cash)}. No agent's estimate can be the reason: if it is interest, a deposit"
                                      " or a trade by hand, confirm it on the page of one of the account's agents, or with"
-                                     " `confirm-cash ACCOUNT`"))
+                                     " `confirm-cash ACCOUNT`")))
 
     def _doubted(self, number: str, cash: Cash) -> list[str]:
         return [agent_id for agent_id, book in self.books(number).items() if cash.doubts(book.estimates)]

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from ...adapters.brokers.base import Broker, Execution
 from ...core import executions as ids
 from ...core.agent import AgentState
-from ...core.book import Booked
+from ...core.booked import Booked
 from ...core.estimates import is_fee, is_price
 from ...core.events import Event, FeeAdjusted, FillCorrected, FillDisputed, Noted, StatusChanged
 from ...core.types import AgentStatus
@@ -102,7 +102,7 @@ def restated(state: AgentState, booked: Booked, told: Mapping[str, Execution], s
         gone = next((r for r in reports if r.qty <= 0), (newer or reports)[0])
         return _disputed(state, booked, gone, source, "its executions are other shares now")
     same = isinstance(event, FillCorrected) and _same(booked, event.price, event.fee)
-    return None if same and not newer and not (booked.fill.estimated and not event.estimated) else event
+    return None if same and not newer and not (booked.fill.estimated and isinstance(event, FillCorrected) and not event.estimated) else event
 
 
 def judged(state: AgentState, booked: Booked, report: Execution, source: str = "the broker") -> FillCorrected | FillDisputed | None:

@@ -137,7 +137,7 @@ class OrderExecutor:
             self.give_up(order, f"the broker holds {counted(theirs, 'share')}", now)
             return False
         try:
-            answer = self.broker.submit(ticket_of(order), child and ticket_of(child), now)
+            answer = self.broker.submit(ticket_of(order), ticket_of(child) if child is not None else None, now)
         except NotListed as error:
             log.warning("%s: %s", key, error)
             if error.refused or order.leg == Leg.EXIT:

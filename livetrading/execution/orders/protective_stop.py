@@ -53,8 +53,8 @@ def protect(executor: OrderExecutor, now: datetime) -> list[str]:
     stop = stops[0] if stops else _planned(executor, held, now)
     if executor.send(stop, now):
         return [f"the protective stop was missing and was placed again at {stop.stop_price:.2f}"]
-    return [f"the protective stop is missing, and the broker has not taken another at {stop.stop_price:.2f} yet; it is tried"
-            f" again, and the position is unprotected meanwhile"]
+    return [(f"the protective stop is missing, and the broker has not taken another at {stop.stop_price:.2f} yet; it is tried"
+            f" again, and the position is unprotected meanwhile")]
 
 
 def _withdraw_orphans(executor: OrderExecutor, now: datetime) -> list[str]:

@@ -16,7 +16,7 @@ from ...adapters.store import GrowingFile, Store
 from ...core import decide
 from ...core.agent import AgentState
 from ...core.errors import Damaged, Unavailable
-from ...core.book import Booked
+from ...core.booked import Booked
 from ...core.events import (
     BarsAppended, Decided, DividendPaid, EntriesPaused, Event, FeeAdjusted, FillCorrected, FillDisputed, Filled, Held, Marked, Missed, Noted, OrderMoved, SplitApplied, StatusChanged,
 )
@@ -82,11 +82,13 @@ def _decision(event: Decided | Missed, at: str) -> Doc:
 
 
 def _fill(event: Filled, at: str) -> Doc:
+    # fmt: off
     return {
         "exec_id": event.exec_id, "session": event.session, "leg": event.leg, "key": event.key,
         "side": "BUY" if event.leg == "entry" else "SELL", "qty": event.qty,
         "price": event.price, "fee": event.fee, "stop": event.stop, "at": at, "estimated": event.estimated,
     }
+    # fmt: on
 
 
 def _trade(number: int, trade: Trade) -> tuple[str, str, Doc]:

@@ -149,7 +149,7 @@ class LiveTrader:
             return
         entry = next((o for o in reversed(state.recent) if o.leg == Leg.ENTRY), None)
         crossed = entry is not None and entry.cause == Cause.CLOSE
-        reason = "emergency stop" if self.executor.latch.status() is not None else entry.reason if crossed else ""
+        reason = "emergency stop" if self.executor.latch.status() is not None else entry.reason if entry is not None and crossed else ""
         if reason:
             bar = state.booked or state.first_session
             self.repository.commit(planned_exit(state, bar, now, "DAY", reason), now)

@@ -247,6 +247,6 @@ def test_what_yahoo_and_its_library_leave_on_disk_is_their_owners_alone(yahoo, t
         open_source("yahoo", tmp_path / "cache").daily("AAPL", now=LATER.replace(year=2021, month=1, day=2))
     finally:
         os.umask(before)
-    left = [path for path in (tmp_path / "cache").rglob("*")]
+    left = list((tmp_path / "cache").rglob("*"))
     assert {path.name for path in left} >= {"yahoo", "AAPL.json", "yfinance"}
     assert [f"{path.stat().st_mode:o} {path}" for path in left if path.stat().st_mode & 0o077] == []

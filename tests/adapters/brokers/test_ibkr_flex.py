@@ -29,7 +29,7 @@ def rows(*fills: Fill, **changes: str) -> list[dict[str, str]]:
 @pytest.mark.parametrize("element", ["Trade", "Execution"])
 def test_an_execution_is_read_with_all_that_finds_it(tmp_path: Path, element: str) -> None:
     found = flex_file.read(flex.xml(tmp_path / "f.xml", rows(fill(), fill(2, "SELL", 4, 31.0)), element))
-    assert [e for e in found] == [
+    assert list(found) == [
         Stated("DU1", "0000e0d5.00000001.01.01", "700001", "PPO_TEST_001:2024-06-03:entry:1", "TEST", 4711, "BUY", 10.0, 30.5,
                1.02, "2024-06-04", "20240604;093000", f"f.xml, {element} 1"),
         Stated("DU1", "0000e0d5.00000002.01.01", "700002", "PPO_TEST_001:2024-06-03:entry:2", "TEST", 4711, "SELL", 4.0, 31.0,

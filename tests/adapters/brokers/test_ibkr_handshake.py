@@ -48,7 +48,7 @@ def test_each_kind_of_listener_has_its_sentence_and_its_cure(act: listeners.Act,
     assert found.answer == answer and not found.ok, found
     detail, told = explain(found, f"127.0.0.1:{port}")
     assert cure in told and "\n" not in detail
-    assert not found.version or (str(found.version) in detail and "157 to 178" in detail or answer not in (Answer.OLD, Answer.NEW))
+    assert not found.version or ((str(found.version) in detail and "157 to 178" in detail) or answer not in (Answer.OLD, Answer.NEW))
 
 
 def test_a_web_server_that_waits_for_the_end_of_a_request_is_told() -> None:

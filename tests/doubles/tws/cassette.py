@@ -102,7 +102,7 @@ def answers(cassette: Cassette) -> dict[int, int]:
             for place, asked, number in waiting:
                 own = told_place(kind, cassette.version)
                 mine = not number or own is None or line.fields[own] == number
-                if mine and kind in (*ANSWERS[asked], ENDS[asked]) or kind == "4" and number and line.fields[2] == number:
+                if (mine and kind in (*ANSWERS[asked], ENDS[asked])) or (kind == "4" and number and line.fields[2] == number):
                     found[i] = place
                     if kind in (ENDS[asked], "4"):
                         waiting.remove((place, asked, number))
@@ -273,18 +273,18 @@ class Said:
     commissions: dict[str, float] = field(default_factory=dict)
     held: dict[tuple[str, int], float] = field(default_factory=dict)
     ib: Any = field(default_factory=lambda: SimpleNamespace(TimezoneTWS="UTC"))
-    defaultTimezone: Any = None  # noqa: N815
+    defaultTimezone: Any = None
 
-    def openOrder(self, order_id: int, contract: Any, order: Any, state: Any) -> None:  # noqa: N802
+    def openOrder(self, order_id: int, contract: Any, order: Any, state: Any) -> None:
         if order.permId and not order.whatIf:
             self.refs[order.permId], self.status[order.permId] = order.orderRef, state.status
 
-    def completedOrder(self, contract: Any, order: Any, state: Any) -> None:  # noqa: N802
+    def completedOrder(self, contract: Any, order: Any, state: Any) -> None:
         self.refs[order.permId], self.status[order.permId] = order.orderRef, state.status
         if order.filledQuantity < 1e300:
             self._filled(order.permId, order.filledQuantity)
 
-    def orderStatus(self, order_id: int, status: str, filled: float, remaining: float, avg: float, perm: int,  # noqa: N802
+    def orderStatus(self, order_id: int, status: str, filled: float, remaining: float, avg: float, perm: int,
                     *more: Any) -> None:
         if perm in self.refs:
             self.status[perm] = status
@@ -293,11 +293,11 @@ class Said:
     def _filled(self, perm: int, filled: float) -> None:
         self.filled[perm] = max(self.filled.get(perm, 0.0), filled)
 
-    def execDetails(self, request: int, contract: Any, done: Any) -> None:  # noqa: N802
+    def execDetails(self, request: int, contract: Any, done: Any) -> None:
         if not any(known.rpartition(".")[0] == done.execId.rpartition(".")[0] for known in self.executions):
             self.executions[done.execId] = (done.orderRef, done.shares, done.price)
 
-    def commissionReport(self, report: Any) -> None:  # noqa: N802
+    def commissionReport(self, report: Any) -> None:
         if report.commission not in (-1.0, float(UNSET_DOUBLE)):
             self.commissions[report.execId] = report.commission
 

@@ -20,6 +20,7 @@ def _contract(listing: Listing, exchange: str = "SMART") -> tuple[Any, ...]:
     return (listing.con_id, listing.symbol, "STK", "", 0, "?", "", exchange, "USD", listing.symbol, "NMS")
 
 
+# fmt: off  (fields stay in the lines of their message)
 def position(account: str, listing: Listing, qty: float, cost: float) -> bytes:
     return frame(61, 3, account, *_contract(listing, ""), qty, cost)
 

@@ -181,7 +181,7 @@ def _order(
     for name, price in (("limit", limit), ("stop", stop)):
         if price is not None and not _price(price):
             raise BadInput(f"the {name} price is {answers.short(price)}; it must be a number above 0.")
-    if kind == "LMT" and limit is None or kind == "STP" and stop is None:
+    if (kind == "LMT" and limit is None) or (kind == "STP" and stop is None):
         raise BadInput(f"a {kind} order needs its price.")
     prices = {"limitPrice": limit, "stopPrice": stop}
     body = {"symbol": _symbol(symbol), "action": side, "quantity": int(quantity), "orderType": kind}

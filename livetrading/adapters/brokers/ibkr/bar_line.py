@@ -7,7 +7,7 @@ question. It needs no typed confirmation, for nothing can be sent through it.
 
 import threading
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from livetrading.core.errors import Refused, Unavailable
@@ -99,7 +99,7 @@ def shared_line(cache_dir: Path) -> OwnLine:
     return _shared(_config(cache_dir))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _shared(config: IbkrConfig) -> OwnLine:
     return OwnLine(config)
 

@@ -238,20 +238,20 @@ class IbkrConnection:
 
 
 def _chosen(symbol: str, con_id: int, primary: str, found: list[ContractDetails]) -> Instrument:
-    stocks = [d for d in found if d.contract is not None and d.contract.secType == "STK"]
+    stocks = [(d, d.contract) for d in found if d.contract is not None and d.contract.secType == "STK"]
     if not stocks:
         raise NotFound(f"Interactive Brokers does not know a stock {symbol} in USD; check the symbol.")
-    ids = sorted({d.contract.conId for d in stocks})
+    ids = sorted({contract.conId for _, contract in stocks})
     if con_id and con_id not in ids:
         raise Refused(f"{symbol} was contract {con_id} and is {ids[0]} now: another security trades under its symbol;"
                       f" close the agent's position and deploy it again.")
-    kept = [d for d in stocks if not con_id or d.contract.conId == con_id]
-    if len({d.contract.conId for d in kept}) > 1:
-        where = ", ".join(sorted({d.contract.primaryExchange for d in kept}))
+    kept = [stock for stock in stocks if con_id in (0, stock[1].conId)]
+    if len({contract.conId for _, contract in kept}) > 1:
+        where = ", ".join(sorted({contract.primaryExchange for _, contract in kept}))
         raise Refused(f"{symbol} is listed more than once ({where}); name its primary exchange.")
-    details = kept[0]
+    details, contract = kept[0]
     try:
         tick = number(details.minTick, "tick", 0.0, MOST_TICK) or 0.01
     except Unreadable as error:
         raise Unavailable(f"Interactive Brokers sent details of {symbol}, but its {error}; it is asked again.") from error
-    return Instrument(symbol, details.contract.conId, details.contract.primaryExchange or primary, tick)
+    return Instrument(symbol, contract.conId, contract.primaryExchange or primary, tick)

@@ -102,7 +102,7 @@ class _Line:
     def frame(self, end: float) -> bytes | None:
         """The next message; None if it is not whole at ``end`` or cannot be one. _Closed when it ended."""
         while not (self.readable and len(self.data) >= 4 + self._size()):
-            if len(self.data) >= 4 and not self.readable or not self._more(end):
+            if (len(self.data) >= 4 and not self.readable) or not self._more(end):
                 return None
         size = self._size()
         payload, self.data = self.data[4 : 4 + size], self.data[4 + size :]

@@ -155,6 +155,7 @@ class Register:
         before = self.statements.get(order.permId)
         kept = {} if before is None else {name: getattr(before, name) for name in KEPT}
         stop = order.orderType == "STP"
+        # fmt: off
         self._say(OrderReport(
             perm_id=order.permId, order_id=order_id, client_id=client_id, ref=order.orderRef, account=order.account,
             con_id=contract.conId, side=order.action, type=order.orderType, tif=order.tif,
@@ -162,6 +163,7 @@ class Register:
             stop_price=number(order.auxPrice, f"stop price of {order.orderRef}", 0.0) if stop else 0.0,
             status=status or (before.status if before else ""), **kept,
         ))
+        # fmt: on
         self.doubtful.pop(order.orderRef, None)
         if order_id > 0:
             self._ids[client_id, order_id] = order.permId
@@ -180,15 +182,18 @@ class Register:
         before = self.statements.get(perm_id)
         if before is None:
             return
+        # fmt: off
         self._say(replace(
             before, status=status, filled=max(before.filled, shares(filled, f"filled quantity of {before.ref}")),
             avg_price=price_of(avg_price) or before.avg_price, why_held=why_held,
         ))
+        # fmt: on
 
     def execution(self, execution: Any) -> None:
         """Counted once, as its newest report states it: a correction carries a higher number behind the last dot."""
         name = f"execution {execution.execId}"
-        qty, cum = shares(execution.shares, f"shares of {name}"), shares(execution.cumQty, f"cumulative shares of {name}")
+        qty = shares(execution.shares, f"shares of {name}")
+        cum = shares(execution.cumQty, f"cumulative shares of {name}")
         price = price_of(execution.price)
         if execution.time.year < FIRST_YEAR:
             raise Unreadable(f"time of {name} is {execution.time}")
@@ -200,10 +205,12 @@ class Register:
             del self.executions[before]
         self._newest[root] = execution.execId
         statement = self.statements.get(execution.permId)
+        # fmt: off
         self.executions[execution.execId] = Done(
             execution.execId, execution.permId, execution.orderRef or (statement.ref if statement else ""),
             execution.acctNumber, qty, cum, price, execution.time, SIDES.get(execution.side, ""),
         )
+        # fmt: on
 
     def commission(self, exec_id: str, amount: float, currency: str = "USD") -> None:
         """The last one that says something counts, of an execution's newest report."""
@@ -222,8 +229,10 @@ class Register:
         if not is_fee(stated[1], done.qty, done.price):
             if (root, stated[1]) not in self._doubted:
                 self._doubted.add((root, stated[1]))
+                # fmt: off
                 log.error("IBKR stated a fee of %r for execution %s of %d at %g, which is none; an estimate stays booked",
                           stated[1], done.exec_id, done.qty, done.price)
+                # fmt: on
             return None
         return stated[1]
 
@@ -343,11 +352,13 @@ class Register:
     def broker_order(self, statement: OrderReport, executed: int) -> BrokerOrder:
         """The statement in our words; ``executed`` shares can be accounted for."""
         code, text = self.reason(statement)
+        # fmt: off
         return BrokerOrder(
             statement.ref, str(statement.perm_id), self._state(statement, executed, code), statement.side,
             statement.qty, executed, statement.type, statement.stop_price,
             _reason(statement, code, text), working=statement.status != "Inactive",
         )
+        # fmt: on
 
     def _state(self, statement: OrderReport, executed: int, code: int) -> OrderState:
         if statement.status == "Filled" and executed >= statement.qty and self.confirmed(statement):

@@ -63,7 +63,7 @@ def order_for(ticket: Ticket, instrument: Instrument, account: str, order_id: in
     """A ticket as ib_async sends it; ``tif`` is always set and nothing trades outside regular hours."""
     if ticket.qty < 1 or ticket.qty != int(ticket.qty):
         raise BadInput(f"Order {ticket.ref} is for {ticket.qty} shares; a broker takes whole shares from 1.")
-    stop = {"auxPrice": trigger(ticket.stop_price, instrument.min_tick)} if ticket.type == "STP" else {}
+    stop: dict[str, Any] = {"auxPrice": trigger(ticket.stop_price, instrument.min_tick)} if ticket.type == "STP" else {}
     if stop and stop["auxPrice"] <= 0:
         raise BadInput(f"Order {ticket.ref} has the stop price {ticket.stop_price}; it must be positive.")
     return Order(

@@ -55,7 +55,8 @@ class Recorder:
         self._values, self._scrub = values, Scrubber(values)
         self._queue: queue.SimpleQueue[tuple[float, int, str, bytes] | None] = queue.SimpleQueue()
         self._begin, self._waiting, self._written = time.monotonic(), 0, 0
-        self._fd, self._thread, self._mutex = -1, None, threading.Lock()
+        self._fd, self._mutex = -1, threading.Lock()
+        self._thread: threading.Thread | None = None
         self._over, self._held = False, list[bytes]()
         self._headed = False
         self._lines: dict[tuple[int, str], _Cutter] = {}
@@ -149,7 +150,7 @@ class Recorder:
             fields = text.removesuffix("\0").split("\0")
             version = self._version(number, direction, fields)
             self.frames += 1
-            plain = version or text.startswith("v") and direction == ">"
+            plain = version or (text.startswith("v") and direction == ">")
             self._line({**line, "f": fields if plain else self._scrub.frame(direction == ">", fields)})
             if version:
                 self._header(version)

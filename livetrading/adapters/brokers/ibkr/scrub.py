@@ -13,6 +13,7 @@ OURS = re.compile(r"((PPO|SAC)_[A-Z0-9.^=-]+_\d+|PROBE):\d{4}-\d\d-\d\d:(entry|e
 _ACCOUNT = re.compile(r"(?<![A-Za-z0-9])(D?[UFI])\d{5,10}(?![A-Za-z0-9])")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([Ee][-+]?\d+)?")
 _DATE = re.compile(r"\d{8}([ -]+\d\d:\d\d:\d\d( [A-Za-z_/]+)?)?")
+# fmt: off
 _PLAIN_TAGS = frozenset({
     "AccountType", "AccountReady", "Currency", "RealCurrency", "TradingType-S", "WhatIfPMEnabled", "SegmentTitle-S",
     "SegmentTitle-C",
@@ -24,6 +25,7 @@ _ORDER_WORDS = frozenset({
     "Filled", "Submitted", "PreSubmitted", "Cancelled", "ApiCancelled", "Inactive", "PendingSubmit", "PendingCancel",
     "ApiPending", "SMART", "STK", "NASDAQ", "NYSE", "ARCA", "AMEX", "BATS", "ISLAND", "IBKRATS", "IEX", "EDGEA",
 })
+# fmt: on
 _RECEIVED = frozenset(
     "3 4 5 6 7 8 9 10 11 15 17 49 52 53 54 55 58 59 61 62 63 64 73 74 101 102".split()
 )

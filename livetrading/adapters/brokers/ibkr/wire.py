@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from ib_async import IB
@@ -39,22 +40,22 @@ class _Tap(Wrapper):
     spoiled: Callable[[str, str], None]
     """Told of a message that was lost: the question whose answer lacks it, empty for none, and why."""
 
-    def openOrder(self, orderId: int, contract: Any, order: Any, orderState: Any) -> None:  # noqa: N802
+    def openOrder(self, orderId: int, contract: Any, order: Any, orderState: Any) -> None:
         if not order.whatIf:
             self.register.open_order(contract, order, orderState)
         # The library counts its own ids on from any that it sees, up to the mark of an unset one.
         super().openOrder(orderId if orderId < wire.LAST_ID else 0, contract, order, orderState)
 
-    def completedOrder(self, contract: Any, order: Any, orderState: Any) -> None:  # noqa: N802
+    def completedOrder(self, contract: Any, order: Any, orderState: Any) -> None:
         self.register.completed(contract, order, orderState)
         if "completedOrders" in self._results:
             super().completedOrder(contract, order, orderState)
 
-    def completedOrdersEnd(self) -> None:  # noqa: N802
+    def completedOrdersEnd(self) -> None:
         super().completedOrdersEnd()
         self.ended(COMPLETED, 0)
 
-    def orderStatus(  # noqa: N802
+    def orderStatus(
         self, orderId: int, status: str, filled: float, remaining: float, avgFillPrice: float, permId: int,
         parentId: int, lastFillPrice: float, clientId: int, whyHeld: str, mktCapPrice: float = 0.0,
     ) -> None:
@@ -64,19 +65,19 @@ class _Tap(Wrapper):
             mktCapPrice,
         )
 
-    def execDetails(self, reqId: int, contract: Any, execution: Any) -> None:  # noqa: N802
+    def execDetails(self, reqId: int, contract: Any, execution: Any) -> None:
         self.register.execution(execution)
         super().execDetails(reqId, contract, execution)
 
-    def execDetailsEnd(self, reqId: int) -> None:  # noqa: N802
+    def execDetailsEnd(self, reqId: int) -> None:
         super().execDetailsEnd(reqId)
         self.ended(EXECUTIONS, reqId)
 
-    def position(self, account: str, contract: Any, posSize: float, avgCost: float) -> None:  # noqa: N803
+    def position(self, account: str, contract: Any, posSize: float, avgCost: float) -> None:
         self.register.position(account, contract.conId, posSize)
         super().position(account, contract, posSize, avgCost)
 
-    def commissionReport(self, commissionReport: Any) -> None:  # noqa: N802
+    def commissionReport(self, commissionReport: Any) -> None:
         self.register.commission(commissionReport.execId, commissionReport.commission, commissionReport.currency)
         super().commissionReport(commissionReport)
 
@@ -176,10 +177,8 @@ class TappedIB(IB):
         """Close the socket and end every question. The socket is cut soon: a peer that reads nothing
         would keep it, and the client id with it, for ever."""
         transport = self.client.conn.transport
-        try:
+        with suppress(OSError):  # the peer was faster
             self.client.disconnect()
-        except OSError:
-            pass  # the peer was faster
         self.wrapper.connectionClosed()
         if transport is not None:
             asyncio.get_running_loop().call_later(ABORT_SECONDS, transport.abort)

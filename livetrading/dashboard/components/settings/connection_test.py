@@ -21,15 +21,16 @@ STEPS = 5
 def render(words: BrokerWords) -> None:
     with st.container(border=True):
         st.html(markup.heading("Test the connection", "with the settings that are saved"))
-        busy = _command() is not None and _command().running()
+        command = _command()
+        busy = command is not None and command.running()
         if st.button("Test the connection", key="settings_test", disabled=busy, width="stretch") and not busy:
             command = commands.start(reading.home(), ["doctor", f"--{words.name}", "--json"])
             st.session_state[RUNNING] = command.id
             st.rerun()
         if busy:
             refresh.every(EVERY, _watch)
-        elif _command() is not None:
-            _result(_command().wait(0))
+        elif command is not None:
+            _result(command.wait(0))
         else:
             st.caption(f"Asks {words.program} for the account, its clock and bars of one stock. It sends no order.")
 

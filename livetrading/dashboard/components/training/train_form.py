@@ -25,7 +25,7 @@ def render() -> None:
     with st.container(border=True):
         sources = {"sample": "Bundled sample", "yahoo": "Yahoo Finance", **brokers.bar_sources(), "csv": "CSV file"}
         source = st.segmented_control(
-            "Bars", list(sources), default="sample", required=True, format_func=sources.get, key="train_source",
+            "Bars", list(sources), default="sample", required=True, format_func=sources.__getitem__, key="train_source",
         )
         symbol, spec = _series(source or "sample")
         left, middle, right = st.columns(3)
