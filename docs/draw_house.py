@@ -14,13 +14,18 @@ ROOMS = (
     "execution/accounts", "execution/orders", "execution/state", "execution", "adapters/bars",
     "adapters/brokers", "adapters", "core",
 )
+TOGETHER = {"adapters/bars": "adapters/bars, brokers", "adapters/brokers": "adapters/bars, brokers"}
+"""Drawn as one box: a broker can be a bar source, so these two folders import each other (no two files do)."""
+BOXES = tuple(dict.fromkeys(TOGETHER.get(room, room) for room in ROOMS))
 WIDTH, ROW, BOX, HEIGHT = 1180, 92, 210, 46
 
 
 def room_of(module: str) -> str | None:
     """The room of ``livetrading.a.b``; None for the package itself."""
     path = "/".join(module.split(".")[1:])
-    return next((room for room in sorted(ROOMS, key=len, reverse=True) if path == room or path.startswith(f"{room}/")), None)
+    rooms = (room for room in sorted(ROOMS, key=len, reverse=True) if path == room or path.startswith(f"{room}/"))
+    room = next(rooms, None)
+    return TOGETHER.get(room, room) if room else None
 
 
 def imported(path: Path) -> set[str]:
@@ -39,7 +44,7 @@ def imported(path: Path) -> set[str]:
 
 def arrows() -> dict[str, set[str]]:
     """Each room and the other rooms that its files import."""
-    found: dict[str, set[str]] = {room: set() for room in ROOMS}
+    found: dict[str, set[str]] = {room: set() for room in BOXES}
     for path in sorted((ROOT / "livetrading").rglob("*.py")):
         room = room_of(".".join(path.relative_to(ROOT).with_suffix("").parts))
         if room is not None:
@@ -74,7 +79,7 @@ def svg() -> str:
     top = max(height.values())
     at: dict[str, tuple[float, int]] = {}
     for level in range(top + 1):
-        row = [room for room in ROOMS if height[room] == level]
+        row = [room for room in BOXES if height[room] == level]
         at |= {room: (WIDTH * (i + 1) / (len(row) + 1), 20 + (top - level) * ROW) for i, room in enumerate(row)}
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {(top + 1) * ROW}" font-family="sans-serif" font-size="16">',
