@@ -89,7 +89,10 @@ def svg() -> str:
     ]
     for a, b in direct(graph):
         (x, y), (u, v) = at[a], at[b]
-        lines.append(f'<path d="M{x:.0f},{y + HEIGHT} C{x:.0f},{y + HEIGHT + 40} {u:.0f},{v - 40} {u:.0f},{v}" '
+        start = f"M{x:.0f},{y + HEIGHT} C{x:.0f},{y + HEIGHT + 40} {u:.0f},{v - 40}"
+        if x != u and v - y > ROW:  # past other rows: out of the side, so that it crosses no box
+            start = f"M{x + (BOX / 2 if u > x else -BOX / 2):.0f},{y + HEIGHT // 2} C{u:.0f},{y + HEIGHT // 2} {u:.0f},{y + ROW}"
+        lines.append(f'<path d="{start} {u:.0f},{v}" '
                      'fill="none" stroke="#57606a" stroke-width="1.5" marker-end="url(#tip)"/>')
     for room, (x, y) in at.items():
         lines.append(f'<rect x="{x - BOX / 2:.0f}" y="{y}" width="{BOX}" height="{HEIGHT}" rx="6" fill="#eef4fb" stroke="#2f5d8a"/>')
