@@ -135,7 +135,7 @@ REGISTRY: tuple[Feature, ...] = (
 FEATURES: tuple[str, ...] = tuple(feature.name for feature in REGISTRY)
 
 READS_VOLUME = frozenset({"cmf_20", "volume_20"})
-"""Vendors count volume differently: another vendor's bars do not tell these the same."""
+"""Vendors count volume differently: another vendor's bars give other values for these."""
 
 PRICE_SET = f"{FEATURE_SET}-price"
 SETS: dict[str, tuple[str, ...]] = {

@@ -211,7 +211,7 @@ def _alive(record: dict[str, Any]) -> bool:
 
 
 def _process_mark(pid: int) -> str | None:
-    """What tells this process from a later one of the same pid; None if it is gone.
+    """What distinguishes this process from a later one of the same pid; None if it is gone.
 
     Linux: the start time in clock ticks, field 22 of ``/proc/PID/stat``
     (proc(5)); a zombie counts as gone. Elsewhere only the pid is looked at.
