@@ -122,7 +122,7 @@ def _close(root: Path) -> None:
 
 
 def _try_write(root: Path) -> None:
-    """Root may do anything but write to a read-only disk, so only a try tells."""
+    """Root may do anything but write to a read-only disk, so only a real write shows it."""
     probe = root / f".probe.{os.getpid()}.0.tmp"
     fd = os.open(probe, os.O_WRONLY | os.O_CREAT, private.FILE)
     os.close(fd)

@@ -46,7 +46,7 @@ def dump(value: Any, where: str = "value", *, sort: bool = False) -> bytes:
 
 
 def _is_plain(value: Any) -> bool:
-    """The usual case, told without a copy and without naming places."""
+    """The usual case, checked without a copy and without naming places."""
     kind = type(value)
     if kind is float:
         return math.isfinite(value)

@@ -32,7 +32,7 @@ _PATTERNS = (
     re.compile(r"(?i)((?:token|password|passwd|secret|api[_-]?key)[\"']?\s*[=:]\s*[\"']?)(?!bearer\b)[^\s\"',;&]+"),
 )
 FOREIGN = ("asyncio", "eventkit", "ib_async")
-"""Loggers that tell of errors in callbacks of ours."""
+"""Loggers that report errors in callbacks of ours."""
 AGAIN_SECONDS = 3600.0
 """The same unforeseen error is logged again, with its traceback, after this long."""
 logged: dict[tuple[str, ...], float] = {}

@@ -22,7 +22,7 @@ K = TypeVar("K")
 
 
 def of_agent(agent_id: str, told: Iterable[T]) -> list[T]:
-    """What the account tells of one agent's orders: ``PPO_TNA_0010`` is not ``PPO_TNA_001``."""
+    """What the account reports of one agent's orders: ``PPO_TNA_0010`` is not ``PPO_TNA_001``."""
     return [item for item in told if OrderKey.owner(item.ref) == agent_id]
 
 

@@ -36,7 +36,7 @@ class AccountLimits:
 class Standing:
     """An account now: ``before`` is its net liquidation after the last session, 0 if not known.
 
-    Net liquidation and cash are None while the broker has not told them as numbers.
+    Net liquidation and cash are None while the broker has not reported them as numbers.
     """
 
     net_liquidation: float | None

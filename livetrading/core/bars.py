@@ -234,7 +234,7 @@ def overlap_problem(ours: pd.DataFrame, theirs: pd.DataFrame, tolerance: float =
 
 
 def _same_start(ours: pd.DataFrame, theirs: pd.DataFrame) -> bool:
-    """Whether one is the other's beginning, to the bit: the usual case, told quickly."""
+    """Whether one is the other's beginning, to the bit: the usual case, decided quickly."""
     count = min(len(ours), len(theirs))
     yours = theirs.to_numpy()
     return (

@@ -11,7 +11,7 @@ book brought in. What is left is ``unexplained``; as long as it is more than
 ``TOLERANCE``, estimates that were booked while it arose are suspect, and their agents
 buy nothing.
 
-The cash is one number, and tells causes apart by their time and their amount alone:
+The cash is one number, and causes are distinguished by their time and their amount alone:
 
 - Money that arrives between two looks in which a fill was booked by an estimate can be
   that estimate's error, also if it equals a dividend that is due: it is unexplained, and
@@ -20,7 +20,7 @@ The cash is one number, and tells causes apart by their time and their amount al
 - A difference that a later estimate's error makes up for is not explained by that:
   both stay suspect (``masked``). If a correction opens a difference, the estimates that
   are left are suspect, for one of them may have hidden it.
-- Not told apart are errors of estimates of one span that add up to nothing, an error
+- Not distinguished are errors of estimates of one span that add up to nothing, an error
   and something else that a person did in the same span, and money of his that equals a
   due dividend. So the sums never turn an estimate into a fact: it stays marked until
   the broker states it, whether it is suspect or not.

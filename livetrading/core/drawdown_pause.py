@@ -49,7 +49,7 @@ def _number(value: float | None) -> str:
 
 
 def from_equity(equity: Sequence[Sequence[Any]], limit: float) -> Doc | None:
-    """The pause of a test that did not record it, told by its equity ``[[session, USD], …]`` alone."""
+    """The pause of a test that did not record it, found from its equity ``[[session, USD], …]`` alone."""
     fallen = drawdown([row[1] for row in equity]) >= limit
     if not fallen.any():
         return None

@@ -69,7 +69,7 @@ class DividendPaid(Event):
 @dataclass(frozen=True)
 class Filled(Event):
     """One execution. ``stop`` is the position's stop from an entry on; ``estimated``:
-    the broker had not stated its fee, or no longer tells its price."""
+    the broker had not stated its fee, or no longer reports its price."""
 
     exec_id: str
     key: str
@@ -115,7 +115,7 @@ class FillCorrected(Event):
 class FillDisputed(Event):
     """A report changed the execution that was booked as ``exec_id`` in a way that no book can follow
     by itself (its quantity, its side, or all of it): a person has to compare. ``by`` is the report's
-    id with what it says, so that it is told once."""
+    id with what it says, so that it is shown once."""
 
     exec_id: str
     by: str
@@ -185,7 +185,7 @@ class OrderMoved(Event):
 
 @dataclass(frozen=True)
 class Noted(Event):
-    """A line for the agent's own log that changes nothing. ``told``: a person hears of it at once;
+    """A line for the agent's own log that changes nothing. ``told``: it becomes an alarm for a person at once;
     ``request``: the id of the request that begins with it."""
 
     text: str

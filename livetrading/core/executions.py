@@ -2,7 +2,7 @@
 
 A broker corrects an execution by reporting it again under an id that differs in the
 digits behind the last dot alone: ``…01.02`` corrects ``…01.01``. The part before that
-dot is the root, by which a fill counts once. A fill of which a broker tells no
+dot is the root, by which a fill counts once. A fill of which a broker reports no
 execution has an id that ends with the range of its order's shares, ``…:0-100``.
 """
 

@@ -16,7 +16,7 @@ from .orders import DEAD, WORKING, Order, OrderState
 from .types import AgentStatus, Leg, Mode
 
 ALARM_AFTER = timedelta(seconds=20)
-"""A position that is bare for so long is told to a person."""
+"""A position that is bare for so long becomes an alarm for a person."""
 
 _AT_WORK = WORKING | {OrderState.PENDING_CANCEL}
 
@@ -56,7 +56,7 @@ def unlisted(order: Order) -> bool:
 
 
 def _at_work(state: AgentState) -> frozenset[OrderState]:
-    """At a simulated broker a cancelled stop works until its bar has told; at a real one nobody knows."""
+    """At a simulated broker a cancelled stop works until its bar is known; at a real one nobody knows."""
     simulated = state.config is None or state.config.mode in (Mode.PAPER, Mode.REPLAY)
     return _AT_WORK if simulated else WORKING
 

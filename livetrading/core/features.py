@@ -136,7 +136,7 @@ FEATURES: tuple[str, ...] = tuple(feature.name for feature in REGISTRY)
 """Columns of the whole matrix; what a model sees of them is its set's."""
 
 READS_VOLUME = frozenset({"cmf_20", "volume_20"})
-"""Vendors count volume differently: another vendor's bars do not tell these the same."""
+"""Vendors count volume differently: another vendor's bars give other values for these."""
 
 PRICE_SET = f"{FEATURE_SET}-price"
 _PRICE = (

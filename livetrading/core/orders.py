@@ -67,7 +67,7 @@ class Order:
 
     ``qty`` in whole shares; ``type`` MKT or STP; ``tif`` OPG (market on open),
     DAY or GTC; ``stop_price`` in USD for STP and, on an entry, the trigger of
-    the protective stop that goes with it. ``bar`` is the session that decided
+    the protective stop of that position. ``bar`` is the session that decided
     it. ``filled`` shares so far. ``parent`` is the entry that activates a stop.
     ``withdrawn``: its end was asked for by us. ``complaint``: how the broker answered an order that it
     then did not list; empty when it was listed, or was not answered at all. ``cause`` belongs to

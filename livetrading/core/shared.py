@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Memory(Generic[T]):
-    """The newest ``size`` answers by question. Only for pure functions of what the key tells whole."""
+    """The newest ``size`` answers by question. Only for pure functions whose result depends on the key alone."""
 
     def __init__(self, size: int) -> None:
         self._size = size

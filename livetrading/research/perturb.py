@@ -86,7 +86,7 @@ def deeper_low(frame: pd.DataFrame, t: int) -> pd.DataFrame:
 
 
 def in_other_units(frame: pd.DataFrame, price: float, volume: float) -> pd.DataFrame:
-    """The same story told in another currency and another lot."""
+    """The same history in another currency and another lot."""
     changed = frame.copy()
     for name in (*PRICES, "dividend"):
         changed[name] *= price

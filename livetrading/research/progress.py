@@ -13,7 +13,7 @@ BAR_WIDTH = 24
 class Progress:
     """``share`` of the whole work done, 0 to 1; rates in environment steps a second.
 
-    ``seconds_left`` is None until there is a rate to tell it from.
+    ``seconds_left`` is None until there is a rate to estimate it from.
     """
 
     stage: str

@@ -109,16 +109,16 @@ def train(
         market, parts.train.start, parts.train.stop - 1, request.agent_type,
         episode=SETTINGS[request.agent_type].episode, random_start=True,
     )
-    tell = _ProgressCallback(request.timesteps, progress)
-    model = fit(task, request.timesteps, request.seed, tell.fitting)
-    tell.stage("Testing", FIT_SHARE)
+    report = _ProgressCallback(request.timesteps, progress)
+    model = fit(task, request.timesteps, request.seed, report.fitting)
+    report.stage("Testing", FIT_SHARE)
     first, last = market.sessions[parts.test.start], market.sessions[parts.test.stop - 1]
     opened = count_opening(store, request.symbol, first, last, now=clock())
     policy = policy_of(request.agent_type, model.policy)
     evaluation = evaluate(market, parts.test, request.agent_type, policy.raw, Terms())
     draft = _Draft(request, barset, market.sessions, parts, scaler, evaluation, opened)
     card = _register(registry, draft, model, clock)
-    tell.stage("Done", 1.0)
+    report.stage("Done", 1.0)
     return Trained(card, evaluation, round(time.monotonic() - began, 3))
 
 

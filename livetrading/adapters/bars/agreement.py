@@ -1,4 +1,4 @@
-"""Do two sources tell the same prices? Asked before one stands in for the other."""
+"""Do two sources report the same prices? Checked before one replaces the other."""
 
 import pandas as pd
 
