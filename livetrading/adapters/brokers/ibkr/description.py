@@ -41,8 +41,11 @@ def _auction(home: Home) -> bool:
 def _bars(cache: Path, link: AccountLink | None, events: "BarSource") -> "BarSource":
     from .bar_line import AccountFeed, shared_line
     from .bars import IbkrSource
+    from .connection import IbkrConnection
 
-    return IbkrSource(shared_line(cache) if link is None else AccountFeed(link), events)
+    if link is None:
+        return IbkrSource(shared_line(cache), events)
+    return IbkrSource(link if isinstance(link, IbkrConnection) else AccountFeed(link), events)
 
 
 @contextmanager
