@@ -83,8 +83,10 @@ def svg() -> str:
         at |= {room: (WIDTH * (i + 1) / (len(row) + 1), 20 + (top - level) * ROW) for i, room in enumerate(row)}
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {(top + 1) * ROW}" font-family="sans-serif" font-size="16">',
-        '<defs><marker id="tip" markerWidth="9" markerHeight="8" refX="8" refY="4" orient="auto">'
-        '<path d="M0,0 L9,4 L0,8 z" fill="#57606a"/></marker></defs>',
+        (
+            '<defs><marker id="tip" markerWidth="9" markerHeight="8" refX="8" refY="4" orient="auto">'
+            '<path d="M0,0 L9,4 L0,8 z" fill="#57606a"/></marker></defs>'
+        ),
         '<rect width="100%" height="100%" fill="#ffffff"/>',
     ]
     for a, b in direct(graph):

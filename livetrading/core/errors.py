@@ -45,10 +45,6 @@ class Unavailable(LivetradingError):
     http_status = 503
 
 
-class AccountAway(Unavailable):
-    """A shared broker account cannot be used now: one cause for all of its agents."""
-
-
 class Damaged(LivetradingError):
     """A file was changed from outside: look at it before anything goes on."""
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..adapters.brokers.base import AccountAway
 from ..adapters import logs
 from ..adapters.bars import BarSource, open_source
 from ..adapters.bars.background import BackgroundSource
@@ -21,7 +22,7 @@ from ..adapters.home import Home, is_agent_id
 from ..adapters.registry import Registry
 from ..adapters.store import Store
 from ..core.agent import AgentConfig, AgentState
-from ..core.errors import AccountAway, Conflict, Damaged, LivetradingError, NotFound, Unavailable, in_a_line
+from ..core.errors import Conflict, Damaged, LivetradingError, NotFound, Unavailable, in_a_line
 from ..core.events import StatusChanged
 from ..core.types import AgentStatus, Mode
 from .orders import execution_reports

@@ -40,6 +40,10 @@ class BrokerWords:
         return f"{'an' if self.title[:1].upper() in 'AEIOU' else 'a'} {self.title} account"
 
 
+class AccountAway(Unavailable):
+    """A shared broker account cannot be used now: one cause for all of its agents."""
+
+
 class NotListed(Unavailable):
     """The broker was sent an order, answers, and lists it nowhere. ``reason`` is its error, or that it said nothing;
     ``refused`` whether there was an error.

@@ -7,10 +7,11 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from ...adapters.brokers.base import AccountAway
 from ...adapters.brokers.connection import BrokerDescription, Connection, Instrument, Report
 from ...adapters.home import Home
 from ...core.agent import AgentState
-from ...core.errors import AccountAway, Refused
+from ...core.errors import Refused
 
 
 @dataclass
