@@ -27,7 +27,8 @@ app = st.App(
     routes=api.routes(reading.home(), hosts),
     # Streamlit's own check of the Host covers its web socket, not these routes.
     middleware=[
-        Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts)), Middleware(security.OwnPages, hosts=hosts),
+        Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts)),
+        Middleware(security.OwnPages, hosts=hosts),
         Middleware(security.SafeHeaders),
     ],
 )

@@ -10,9 +10,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "house.svg"
 ROOMS = (
-    "cli", "dashboard", "research", "execution/stopping", "execution/node", "execution/trading",
-    "execution/accounts", "execution/orders", "execution/state", "execution", "adapters/bars",
-    "adapters/brokers", "adapters", "core",
+    "cli",
+    "dashboard",
+    "research",
+    "execution/stopping",
+    "execution/node",
+    "execution/trading",
+    "execution/accounts",
+    "execution/orders",
+    "execution/state",
+    "execution",
+    "adapters/bars",
+    "adapters/brokers",
+    "adapters",
+    "core",
 )
 TOGETHER = {"adapters/bars": "adapters/bars, brokers", "adapters/brokers": "adapters/bars, brokers"}
 """Drawn as one box: a broker can be a bar source, so these two folders import each other (no two files do)."""
@@ -94,10 +105,13 @@ def svg() -> str:
         start = f"M{x:.0f},{y + HEIGHT} C{x:.0f},{y + HEIGHT + 40} {u:.0f},{v - 40}"
         if x != u and v - y > ROW:  # past other rows: out of the side, so that it crosses no box
             start = f"M{x + (BOX / 2 if u > x else -BOX / 2):.0f},{y + HEIGHT // 2} C{u:.0f},{y + HEIGHT // 2} {u:.0f},{y + ROW}"
-        lines.append(f'<path d="{start} {u:.0f},{v}" '
-                     'fill="none" stroke="#57606a" stroke-width="1.5" marker-end="url(#tip)"/>')
+        lines.append(
+            f'<path d="{start} {u:.0f},{v}" fill="none" stroke="#57606a" stroke-width="1.5" marker-end="url(#tip)"/>'
+        )
     for room, (x, y) in at.items():
-        lines.append(f'<rect x="{x - BOX / 2:.0f}" y="{y}" width="{BOX}" height="{HEIGHT}" rx="6" fill="#eef4fb" stroke="#2f5d8a"/>')
+        lines.append(
+            f'<rect x="{x - BOX / 2:.0f}" y="{y}" width="{BOX}" height="{HEIGHT}" rx="6" fill="#eef4fb" stroke="#2f5d8a"/>'
+        )
         lines.append(f'<text x="{x:.0f}" y="{y + 29}" text-anchor="middle" fill="#1f2328">{room}</text>')
     return "\n".join([*lines, "</svg>"]) + "\n"
 

@@ -14,9 +14,15 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
     "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
 )
 MESSAGES_A_REFRESH = 3
 """At least: a fragment's run begins, brings its elements and ends."""
@@ -57,9 +63,13 @@ def browser(profile: Path, *, width: int = 1280, height: int = 900) -> Iterator[
     path = executable()
     with _playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
-            str(profile), executable_path=path, headless=True, args=list(FLAGS),
+            str(profile),
+            executable_path=path,
+            headless=True,
+            args=list(FLAGS),
             viewport={"width": width, "height": height},
-            accept_downloads=True, timeout=PATIENCE,
+            accept_downloads=True,
+            timeout=PATIENCE,
         )
         try:
             yield _page(context)

@@ -21,12 +21,31 @@ FLOORS = {
 ROOMS = ("state", "orders", "accounts", "trading", "node", "stopping")
 """Inside ``execution``, from the ground up; the other flat files stand above them all."""
 CORE_MAY = {
-    "numpy", "pandas", "ta", "math", "re", "json", "hashlib", "dataclasses", "datetime", "enum", "typing",
-    "collections", "functools", "itertools", "zoneinfo", "decimal", "fractions", "operator", "bisect",
+    "numpy",
+    "pandas",
+    "ta",
+    "math",
+    "re",
+    "json",
+    "hashlib",
+    "dataclasses",
+    "datetime",
+    "enum",
+    "typing",
+    "collections",
+    "functools",
+    "itertools",
+    "zoneinfo",
+    "decimal",
+    "fractions",
+    "operator",
+    "bisect",
 }
 HEAVY = {"torch", "stable_baselines3", "gymnasium"}
 MAX_LINES = 400
-BROKER_NAME = re.compile(r"ibkr|(?<![a-z])ib(?![a-z])|(?<![a-z])tws(?![a-z])|interactive.?brokers|ib_?gateway|ib_?async", re.IGNORECASE)
+BROKER_NAME = re.compile(
+    r"ibkr|(?<![a-z])ib(?![a-z])|(?<![a-z])tws(?![a-z])|interactive.?brokers|ib_?gateway|ib_?async", re.IGNORECASE
+)
 """What names a broker, its programs or its library."""
 SOURCE = re.compile(r"\(source: [^)]*\)")
 """Where a docstring of core or execution says from whom a rule is known: the one place where it may name a broker."""
@@ -83,13 +102,18 @@ def room_of(module: str) -> int:
 def graph() -> dict[str, set[str]]:
     """Modules of the package and those of it that each imports, wherever in the file, also for type checkers alone."""
     paths = {".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p for p in files()}
-    return {name: {n for n in imports(path) if n in paths and n != name and not paths[n].name == "__init__.py"}
-            for name, path in paths.items()}
+    return {
+        name: {n for n in imports(path) if n in paths and n != name and not paths[n].name == "__init__.py"}
+        for name, path in paths.items()
+    }
 
 
 def test_no_arrow_inside_execution_climbs() -> None:
-    inside = {name: {n for n in seen if n.startswith("livetrading.execution.")} for name, seen in graph().items()
-              if name.startswith("livetrading.execution.")}
+    inside = {
+        name: {n for n in seen if n.startswith("livetrading.execution.")}
+        for name, seen in graph().items()
+        if name.startswith("livetrading.execution.")
+    }
     assert [(name, n) for name, seen in inside.items() for n in sorted(seen) if room_of(n) > room_of(name)] == []
 
 
@@ -111,7 +135,9 @@ def test_the_room_of_a_folder_is_described_and_imports_nothing() -> None:
 def test_the_core_touches_neither_disk_nor_clock_nor_log(path: Path) -> None:
     foreign = {n.split(".")[0] for n in imports(path)} - {"livetrading"} - CORE_MAY
     assert foreign == set()
-    assert _calls(path) & {"open", "print", "input", "now", "utcnow", "today", "monotonic", "default_rng", "seed"} == set()
+    assert (
+        _calls(path) & {"open", "print", "input", "now", "utcnow", "today", "monotonic", "default_rng", "seed"} == set()
+    )
 
 
 def _calls(path: Path) -> set[str]:
@@ -159,7 +185,9 @@ def _docstrings(tree: ast.Module) -> set[int]:
     return {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant)}
 
 
-@pytest.mark.parametrize("path", [p for p in files() if floor_of(p) in ("core", "execution")], ids=lambda p: str(p.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    "path", [p for p in files() if floor_of(p) in ("core", "execution")], ids=lambda p: str(p.relative_to(PACKAGE))
+)
 def test_core_and_execution_name_no_broker(path: Path) -> None:
     assert named_in_code(path) == set()
 
@@ -174,15 +202,38 @@ def test_few_files_outside_the_brokers_own_folders_name_one() -> None:
 def test_the_registry_of_brokers_loads_no_brokers_library() -> None:
     """Nor anything else that takes seconds: it is asked by every command and page."""
     code = "import sys, livetrading.adapters.brokers.registry as r; r.names(); print([m for m in ('ib_async', 'pandas') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+        ).stdout.strip()
+        == "[]"
+    )
 
 
 def test_pages_and_commands_name_a_broker_only_in_the_folder_of_its_own_commands() -> None:
     """Elsewhere the name comes from the registry of brokers."""
-    paths = [*(PACKAGE / "dashboard").rglob("*.py"), *(PACKAGE / "cli").rglob("*.py"), *(ROOT / "pages").glob("*.py"), ROOT / "app.py"]
+    paths = [
+        *(PACKAGE / "dashboard").rglob("*.py"),
+        *(PACKAGE / "cli").rglob("*.py"),
+        *(ROOT / "pages").glob("*.py"),
+        ROOT / "app.py",
+    ]
     own = PACKAGE / "cli" / "ibkr"
     assert [p for p in paths if own not in p.parents and BROKER_NAME.search(p.read_text())] == []
-SEARCHES = {"startswith", "endswith", "removeprefix", "removesuffix", "find", "index", "count", "partition", "rpartition", "split"}
+
+
+SEARCHES = {
+    "startswith",
+    "endswith",
+    "removeprefix",
+    "removesuffix",
+    "find",
+    "index",
+    "count",
+    "partition",
+    "rpartition",
+    "split",
+}
 """Methods of a text that look for another text in it."""
 
 
@@ -236,18 +287,29 @@ def compared(tree: ast.AST, known: dict[str, str]) -> list[str]:
 
 def _operand(part: ast.AST, known: dict[str, str]) -> list[str]:
     """What stands in a comparison itself, one by one in a collection; not what a call inside is given."""
-    if isinstance(part, ast.Tuple | ast.List | ast.Set | ast.JoinedStr | ast.BinOp | ast.IfExp | ast.BoolOp | ast.FormattedValue):
+    if isinstance(
+        part, ast.Tuple | ast.List | ast.Set | ast.JoinedStr | ast.BinOp | ast.IfExp | ast.BoolOp | ast.FormattedValue
+    ):
         return [text for inner in ast.iter_child_nodes(part) for text in _operand(inner, known)]
     if isinstance(part, ast.Name | ast.Attribute):
         return [known[name]] if (name := ast.unparse(part)) in known else []
     return _text(part)
 
 
-@pytest.mark.parametrize(("code", "found"), [
-    ("if reason == 'the stop is set': pass", 1), ("if why.startswith('closed by '): pass", 1), ("if f'closed by {who}' == why: pass", 1),
-    ("if text in (AWAY, 'x'): pass", 1), ("if text == desk.AWAY: pass", 1), ("if kind == State.AWAY: pass", 0),
-    ("if kind == 'away': pass", 0), ("say('the stop is set')", 0), ("match why:\n case 'not now': pass", 1),
-])
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("if reason == 'the stop is set': pass", 1),
+        ("if why.startswith('closed by '): pass", 1),
+        ("if f'closed by {who}' == why: pass", 1),
+        ("if text in (AWAY, 'x'): pass", 1),
+        ("if text == desk.AWAY: pass", 1),
+        ("if kind == State.AWAY: pass", 0),
+        ("if kind == 'away': pass", 0),
+        ("say('the stop is set')", 0),
+        ("match why:\n case 'not now': pass", 1),
+    ],
+)
 def test_a_compared_sentence_is_found(code: str, found: int) -> None:
     assert len(compared(ast.parse(code), {"AWAY": "it is away", "desk.AWAY": "it is away"})) == found
 

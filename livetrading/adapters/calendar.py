@@ -28,8 +28,7 @@ class Calendar:
     Refused, because an unknown holiday would be traded.
     """
 
-    def __init__(self, name: str = "XNYS", start: date = date(1990, 1, 1),
-                 end: date = KNOWN_UNTIL) -> None:
+    def __init__(self, name: str = "XNYS", start: date = date(1990, 1, 1), end: date = KNOWN_UNTIL) -> None:
         import exchange_calendars  # 0.1 s, and not every command needs it
 
         schedule = exchange_calendars.get_calendar(name, start=start, end=end).schedule
@@ -42,7 +41,7 @@ class Calendar:
         """Sessions from `start` to `end`, both included."""
         self._known(start)
         self._known(end)
-        return self._sessions[bisect_left(self._sessions, start):bisect_right(self._sessions, end)]
+        return self._sessions[bisect_left(self._sessions, start) : bisect_right(self._sessions, end)]
 
     def is_session(self, day: date) -> bool:
         self._known(day)
@@ -69,8 +68,9 @@ class Calendar:
     def last_complete(self, now: datetime, delay: timedelta = SETTLED) -> date:
         """The last session with close + `delay` not after the aware `now`."""
         if now.tzinfo is None:
-            raise BadInput(f"The time {now.isoformat()} has no zone; give UTC, such as"
-                           f" {now.isoformat(timespec='seconds')}Z.")
+            raise BadInput(
+                f"The time {now.isoformat()} has no zone; give UTC, such as {now.isoformat(timespec='seconds')}Z."
+            )
         self._known(now.astimezone(UTC).date())
         moment = (now - delay - _EPOCH) // _MICROSECOND
         return self._at(bisect_right(self._closes, moment) - 1, now.date())
@@ -90,9 +90,11 @@ class Calendar:
             raise self._unknown(day)
 
     def _unknown(self, day: date) -> Refused:
-        return Refused(f"The {self.name} calendar is known from {self.first} to {self.last}, which"
-                       f" does not include {day}; upgrade exchange-calendars or choose a day"
-                       f" in that range.")
+        return Refused(
+            f"The {self.name} calendar is known from {self.first} to {self.last}, which"
+            f" does not include {day}; upgrade exchange-calendars or choose a day"
+            f" in that range."
+        )
 
 
 def _microseconds(times) -> list[int]:

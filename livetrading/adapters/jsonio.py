@@ -42,7 +42,9 @@ def dump(value: Any, where: str = "value", *, sort: bool = False) -> bytes:
         clean = value if _is_plain(value) else plain(value, where)
         return orjson.dumps(clean, option=orjson.OPT_SORT_KEYS if sort else 0)
     except TypeError as error:  # integers beyond 64 bits, lone surrogates
-        raise BadInput(f"{where} cannot be written as JSON ({error}); shorten the number or correct the text.") from None
+        raise BadInput(
+            f"{where} cannot be written as JSON ({error}); shorten the number or correct the text."
+        ) from None
 
 
 def _is_plain(value: Any) -> bool:

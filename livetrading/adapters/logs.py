@@ -159,7 +159,9 @@ class SharedFileHandler(WatchedFileHandler):
         error = sys.exc_info()[1]
         if sys.stderr is not None:
             with suppress(OSError, ValueError):
-                sys.stderr.write(f"{self.baseFilename} cannot be written ({error}); free some disk space or correct the path.\n")
+                sys.stderr.write(
+                    f"{self.baseFilename} cannot be written ({error}); free some disk space or correct the path.\n"
+                )
 
     def _too_long(self) -> bool:
         try:

@@ -16,9 +16,7 @@ def count_opening(store: Store, symbol: str, start: date, end: date, *, now: dat
     """
     with store.transaction(NAME) as db:
         table = db.table(NAME)
-        table.insert(
-            {"symbol": symbol, "start": str(start), "end": str(end), "at": stamp(now)}
-        )
+        table.insert({"symbol": symbol, "start": str(start), "end": str(end), "at": stamp(now)})
         return sum(_overlaps(record, symbol, start, end) for record in table.all())
 
 

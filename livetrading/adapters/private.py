@@ -47,7 +47,9 @@ def close_content(root: Path) -> int:
 def close_below(directory: Path) -> int:
     """The same for all that lies in one directory."""
     return sum(
-        _close(Path(parent, name)) for parent, directories, files in os.walk(directory) for name in (*directories, *files)
+        _close(Path(parent, name))
+        for parent, directories, files in os.walk(directory)
+        for name in (*directories, *files)
     )
 
 

@@ -22,9 +22,7 @@ import pandas as pd
 from ..core import features, rules
 from ..core.bars import COLUMNS, bars_sha256, from_rows, to_rows
 from ..core.card import MODEL_ID, ModelCard, check_symbol
-from ..core.errors import (
-    BadInput, Conflict, Damaged, LivetradingError, NotFound, Refused, Unavailable, in_a_line,
-)
+from ..core.errors import BadInput, Conflict, Damaged, LivetradingError, NotFound, Refused, Unavailable, in_a_line
 from ..core.types import AgentType
 from . import logs, private, processes
 from .files import make_directory, sync_directory, unavailable, write_durably
@@ -71,9 +69,7 @@ class Registry:
         with tempfile.TemporaryDirectory(prefix=prefix, dir=self.home.models) as folder:
             yield Path(folder)
 
-    def register(
-        self, card: ModelCard, zip_path: Path, bars: pd.DataFrame, test: dict[str, Any]
-    ) -> Path:
+    def register(self, card: ModelCard, zip_path: Path, bars: pd.DataFrame, test: dict[str, Any]) -> Path:
         """Writes a model and makes it visible at once. Returns its directory.
 
         Damaged if zip or bars are not those of the card, Conflict if the id is taken.

@@ -93,7 +93,9 @@ def check_address(address: str | None) -> str:
     """
     if address is not None and (address.lower() == "localhost" or _is_loopback(address)):
         return address
-    what = "is not set, so every computer on the network" if address is None else f"is {address!r}, which other computers"
+    what = (
+        "is not set, so every computer on the network" if address is None else f"is {address!r}, which other computers"
+    )
     raise BadInput(
         f"The dashboard's address {what} may reach, and its pages have no sign-in; set address to 127.0.0.1 (settings.toml,"
         " LIVETRADING_ADDRESS or --server.address). To see it from elsewhere, make an SSH tunnel there: ssh -L"
@@ -223,8 +225,10 @@ def _zone(key: str, value: Any) -> None:
     except (ZoneInfoNotFoundError, ValueError, OSError):  # unknown, no name of a file, a directory
         known = False
     if not known:
-        raise BadInput(f"{key} is {value!r}; it must be a zone such as America/New_York or Europe/Berlin, or empty for"
-                       f" this computer's.")
+        raise BadInput(
+            f"{key} is {value!r}; it must be a zone such as America/New_York or Europe/Berlin, or empty for"
+            f" this computer's."
+        )
 
 
 def _toml(value: Value) -> str:

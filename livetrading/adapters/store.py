@@ -99,7 +99,11 @@ class Store:
     @contextmanager
     def _locked(self, path: Path) -> Iterator[None]:
         lock = filelock.FileLock(
-            f"{path}.lock", timeout=self._lock_timeout, mode=private.FILE, poll_interval=_POLL_SECONDS, thread_local=False
+            f"{path}.lock",
+            timeout=self._lock_timeout,
+            mode=private.FILE,
+            poll_interval=_POLL_SECONDS,
+            thread_local=False,
         )
         try:
             self._await(lock)
@@ -167,7 +171,7 @@ class GrowingFile:
         """
         for name in self.tables:
             self._encode(name)
-        tables = [b'%s:{%s}' % (dump(name), text) for name, text in self._text.items()]
+        tables = [b"%s:{%s}" % (dump(name), text) for name, text in self._text.items()]
         atomic_write(self.path, b"{%s}" % b",".join(tables), durable=False)
 
     def _encode(self, table: str) -> None:

@@ -14,10 +14,9 @@ from ..adapters.store import Store
 from ..core import drawdown_pause
 from ..core.errors import Conflict, revived
 from ..execution import file_repair
-from ..execution.state import requests
 from ..execution.agent_manager import AgentManager
 from ..execution.node import Node
-
+from ..execution.state import requests
 
 ANSWER_SECONDS = 10.0
 ACCOUNT_SECONDS = 15.0
@@ -58,14 +57,18 @@ def node_in_hand(home: Home) -> Iterator[Node]:
 
 
 def act(
-    home: Home, kind: str, *, agent_id: str | None = None, args: dict[str, Any] | None = None,
-    by: str = "command line", request_id: str | None = None, timeout: float = ANSWER_SECONDS,
+    home: Home,
+    kind: str,
+    *,
+    agent_id: str | None = None,
+    args: dict[str, Any] | None = None,
+    by: str = "command line",
+    request_id: str | None = None,
+    timeout: float = ANSWER_SECONDS,
 ) -> dict[str, Any]:
     """Submit a request and wait for its outcome. Raises the error that refused it."""
     store = Store(home)
-    made = requests.submit(
-        store, kind, agent_id=agent_id, args=args, by=by, request_id=request_id, now=utc_now()
-    )
+    made = requests.submit(store, kind, agent_id=agent_id, args=args, by=by, request_id=request_id, now=utc_now())
     if SchedulerLock(home).holder() is None:
         try:
             with node_in_hand(home) as node:
@@ -79,4 +82,10 @@ def answered(done: dict[str, Any]) -> dict[str, Any]:
     """The outcome of a request as the answer of a command. Raises the error that refused it."""
     if done["status"] == "refused":
         raise revived(done["result"].get("error_type"), done["message"])
-    return {"request_id": done["id"], "status": "done", "message": done["message"], **done["result"], "text": done["message"]}
+    return {
+        "request_id": done["id"],
+        "status": "done",
+        "message": done["message"],
+        **done["result"],
+        "text": done["message"],
+    }

@@ -69,9 +69,13 @@ def _models(add: Any) -> None:
     train.add_argument("symbol")
     train.add_argument("--agent", required=True, choices=["PPO", "SAC"])
     train.add_argument("--source", type=_source, default=None, help=_sources())
-    train.add_argument("--features", default=None, choices=["all", "price"],
-                       help="what the model sees; price leaves the volume out, so that Yahoo's bars can replace a broker's"
-                       " (default for a broker's bars)")
+    train.add_argument(
+        "--features",
+        default=None,
+        choices=["all", "price"],
+        help="what the model sees; price leaves the volume out, so that Yahoo's bars can replace a broker's"
+        " (default for a broker's bars)",
+    )
     train.add_argument("--timesteps", type=int, default=50_000)
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--start", type=day, default=None, help="first decided session")
@@ -99,16 +103,29 @@ def _trading(add: Any) -> None:
     deploy.add_argument("model_id")
     deploy.add_argument("--capital", type=float, default=deployment.CAPITAL, help="USD")
     deploy.add_argument("--max-position", type=float, default=deployment.LIMITS.max_position, help="fraction of equity")
-    deploy.add_argument("--risk-per-trade", type=float, default=deployment.LIMITS.risk_per_trade, help="fraction of equity")
-    deploy.add_argument("--max-drawdown", type=float, default=deployment.LIMITS.max_drawdown, help="fraction below the peak; pauses entries until you resume")
-    deploy.add_argument("--stop-atr", type=float, default=deployment.LIMITS.stop_atr, help="distance of the protective stop in ATR14")
+    deploy.add_argument(
+        "--risk-per-trade", type=float, default=deployment.LIMITS.risk_per_trade, help="fraction of equity"
+    )
+    deploy.add_argument(
+        "--max-drawdown",
+        type=float,
+        default=deployment.LIMITS.max_drawdown,
+        help="fraction below the peak; pauses entries until you resume",
+    )
+    deploy.add_argument(
+        "--stop-atr", type=float, default=deployment.LIMITS.stop_atr, help="distance of the protective stop in ATR14"
+    )
     deploy.add_argument("--time-frame", default=deployment.TIME_FRAME, choices=[deployment.TIME_FRAME])
     deploy.add_argument("--mode", default=str(deployment.MODE), choices=["paper", "replay", *names()])
     deploy.add_argument("--source", type=_source, default=None)
     deploy.add_argument("--pace", type=_finite, default=deployment.PACE, help="seconds a session, in replay")
     deploy.add_argument("--confirm", default=None, metavar="ACCOUNT", help="the account number, for real money")
-    deploy.add_argument("--late-entry", default=deployment.LATE_ENTRY, choices=deployment.LATE_ENTRIES,
-                        help="an entry that missed the open, at a broker: skip it, or send it until 10:00 New York")
+    deploy.add_argument(
+        "--late-entry",
+        default=deployment.LATE_ENTRY,
+        choices=deployment.LATE_ENTRIES,
+        help="an entry that missed the open, at a broker: skip it, or send it until 10:00 New York",
+    )
     deploy.add_argument("--old-bars", default="warn", choices=["warn", "refuse"], help=argparse.SUPPRESS)
     deploy.add_argument("--agent-type", default=None, choices=["PPO", "SAC"], help=argparse.SUPPRESS)
     deploy.add_argument("--symbol", default=None, help=argparse.SUPPRESS)
@@ -117,17 +134,28 @@ def _trading(add: Any) -> None:
     deploy.add_argument("--job", default=None, help=argparse.SUPPRESS)
     add("agents", "trading", "agents", "list the agents")
     for name, text in (
-        ("start", "start an agent, or resume it"), ("pause", "pause an agent; its stop stays"),
-        ("close", "sell an agent's position"), ("remove", "remove an agent from the list; its journal stays"),
+        ("start", "start an agent, or resume it"),
+        ("pause", "pause an agent; its stop stays"),
+        ("close", "sell an agent's position"),
+        ("remove", "remove an agent from the list; its journal stays"),
         ("adopt", "book the difference to the broker's account as the agent's own"),
         ("ignore", "count the difference to the broker's account as your own; no agent ever touches it"),
     ):
         add(name, "trading", name, text).add_argument("agent_id")
-    confirm = add("confirm-cash", "account", "confirm_cash",
-                  "count the unexplained part of an account's cash as your own: interest, a deposit, a trade by hand")
+    confirm = add(
+        "confirm-cash",
+        "account",
+        "confirm_cash",
+        "count the unexplained part of an account's cash as your own: interest, a deposit, a trade by hand",
+    )
     confirm.add_argument("target", metavar="ACCOUNT|AGENT")
-    confirm.add_argument("--amount", type=float, default=None, metavar="USD",
-                         help="the unexplained amount that you saw; refused if it has changed since")
+    confirm.add_argument(
+        "--amount",
+        type=float,
+        default=None,
+        metavar="USD",
+        help="the unexplained amount that you saw; refused if it has changed since",
+    )
     ledger = add("ledger", "trading", "show_ledger", "show what an agent really did, session by session")
     ledger.add_argument("agent_id")
     ledger.add_argument("--ledger", default=None, metavar="FILE", help="write the ledger here")
@@ -136,14 +164,21 @@ def _trading(add: Any) -> None:
 
 
 def _safety(add: Any) -> None:
-    stop = add("emergency-stop", "safety", "emergency_stop", "stop every agent, cancel its orders, sell its position; exit 0 only when everything is flat")
+    stop = add(
+        "emergency-stop",
+        "safety",
+        "emergency_stop",
+        "stop every agent, cancel its orders, sell its position; exit 0 only when everything is flat",
+    )
     stop.add_argument("--reason", default="emergency stop")
     stop.add_argument("--all-orders", action="store_true", help="cancel the broker's other orders too")
     stop.add_argument("--by", default="command line", help=argparse.SUPPRESS)
     stop.add_argument("--request-id", default=None, help=argparse.SUPPRESS)
     add("rearm", "safety", "rearm", "clear the emergency stop; agents stay stopped")
     verify = add("verify", "safety", "verify", "check journals, files, books, and make every decision again")
-    verify.add_argument("--lookahead", default=None, metavar="MODEL", help="check instead whether a model sees the future")
+    verify.add_argument(
+        "--lookahead", default=None, metavar="MODEL", help="check instead whether a model sees the future"
+    )
     verify.add_argument("--sessions", type=int, default=40, metavar="N", help="with --lookahead: how many to check")
     verify.add_argument("--all", action="store_true", help="with --lookahead: at every session")
     doctor = add("doctor", "doctor", "doctor", "check versions, calendar, bars, broker, clock and disk")

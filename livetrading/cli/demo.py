@@ -32,8 +32,18 @@ def _run(home: Home, stop: threading.Event, say: Callable[[str], None]) -> None:
     models = [c for c in Registry(home).list() if (c.symbol, str(c.agent_type), c.seed) == (SYMBOL, AGENT, SEED)]
     if not models:
         say(f"training {AGENT} on the bundled {SYMBOL} bars, {TIMESTEPS:,} steps")
-        train = ["train", SYMBOL, "--agent", AGENT, "--source", "sample",
-                 "--timesteps", str(TIMESTEPS), "--seed", str(SEED)]
+        train = [
+            "train",
+            SYMBOL,
+            "--agent",
+            AGENT,
+            "--source",
+            "sample",
+            "--timesteps",
+            str(TIMESTEPS),
+            "--seed",
+            str(SEED),
+        ]
         if _call(home, train, stop) != 0:
             return say("the demo's training did not finish; train on the Training page instead")
         models = Registry(home).list()

@@ -39,9 +39,11 @@ def doctor(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         if (answer := room.alone(home, options)) is not None:
             return answer
     chosen = [room for room in rooms if room.only(options)]
-    others = [] if chosen else [
-        _versions, _calendar, _clock, _disk, _address, _samples, _sources, _models, _latch, _scheduler,
-    ]
+    others = (
+        []
+        if chosen
+        else [_versions, _calendar, _clock, _disk, _address, _samples, _sources, _models, _latch, _scheduler]
+    )
     found = [c for step in others for c in _guarded(step, home)]
     found += [c for room in chosen or rooms for c in _guarded(room.broker, home, options)]
     lines = [
@@ -51,7 +53,10 @@ def doctor(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     report: dict[str, Any] = {"checks": found, "text": "\n".join(lines)}
     failed = [c for c in found if not c["ok"]]
     if failed:
-        report |= {"error": f"{counted(len(failed), 'check')} failed: {', '.join(c['name'] for c in failed)}.", "exit_code": 1}
+        report |= {
+            "error": f"{counted(len(failed), 'check')} failed: {', '.join(c['name'] for c in failed)}.",
+            "exit_code": 1,
+        }
     return report
 
 
@@ -61,7 +66,9 @@ def _guarded(step: Callable[..., list[Check]], *arguments: Any) -> list[Check]:
         return step(*arguments)
     except Exception as error:
         name = step.__name__.strip("_")
-        return [check(name, False, str(logs.caught(log, f"the check of {name}", error)), "correct what the sentence names")]
+        return [
+            check(name, False, str(logs.caught(log, f"the check of {name}", error)), "correct what the sentence names")
+        ]
 
 
 def _versions(home: Home) -> list[Check]:
@@ -101,7 +108,11 @@ def _clock(home: Home) -> list[Check]:
 def _disk(home: Home) -> list[Check]:
     free = shutil.disk_usage(home.root).free
     ok = free >= MIN_FREE_BYTES and os.access(home.root, os.W_OK)
-    return [check("disk", ok, f"{free / 1e9:.1f} GB free for {home.root}", "" if ok else "make room or choose another --home")]
+    return [
+        check(
+            "disk", ok, f"{free / 1e9:.1f} GB free for {home.root}", "" if ok else "make room or choose another --home"
+        )
+    ]
 
 
 def _address(home: Home) -> list[Check]:
@@ -118,7 +129,8 @@ def _sources(home: Home) -> list[Check]:
     """The bars of every agent that trades real days must reach the last session."""
     found = []
     agents = [
-        a for a in queries.agents(Store(home))
+        a
+        for a in queries.agents(Store(home))
         if kinds.trades_real_days(a) and (a["is_running"] or a["current_position"])
     ]
     # A broker's own bars come over its connection, and are checked with it.
@@ -154,6 +166,13 @@ def _scheduler(home: Home) -> list[Check]:
     if beat["alive"]:
         return [check("scheduler", True, f"alive, pid {beat['pid']}, heartbeat {beat['age_seconds']:.0f} s ago")]
     if beat["liveness"] == Liveness.HUNG:
-        return [check("scheduler", False, f"hangs, pid {beat['pid']}", f"end process {beat['pid']} and start it again; `up` does both")]
+        return [
+            check(
+                "scheduler",
+                False,
+                f"hangs, pid {beat['pid']}",
+                f"end process {beat['pid']} and start it again; `up` does both",
+            )
+        ]
     cure = "python -m livetrading up" if needed else ""
     return [check("scheduler", not needed, "does not run" + (", though agents do" if needed else ""), cure)]

@@ -81,12 +81,20 @@ def _show(answer: dict[str, Any] | None, options: argparse.Namespace) -> None:
 def parser() -> argparse.ArgumentParser:
     """Every command with its options; each names the module and function that run it."""
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--home", default=argparse.SUPPRESS, metavar="DIR",
-                        help="where everything is kept (default: $LIVETRADING_HOME, else var/)")
-    common.add_argument("--json", action="store_true", default=argparse.SUPPRESS,
-                        help="one JSON object on standard output")
-    top = Parser(prog="python -m livetrading", parents=[common],
-                 description="Train agents on daily bars and trade them end-of-day.")
+    common.add_argument(
+        "--home",
+        default=argparse.SUPPRESS,
+        metavar="DIR",
+        help="where everything is kept (default: $LIVETRADING_HOME, else var/)",
+    )
+    common.add_argument(
+        "--json", action="store_true", default=argparse.SUPPRESS, help="one JSON object on standard output"
+    )
+    top = Parser(
+        prog="python -m livetrading",
+        parents=[common],
+        description="Train agents on daily bars and trade them end-of-day.",
+    )
     top.add_argument("--version", action="version", version=f"livetrading {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     arguments.add_all(commands, common)

@@ -27,15 +27,18 @@ def train(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     return done
 
 
-def _train(
-    home: Home, store: Store, symbol: str, job: jobs.Reporter, options: argparse.Namespace
-) -> dict[str, Any]:
+def _train(home: Home, store: Store, symbol: str, job: jobs.Reporter, options: argparse.Namespace) -> dict[str, Any]:
     source = options.source or ("sample" if symbol in sample.symbols() else "yahoo")
     barset = ask_once(source, home.cache, symbol, now=utc_now())
     from ..research import training  # torch: two seconds, so only when it is certain
 
     request = training.TrainRequest(
-        symbol, AgentType(options.agent), options.timesteps, options.seed, options.start, options.end,
+        symbol,
+        AgentType(options.agent),
+        options.timesteps,
+        options.seed,
+        options.start,
+        options.end,
         feature_set(options.features, source),
     )
     shown = TerminalProgress()
@@ -44,9 +47,7 @@ def _train(
         job(step)
         shown(step)
 
-    done = training.train(
-        request, barset, registry=Registry(home), store=store, clock=utc_now, progress=progress
-    )
+    done = training.train(request, barset, registry=Registry(home), store=store, clock=utc_now, progress=progress)
     return {**done.to_dict(), "source": barset.source, "source_note": barset.note}
 
 
@@ -72,8 +73,20 @@ def models(home: Home, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _short(card: dict[str, Any]) -> dict[str, Any]:
-    names = ("model_id", "agent_type", "symbol", "version", "created", "source", "seed", "timesteps",
-             "opened", "trials", "train", "test")
+    names = (
+        "model_id",
+        "agent_type",
+        "symbol",
+        "version",
+        "created",
+        "source",
+        "seed",
+        "timesteps",
+        "opened",
+        "trials",
+        "train",
+        "test",
+    )
     return {**{name: card[name] for name in names}, "test_range": card["test"], **card["metrics"]}
 
 

@@ -30,18 +30,24 @@ def lookahead(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     bars = made.market.decidable(made.card.train.start, made.card.test.end)
     card = made.card
     subject = checker.subject(card.scaler, card.agent_type, made.policy.raw, Terms(), card.features)
-    found = checker.check(
-        subject, made.frame, bars, every=options.all, samples=options.sessions, progress=_progress
-    )
+    found = checker.check(subject, made.frame, bars, every=options.all, samples=options.sessions, progress=_progress)
     answer = {
-        "model_id": made.card.model_id, "problems": found.problems, "sessions": found.sessions,
-        "of_sessions": len(bars), "features": len(subject.names), "values": found.values,
-        "decisions": found.decisions, "fills": found.fills, "seconds": round(time.monotonic() - began, 1),
+        "model_id": made.card.model_id,
+        "problems": found.problems,
+        "sessions": found.sessions,
+        "of_sessions": len(bars),
+        "features": len(subject.names),
+        "values": found.values,
+        "decisions": found.decisions,
+        "fills": found.fills,
+        "seconds": round(time.monotonic() - began, 1),
     }
     if not found.problems:
         text = f"Nothing in {made.card.model_id} sees the future: {found.sessions} of its {len(bars)} sessions were checked."
         return {**answer, "text": text}
-    error = f"The model sees the future in {counted(len(found.problems), 'place')}; the first: {found.problems[0]['text']}"
+    error = (
+        f"The model sees the future in {counted(len(found.problems), 'place')}; the first: {found.problems[0]['text']}"
+    )
     text = "\n".join(problem["text"] for problem in found.problems)
     return {**answer, "text": text, "error": error, "exit_code": 1}
 
@@ -62,8 +68,7 @@ def whatif(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         check_agent_id(options.agent)
         if options.agent not in agents:
             raise BadInput(
-                f"{options.agent} is no agent of {made.card.model_id}; "
-                "list them with 'python -m livetrading agents'."
+                f"{options.agent} is no agent of {made.card.model_id}; list them with 'python -m livetrading agents'."
             )
         base, agents = agents[options.agent], {}
     rows = what_if.report(

@@ -90,10 +90,17 @@ def backtest(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     _write(options.ledger, done.run.rows)
     report_pause(done.measures)
     return {
-        "model_id": made.card.model_id, "start": done.sessions[0], "end": done.sessions[-1],
-        "sessions": len(done.run.rows), "trades": len(done.run.trades), "orders": done.run.orders,
-        "fills": done.run.fills, "final_equity": done.run.equity[-1], "metrics": done.measures,
-        "buy_and_hold": done.hold_measures, "ledger_sha256": ledger.sha256(done.run.rows),
+        "model_id": made.card.model_id,
+        "start": done.sessions[0],
+        "end": done.sessions[-1],
+        "sessions": len(done.run.rows),
+        "trades": len(done.run.trades),
+        "orders": done.run.orders,
+        "fills": done.run.fills,
+        "final_equity": done.run.equity[-1],
+        "metrics": done.measures,
+        "buy_and_hold": done.hold_measures,
+        "ledger_sha256": ledger.sha256(done.run.rows),
     }
 
 
@@ -110,11 +117,18 @@ def replay(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     _write(options.ledger, done.rows)
     found = ledger.differences(done.rows, expected.run.rows, ("replay", "backtest"))
     return {
-        "model_id": made.card.model_id, "start": first.isoformat(), "end": last.isoformat(),
-        "sessions": len(done.rows), "decisions": done.decisions, "orders": done.orders,
-        "fills": done.fills, "trades": done.state.book.num_trades,
-        "final_equity": done.rows[-1]["equity"], "ledger_sha256": ledger.sha256(done.rows),
-        "differences": found, **_verdict(found),
+        "model_id": made.card.model_id,
+        "start": first.isoformat(),
+        "end": last.isoformat(),
+        "sessions": len(done.rows),
+        "decisions": done.decisions,
+        "orders": done.orders,
+        "fills": done.fills,
+        "trades": done.state.book.num_trades,
+        "final_equity": done.rows[-1]["equity"],
+        "ledger_sha256": ledger.sha256(done.rows),
+        "differences": found,
+        **_verdict(found),
     }
 
 
@@ -135,5 +149,3 @@ def _progress(done: int, total: int) -> None:
 def _write(path: str | None, rows: list[dict[str, Any]]) -> None:
     if path:
         atomic_write(Path(path), ledger.text(rows).encode(), mode=NAMED)
-
-

@@ -18,9 +18,9 @@ from ..core.stopping import StopState, cancelled
 from ..core.wording import counted
 from ..dashboard.format import DASH, count, price, signed_money
 from ..execution import verification
-from ..execution.stopping import emergency_stop as stopping
-from ..execution.state import heartbeat, requests, stop_record
 from ..execution.agent_manager import AgentManager
+from ..execution.state import heartbeat, requests, stop_record
+from ..execution.stopping import emergency_stop as stopping
 from . import interrupts
 from .acting import act, answered, node_in_hand, utc_now
 
@@ -72,6 +72,7 @@ def _stopped(home: Home, options: argparse.Namespace, halt: Halt) -> dict[str, A
 
 # -- another process has the lock -------------------------------------------------------
 
+
 def _asked(home: Home, options: argparse.Namespace, halt: Halt) -> dict[str, Any] | None:
     """The answer of the process that has the lock, or that it waits. None when the lock is free, also because a process that hung was killed."""
     made, end = False, max(options.answer_by, time.monotonic() + GRACE_SECONDS)
@@ -98,8 +99,12 @@ def _asked(home: Home, options: argparse.Namespace, halt: Halt) -> dict[str, Any
 
 def _submitted(home: Home, options: argparse.Namespace) -> str:
     return requests.submit(
-        Store(home), "emergency_stop", args={"reason": options.reason, "all_orders": options.all_orders},
-        by=options.by, request_id=options.request_id, now=utc_now(),
+        Store(home),
+        "emergency_stop",
+        args={"reason": options.reason, "all_orders": options.all_orders},
+        by=options.by,
+        request_id=options.request_id,
+        now=utc_now(),
     )
 
 
@@ -108,28 +113,39 @@ def _waiting(home: Home, halt: Halt, text: str) -> dict[str, Any]:
     known = stop_record.picture(Store(home), halt)
     if known is None or known["state"] == StopState.WAITING:
         items = known["items"] if known else []
-        return {**stop_record.identity(halt), "state": str(StopState.WAITING), "flat": False, "items": items, "message": text}
+        return {
+            **stop_record.identity(halt),
+            "state": str(StopState.WAITING),
+            "flat": False,
+            "items": items,
+            "message": text,
+        }
     return known
 
 
 def _kill(home: Home, holder: Holder) -> None:
     """Kill a process that has the lock and hangs; that frees the lock."""
     if holder.pid is None:
-        raise Conflict("The process that holds the scheduler's lock is not known; end the process that does not"
-                       " respond, then run the emergency stop again.")
+        raise Conflict(
+            "The process that holds the scheduler's lock is not known; end the process that does not"
+            " respond, then run the emergency stop again."
+        )
     try:
         os.kill(holder.pid, signal.SIGKILL)
     except ProcessLookupError:
         return
     except PermissionError:
-        raise Conflict(f"Process {holder.pid} does not respond and belongs to another user; end it, then run the"
-                       " emergency stop again.") from None
+        raise Conflict(
+            f"Process {holder.pid} does not respond and belongs to another user; end it, then run the"
+            " emergency stop again."
+        ) from None
     deadline = time.monotonic() + DYING_SECONDS
     while SchedulerLock(home).holder() is not None and time.monotonic() < deadline:
         time.sleep(0.02)
 
 
 # -- no process has the lock --------------------------------------------------------
+
 
 def _done_here(home: Home, options: argparse.Namespace, halt: Halt) -> dict[str, Any] | None:
     """The stop by this process, as long as something waits. None when another process has taken the lock."""
@@ -163,8 +179,13 @@ def _rounds(node: Any, options: argparse.Namespace, halt: Halt) -> dict[str, Any
         options.check()
         AgentManager(node).apply_pending(utc_now())
         if node.latch.status() is None:
-            return {**stop_record.identity(halt), "state": str(StopState.FAILED), "flat": False, "items": [],
-                    "message": "Trading was re-armed while the stop waited; agents stay stopped."}
+            return {
+                **stop_record.identity(halt),
+                "state": str(StopState.FAILED),
+                "flat": False,
+                "items": [],
+                "message": "Trading was re-armed while the stop waited; agents stay stopped.",
+            }
         text, result = stopping.stop(node, options.reason, options.by, utc_now(), all_orders)
         # No process follows this command. A broker may still refuse an exit, and then the stop has to be placed again.
         queued = result["state"] == StopState.QUEUED and node.account.wanted
@@ -175,7 +196,11 @@ def _rounds(node: Any, options: argparse.Namespace, halt: Halt) -> dict[str, Any
             return {**result, "message": text}
         all_orders = False
         if text != printed:
-            print(f"{text} Ctrl-C ends this command; the next command or scheduler then continues the stop.", file=sys.stderr, flush=True)
+            print(
+                f"{text} Ctrl-C ends this command; the next command or scheduler then continues the stop.",
+                file=sys.stderr,
+                flush=True,
+            )
         printed = text
         if time.monotonic() > end:
             return None
@@ -206,8 +231,13 @@ def _row(item: dict[str, Any]) -> tuple[str, ...]:
     if "sold" not in item:
         return (name, DASH, DASH, DASH, DASH, DASH, outcome)
     return (
-        name, count(item["shares"]), cancelled(item) or DASH, count(item["sold"]), price(item["price"]),
-        signed_money(item["pnl"]), outcome,
+        name,
+        count(item["shares"]),
+        cancelled(item) or DASH,
+        count(item["sold"]),
+        price(item["price"]),
+        signed_money(item["pnl"]),
+        outcome,
     )
 
 
@@ -227,4 +257,3 @@ def verify(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         return {**found, "text": text}
     error = f"verify found {counted(len(found['problems']), 'problem')}; the first: {found['problems'][0]['text']}"
     return {**found, "text": text, "error": error, "exit_code": 1}
-

@@ -18,9 +18,9 @@ from ..core import admission, agent_ledger, drawdown_pause, ledger
 from ..core.errors import Conflict, NotFound
 from ..core.types import Mode, Terms
 from ..dashboard import kinds
-from ..execution.state import bar_check, queries, requests
 from ..execution import pass_runner
 from ..execution.agent_manager import AgentManager, must_match, terms_document, terms_of
+from ..execution.state import bar_check, queries, requests
 from ..execution.state.agent_repository import events_of
 from ..research import jobs
 from . import pass_text, runs
@@ -57,21 +57,41 @@ def deploy(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     for text in warnings:
         print(text, file=sys.stderr)
     done = act(
-        home, "create", args={**args, "source": source, "job_id": job, "bars_until": until}, by=options.by,
-        request_id=request_id, timeout=CONNECTING_SECONDS if at_broker else ANSWER_SECONDS,
+        home,
+        "create",
+        args={**args, "source": source, "job_id": job, "bars_until": until},
+        by=options.by,
+        request_id=request_id,
+        timeout=CONNECTING_SECONDS if at_broker else ANSWER_SECONDS,
     )
     return {
-        "agent_id": done["agent_id"], "model_id": options.model_id, "mode": options.mode, "test": test,
-        "warning": warning, "warnings": warnings, "bars_until": until or None, "bars_current": reach and reach.current,
-        "message": done["message"], "text": f"{done['message']}\n{_shown(test)}",
+        "agent_id": done["agent_id"],
+        "model_id": options.model_id,
+        "mode": options.mode,
+        "test": test,
+        "warning": warning,
+        "warnings": warnings,
+        "bars_until": until or None,
+        "bars_current": reach and reach.current,
+        "message": done["message"],
+        "text": f"{done['message']}\n{_shown(test)}",
     }
 
 
 def _agreed(options: argparse.Namespace) -> dict[str, Any]:
     """What the user agrees to, as a request of kind ``create`` holds it."""
     names = (
-        "model_id", "mode", "capital", "max_position", "risk_per_trade", "max_drawdown", "stop_atr", "time_frame",
-        "pace", "agent_type", "symbol",
+        "model_id",
+        "mode",
+        "capital",
+        "max_position",
+        "risk_per_trade",
+        "max_drawdown",
+        "stop_atr",
+        "time_frame",
+        "pace",
+        "agent_type",
+        "symbol",
     )
     return {name: getattr(options, name) for name in names}
 
@@ -100,11 +120,15 @@ def _test_job(home: Home, store: Store, options: argparse.Namespace, terms: Term
 def agents(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     shown = queries.agents(Store(home))
     lines = [
-        "\n".join([
-            (f"{a['agent_id']:<20} {kinds.kind_of(a):<18} {a['status_text']:<25} {_shares(a['current_position']):>10}  "
-            f"{_money(a['portfolio_value']):>14}  P&L {_money(a['total_pnl']):>12}"),
-            *(f"    {text}" for text in dict.fromkeys([a["status_reason"], *a["warnings"]]) if text),
-        ])
+        "\n".join(
+            [
+                (
+                    f"{a['agent_id']:<20} {kinds.kind_of(a):<18} {a['status_text']:<25} {_shares(a['current_position']):>10}  "
+                    f"{_money(a['portfolio_value']):>14}  P&L {_money(a['total_pnl']):>12}"
+                ),
+                *(f"    {text}" for text in dict.fromkeys([a["status_reason"], *a["warnings"]]) if text),
+            ]
+        )
         for a in shown
     ]
     text = "\n".join(lines) or "No active agents. Add an agent to start live trading."
@@ -155,8 +179,11 @@ def show_ledger(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         atomic_write(Path(options.ledger), ledger.text(rows).encode(), mode=NAMED)
     fills = sum(len(row["fills"]) for row in rows)
     return {
-        "agent_id": options.agent_id, "sessions": len(rows), "fills": fills,
-        "start": rows[0]["bar"] if rows else None, "end": rows[-1]["bar"] if rows else None,
+        "agent_id": options.agent_id,
+        "sessions": len(rows),
+        "fills": fills,
+        "start": rows[0]["bar"] if rows else None,
+        "end": rows[-1]["bar"] if rows else None,
         "ledger_sha256": ledger.sha256(rows),
     }
 
@@ -166,8 +193,10 @@ def check(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     now = parse_stamp(options.now) if options.now else utc_now()
     holder = SchedulerLock(home).holder()
     if holder is not None:
-        raise Conflict(f"a {holder.role} with pid {holder.pid} is trading in this home and runs the checks by"
-                       " itself; there is nothing to do.")
+        raise Conflict(
+            f"a {holder.role} with pid {holder.pid} is trading in this home and runs the checks by"
+            " itself; there is nothing to do."
+        )
     with node_in_hand(home) as node:
         AgentManager(node).apply_pending(now)
         done, failed = pass_runner.check_as_of(node, now) if options.now else pass_runner.run(node, now)

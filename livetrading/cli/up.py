@@ -176,8 +176,14 @@ def _children(home: Home, chosen: settings.Settings, port: int, answers: "Answer
     environment = {**os.environ, "LIVETRADING_HOME": str(home.root)}
     scheduler = [sys.executable, "-m", "livetrading", "scheduler"]
     dashboard = [
-        sys.executable, "-m", "streamlit", "run", "app.py",
-        f"--server.port={port}", f"--server.address={chosen.address}", "--server.headless=true",
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        "app.py",
+        f"--server.port={port}",
+        f"--server.address={chosen.address}",
+        "--server.headless=true",
         # Streamlit checks its web socket by this list; pages and routes check by the settings.
         *(f"--server.allowedHosts={host}" for host in chosen.allowed_hosts),
     ]
@@ -194,7 +200,12 @@ def _children(home: Home, chosen: settings.Settings, port: int, answers: "Answer
 
     return [
         Child(
-            "scheduler", scheduler, environment, notify=notify, recovered=recovered, elsewhere=lambda: _other_scheduler(home),
+            "scheduler",
+            scheduler,
+            environment,
+            notify=notify,
+            recovered=recovered,
+            elsewhere=lambda: _other_scheduler(home),
             heart=lambda pid: _beat_of(home, pid),
         ),
         Child("dashboard", dashboard, environment, notify=notify, recovered=recovered, heart=answers.heart),
@@ -269,7 +280,9 @@ def _must_be_free(address: str, port: int) -> None:
         try:
             probe.bind((address, port))
         except OSError as error:
-            raise Conflict(f"port {port} of {address} is in use ({error.strerror}); choose another with --port.") from None
+            raise Conflict(
+                f"port {port} of {address} is in use ({error.strerror}); choose another with --port."
+            ) from None
 
 
 def _say(text: str) -> None:

@@ -57,8 +57,10 @@ def cure(symbol: str, managed: int, books: Mapping[str, int], program: str) -> s
     ``program`` is where a person looks at the account."""
     total, whose = sum(books.values()), ""
     if len(books) > 1:
-        whose = (f"the account holds {managed} {symbol} for {', '.join(sorted(books))}, whose books hold {total} together,"
-                 f" and only one of these agents may be the reason; ")
+        whose = (
+            f"the account holds {managed} {symbol} for {', '.join(sorted(books))}, whose books hold {total} together,"
+            f" and only one of these agents may be the reason; "
+        )
     if managed < 0:
         return f"{whose}the account is short: buy {-managed} {symbol} back by hand and sell nothing, then adopt the difference"
     if managed < total:

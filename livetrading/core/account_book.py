@@ -110,16 +110,31 @@ def seen(cash: Cash, found: Explanation | None = None) -> CashSeen:
     books = {a: [book.traded, book.credited, list(book.estimates)] for a, book in cash.books.items()}
     due = [[d.agent_id, d.session, d.amount] for d in cash.due]
     return CashSeen(
-        cash.session, cash.cash, cash.unmanaged, cash.received, cash.unexplained, books, due, list(cash.suspects),
-        found.lines() if found else {}, cash.masked,
+        cash.session,
+        cash.cash,
+        cash.unmanaged,
+        cash.received,
+        cash.unexplained,
+        books,
+        due,
+        list(cash.suspects),
+        found.lines() if found else {},
+        cash.masked,
     )
 
 
 def _cash(event: CashSeen) -> Cash:
     books = {a: BookCash(traded, credited, tuple(ids)) for a, (traded, credited, ids) in event.books.items()}
     return Cash(
-        event.session, event.cash, event.unmanaged, event.received, event.unexplained, books,
-        tuple(Due(*due) for due in event.due), tuple(event.suspects), event.masked,
+        event.session,
+        event.cash,
+        event.unmanaged,
+        event.received,
+        event.unexplained,
+        books,
+        tuple(Due(*due) for due in event.due),
+        tuple(event.suspects),
+        event.masked,
     )
 
 

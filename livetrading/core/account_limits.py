@@ -58,18 +58,21 @@ def over_allocated(allocated: float, now: Standing, limits: AccountLimits) -> st
     if not finite(allocated, limits.max_capital):
         return "the agents' capital or max_capital is not a number; correct the deployment or the setting"
     if limits.max_capital and allocated > limits.max_capital:
-        return (f"the agents' capital would be {allocated:,.0f} USD and max_capital is {limits.max_capital:,.0f};"
-                " deploy less, or raise the limit")
+        return (
+            f"the agents' capital would be {allocated:,.0f} USD and max_capital is {limits.max_capital:,.0f};"
+            " deploy less, or raise the limit"
+        )
     if limits.max_capital:
         return None
     if now.currency != "USD":
-        return (f"the account is valued in {now.currency}, so its value cannot limit capital in USD;"
-                " set max_capital")
+        return f"the account is valued in {now.currency}, so its value cannot limit capital in USD; set max_capital"
     if now.net_liquidation is None or not finite(now.net_liquidation):
         return UNKNOWN.format("its net liquidation")
     if allocated > now.net_liquidation:
-        return (f"the agents' capital would be {allocated:,.0f} USD and the account is worth"
-                f" {now.net_liquidation:,.0f}; deploy less capital")
+        return (
+            f"the agents' capital would be {allocated:,.0f} USD and the account is worth"
+            f" {now.net_liquidation:,.0f}; deploy less capital"
+        )
     return None
 
 
@@ -101,8 +104,10 @@ def entry_refused(order: Order, close: float, terms: Terms, now: Standing, limit
     if now.before > 0 and (loss := 1.0 - now.net_liquidation / now.before) >= limits.max_day_loss:
         return f"the account has lost {100 * loss:.1f} % since the last session and {100 * limits.max_day_loss:g} % pauses entries"
     if cost > now.cash_usd - now.reserved:
-        return (f"the order may take {cost:,.0f} USD and the account has {now.cash_usd - now.reserved:,.0f} USD in cash"
-                " for it; an agent never borrows currency")
+        return (
+            f"the order may take {cost:,.0f} USD and the account has {now.cash_usd - now.reserved:,.0f} USD in cash"
+            " for it; an agent never borrows currency"
+        )
     return None
 
 
@@ -122,6 +127,8 @@ def pattern_day_trader(day_trades: int, now: Standing, today: date) -> str:
     counted = f"{wording.counted(day_trades, 'day trade')} in five sessions with {now.net_liquidation:,.0f} {now.currency} in the account"
     if today < INTRADAY_MARGIN_FROM:
         return f"{counted}: below 25,000 USD a margin account may be held to closing trades after a fourth"
-    return (f"{counted}: FINRA's rule on pattern day traders was replaced on {INTRADAY_MARGIN_FROM} by limits on intraday"
-            f" margin, but your broker may still apply the old one until {PHASED_IN_UNTIL} and hold a margin account"
-            f" below 25,000 USD to closing trades after a fourth; ask it which rule your account is under")
+    return (
+        f"{counted}: FINRA's rule on pattern day traders was replaced on {INTRADAY_MARGIN_FROM} by limits on intraday"
+        f" margin, but your broker may still apply the old one until {PHASED_IN_UNTIL} and hold a margin account"
+        f" below 25,000 USD to closing trades after a fourth; ask it which rule your account is under"
+    )

@@ -45,8 +45,10 @@ def refusal(test: dict[str, Any], account: str) -> str | None:
         return None
     long_enough = {**test, "sessions": SESSIONS, "num_trades": ROUND_TRIPS}
     longer = "" if found == shortcomings(long_enough) else " over a longer range"
-    return (f"The model's test does not open {account} ({', '.join(found)}); train another"
-            f" model{longer}, or deploy this one in mode paper.")
+    return (
+        f"The model's test does not open {account} ({', '.join(found)}); train another"
+        f" model{longer}, or deploy this one in mode paper."
+    )
 
 
 def admit(mode: Mode, test: dict[str, Any], account: str = "a broker's account") -> str | None:

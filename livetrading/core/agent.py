@@ -10,8 +10,21 @@ from . import rules, stored_before
 from .book import Book
 from .errors import BadInput, Damaged
 from .events import (
-    BarsAppended, Created, Decided, Deployed, Event, FeeAdjusted, FillCorrected, Filled, Held, Marked, Missed,
-    OrderMoved, OrderPlanned, SplitApplied, StatusChanged,
+    BarsAppended,
+    Created,
+    Decided,
+    Deployed,
+    Event,
+    FeeAdjusted,
+    FillCorrected,
+    Filled,
+    Held,
+    Marked,
+    Missed,
+    OrderMoved,
+    OrderPlanned,
+    SplitApplied,
+    StatusChanged,
 )
 from .frozen import replace
 from .order_key import OrderKey
@@ -56,7 +69,9 @@ class AgentConfig:
 
     def __post_init__(self) -> None:
         if not AGENT_ID.fullmatch(self.agent_id) or len(self.agent_id) > 24:
-            raise BadInput(f"{self.agent_id!r} is not an agent id; use one such as PPO_INTC_001, with at most 24 characters.")
+            raise BadInput(
+                f"{self.agent_id!r} is not an agent id; use one such as PPO_INTC_001, with at most 24 characters."
+            )
         if self.time_frame != "daily":
             raise BadInput(f"time frame {self.time_frame!r} is not offered; use daily.")
         if not 0 <= self.pace <= 86_400:
@@ -64,7 +79,9 @@ class AgentConfig:
         if self.late_entry not in ("skip", "day"):
             raise BadInput(f"late entry is {self.late_entry!r}; choose skip or day.")
         if (self.mode == Mode.BROKER) != bool(self.broker):
-            raise BadInput(f"mode {self.mode} goes with {self.broker or 'no'!r} broker; name one with mode broker alone.")
+            raise BadInput(
+                f"mode {self.mode} goes with {self.broker or 'no'!r} broker; name one with mode broker alone."
+            )
 
     @property
     def mode_name(self) -> str:
@@ -74,7 +91,10 @@ class AgentConfig:
     def to_dict(self) -> dict[str, Any]:
         """As the journal holds it: the mode by its name."""
         data = {
-            **asdict(self), "agent_type": str(self.agent_type), "mode": self.mode_name, "con_id": stored_id(self.con_id),
+            **asdict(self),
+            "agent_type": str(self.agent_type),
+            "mode": self.mode_name,
+            "con_id": stored_id(self.con_id),
         }
         del data["broker"]
         return data
@@ -190,10 +210,7 @@ def _filled(state: AgentState, event: Filled) -> AgentState:
     taken = (*((k, n) for k, n in state.taken if k != event.key), (event.key, state.booked_of(event.key) + event.qty))
     # Told after its session was marked: those shares were held, or sold, before the night.
     late = signed(event) if event.session <= (state.booked or "") else 0
-    return replace(
-        state, fills=(*state.fills, event), taken=taken[-RECENT_ORDERS:],
-        overnight=state.overnight + late,
-    )
+    return replace(state, fills=(*state.fills, event), taken=taken[-RECENT_ORDERS:], overnight=state.overnight + late)
 
 
 def signed(fill: Filled) -> int:
@@ -233,8 +250,13 @@ def _unsettled(state: AgentState, session: str) -> tuple[Filled, ...]:
 
 def _decided(state: AgentState, event: Decided) -> AgentState:
     return replace(
-        state, settled=event.session, last_decision=event, held=None, fills=_unsettled(state, event.session),
-        held_in_a_row=0, held_reason="",
+        state,
+        settled=event.session,
+        last_decision=event,
+        held=None,
+        fills=_unsettled(state, event.session),
+        held_in_a_row=0,
+        held_reason="",
     )
 
 
@@ -247,7 +269,10 @@ def _missed(state: AgentState, event: Missed) -> AgentState:
     was_held = state.held is not None and state.held.session == event.session
     same = was_held and _alike(event.reason, state.held_reason)
     return replace(
-        state, settled=event.session, held=None, fills=_unsettled(state, event.session),
+        state,
+        settled=event.session,
+        held=None,
+        fills=_unsettled(state, event.session),
         held_reason=event.reason if was_held else "",
         held_in_a_row=(state.held_in_a_row + 1 if same else 1) if was_held else 0,
     )

@@ -35,9 +35,7 @@ def atr14(frame: pd.DataFrame) -> np.ndarray:
 
 
 def _true_range(frame: pd.DataFrame) -> np.ndarray:
-    high, low, close, split = (
-        frame[name].to_numpy(np.float64) for name in ("high", "low", "close", "split")
-    )
+    high, low, close, split = (frame[name].to_numpy(np.float64) for name in ("high", "low", "close", "split"))
     span: np.ndarray = high - low
     if len(span) == 0:
         return span

@@ -48,8 +48,7 @@ def _dates(values: pd.Series | pd.Index, where: str) -> pd.DatetimeIndex:
     unread = parsed.isna() | (parsed.year < 1700) | (parsed.year > 2200)  # nanoseconds end in 2262
     if unread.any():
         row = int(np.argmax(unread))
-        raise BadBars(f"{where}, row {row + 1}: {np.asarray(values, object)[row]!r} is not a date;"
-                      f" write YYYY-MM-DD.")
+        raise BadBars(f"{where}, row {row + 1}: {np.asarray(values, object)[row]!r} is not a date; write YYYY-MM-DD.")
     days = parsed.tz_localize(None).normalize().as_unit("ns")
     return pd.DatetimeIndex(days.to_numpy(), name="date")  # without the frequency that five days in a row suggest
 
@@ -59,8 +58,9 @@ def _numbers(values: pd.Series, index: pd.DatetimeIndex, where: str) -> np.ndarr
     unread = np.isnan(numbers) & ~values.isna().to_numpy()
     if unread.any():
         row = int(np.argmax(unread))
-        raise BadBars(f"{_place(row, index, where, None)}: {values.name} is {values.iloc[row]!r},"
-                      f" not a number; {CURE}.")
+        raise BadBars(
+            f"{_place(row, index, where, None)}: {values.name} is {values.iloc[row]!r}, not a number; {CURE}."
+        )
     return numbers
 
 
@@ -69,8 +69,7 @@ def _place(row: int, index: pd.DatetimeIndex, where: str, lines: Sequence[int] |
     return f"{where}, {number} ({index[row]:%Y-%m-%d})"
 
 
-def check_series(frame: pd.DataFrame, sessions: Sequence[date], where: str,
-                 lines: Sequence[int] | None = None) -> None:
+def check_series(frame: pd.DataFrame, sessions: Sequence[date], where: str, lines: Sequence[int] | None = None) -> None:
     """The first gate: BadBars naming place and value unless the canonical
     `frame` is exactly one sound bar for each of `sessions`.
 
@@ -91,8 +90,7 @@ def _check_order(index: pd.DatetimeIndex, where: str, lines: Sequence[int] | Non
         return
     row = int(np.argmax(steps <= 0)) + 1
     fault = "is there twice" if steps[row - 1] == 0 else f"follows {index[row - 1]:%Y-%m-%d}"
-    raise BadBars(f"{_place(row, index, where, lines)}: the date {fault};"
-                  f" sort the dates and keep each once.")
+    raise BadBars(f"{_place(row, index, where, lines)}: the date {fault}; sort the dates and keep each once.")
 
 
 def _check_values(frame: pd.DataFrame, where: str, lines: Sequence[int] | None) -> None:
@@ -102,8 +100,7 @@ def _check_values(frame: pd.DataFrame, where: str, lines: Sequence[int] | None) 
         if bad.any():
             row = int(np.argmax(bad))
             values = {name: f"{name} {value[row]:.10g}" for name, value in column.items()}
-            raise BadBars(f"{_place(row, frame.index, where, lines)}: {fault.format(**values)};"
-                          f" {CURE}.")
+            raise BadBars(f"{_place(row, frame.index, where, lines)}: {fault.format(**values)}; {CURE}.")
 
     for name, value in column.items():
         refuse(~np.isfinite(value), f"{{{name}}} is not a finite number")
@@ -120,13 +117,14 @@ def _check_dividends(frame: pd.DataFrame, where: str, lines: Sequence[int] | Non
     before = frame["close"].to_numpy()[:-1]
     if (paid >= before).any():
         row = int(np.argmax(paid >= before)) + 1
-        raise BadBars(f"{_place(row, frame.index, where, lines)}: dividend"
-                      f" {frame['dividend'].iloc[row]:.10g} is not below the price of the day"
-                      f" before; {CURE}.")
+        raise BadBars(
+            f"{_place(row, frame.index, where, lines)}: dividend"
+            f" {frame['dividend'].iloc[row]:.10g} is not below the price of the day"
+            f" before; {CURE}."
+        )
 
 
-def _check_sessions(index: pd.DatetimeIndex, sessions: Sequence[date], where: str,
-                    lines: Sequence[int] | None) -> None:
+def _check_sessions(index: pd.DatetimeIndex, sessions: Sequence[date], where: str, lines: Sequence[int] | None) -> None:
     ours = index.to_numpy().astype("datetime64[D]")
     expected = np.array(sessions, dtype="datetime64[D]")
     foreign = ~np.isin(ours, expected)
@@ -138,8 +136,7 @@ def _check_sessions(index: pd.DatetimeIndex, sessions: Sequence[date], where: st
         more = f" and {missing.size - 1} more" if missing.size > 1 else ""
         before = int(np.searchsorted(ours, missing[0])) - 1
         after = f" after {_place(before, index, '', lines)[2:]}" if before >= 0 else ""
-        raise BadBars(f"{where} has no bar for the session {missing[0]}{more}{after};"
-                      f" add it or use another source.")
+        raise BadBars(f"{where} has no bar for the session {missing[0]}{more}{after}; add it or use another source.")
 
 
 def bars_sha256(frame: pd.DataFrame) -> str:
@@ -228,8 +225,7 @@ def overlap_problem(ours: pd.DataFrame, theirs: pd.DataFrame, tolerance: float =
         differs = ~(np.abs(mine - yours) <= slack)
         if differs.any():
             row = int(np.argmax(differs))
-            return (f"{name} of {common[row]:%Y-%m-%d} is {mine[row]:.10g} here and"
-                    f" {yours[row]:.10g} there")
+            return f"{name} of {common[row]:%Y-%m-%d} is {mine[row]:.10g} here and {yours[row]:.10g} there"
     return None
 
 

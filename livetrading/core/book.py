@@ -20,8 +20,17 @@ from . import executions as ids
 from . import peaks, rules, trades
 from .booked import Booked, known, peak_after
 from .events import (
-    Deposited, DividendPaid, EntriesPaused, Event, FeeAdjusted, FillCorrected, FillDisputed, Filled,
-    Marked, SplitApplied, StatusChanged,
+    Deposited,
+    DividendPaid,
+    EntriesPaused,
+    Event,
+    FeeAdjusted,
+    FillCorrected,
+    FillDisputed,
+    Filled,
+    Marked,
+    SplitApplied,
+    StatusChanged,
 )
 from .frozen import replace
 from .rules import Account
@@ -119,9 +128,7 @@ class Book:
 
 
 def _deposited(book: Book, event: Deposited) -> Book:
-    account = book.account._replace(
-        cash=book.account.cash + event.amount, peak=book.account.peak + event.amount
-    )
+    account = book.account._replace(cash=book.account.cash + event.amount, peak=book.account.peak + event.amount)
     return replace(
         book,
         account=account,
@@ -147,12 +154,8 @@ def _split(book: Book, event: SplitApplied) -> Book:
 
 
 def _dividend(book: Book, event: DividendPaid) -> Book:
-    account = rules.credit_dividend(
-        book.account, np.float64(event.shares), np.float64(event.amount)
-    )
-    return replace(
-        book, account=account, dividends=book.dividends + event.shares * event.amount
-    )
+    account = rules.credit_dividend(book.account, np.float64(event.shares), np.float64(event.amount))
+    return replace(book, account=account, dividends=book.dividends + event.shares * event.amount)
 
 
 def _filled(book: Book, event: Filled) -> Book:
@@ -164,10 +167,14 @@ def _filled(book: Book, event: Filled) -> Book:
     booked = Booked(event, place, number, (event.exec_id,), book.marked, float(book.account.peak), book.limit_peak)
     fill = rules.Fill(np.float64(event.qty), np.float64(event.price), np.float64(event.fee))
     buys = booked.bought
-    account = rules.settle_buy(book.account, fill, np.float64(event.stop)) if buys else rules.settle_sell(book.account, fill)
+    account = (
+        rules.settle_buy(book.account, fill, np.float64(event.stop)) if buys else rules.settle_sell(book.account, fill)
+    )
     before = book.open_trade
     estimated = (*book.estimated, root) if event.estimated else book.estimated
-    book = replace(book, account=account, executions=book.executions | {event.exec_id, root}, num_fills=place, estimated=estimated)
+    book = replace(
+        book, account=account, executions=book.executions | {event.exec_id, root}, num_fills=place, estimated=estimated
+    )
     book = _kept(book, {**book.fills, root: booked})
     if buys:
         after = trades.bought(before, event.session, event.qty, event.price, event.fee, root)
@@ -243,8 +250,11 @@ def _old_corrected(book: Book, event: FillCorrected) -> Book:
     qty, price, fee = book.old[root]
     amount = -qty * (event.price - price) - (event.fee - fee)
     return replace(
-        book, account=book.account._replace(cash=book.account.cash + amount), equity=book.equity + amount,
-        realized=book.realized + amount, old={**book.old, root: (qty, event.price, event.fee)},
+        book,
+        account=book.account._replace(cash=book.account.cash + amount),
+        equity=book.equity + amount,
+        realized=book.realized + amount,
+        old={**book.old, root: (qty, event.price, event.fee)},
     )
 
 
@@ -256,7 +266,7 @@ def _heights(book: Book, root: str, amount: float, *, follow: bool) -> Book:
         return book  # no close has seen the fill yet
     peak, limit = peaks.highest(book.highs)
     return replace(
-        book, account=book.account._replace(peak=np.float64(peak)), equity=book.equity + amount, limit_peak=limit,
+        book, account=book.account._replace(peak=np.float64(peak)), equity=book.equity + amount, limit_peak=limit
     )
 
 
@@ -274,18 +284,19 @@ def _restated(book: Book, booked: Booked, by_price: float, by_fee: float) -> Boo
     """The fill as it is known now, in the list of fills and in its round trip."""
     root, qty, sale = ids.root(booked.fill.exec_id), booked.fill.qty, not booked.bought
     left = tuple(e for e in book.estimated if e != root)
-    book = replace(
-        book, fills={**book.fills, root: booked}, estimated=(*left, root) if booked.fill.estimated else left,
-    )
+    book = replace(book, fills={**book.fills, root: booked}, estimated=(*left, root) if booked.fill.estimated else left)
     if book.open_trade is not None and booked.trade > book.num_trades:
         return replace(book, open_trade=trades.corrected(book.open_trade, root, qty, by_price, by_fee, sale=sale))
     moved = qty * by_price
     realized = book.realized + (moved if sale else -moved) - by_fee
     closed = tuple(
         replace(
-            c, done=trades.corrected(c.done, root, qty, by_price, by_fee, sale=sale),
+            c,
+            done=trades.corrected(c.done, root, qty, by_price, by_fee, sale=sale),
             price=c.price + by_price if c.exec_id == root else c.price,
-        ) if c.number == booked.trade else c
+        )
+        if c.number == booked.trade
+        else c
         for c in book.closed
     )
     last = closed[-1].trade if closed else book.last_trade

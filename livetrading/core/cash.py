@@ -136,7 +136,9 @@ def explain(before: Cash, session: str, cash: float, books: Mapping[str, BookCas
     corrected = any(e not in left for book in known.values() for e in book.estimates)
     suspects = tuple(e for e in before.suspects if e in left)
     cleared = bool(before.suspects) and not suspects
-    paid, received = _received(before, due, rest, cleared=cleared, doubtful=bool(fresh), unmanaged_doubtful=corrected and bool(left))
+    paid, received = _received(
+        before, due, rest, cleared=cleared, doubtful=bool(fresh), unmanaged_doubtful=corrected and bool(left)
+    )
     arisen = rest - received
     total = before.unexplained + arisen
     masked, ordinary = False, 0.0
@@ -152,14 +154,21 @@ def explain(before: Cash, session: str, cash: float, books: Mapping[str, BookCas
     else:
         unexplained, suspects = total, more
     after = Cash(
-        session, cash, before.unmanaged + ordinary, before.received + received, unexplained, dict(books),
-        _without(due, paid), suspects, masked,
+        session,
+        cash,
+        before.unmanaged + ordinary,
+        before.received + received,
+        unexplained,
+        dict(books),
+        _without(due, paid),
+        suspects,
+        masked,
     )
     return Explanation(change, traded, paid, received, ordinary, arisen, after)
 
 
 def _received(
-    before: Cash, due: tuple[Due, ...], rest: float, *, cleared: bool, doubtful: bool, unmanaged_doubtful: bool,
+    before: Cash, due: tuple[Due, ...], rest: float, *, cleared: bool, doubtful: bool, unmanaged_doubtful: bool
 ) -> tuple[tuple[Due, ...], float]:
     """The dividends that have arrived, and the USD of them.
 

@@ -80,15 +80,7 @@ def _size_reason(sized: rules.Size) -> Num:
     return np.where(sized.qty < 1, empty, cut)
 
 
-def intend(
-    action: Num,
-    account: Account,
-    close: Num,
-    atr: Num,
-    paused: Num,
-    limits: Limits,
-    costs: Costs,
-) -> Intent:
+def intend(action: Num, account: Account, close: Num, atr: Num, paused: Num, limits: Limits, costs: Costs) -> Intent:
     """What this action orders for the next open.
 
     Long only, one position: BUY counts when flat, SELL when long. ``paused``
@@ -103,8 +95,13 @@ def intend(
     qty = np.where(allowed, sized.qty, 0.0)[()]
     conditions = [~(buy | sell), sell & ~long, sell, long, paused, no_atr, no_stop]
     reasons = [
-        Reason.HOLD, Reason.NOTHING_TO_SELL, Reason.ORDERED, Reason.ALREADY_LONG,
-        Reason.DRAWDOWN_PAUSE, Reason.NO_ATR, Reason.NO_STOP,
+        Reason.HOLD,
+        Reason.NOTHING_TO_SELL,
+        Reason.ORDERED,
+        Reason.ALREADY_LONG,
+        Reason.DRAWDOWN_PAUSE,
+        Reason.NO_ATR,
+        Reason.NO_STOP,
     ]
     reason = np.select(conditions, reasons, _size_reason(sized))[()]
     return Intent(Plan(qty, np.where(qty > 0, stop, 0.0)[()], sell & long), reason)

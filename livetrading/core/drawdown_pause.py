@@ -18,7 +18,10 @@ def document(session: str, limit: float, sessions_after: int, buys: int, without
     were decided later; ``buys`` were BUY signals of a flat account, that day's included, which the pause
     turned down; ``without`` are the measures of the same test without the limit."""
     return {
-        "session": session, "limit_pct": 100.0 * limit, "sessions_after": sessions_after, "buys_lost": buys,
+        "session": session,
+        "limit_pct": 100.0 * limit,
+        "sessions_after": sessions_after,
+        "buys_lost": buys,
         "without": without,
     }
 
@@ -30,9 +33,11 @@ def words(pause: Doc | None) -> str | None:
     buys = pause.get("buys_lost")
     lost = "" if buys is None else f" and {buys:,} BUY {'signal was' if buys == 1 else 'signals were'} passed over"
     after = pause["sessions_after"]
-    text = (f"The drawdown limit of {pause['limit_pct']:g} % paused this test on {pause['session']}: in the {after:,}"
-            f" {'session' if after == 1 else 'sessions'} after it no position was opened{lost}. Live, it would be the same"
-            f" until you resume the agent.")
+    text = (
+        f"The drawdown limit of {pause['limit_pct']:g} % paused this test on {pause['session']}: in the {after:,}"
+        f" {'session' if after == 1 else 'sessions'} after it no position was opened{lost}. Live, it would be the same"
+        f" until you resume the agent."
+    )
     return text + _without(pause.get("without"))
 
 
@@ -40,8 +45,10 @@ def _without(measures: Doc | None) -> str:
     if not measures:
         return ""
     ratio, gain, worst = (measures.get(key) for key in ("sharpe_ratio", "total_return_pct", "max_drawdown_pct"))
-    return (f" Without the limit: Sharpe ratio {_number(ratio)}, return {_number(gain)} %, largest drawdown"
-            f" {_number(worst)} %, {measures.get('num_trades', 0):,} closed trades.")
+    return (
+        f" Without the limit: Sharpe ratio {_number(ratio)}, return {_number(gain)} %, largest drawdown"
+        f" {_number(worst)} %, {measures.get('num_trades', 0):,} closed trades."
+    )
 
 
 def _number(value: float | None) -> str:
@@ -54,5 +61,10 @@ def from_equity(equity: Sequence[Sequence[Any]], limit: float) -> Doc | None:
     if not fallen.any():
         return None
     at = int(fallen.argmax())
-    return {"session": str(equity[at][0]), "limit_pct": 100.0 * limit, "sessions_after": len(equity) - at - 1,
-            "buys_lost": None, "without": None}
+    return {
+        "session": str(equity[at][0]),
+        "limit_pct": 100.0 * limit,
+        "sessions_after": len(equity) - at - 1,
+        "buys_lost": None,
+        "without": None,
+    }

@@ -196,20 +196,32 @@ class Noted(Event):
 KINDS: dict[str, type[Event]] = {
     cls.__name__: cls
     for cls in (
-        Created, Deployed, StatusChanged, Deposited, BarsAppended, SplitApplied, DividendPaid,
-        Filled, FeeAdjusted, FillCorrected, FillDisputed, Marked, Decided, Held, Missed, EntriesPaused,
-        OrderPlanned, OrderMoved, Noted,
+        Created,
+        Deployed,
+        StatusChanged,
+        Deposited,
+        BarsAppended,
+        SplitApplied,
+        DividendPaid,
+        Filled,
+        FeeAdjusted,
+        FillCorrected,
+        FillDisputed,
+        Marked,
+        Decided,
+        Held,
+        Missed,
+        EntriesPaused,
+        OrderPlanned,
+        OrderMoved,
+        Noted,
     )
 }
 
 
 def encode(event: Event) -> dict[str, Any]:
     """JSON-ready, with its ``kind``; fields at their default are left out."""
-    data = {
-        f.name: getattr(event, f.name)
-        for f in fields(event)
-        if getattr(event, f.name) != f.default
-    }
+    data = {f.name: getattr(event, f.name) for f in fields(event) if getattr(event, f.name) != f.default}
     return {"kind": type(event).__name__, **data}
 
 

@@ -140,13 +140,20 @@ READS_VOLUME = frozenset({"cmf_20", "volume_20"})
 
 PRICE_SET = f"{FEATURE_SET}-price"
 _PRICE = (
-    "return_1", "return_5", "return_20", "rsi_14", "tsi_25_13", "macd_12_26_9", "ema_200", "stoch_14",
-    "donchian_55", "bollinger_p_20", "bollinger_w_20", "atr_14",
+    "return_1",
+    "return_5",
+    "return_20",
+    "rsi_14",
+    "tsi_25_13",
+    "macd_12_26_9",
+    "ema_200",
+    "stoch_14",
+    "donchian_55",
+    "bollinger_p_20",
+    "bollinger_w_20",
+    "atr_14",
 )
-SETS: dict[str, tuple[str, ...]] = {
-    FEATURE_SET: (*_PRICE, "cmf_20", "volume_20"),
-    PRICE_SET: _PRICE,
-}
+SETS: dict[str, tuple[str, ...]] = {FEATURE_SET: (*_PRICE, "cmf_20", "volume_20"), PRICE_SET: _PRICE}
 """What a model may be trained on, by the identity that its card carries. A set is never changed: a new
 feature joins a new set, and the models of the sets that there are stay valid."""
 

@@ -65,9 +65,5 @@ def differences(
         if a is None or b is None:
             found.append({"bar": bar, "field": "session", names[0]: a, names[1]: b})
             continue
-        found += [
-            {"bar": bar, "field": key, names[0]: a[key], names[1]: b[key]}
-            for key in a
-            if a[key] != b[key]
-        ]
+        found += [{"bar": bar, "field": key, names[0]: a[key], names[1]: b[key]} for key in a if a[key] != b[key]]
     return found

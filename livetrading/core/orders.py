@@ -40,19 +40,22 @@ NEXT: dict[OrderState, frozenset[OrderState]] = {
     _S.PLANNED: frozenset({_S.PENDING_NEW, _S.CANCELED, _S.EXPIRED}),
     _S.PENDING_NEW: frozenset(
         # PENDING_NEW again: looked up twice, not found, sent again under the same key.
-        {_S.PENDING_NEW, _S.NEW, _S.PARTIALLY_FILLED, _S.FILLED, _S.CANCELED, _S.REJECTED,
-         _S.EXPIRED, _S.PENDING_CANCEL}
+        {
+            _S.PENDING_NEW,
+            _S.NEW,
+            _S.PARTIALLY_FILLED,
+            _S.FILLED,
+            _S.CANCELED,
+            _S.REJECTED,
+            _S.EXPIRED,
+            _S.PENDING_CANCEL,
+        }
     ),
-    _S.NEW: frozenset(
-        {_S.PARTIALLY_FILLED, _S.FILLED, _S.PENDING_CANCEL, _S.CANCELED, _S.REJECTED, _S.EXPIRED}
-    ),
-    _S.PARTIALLY_FILLED: frozenset(
-        {_S.PARTIALLY_FILLED, _S.FILLED, _S.PENDING_CANCEL, _S.CANCELED, _S.EXPIRED}
-    ),
+    _S.NEW: frozenset({_S.PARTIALLY_FILLED, _S.FILLED, _S.PENDING_CANCEL, _S.CANCELED, _S.REJECTED, _S.EXPIRED}),
+    _S.PARTIALLY_FILLED: frozenset({_S.PARTIALLY_FILLED, _S.FILLED, _S.PENDING_CANCEL, _S.CANCELED, _S.EXPIRED}),
     # The cancel may cross a fill, or be refused and leave the order working.
     _S.PENDING_CANCEL: frozenset(
-        {_S.PENDING_CANCEL, _S.NEW, _S.PARTIALLY_FILLED, _S.FILLED, _S.CANCELED, _S.REJECTED,
-         _S.EXPIRED}
+        {_S.PENDING_CANCEL, _S.NEW, _S.PARTIALLY_FILLED, _S.FILLED, _S.CANCELED, _S.REJECTED, _S.EXPIRED}
     ),
     _S.FILLED: frozenset(),
     _S.CANCELED: frozenset(),

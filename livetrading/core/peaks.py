@@ -43,7 +43,7 @@ def settled(highs: Highs, oldest: int) -> Highs:
     past = [h for h in highs if h.fills < oldest]
     if len(past) < 2:
         return highs
-    return (High(past[-1].fills, max(h.peak for h in past), max(h.limit for h in past)), *highs[len(past):])
+    return (High(past[-1].fills, max(h.peak for h in past), max(h.limit for h in past)), *highs[len(past) :])
 
 
 def resumed(highs: Highs, equity: float) -> Highs:

@@ -204,9 +204,7 @@ def step(account: Account, plan: Plan, quote: Quote, costs: Costs) -> tuple[Acco
     exit_ = sell_at(np.where(plan.exit, account.shares, 0.0)[()], quote.open, quote, costs)
     account = settle_sell(account, exit_)
     hit = (account.shares > 0) & (quote.low <= account.stop)
-    stop = sell_at(
-        np.where(hit, account.shares, 0.0)[()], stop_price_hit(account.stop, quote), quote, costs
-    )
+    stop = sell_at(np.where(hit, account.shares, 0.0)[()], stop_price_hit(account.stop, quote), quote, costs)
     account = mark(settle_sell(account, stop), quote.close)
     return account, Session(entry, exit_, stop, equity_of(account, quote.close))
 

@@ -66,7 +66,12 @@ def malformed(fresh: pd.DataFrame) -> str | None:
     if list(fresh.columns) != COLUMNS:
         return f"the source's columns are {', '.join(map(str, fresh.columns))} instead of {', '.join(COLUMNS)}"
     index = fresh.index
-    if not isinstance(index, pd.DatetimeIndex) or index.tz is not None or index.hasnans or (index != index.normalize()).any():
+    if (
+        not isinstance(index, pd.DatetimeIndex)
+        or index.tz is not None
+        or index.hasnans
+        or (index != index.normalize()).any()
+    ):
         return "the source's dates are not plain days: its time zone is wrong"
     if not index.is_monotonic_increasing or not index.is_unique:
         return "the source's dates are not in order, each once"
@@ -98,7 +103,9 @@ def doubt(ours: pd.DataFrame, fresh: pd.DataFrame, session: date, expected: Sequ
     return _doubted.get(key, lambda: _doubt(before, new, after, days, symbol))
 
 
-def _doubt(before: pd.DataFrame, new: pd.DataFrame, after: pd.DataFrame, days: Sequence[date], symbol: str) -> str | None:
+def _doubt(
+    before: pd.DataFrame, new: pd.DataFrame, after: pd.DataFrame, days: Sequence[date], symbol: str
+) -> str | None:
     """``new`` bars between those ``before`` and the one ``after`` them, if there is one."""
     try:
         check_series(new, days, f"the source's {symbol}")

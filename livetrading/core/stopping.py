@@ -60,8 +60,11 @@ def baseline(state: AgentState, fills: Sequence[Doc]) -> Doc:
     """What a stop found: the figures of ``progress`` count from here. ``fills`` as there."""
     orders = {o.key: o.filled for o in state.open_orders()}
     return {
-        "realized": state.book.realized, "num_trades": state.book.num_trades, "orders": orders,
-        "ended": [o.key for o in state.recent], "fills": [f["exec_id"] for f in fills if f["key"] in orders],
+        "realized": state.book.realized,
+        "num_trades": state.book.num_trades,
+        "orders": orders,
+        "ended": [o.key for o in state.recent],
+        "fills": [f["exec_id"] for f in fills if f["key"] in orders],
     }
 
 
@@ -79,9 +82,13 @@ def progress(state: AgentState, before: Doc, fills: Sequence[Doc]) -> Doc:
     sold = sum(f["qty"] for f in counted)
     closed = state.book.num_trades > before["num_trades"]
     return {
-        "shares": state.book.shares + sold, "orders": len(before["orders"]), "cancelled": _cancelled(state, before),
-        "sold": sold, "price": sum(f["qty"] * f["price"] for f in counted) / sold if sold else None,
-        "pnl": state.book.realized - before["realized"] if closed else None, "exit": str(_exit(state, sold)),
+        "shares": state.book.shares + sold,
+        "orders": len(before["orders"]),
+        "cancelled": _cancelled(state, before),
+        "sold": sold,
+        "price": sum(f["qty"] * f["price"] for f in counted) / sold if sold else None,
+        "pnl": state.book.realized - before["realized"] if closed else None,
+        "exit": str(_exit(state, sold)),
     }
 
 

@@ -67,9 +67,7 @@ class Closed:
         return _close(self.done, self.session, self.leg, self.qty, self.price)
 
 
-def bought(
-    trade: OpenTrade | None, session: str, qty: int, price: float, fee: float, exec_id: str = "",
-) -> OpenTrade:
+def bought(trade: OpenTrade | None, session: str, qty: int, price: float, fee: float, exec_id: str = "") -> OpenTrade:
     """The position after a purchase; partial fills average their price."""
     if trade is None:
         return OpenTrade(session, price, qty, qty * price, 0.0, fee, ((exec_id, 1.0),))
@@ -78,7 +76,7 @@ def bought(
     average = trade.entry_price + (price - trade.entry_price) * part
     weights = (*((e, weight * (1.0 - part)) for e, weight in trade.weights), (exec_id, part))
     return replace(
-        trade, entry_price=average, qty=total, paid=trade.paid + qty * price, fees=trade.fees + fee, weights=weights,
+        trade, entry_price=average, qty=total, paid=trade.paid + qty * price, fees=trade.fees + fee, weights=weights
     )
 
 
@@ -91,8 +89,10 @@ def corrected(trade: OpenTrade, exec_id: str, qty: int, by_price: float, by_fee:
     """The position had this fill's price been ``by_price`` USD a share and its fee ``by_fee`` USD more."""
     moved = qty * by_price
     return replace(
-        trade, entry_price=trade.entry_price + weight_of(trade, exec_id) * by_price,
-        paid=trade.paid + (0.0 if sale else moved), received=trade.received + (moved if sale else 0.0),
+        trade,
+        entry_price=trade.entry_price + weight_of(trade, exec_id) * by_price,
+        paid=trade.paid + (0.0 if sale else moved),
+        received=trade.received + (moved if sale else 0.0),
         fees=trade.fees + by_fee,
     )
 
@@ -107,12 +107,7 @@ def sold(
 
 def after_sale(trade: OpenTrade, qty: int, price: float, fee: float) -> OpenTrade:
     """What a sale leaves, also when that is nothing."""
-    return replace(
-        trade,
-        qty=trade.qty - qty,
-        received=trade.received + qty * price,
-        fees=trade.fees + fee,
-    )
+    return replace(trade, qty=trade.qty - qty, received=trade.received + qty * price, fees=trade.fees + fee)
 
 
 def split(

@@ -86,8 +86,10 @@ class Bar:
 def _check(name: str, value: float, low: float, high: float, *, open_low: bool = True, unit: str = "") -> None:
     inside = (value > low if open_low else value >= low) and value <= high
     if not (isinstance(value, int | float) and math.isfinite(value) and inside):
-        raise BadInput(f"{name} is {value!r}; it must be {'above' if open_low else 'at least'} {low:g} and at"
-                       f" most {high:,.12g}.{unit}")
+        raise BadInput(
+            f"{name} is {value!r}; it must be {'above' if open_low else 'at least'} {low:g} and at"
+            f" most {high:,.12g}.{unit}"
+        )
 
 
 @dataclass(frozen=True)

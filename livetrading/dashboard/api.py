@@ -93,9 +93,9 @@ async def _body(request: Request) -> Doc:
     try:
         body = json.loads(bytes(data))
     except (ValueError, RecursionError):
-        raise BadInput("The body is not JSON; send an object such as {\"model_id\": \"…\"}.") from None
+        raise BadInput('The body is not JSON; send an object such as {"model_id": "…"}.') from None
     if not isinstance(body, dict):
-        raise BadInput("The body is not a JSON object; send one such as {\"model_id\": \"…\"}.")
+        raise BadInput('The body is not a JSON object; send one such as {"model_id": "…"}.')
     return body
 
 
@@ -146,8 +146,12 @@ def _start_scheduler(home: Home, path: Doc, body: Doc) -> Doc:
 def _health(home: Home, path: Doc, body: Doc) -> Doc:
     system = reading.system()
     return {
-        "message": "The dashboard answers.", "version": __version__, "scheduler": system["scheduler"],
-        "halted": system["halt"] is not None, "halt": system["halt"], "broker": system["broker"],
+        "message": "The dashboard answers.",
+        "version": __version__,
+        "scheduler": system["scheduler"],
+        "halted": system["halt"] is not None,
+        "halt": system["halt"],
+        "broker": system["broker"],
     }
 
 

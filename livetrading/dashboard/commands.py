@@ -82,7 +82,7 @@ class Command:
         while not ready():
             if not self.running():
                 raise Unavailable(
-                    _answer(self.out, self.log).error or f"The command ended at once; its log is {self.log}.",
+                    _answer(self.out, self.log).error or f"The command ended at once; its log is {self.log}."
                 )
             if time.monotonic() > deadline:
                 raise Unavailable(f"The command is not ready after {timeout:.0f} seconds; its log is {self.log}.")
@@ -153,7 +153,12 @@ def _launch(command: Command, arguments: Sequence[str]) -> None:
     try:
         with _created(command.out) as out, _created(command.log) as log:
             process = subprocess.Popen(
-                line, cwd=CHECKOUT, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=log,
+                line,
+                cwd=CHECKOUT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=log,
                 start_new_session=True,  # Ctrl-C at the dashboard must not end a training or an emergency stop
             )
     except OSError as error:

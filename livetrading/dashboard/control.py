@@ -30,11 +30,13 @@ STOP_TEXTS = {
     StopState.WAITING: "Halted; the broker has not answered yet, and the stop continues by itself.",
     StopState.FAILED: "Halted; not everything could be closed: the items say what a person must do.",
 }
-NO_SCHEDULER = "No scheduler is running, so nothing would carry this out; start it with `python -m livetrading scheduler`."
+NO_SCHEDULER = (
+    "No scheduler is running, so nothing would carry this out; start it with `python -m livetrading scheduler`."
+)
 
 
 def request(
-    home: Home, kind: str, agent_id: str | None, by: str, request_id: str, args: dict[str, Any] | None = None,
+    home: Home, kind: str, agent_id: str | None, by: str, request_id: str, args: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """Submit a request and wait for its outcome: ``{"status", "message", "result", …}``.
 
@@ -93,7 +95,9 @@ def deploy(home: Home, model_id: str, options: dict[str, Any], by: str, request_
     OldBars if ``old-bars`` is ``refuse`` and the bars are old."""
     pairs = [part for name, value in options.items() if value is not None for part in (f"--{name}", str(value))]
     answer = commands.run(
-        home, ["deploy", model_id, *pairs, "--by", by, "--request-id", request_id], DEPLOY_SECONDS,
+        home,
+        ["deploy", model_id, *pairs, "--by", by, "--request-id", request_id],
+        DEPLOY_SECONDS,
         f"deploy-{request_id}",
     )
     if answer.error is not None and "old_bars" in answer.values:
@@ -118,7 +122,9 @@ def start_scheduler(home: Home, check_time: str | None = None) -> tuple[int | No
         with FileLock(home.root / "scheduler.start.lock", timeout=START_SECONDS, mode=private.FILE):
             return _start_scheduler(home, check_time)
     except Timeout:
-        raise Unavailable("The scheduler is already being started, and that takes long; look again in a minute.") from None
+        raise Unavailable(
+            "The scheduler is already being started, and that takes long; look again in a minute."
+        ) from None
 
 
 def _start_scheduler(home: Home, check_time: str | None) -> tuple[int | None, bool]:
@@ -152,7 +158,7 @@ def _set_check_time(home: Home, text: str, running: bool) -> None:
     delay = int(hours) * 60 + int(minutes) - CLOSE
     if delay < 15:
         raise Refused(
-            f"check_time {text} is before 16:15 New York; delayed bars are complete 15 minutes after the close.",
+            f"check_time {text} is before 16:15 New York; delayed bars are complete 15 minutes after the close."
         )
     if delay == settings.load(home).check_delay_minutes:
         return

@@ -53,17 +53,26 @@ def price_figure(
 
 def _candles(shown: pd.DataFrame) -> go.Candlestick:
     return go.Candlestick(
-        x=list(shown.index), open=shown["open"], high=shown["high"], low=shown["low"], close=shown["close"],
+        x=list(shown.index),
+        open=shown["open"],
+        high=shown["high"],
+        low=shown["low"],
+        close=shown["close"],
         increasing={"line": {"color": style.UP, "width": 1}, "fillcolor": style.UP},
         decreasing={"line": {"color": style.DOWN, "width": 1}, "fillcolor": style.DOWN},
-        name="Price", showlegend=False,
+        name="Price",
+        showlegend=False,
     )
 
 
 def _volume(shown: pd.DataFrame) -> go.Bar:
     rises = shown["close"] >= shown["open"]
     return go.Bar(
-        x=list(shown.index), y=shown["volume"], yaxis="y2", name="Volume", showlegend=False,
+        x=list(shown.index),
+        y=shown["volume"],
+        yaxis="y2",
+        name="Volume",
+        showlegend=False,
         marker={"color": np.where(rises, FAINT_UP, FAINT_DOWN), "line": {"width": 0}},
         hovertemplate="Volume %{y:,.0f}<extra></extra>",
     )
@@ -73,7 +82,11 @@ def _overlays(frame: pd.DataFrame, shown: pd.DataFrame, names: Sequence[str]) ->
     """Computed on the whole series, so that the first shown session already has a value."""
     return [
         go.Scatter(
-            x=list(shown.index), y=line.loc[shown.index], name=label, mode="lines", line={"color": color, "width": 1.3},
+            x=list(shown.index),
+            y=line.loc[shown.index],
+            name=label,
+            mode="lines",
+            line={"color": color, "width": 1.3},
             hovertemplate=f"{label} $%{{y:,.2f}}<extra></extra>",
         )
         for name, color in zip(prices.INDICATORS, OVERLAYS, strict=True)
@@ -84,7 +97,8 @@ def _overlays(frame: pd.DataFrame, shown: pd.DataFrame, names: Sequence[str]) ->
 
 def _executions(marks: Sequence[Mark], shown: pd.DataFrame) -> list[go.Scatter]:
     kinds = (
-        ("Buy", "BUY", False, "triangle-up", style.UP), ("Sell", "SELL", False, "triangle-down", style.DOWN),
+        ("Buy", "BUY", False, "triangle-up", style.UP),
+        ("Sell", "SELL", False, "triangle-down", style.DOWN),
         ("Stop exit", "SELL", True, "x", style.WARN),
     )
     traces = []
@@ -102,10 +116,12 @@ def _execution_trace(name: str, marks: Sequence[Mark], shown: pd.DataFrame, symb
     return go.Scatter(
         x=[m.session for m in marks],
         y=[shown.at[m.session, "low"] - gap if buys else shown.at[m.session, "high"] + gap for m in marks],
-        mode="markers", name=name,
+        mode="markers",
+        name=name,
         marker={
             "symbol": [symbol + ("-open" if m.provisional else "") for m in marks],
-            "color": color, "size": 11,
+            "color": color,
+            "size": 11,
             "line": {"color": [color if m.provisional else "#FFFFFF" for m in marks], "width": 1},
         },
         customdata=[[m.qty, m.price, " (provisional)" if m.provisional else ""] for m in marks],
@@ -122,7 +138,11 @@ def _levels(shown: pd.DataFrame, entry: tuple[str | None, float] | None, stop: f
     lines = (("Entry", entry[1] if entry else None, style.ACCENT, "dot"), ("Stop", stop, style.WARN, "dash"))
     return [
         go.Scatter(
-            x=[start, last], y=[at, at], mode="lines", name=f"{name} ${at:,.2f}", hoverinfo="skip",
+            x=[start, last],
+            y=[at, at],
+            mode="lines",
+            name=f"{name} ${at:,.2f}",
+            hoverinfo="skip",
             line={"color": color, "width": 1.4, "dash": dash},
         )
         for name, at, color, dash in lines
@@ -131,8 +151,13 @@ def _levels(shown: pd.DataFrame, entry: tuple[str | None, float] | None, stop: f
 
 
 def equity_figure(
-    equity: Sequence[Sequence[Any]], benchmark: Sequence[Sequence[Any]] = (), *, height: int = 420, name: str = "Model",
-    paused: str | None = None, unpaused: Sequence[Sequence[Any]] = (),
+    equity: Sequence[Sequence[Any]],
+    benchmark: Sequence[Sequence[Any]] = (),
+    *,
+    height: int = 420,
+    name: str = "Model",
+    paused: str | None = None,
+    unpaused: Sequence[Sequence[Any]] = (),
 ) -> go.Figure:
     """``[[iso, USD], …]`` against buy-and-hold, the drawdown of each underneath.
 
@@ -141,7 +166,8 @@ def equity_figure(
     """
     figure = go.Figure()
     curves = (
-        (name, equity, style.ACCENT, 2.0, "solid"), (f"{name} without the limit", unpaused, style.WARN, 1.2, "dot"),
+        (name, equity, style.ACCENT, 2.0, "solid"),
+        (f"{name} without the limit", unpaused, style.WARN, 1.2, "dot"),
         ("Buy and hold", benchmark, style.MUTED, 1.4, "solid"),
     )
     for label, rows, color, width, dash in curves:
@@ -149,15 +175,24 @@ def equity_figure(
             continue
         sessions, values = [row[0] for row in rows], np.array([row[1] for row in rows], dtype="float64")
         line = {"color": color, "width": width, "dash": dash}
-        figure.add_trace(go.Scatter(
-            x=sessions, y=values, name=label, line=line, hovertemplate=f"{label} $%{{y:,.2f}}<extra></extra>",
-        ))
-        figure.add_trace(go.Scatter(
-            x=sessions, y=-100 * drawdown(values), yaxis="y2", name=f"{label} drawdown", showlegend=False,
-            line={**line, "width": 1.2},
-            fill="tozeroy" if label == name else None, fillcolor="rgba(121,176,255,.16)",
-            hovertemplate="%{fullData.name} %{y:.2f}%<extra></extra>",
-        ))
+        figure.add_trace(
+            go.Scatter(
+                x=sessions, y=values, name=label, line=line, hovertemplate=f"{label} $%{{y:,.2f}}<extra></extra>"
+            )
+        )
+        figure.add_trace(
+            go.Scatter(
+                x=sessions,
+                y=-100 * drawdown(values),
+                yaxis="y2",
+                name=f"{label} drawdown",
+                showlegend=False,
+                line={**line, "width": 1.2},
+                fill="tozeroy" if label == name else None,
+                fillcolor="rgba(121,176,255,.16)",
+                hovertemplate="%{fullData.name} %{y:.2f}%<extra></extra>",
+            )
+        )
     _lay_out(figure, [row[0] for row in equity], height, zoomable=True)
     figure.update_layout(
         yaxis={"domain": [0.34, 1], "tickprefix": "$", "tickformat": ",.0f"},
@@ -175,16 +210,37 @@ def _shade(figure: go.Figure, sessions: list[str], paused: str) -> None:
         return
     first, last = sessions.index(paused), len(sessions) - 1
     figure.add_shape(
-        type="rect", xref="x", yref="paper", x0=first, x1=last, y0=0, y1=1, layer="below", line={"width": 0},
+        type="rect",
+        xref="x",
+        yref="paper",
+        x0=first,
+        x1=last,
+        y0=0,
+        y1=1,
+        layer="below",
+        line={"width": 0},
         fillcolor="rgba(245,165,36,.10)",
     )
     figure.add_shape(
-        type="line", xref="x", yref="paper", x0=first, x1=first, y0=0, y1=1,
+        type="line",
+        xref="x",
+        yref="paper",
+        x0=first,
+        x1=first,
+        y0=0,
+        y1=1,
         line={"color": style.WARN, "width": 1.4, "dash": "dash"},
     )
     figure.add_annotation(
-        x=first, xref="x", y=1, yref="paper", yanchor="top", text=f"entries paused {paused}", showarrow=False,
-        xanchor="left" if first < len(sessions) / 2 else "right", font={"color": style.WARN, "size": 12},
+        x=first,
+        xref="x",
+        y=1,
+        yref="paper",
+        yanchor="top",
+        text=f"entries paused {paused}",
+        showarrow=False,
+        xanchor="left" if first < len(sessions) / 2 else "right",
+        font={"color": style.WARN, "size": 12},
     )
 
 
@@ -222,17 +278,27 @@ def _lay_out(figure: go.Figure, sessions: Sequence[str], height: int, zoomable: 
     """Sessions are categories: no gap for a weekend or a holiday."""
     values, texts = ticks(sessions, 9 if zoomable else 5)
     figure.update_layout(
-        height=height, margin={"l": 6, "r": 6, "t": 30 if zoomable else 26, "b": 6},
-        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
+        height=height,
+        margin={"l": 6, "r": 6, "t": 30 if zoomable else 26, "b": 6},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "'Source Sans', sans-serif", "color": style.MUTED, "size": 12},
         hovermode="x unified",
         hoverlabel={"bgcolor": style.PANEL, "bordercolor": style.LINE, "font": {"color": style.TEXT}},
         legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "font": {"size": 12}},
-        dragmode="zoom" if zoomable else False, uirevision="kept", bargap=0.25,
+        dragmode="zoom" if zoomable else False,
+        uirevision="kept",
+        bargap=0.25,
         xaxis={
-            "type": "category", "rangeslider": {"visible": False}, "tickvals": values, "ticktext": texts,
-            "showgrid": False, "range": [-1, len(sessions)],
-            "linecolor": style.LINE, "automargin": True, "fixedrange": not zoomable,
+            "type": "category",
+            "rangeslider": {"visible": False},
+            "tickvals": values,
+            "ticktext": texts,
+            "showgrid": False,
+            "range": [-1, len(sessions)],
+            "linecolor": style.LINE,
+            "automargin": True,
+            "fixedrange": not zoomable,
         },
         yaxis={**_axis(), "fixedrange": not zoomable},
     )

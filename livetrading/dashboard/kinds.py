@@ -65,7 +65,9 @@ def grouped(agents: Iterable[Doc]) -> dict[str, list[Doc]]:
 
 def trades(agent: Doc) -> bool:
     """Whether an agent runs, gets bars and is not halted. Titles, strips and dialogs count "running" by it."""
-    return bool(agent["is_running"]) and not agent.get("no_bars_since") and agent.get("status_text") != agent_status.HALTED
+    return (
+        bool(agent["is_running"]) and not agent.get("no_bars_since") and agent.get("status_text") != agent_status.HALTED
+    )
 
 
 def holds(agent: Doc) -> bool:

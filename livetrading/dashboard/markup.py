@@ -5,7 +5,11 @@ from html import escape
 from typing import NamedTuple
 
 STATUS_TONES = {
-    "running": "lt-up", "paused": "lt-warn", "blocked": "lt-down", "finished": "lt-accent", "stopped": "lt-muted",
+    "running": "lt-up",
+    "paused": "lt-warn",
+    "blocked": "lt-down",
+    "finished": "lt-accent",
+    "stopped": "lt-muted",
     "unreadable": "lt-down",
 }
 

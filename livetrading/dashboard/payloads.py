@@ -16,8 +16,19 @@ Body = Mapping[str, Any]
 LONGEST = 200
 """Characters of a wrong value in the sentence that refuses it."""
 _NEW_AGENT = (
-    "model_id", "agent_type", "symbol", "initial_capital", "max_position_pct", "risk_per_trade",
-    "time_frame", "mode", "source", "pace", "confirm", "late_entry", "request_id",
+    "model_id",
+    "agent_type",
+    "symbol",
+    "initial_capital",
+    "max_position_pct",
+    "risk_per_trade",
+    "time_frame",
+    "mode",
+    "source",
+    "pace",
+    "confirm",
+    "late_entry",
+    "request_id",
 )
 
 
@@ -50,14 +61,18 @@ def new_agent(body: Body) -> NewAgent:
         Limits(_position(body), _number(body, "risk_per_trade", deployment.LIMITS.risk_per_trade)),
     )
     options = {
-        "capital": terms.capital, "max-position": terms.limits.max_position,
-        "risk-per-trade": terms.limits.risk_per_trade, "time-frame": _time_frame(body),
-        "mode": _choice(body, "mode", (str(Mode.REPLAY), str(Mode.PAPER), *names())) or str(deployment.MODE), "source": _text(body, "source"),
+        "capital": terms.capital,
+        "max-position": terms.limits.max_position,
+        "risk-per-trade": terms.limits.risk_per_trade,
+        "time-frame": _time_frame(body),
+        "mode": _choice(body, "mode", (str(Mode.REPLAY), str(Mode.PAPER), *names())) or str(deployment.MODE),
+        "source": _text(body, "source"),
         "pace": None if body.get("pace") is None else _number(body, "pace", deployment.PACE),
-        "confirm": _text(body, "confirm"), "late-entry": _choice(body, "late_entry", deployment.LATE_ENTRIES),
+        "confirm": _text(body, "confirm"),
+        "late-entry": _choice(body, "late_entry", deployment.LATE_ENTRIES),
     }
     return NewAgent(
-        model_id, _choice(body, "agent_type", tuple(AgentType)), _text(body, "symbol"), options, request_id(body),
+        model_id, _choice(body, "agent_type", tuple(AgentType)), _text(body, "symbol"), options, request_id(body)
     )
 
 

@@ -68,8 +68,7 @@ def check_token(headers: Mapping[str, str], expected: str) -> None:
     same = hmac.compare_digest(given.strip().encode(), expected.encode())
     if scheme.lower() != "bearer" or not same:
         raise Unauthorized(
-            "The token is missing or wrong; send 'Authorization: Bearer TOKEN' with the one in api_token "
-            "of the home."
+            "The token is missing or wrong; send 'Authorization: Bearer TOKEN' with the one in api_token of the home."
         )
 
 
@@ -82,7 +81,7 @@ def check_origin(headers: Mapping[str, str], hosts: Sequence[str]) -> None:
     origin = headers.get("origin")
     if origin is not None and not _own_page(origin, headers.get("host"), hosts):
         raise BadInput(
-            "Calls from pages of another origin are refused; call from a program or from the dashboard's own address.",
+            "Calls from pages of another origin are refused; call from a program or from the dashboard's own address."
         )
 
 

@@ -36,7 +36,9 @@ def admitted(node: Node, broker: str, symbol: str, terms: Terms, args: dict[str,
     link.check_agent(number, confirmed)
     if confirmed and confirmed != number:
         program = node.account.words.program
-        raise Refused(f"{confirmed} was typed, but {program} trades account {number}; type that number, or log in to the other.")
+        raise Refused(
+            f"{confirmed} was typed, but {program} trades account {number}; type that number, or log in to the other."
+        )
     too_much = node.account.risk.refuses_capital(number, terms.capital, now)
     if too_much:
         raise Refused(f"Account {number}: {too_much}.")
@@ -44,7 +46,10 @@ def admitted(node: Node, broker: str, symbol: str, terms: Terms, args: dict[str,
     found = node.account.connection.instrument(symbol)
     _record_unmanaged(node, number, found.id, symbol, link.position(found.id), now)
     return {
-        "account": number, "confirmed_account": confirmed, "con_id": found.id, "primary": found.primary,
+        "account": number,
+        "confirmed_account": confirmed,
+        "con_id": found.id,
+        "primary": found.primary,
         "late_entry": str(args.get("late_entry") or deployment.LATE_ENTRY),
     }
 
@@ -59,8 +64,10 @@ def _record_unmanaged(node: Node, number: str, con_id: InstrumentId, symbol: str
     if known == rest:
         return
     if books:
-        raise Conflict(f"Account {number} holds {position} {symbol}; {rest} of these belong to no agent, but {known} are"
-                       f" on record as your own; adopt or ignore the difference on the stock's agents first.")
+        raise Conflict(
+            f"Account {number} holds {position} {symbol}; {rest} of these belong to no agent, but {known} are"
+            f" on record as your own; adopt or ignore the difference on the stock's agents first."
+        )
     journal.record(RestSet(con_id, symbol, rest, "deployment", "held before an agent traded it"), now)
 
 
@@ -123,21 +130,27 @@ def _adopt(trader: LiveTrader, program: str, request_id: str, by: str, now: date
     sides = watch.sides()
     more = sides["broker"] - sides["book"]
     if strange := watch.strangers():
-        raise Conflict(f"{', '.join(strange)} is an open order at the broker that the agent's book does not know;"
-                       f" cancel it in {program} first.")
+        raise Conflict(
+            f"{', '.join(strange)} is an open order at the broker that the agent's book does not know;"
+            f" cancel it in {program} first."
+        )
     if not more:
         raise Conflict(f"{state.agent.agent_id}: book and broker agree; there is nothing to adopt.")
     if sides["broker"] < 0:
-        raise Conflict(f"The broker has a short position of {-sides['broker']} {state.agent.symbol}; buy them"
-                       f" back in {program}, because agents never sell short.")
+        raise Conflict(
+            f"The broker has a short position of {-sides['broker']} {state.agent.symbol}; buy them"
+            f" back in {program}, because agents never sell short."
+        )
     session, price = _last_close(trader)
     leg = Leg.ENTRY if more > 0 else Leg.EXIT
     key = str(OrderKey(state.agent.agent_id, session, leg, 0))
     stop = _stop(trader, price) if more > 0 else 0.0
     fill: Event = Filled(f"adopt:{request_id}", key, str(leg), session, abs(more), price, 0.0, stop, True)
     trader.repository.commit([Noted(f"adopted {more:+d} {state.agent.symbol} at {price:g}, by {by}"), fill], now)
-    return (f"{state.agent.agent_id} adopted {more:+d} {state.agent.symbol} at the last close of {price:g}.",
-            {"agent_id": state.agent.agent_id, "adopted": more, "price": price})
+    return (
+        f"{state.agent.agent_id} adopted {more:+d} {state.agent.symbol} at the last close of {price:g}.",
+        {"agent_id": state.agent.agent_id, "adopted": more, "price": price},
+    )
 
 
 def _last_close(trader: LiveTrader) -> tuple[str, float]:

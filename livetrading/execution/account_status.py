@@ -33,10 +33,17 @@ def publish(node: Node, now: datetime) -> list[str]:
     link = node.account.connection.link()
     health, figures = link.health(), _figures(node)
     doc = {
-        "state": health.state, "ready": health.ready, "detail": health.detail, "account": health.account,
-        "missing": list(health.missing), **link.place(),
-        "since": stamp(health.since), "heard": stamp(health.heard) if health.heard else None,
-        **figures, "day_trades": _day_trades(node, now), "at": stamp(now),
+        "state": health.state,
+        "ready": health.ready,
+        "detail": health.detail,
+        "account": health.account,
+        "missing": list(health.missing),
+        **link.place(),
+        "since": stamp(health.since),
+        "heard": stamp(health.heard) if health.heard else None,
+        **figures,
+        "day_trades": _day_trades(node, now),
+        "at": stamp(now),
     }
     with node.store.transaction("system") as db:
         for name, docs in (("broker", [doc]), ("reconciliation", node.sides()), ("cash", node.cash.documents(now))):
@@ -55,8 +62,10 @@ def publish(node: Node, now: datetime) -> list[str]:
 
 
 def _unreadable(words: BrokerWords) -> str:
-    return (f"{words.title} sends messages that cannot be read; what they may have changed is asked for anew. The log"
-            f" names them: compare orders and positions with {words.program}.")
+    return (
+        f"{words.title} sends messages that cannot be read; what they may have changed is asked for anew. The log"
+        f" names them: compare orders and positions with {words.program}."
+    )
 
 
 def _lacking(node: Node, health: Health, now: datetime) -> str:
@@ -64,9 +73,11 @@ def _lacking(node: Node, health: Health, now: datetime) -> str:
     if health.lacking is None or now - health.lacking < LACKING_FOR or not _needed(node, now):
         return ""
     words = node.account.words
-    return (f"{words.title} has not answered the question for {', '.join(health.missing)} since"
-            f" {health.lacking.astimezone(NEW_YORK):%H:%M} New York: entries wait; stops, exits and the emergency stop"
-            f" work. Restart {words.programs}.")
+    return (
+        f"{words.title} has not answered the question for {', '.join(health.missing)} since"
+        f" {health.lacking.astimezone(NEW_YORK):%H:%M} New York: entries wait; stops, exits and the emergency stop"
+        f" work. Restart {words.programs}."
+    )
 
 
 def _away(node: Node, health: Health, now: datetime) -> str:
@@ -78,8 +89,10 @@ def _away(node: Node, health: Health, now: datetime) -> str:
     expected = node.account.connection.link().expects_absence(now)
     if health.away is None or now - health.away < AWAY_FOR or expected or not _needed(node, now):
         return ""
-    return (f"{title} cannot be used since {health.away.astimezone(NEW_YORK):%H:%M} New York:"
-            f" {health.trouble or health.detail}")
+    return (
+        f"{title} cannot be used since {health.away.astimezone(NEW_YORK):%H:%M} New York:"
+        f" {health.trouble or health.detail}"
+    )
 
 
 def _needed(node: Node, now: datetime) -> bool:
@@ -115,7 +128,8 @@ def _figures(node: Node) -> Doc:
             logs.caught(log, "the account's figures", error)
         return {"net_liquidation": None, "currency": None, "cash_usd": None, "absent": []}
     return {
-        "net_liquidation": found.net_liquidation, "currency": found.currency, "cash_usd": found.cash_usd,
+        "net_liquidation": found.net_liquidation,
+        "currency": found.currency,
+        "cash_usd": found.cash_usd,
         "absent": list(found.absent),
     }
-

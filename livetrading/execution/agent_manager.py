@@ -15,18 +15,16 @@ from ..adapters.stamps import stamp
 from ..core import admission, deployment, stored_before
 from ..core.agent import AgentConfig
 from ..core.card import ModelCard
-from ..core.errors import (
-    BadInput, Conflict, Damaged, LivetradingError, Unavailable, Unforeseen, in_a_line, kind_of,
-)
+from ..core.errors import BadInput, Conflict, Damaged, LivetradingError, Unavailable, Unforeseen, in_a_line, kind_of
 from ..core.events import Created, Deployed, Deposited, Noted, StatusChanged
 from ..core.types import AgentStatus, Costs, Limits, Mode, Terms
 from . import account_requests, statement_import
-from .stopping import close_position, emergency_stop
-from .trading import no_further_bars
-from .state import requests
 from .node import Node
 from .orders import order_recovery
+from .state import requests
 from .state.agent_repository import AgentRepository, events_of
+from .stopping import close_position, emergency_stop
+from .trading import no_further_bars
 
 log = logging.getLogger(__name__)
 Result = tuple[str, dict[str, Any]]
@@ -60,8 +58,10 @@ def _refusal(request: dict[str, Any], error: Exception) -> Answer:
         text = f"The request to create an agent cannot be understood ({in_a_line(error)}); correct it and ask again."
         return "refused", text, {"error_type": BadInput.__name__}
     logs.caught(log, f"request {request['id']}", error)
-    text = (f"The request to {request['kind']} failed by an error of the program: {in_a_line(error)}. The log holds"
-            f" its traceback; look at what it has changed before you ask again.")
+    text = (
+        f"The request to {request['kind']} failed by an error of the program: {in_a_line(error)}. The log holds"
+        f" its traceback; look at what it has changed before you ask again."
+    )
     return "refused", text, {"error_type": Unforeseen.__name__}
 
 
@@ -92,10 +92,19 @@ class AgentManager:
             except (Unavailable, Damaged):
                 raise  # the file itself: every answer waits for it
             except Exception as error:  # an answer that cannot be stored must not come back for ever
-                status, message, result = _refusal(request, logs.caught(log, f"the answer to request {request['id']}", error))
+                status, message, result = _refusal(
+                    request, logs.caught(log, f"the answer to request {request['id']}", error)
+                )
                 requests.resolve(self.node.store, request["id"], status, message, result, now)
-            log.info("request %s %s %s by %s: %s (%s)", request["id"], request["kind"],
-                     request.get("agent_id") or "", request.get("by"), status, message)
+            log.info(
+                "request %s %s %s by %s: %s (%s)",
+                request["id"],
+                request["kind"],
+                request.get("agent_id") or "",
+                request.get("by"),
+                status,
+                message,
+            )
         return len(waiting)
 
     def _answer(self, request: dict[str, Any], now: datetime) -> Answer:
@@ -118,7 +127,9 @@ class AgentManager:
         handler = HANDLERS.get(str(request["kind"]))
         if handler is None:
             raise BadInput(f"This version does not know a request of the kind {request['kind']!r}; use another kind.")
-        return handler(self, Asked(request["kind"], request["id"], request.get("agent_id"), request["by"], request["args"]), now)
+        return handler(
+            self, Asked(request["kind"], request["id"], request.get("agent_id"), request["by"], request["args"]), now
+        )
 
     def once(self, asked: Asked, now: datetime, act: Callable[[str, str, datetime, Noted], Result]) -> Result:
         """What must not be done a second time after a crash: the journal holds which request began it."""
@@ -155,17 +166,27 @@ class AgentManager:
         said = admission.admit(mode, self._test(args, card, terms), words_of(broker).an_account)
         in_account = account_requests.admitted(self.node, broker, card.symbol, terms, args, now) if broker else {}
         config = AgentConfig(
-            agent_id=self._next_id(card), model_id=card.model_id, agent_type=card.agent_type,
-            symbol=card.symbol, mode=mode, source=str(args.get("source") or card.source),
-            terms=terms, time_frame=str(args.get("time_frame", deployment.TIME_FRAME)),
-            pace=_pace(args.get("pace", deployment.PACE)), zip_sha256=card.zip_sha256, request_id=request_id,
-            bars_until=_day(args.get("bars_until", "")), broker=broker, **in_account,
+            agent_id=self._next_id(card),
+            model_id=card.model_id,
+            agent_type=card.agent_type,
+            symbol=card.symbol,
+            mode=mode,
+            source=str(args.get("source") or card.source),
+            terms=terms,
+            time_frame=str(args.get("time_frame", deployment.TIME_FRAME)),
+            pace=_pace(args.get("pace", deployment.PACE)),
+            zip_sha256=card.zip_sha256,
+            request_id=request_id,
+            bars_until=_day(args.get("bars_until", "")),
+            broker=broker,
+            **in_account,
         )
         first = card.test.start if mode == Mode.REPLAY else self._first_session(now)
         repository = AgentRepository(self.node.home, config.agent_id)
         repository.commit(
             [
-                Created(config.to_dict()), Deposited(terms.capital),
+                Created(config.to_dict()),
+                Deposited(terms.capital),
                 Deployed(stamp(now), first.isoformat()),
                 StatusChanged(AgentStatus.RUNNING, said or "", by),
             ],
@@ -185,7 +206,9 @@ class AgentManager:
         job = next((j for j in jobs if j.get("id") == wanted and j.get("state") == "done"), None)
         result = job["result"] if job else {}
         if result.get("model_id") != card.model_id or result.get("terms") != terms_document(terms):
-            raise Conflict("The model's test was not run with this capital and these limits; deploy it again, so that it is.")
+            raise Conflict(
+                "The model's test was not run with this capital and these limits; deploy it again, so that it is."
+            )
         return dict(result["test"])
 
     def _next_id(self, card: ModelCard) -> str:
@@ -241,7 +264,9 @@ class AgentManager:
         until = no_further_bars.ended(repository.state)
         if not repository.state.flat and not over and not until:
             held = f"{repository.state.book.shares} {repository.state.agent.symbol}"
-            raise Conflict(f"{agent_id} holds {held}; close the position first.{no_further_bars.or_look(repository.state, hand.now)}")
+            raise Conflict(
+                f"{agent_id} holds {held}; close the position first.{no_further_bars.or_look(repository.state, hand.now)}"
+            )
         hand.executor.withdraw_entries("the agent was removed", hand.now)
         if repository.state.orders and not until:
             raise Conflict(f"{agent_id} still has an order at the broker; try again when it has ended.")
@@ -279,7 +304,8 @@ HANDLERS: dict[str, Handler] = {
     "adopt": _resolve,
     "ignore": _resolve,
     "confirm_cash": lambda m, asked, now: account_requests.confirm_cash(
-        m.node, asked.agent_id, asked.args, asked.id, asked.by, now),
+        m.node, asked.agent_id, asked.args, asked.id, asked.by, now
+    ),
     "import_statement": lambda m, asked, now: statement_import.apply(m.node, asked.args, asked.by, now),
     "emergency_stop": _emergency_stop,
     "rearm": lambda m, asked, now: emergency_stop.rearm(m.node, asked.by, now),
@@ -289,9 +315,7 @@ HANDLERS: dict[str, Handler] = {
 
 def terms_document(terms: Terms) -> dict[str, Any]:
     """Terms as plain JSON values, for comparing."""
-    return {
-        "capital": terms.capital, "limits": dict(vars(terms.limits)), "costs": dict(vars(terms.costs))
-    }
+    return {"capital": terms.capital, "limits": dict(vars(terms.limits)), "costs": dict(vars(terms.costs))}
 
 
 def _pace(value: Any) -> float:

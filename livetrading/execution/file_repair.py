@@ -11,8 +11,8 @@ from datetime import datetime
 from ..adapters import logs
 from ..adapters.store import Store
 from ..core.errors import Damaged
-from .state import stop_record
 from .node import Node
+from .state import stop_record
 from .state.agent_repository import AgentRepository
 
 log = logging.getLogger(__name__)

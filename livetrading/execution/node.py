@@ -11,11 +11,11 @@ from typing import Any
 
 import pandas as pd
 
-from ..adapters.brokers.base import AccountAway
 from ..adapters import logs
 from ..adapters.bars import BarSource, open_source
 from ..adapters.bars.background import BackgroundSource
 from ..adapters.bars.history import HistorySource
+from ..adapters.brokers.base import AccountAway
 from ..adapters.calendar import Calendar
 from ..adapters.halt import HaltLatch
 from ..adapters.home import Home, is_agent_id
@@ -25,17 +25,17 @@ from ..core.agent import AgentConfig, AgentState
 from ..core.errors import Conflict, Damaged, LivetradingError, NotFound, Unavailable, in_a_line
 from ..core.events import StatusChanged
 from ..core.types import AgentStatus, Mode
-from .orders import execution_reports
-from .accounts.cash_reconciliation import CashReconciliation
-from .accounts.broker_account import BrokerAccount
-from .accounts.reconciliation import SURE_AFTER, Reconciliation
-from .state.agent_repository import AgentRepository, show_damage
-from .trading.live_trader import LiveTrader, Policy
-from .accounts.pre_open_split import PreOpenSplit
-from .orders.order_executor import OrderExecutor
 from .accounts.agent_in_account import AgentInAccount
+from .accounts.broker_account import BrokerAccount
+from .accounts.cash_reconciliation import CashReconciliation
+from .accounts.pre_open_split import PreOpenSplit
+from .accounts.reconciliation import SURE_AFTER, Reconciliation
+from .orders import execution_reports
+from .orders.order_executor import OrderExecutor
 from .orders.paper_recovery import open_broker
+from .state.agent_repository import AgentRepository, show_damage
 from .state.bar_series import Series
+from .trading.live_trader import LiveTrader, Policy
 
 log = logging.getLogger(__name__)
 OPEN_AGAIN_SECONDS = 60.0
@@ -80,7 +80,9 @@ class Node:
         self.latch = HaltLatch(self.home)
         self.registry = Registry(self.home)
         self.account = BrokerAccount(
-            self.home, lambda: [d.state for d in self.repositories.values() if d.state.config is not None], self.patience,
+            self.home,
+            lambda: [d.state for d in self.repositories.values() if d.state.config is not None],
+            self.patience,
             pulse=lambda: self.pulse(),
         )
         self.cash = CashReconciliation(self.account, self.calendar, self.delay, self._unreported)
@@ -113,8 +115,11 @@ class Node:
         self.damaged.pop(agent_id, None)
         self._again.pop(agent_id, None)
         if repository.lost_bytes:
-            log.warning("%s: an unfinished last line of %d bytes was dropped; nothing had acted on it",
-                        agent_id, repository.lost_bytes)
+            log.warning(
+                "%s: an unfinished last line of %d bytes was dropped; nothing had acted on it",
+                agent_id,
+                repository.lost_bytes,
+            )
         if repository.seq:
             self.repositories[agent_id] = repository
 
@@ -187,7 +192,10 @@ class Node:
             return failed
         for agent_id in [s.agent.agent_id for s in self.account.agents()]:
             begun = True
-            for take_reports in (self._begin, self._sync):  # fills need no bars and no model: others are compared by them
+            for take_reports in (
+                self._begin,
+                self._sync,
+            ):  # fills need no bars and no model: others are compared by them
                 try:
                     begun = begun and take_reports(agent_id, now)
                 except Exception as error:
@@ -252,8 +260,13 @@ class Node:
         if agent_id not in self._executors and self.repository(agent_id).state.agent.mode == Mode.BROKER:
             repository = self.repository(agent_id)
             self._executors[agent_id] = OrderExecutor(
-                repository, self.account.broker(repository), self.calendar, self.latch, self.account.auction,
-                sellable=lambda: self.account.shares.sellable(repository.state), patience=SURE_AFTER,
+                repository,
+                self.account.broker(repository),
+                self.calendar,
+                self.latch,
+                self.account.auction,
+                sellable=lambda: self.account.shares.sellable(repository.state),
+                patience=SURE_AFTER,
             )
         if agent_id not in self._executors:
             repository = self.repository(agent_id)
@@ -270,9 +283,18 @@ class Node:
         executor = self.executor(config.agent_id)
         series, source = Series(bars, repository.rows), self._source(config, bars)
         return LiveTrader(
-            repository, executor.broker, executor, source, self.calendar, card, series,
-            _Lazy(self.registry, config.model_id), self.delay,
-            GIVE_WAY_SECONDS if self.beside else math.inf, self._real(repository, executor, source), lambda: self.pulse(),
+            repository,
+            executor.broker,
+            executor,
+            source,
+            self.calendar,
+            card,
+            series,
+            _Lazy(self.registry, config.model_id),
+            self.delay,
+            GIVE_WAY_SECONDS if self.beside else math.inf,
+            self._real(repository, executor, source),
+            lambda: self.pulse(),
         )
 
     def _real(self, repository: AgentRepository, executor: OrderExecutor, source: BarSource) -> AgentInAccount | None:
@@ -293,7 +315,11 @@ class Node:
 
     def _open_source(self, spec: str) -> BarSource:
         """A source; the broker of the account is asked through the one connection that there is."""
-        return open_source(spec, self.home.cache, self.account.connection if self.account.wanted and self.account.words.bars == spec else None)
+        return open_source(
+            spec,
+            self.home.cache,
+            self.account.connection if self.account.wanted and self.account.words.bars == spec else None,
+        )
 
 
 class _Lazy:

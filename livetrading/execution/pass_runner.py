@@ -10,11 +10,10 @@ from ..adapters.stamps import stamp
 from ..core.errors import Conflict, Unavailable
 from ..core.events import Deployed
 from ..core.types import AgentStatus, Mode
-from .orders import order_recovery, sending
-from .state import troubles
 from .node import Node
+from .orders import order_recovery, protective_stop, sending
+from .state import troubles
 from .state.agent_repository import AgentRepository
-from .orders import protective_stop
 from .trading.pass_result import PassResult, due_sessions
 
 log = logging.getLogger(__name__)
@@ -22,8 +21,7 @@ OF_REAL_DAYS = (Mode.PAPER, Mode.BROKER)
 
 
 def run(
-    node: Node, now: datetime, between: Callable[[], bool] = lambda: True,
-    clock: Callable[[], datetime] | None = None,
+    node: Node, now: datetime, between: Callable[[], bool] = lambda: True, clock: Callable[[], datetime] | None = None
 ) -> tuple[PassResult, dict[str, str]]:
     """Let every agent of real days do what is due.
 
@@ -34,7 +32,9 @@ def run(
     total, failed = PassResult(), _heard(node, now)
     looked_at = set(failed)
     # Shares without a stop come first: a pass over many agents takes its time.
-    for agent_id in sorted(node.active(), key=lambda a: a not in node.repositories or not node.repositories[a].exposure.bare_since):
+    for agent_id in sorted(
+        node.active(), key=lambda a: a not in node.repositories or not node.repositories[a].exposure.bare_since
+    ):
         at = now
         try:
             node.pulse()
@@ -154,6 +154,10 @@ def document(done: PassResult, failed: dict[str, str]) -> dict[str, Any]:
     """A pass as JSON: agents that failed count as held, with the reason."""
     held = [*done.held, *({"agent_id": a, "reason": why} for a, why in failed.items())]
     return {
-        "due": done.due, "decided": done.decided, "planned": done.planned, "sent": done.sent,
-        "held": held, "missed": done.missed,
+        "due": done.due,
+        "decided": done.decided,
+        "planned": done.planned,
+        "sent": done.sent,
+        "held": held,
+        "missed": done.missed,
     }

@@ -18,16 +18,22 @@ from ..core.agent import AgentConfig
 from ..core.card import ModelCard
 from ..core.events import Created, Deployed, Deposited, StatusChanged
 from ..core.types import AgentStatus, Mode, Terms
-from .trading import replay
-from .state.agent_repository import AgentRepository
-from .trading.live_trader import LiveTrader, Policy
 from .orders.order_executor import OrderExecutor
+from .state.agent_repository import AgentRepository
 from .state.bar_series import Series
+from .trading import replay
+from .trading.live_trader import LiveTrader, Policy
 
 
 def rehearse(
-    root: Path, card: ModelCard, frame: pd.DataFrame, policy: Policy, terms: Terms,
-    first: date, last: date, progress: Callable[[int, int], None],
+    root: Path,
+    card: ModelCard,
+    frame: pd.DataFrame,
+    policy: Policy,
+    terms: Terms,
+    first: date,
+    last: date,
+    progress: Callable[[int, int], None],
 ) -> replay.Replayed:
     """Store, journal, orders and paper broker, session by session, on a virtual clock."""
     home = Home.resolve(str(root))
@@ -40,13 +46,21 @@ def begin(home: Home, card: ModelCard, terms: Terms, first: date) -> AgentReposi
     repository = AgentRepository(home, f"{card.agent_type}_{card.symbol}_001")
     now = windows.at(first, windows.OPG_FROM)
     config = AgentConfig(
-        agent_id=repository.agent_id, model_id=card.model_id, agent_type=card.agent_type,
-        symbol=card.symbol, mode=Mode.REPLAY, source="replay", terms=terms, pace=0.0,
+        agent_id=repository.agent_id,
+        model_id=card.model_id,
+        agent_type=card.agent_type,
+        symbol=card.symbol,
+        mode=Mode.REPLAY,
+        source="replay",
+        terms=terms,
+        pace=0.0,
         zip_sha256=card.zip_sha256,
     )
     repository.commit(
         [
-            Created(config.to_dict()), Deposited(terms.capital), Deployed(stamp(now), first.isoformat()),
+            Created(config.to_dict()),
+            Deposited(terms.capital),
+            Deployed(stamp(now), first.isoformat()),
             StatusChanged(AgentStatus.RUNNING, "", "replay"),
         ],
         now,
@@ -62,6 +76,13 @@ def trader_of(
     broker = PaperBroker(Store(home), repository.directory / "paper.json", terms.costs)
     executor = OrderExecutor(repository, broker, calendar(), HaltLatch(home))
     return LiveTrader(
-        repository, broker, executor, HistorySource(frame), calendar(), card,
-        Series(frame, repository.rows), lambda: policy, timedelta(minutes=30),
+        repository,
+        broker,
+        executor,
+        HistorySource(frame),
+        calendar(),
+        card,
+        Series(frame, repository.rows),
+        lambda: policy,
+        timedelta(minutes=30),
     )

@@ -26,11 +26,11 @@ from ..core.stopping import Outcome
 from ..core.types import AgentStatus, Mode
 from ..core.windows import NEW_YORK
 from . import account_status, file_repair, pass_runner
+from .agent_manager import AgentManager
+from .node import Node
 from .state import alarms
 from .stopping import emergency_stop
 from .trading import replay
-from .agent_manager import AgentManager
-from .node import Node
 
 log = logging.getLogger(__name__)
 REPORT_SECONDS = 5
@@ -101,8 +101,13 @@ class Scheduler:
                 signal.signal(number, self._stop)
             self.begin()
             for seconds, work in (
-                (1, self.answer_requests), (REPORT_SECONDS, self.beat), (1, self.trade), (1, self._exposed),
-                (1, self.check_account), (READ_SECONDS, self.read_agents), (HEAL_SECONDS, self._heal),
+                (1, self.answer_requests),
+                (REPORT_SECONDS, self.beat),
+                (1, self.trade),
+                (1, self._exposed),
+                (1, self.check_account),
+                (READ_SECONDS, self.read_agents),
+                (HEAL_SECONDS, self._heal),
             ):
                 self.jobs.every(seconds).seconds.do(self.attempt, work)
             log.info("scheduler started with %d agents", len(self.node.active()))
@@ -203,7 +208,10 @@ class Scheduler:
     def answer_requests(self) -> None:
         """Requests, then the latch: it may have been set without one, or a stop been cut short."""
         self.attempt(self._apply)  # what the latch demands does not wait for a request that cannot be answered
-        back, self._usable = self.node.account.connection.usable and not self._usable, self.node.account.connection.usable
+        back, self._usable = (
+            self.node.account.connection.usable and not self._usable,
+            self.node.account.connection.usable,
+        )
         if back:
             self.next_stop = 0.0  # a stop that waited for the account
         if self.node.latch.status() is None:
@@ -255,9 +263,11 @@ class Scheduler:
         for repository in pass_runner.exposed(self.node):
             since, state = repository.exposure.bare_since, repository.state
             if since is not None and now - since >= ALARM_AFTER:
-                self.alarm(repository.agent_id,
-                           f"{state.book.shares} {state.agent.symbol} have had neither an active stop nor an active exit at the"
-                           f" broker since {since.astimezone(NEW_YORK):%H:%M:%S} New York; {_bare_cure(state.agent.mode)}")
+                self.alarm(
+                    repository.agent_id,
+                    f"{state.book.shares} {state.agent.symbol} have had neither an active stop nor an active exit at the"
+                    f" broker since {since.astimezone(NEW_YORK):%H:%M:%S} New York; {_bare_cure(state.agent.mode)}",
+                )
 
     def check_account(self) -> None:
         """A shared account's health, every minute and when it changes."""

@@ -20,8 +20,8 @@ from ..core.order_key import OrderKey
 from ..core.stated import Stated
 from ..core.types import Mode
 from ..core.wording import counted
-from .orders import corrections
 from .node import Node
+from .orders import corrections
 from .state.agent_repository import AgentRepository
 
 SOURCE = "the statement"
@@ -36,12 +36,18 @@ def apply(node: Node, args: dict[str, Any], by: str, now: datetime) -> Result:
     if not isinstance(rows, list) or len(rows) > MOST:
         raise BadInput(f"An import takes a list of at most {MOST} executions; export fewer days.")
     stated = [row for row in map(Stated.from_dict, rows) if row.account == number]
-    repositories = [d for _, d in sorted(node.repositories.items()) if d.state.agent.mode == Mode.BROKER and d.state.agent.account == number]
+    repositories = [
+        d
+        for _, d in sorted(node.repositories.items())
+        if d.state.agent.mode == Mode.BROKER and d.state.agent.account == number
+    ]
     if not repositories:
         raise Refused(f"No agent trades account {number}; import the statement of an account that agents trade.")
     ours = newest([e for e in stated if any(concerns(d.state, e) for d in repositories)])
     if not ours:
-        raise BadInput("The statement holds no trade of the agents' stocks; export a statement for the days of their fills.")
+        raise BadInput(
+            "The statement holds no trade of the agents' stocks; export a statement for the days of their fills."
+        )
     taken: set[str] = set()
     found: dict[str, list[Event]] = {}
     for repository in repositories:
@@ -54,7 +60,9 @@ def apply(node: Node, args: dict[str, Any], by: str, now: datetime) -> Result:
     return _told(number, repositories, ours, found)
 
 
-def news(state: AgentState, listed: list[Stated], repositories: Iterable[AgentRepository], taken: set[str]) -> list[Event]:
+def news(
+    state: AgentState, listed: list[Stated], repositories: Iterable[AgentRepository], taken: set[str]
+) -> list[Event]:
     """What the statement changes in one agent's book; ``taken`` are executions that another's estimate stood for."""
     mine = [e for e in listed if concerns(state, e)]
     events: list[FillCorrected | FillDisputed] = []
@@ -63,11 +71,19 @@ def news(state: AgentState, listed: list[Stated], repositories: Iterable[AgentRe
         event = corrections.restated(state, booked, told, SOURCE)
         if event is not None:
             events.append(event)
-    free = [e for e in mine if e.qty > 0 and e.exec_id not in taken and not any(d.state.book.counted(e.exec_id) for d in repositories)]
+    free = [
+        e
+        for e in mine
+        if e.qty > 0 and e.exec_id not in taken and not any(d.state.book.counted(e.exec_id) for d in repositories)
+    ]
     judged = {ids.root(event.exec_id) for event in events}
     for root in state.book.estimated:
         fill = state.book.fills[root].fill
-        parts = [] if root in judged else _stands_for(fill.exec_id, fill.key, fill.qty, mine, free) or _alike(state, root, free)
+        parts = (
+            []
+            if root in judged
+            else _stands_for(fill.exec_id, fill.key, fill.qty, mine, free) or _alike(state, root, free)
+        )
         event = corrections.in_place_of(state, state.book.fills[root], [_execution(e) for e in parts], SOURCE)
         if event is not None:
             events.append(event)
@@ -98,7 +114,9 @@ def _counts(rows: list[Stated]) -> Stated:
         return replace(min(strange or gone.values(), key=repr), session=first.session, at=first.at)
     if len({(e.side, e.qty, e.price) for e in left}) > 1 or len({e.fee for e in left} - {None}) > 1:
         lines = " and ".join(e.line or f"{e.side} {e.qty:g} at {e.price:g}" for e in left[:2])
-        raise BadInput(f"The statement says different things of execution {left[0].exec_id} ({lines}); export it again.")
+        raise BadInput(
+            f"The statement says different things of execution {left[0].exec_id} ({lines}); export it again."
+        )
     known = next((e for e in left if e.fee is not None), left[0])
     return replace(known, ref=known.ref or first.ref, session=first.session, at=first.at)
 
@@ -138,20 +156,31 @@ def _alike(state: AgentState, root: str, free: list[Stated]) -> list[Stated]:
 
 def _execution(e: Stated) -> Execution:
     return Execution(
-        e.exec_id, e.ref, e.session, int(e.qty), e.price, e.fee or 0.0, final=e.fee is not None, side=e.side,
+        e.exec_id, e.ref, e.session, int(e.qty), e.price, e.fee or 0.0, final=e.fee is not None, side=e.side
     )
 
 
-def _told(number: str, repositories: list[AgentRepository], ours: list[Stated], found: dict[str, list[Event]]) -> Result:
+def _told(
+    number: str, repositories: list[AgentRepository], ours: list[Stated], found: dict[str, list[Event]]
+) -> Result:
     prices = sum(isinstance(event, FillCorrected) for events in found.values() for event in events)
     disputes = sum(isinstance(event, FillDisputed) for events in found.values() for event in events)
     left = sum(len(d.state.book.estimated) for d in repositories)
     strange = [e for e in ours if e.ref and not any(d.state.book.counted(e.exec_id) for d in repositories)]
-    kept = {ids.root(part) for d in repositories for b in d.state.book.fills.values() for part in (b.fill.exec_id, *b.parts)}
-    old = sum(ids.root(e.exec_id) not in kept and any(d.state.book.counted(e.exec_id) for d in repositories) for e in ours)
+    kept = {
+        ids.root(part) for d in repositories for b in d.state.book.fills.values() for part in (b.fill.exec_id, *b.parts)
+    }
+    old = sum(
+        ids.root(e.exec_id) not in kept and any(d.state.book.counted(e.exec_id) for d in repositories) for e in ours
+    )
     result = {
-        "account": number, "executions": len(ours), "corrected": prices, "disputed": disputes, "estimates_left": left,
-        "not_in_a_book": [e.exec_id for e in strange], "too_long_ago": old,
+        "account": number,
+        "executions": len(ours),
+        "corrected": prices,
+        "disputed": disputes,
+        "estimates_left": left,
+        "not_in_a_book": [e.exec_id for e in strange],
+        "too_long_ago": old,
     }
     said = [f"Corrected {counted(prices, 'fill')} of {', '.join(found)}" if prices else "Nothing to correct"]
     said.append(f"{counted(len(ours) - old, 'execution')} compared")

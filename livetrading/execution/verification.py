@@ -30,13 +30,13 @@ from ..core.observe import observe
 from ..core.orders import WORKING, OrderState
 from ..core.types import AgentStatus, Mode
 from ..core.wording import counted
-from .accounts import account_journal
 from . import file_repair
+from .accounts import account_journal
 from .node import agent_ids
 from .state.agent_repository import events_of
-from .trading.live_trader import Policy
-from .state.read_model import history_files
 from .state.bar_series import Series
+from .state.read_model import history_files
+from .trading.live_trader import Policy
 
 log = logging.getLogger(__name__)
 Finding = dict[str, Any]
@@ -64,8 +64,11 @@ def audit(home: Home) -> dict[str, Any]:
         decisions += made
     halt = HaltLatch(home).status()
     return {
-        "problems": problems, "pending": pending, "agents": len(agent_ids(home)),
-        "decisions_repeated": decisions, "halted": None if halt is None else halt.reason,
+        "problems": problems,
+        "pending": pending,
+        "agents": len(agent_ids(home)),
+        "decisions_repeated": decisions,
+        "halted": None if halt is None else halt.reason,
     }
 
 
@@ -132,9 +135,7 @@ def _broker(home: Home, directory: Path, state: AgentState) -> Iterator[str]:
         yield f"orders to sell {counted(on_sale, 'share')} are open, but the agent holds only {state.book.shares}"
 
 
-def _decisions(
-    card: ModelCard, series: Series, policy: Policy, events: list[Event]
-) -> Iterator[str | None]:
+def _decisions(card: ModelCard, series: Series, policy: Policy, events: list[Event]) -> Iterator[str | None]:
     """Make every decision again: None where it is the same, else the difference.
 
     The market of all bars is made once: that of a prefix is its prefix, to the bit.
@@ -150,9 +151,7 @@ def _decisions(
         state = agents.apply(state, event)
 
 
-def _again(
-    card: ModelCard, view: Market, policy: Policy, state: AgentState, event: Decided
-) -> str | None:
+def _again(card: ModelCard, view: Market, policy: Policy, state: AgentState, event: Decided) -> str | None:
     session = date.fromisoformat(event.session)
     if session not in view.sessions:
         return f"the bar of {event.session}, which was decided on, is not on record"

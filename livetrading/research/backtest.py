@@ -41,8 +41,7 @@ class Backtest:
 
 
 def run(
-    market: Market, bars: range, agent_type: AgentType, policy: RawPolicy, terms: Terms,
-    open_shift_atr: float = 0.0,
+    market: Market, bars: range, agent_type: AgentType, policy: RawPolicy, terms: Terms, open_shift_atr: float = 0.0
 ) -> Backtest:
     """Trade sessions ``bars`` (indexes into the market) from a flat start.
 
@@ -72,8 +71,14 @@ def run(
         qty = int(account.shares) if plan.exit else int(plan.qty)
         rows.append(
             ledger.row(
-                market.sessions[t].isoformat(), int(action), qty, ledger.obs_sha256(seen),
-                float(account.cash), float(equity), int(account.shares), fills,
+                market.sessions[t].isoformat(),
+                int(action),
+                qty,
+                ledger.obs_sha256(seen),
+                float(account.cash),
+                float(equity),
+                int(account.shares),
+                fills,
             )
         )
         equities.append(float(equity))
@@ -101,9 +106,7 @@ class _Tracker:
         self.open: OpenTrade | None = None
         self.closed: list[Trade] = []
 
-    def session(
-        self, market: Market, t: int, before: rules.Account, session: rules.Session
-    ) -> list[ledger.LedgerFill]:
+    def session(self, market: Market, t: int, before: rules.Account, session: rules.Session) -> list[ledger.LedgerFill]:
         """Book one session's split and fills; the ledger's view of the fills."""
         name = market.sessions[t].isoformat()
         self._split(name, before, market.quote(t))
@@ -126,8 +129,12 @@ class _Tracker:
         after = rules.apply_split(before, quote.split, quote.previous_close)
         self._close(
             *trades.split(
-                self.open, name, float(quote.split), int(after.shares),
-                float(after.cash - before.cash), float(quote.previous_close / quote.split),
+                self.open,
+                name,
+                float(quote.split),
+                int(after.shares),
+                float(after.cash - before.cash),
+                float(quote.previous_close / quote.split),
             )
         )
 

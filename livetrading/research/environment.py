@@ -43,9 +43,7 @@ class Task:
 
     def __post_init__(self) -> None:
         if not 0 <= self.first < self.last < len(self.market):
-            raise BadInput(
-                f"bars {self.first} to {self.last} of {len(self.market)} leave no step to learn from."
-            )
+            raise BadInput(f"bars {self.first} to {self.last} of {len(self.market)} leave no step to learn from.")
 
     @property
     def observation_space(self) -> spaces.Box:
@@ -78,13 +76,9 @@ class Task:
         close, atr = self.market.columns.close[t], self.market.atr[t]
         chosen = decide.action_of(self.agent_type, action)
         # A limit's pause waits for a person, and nobody is there in training.
-        intent = decide.intend(
-            chosen, account, close, atr, False, self.terms.limits, self.terms.costs
-        )
+        intent = decide.intend(chosen, account, close, atr, False, self.terms.limits, self.terms.costs)
         before = rules.equity_of(account, close)
-        after, session = rules.step(
-            account, intent.plan, self.market.quote(t + 1), self.terms.costs
-        )
+        after, session = rules.step(account, intent.plan, self.market.quote(t + 1), self.terms.costs)
         return after, session, np.log(np.maximum(session.equity / before, WORST_RATIO))
 
 
@@ -140,9 +134,7 @@ class BatchTradingEnv(VecEnv):
             self._t[i] = self.task.start(self._rng)
             self._end[i] = self.task.end(self._t[i])
         fresh = rules.open_account(np.full(self.num_envs, self.task.terms.capital))
-        self._account = Account(
-            *(np.where(which, new, old) for new, old in zip(fresh, self._account, strict=True))
-        )
+        self._account = Account(*(np.where(which, new, old) for new, old in zip(fresh, self._account, strict=True)))
 
     def reset(self) -> np.ndarray:
         self._restart(np.ones(self.num_envs, dtype=bool))
@@ -162,9 +154,7 @@ class BatchTradingEnv(VecEnv):
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         if done.any():
             for i in np.flatnonzero(done):
-                infos[i] = {
-                    "terminal_observation": view[i], "TimeLimit.truncated": bool(not broke[i])
-                }
+                infos[i] = {"terminal_observation": view[i], "TimeLimit.truncated": bool(not broke[i])}
             self._restart(done)
             view = np.where(done[:, None], self.task.view(self._account, self._t), view)
         return view, np.asarray(reward, np.float32), done, infos

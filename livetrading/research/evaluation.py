@@ -33,9 +33,7 @@ class Evaluation:
     def summary(self) -> dict[str, Any]:
         """Measures with their range, and buy-and-hold beside them."""
         span = {"start": self.sessions[0], "end": self.sessions[-1]}
-        return {
-            "test": {**self.measures, **span}, "buy_and_hold": {**self.hold_measures, **span}
-        }
+        return {"test": {**self.measures, **span}, "buy_and_hold": {**self.hold_measures, **span}}
 
     def document(self) -> dict[str, Any]:
         """What the registry keeps of a test, for charts and tables."""
@@ -50,8 +48,7 @@ class Evaluation:
 
 
 def evaluate(
-    market: Market, bars: range, agent_type: AgentType, policy: RawPolicy, terms: Terms,
-    open_shift_atr: float = 0.0,
+    market: Market, bars: range, agent_type: AgentType, policy: RawPolicy, terms: Terms, open_shift_atr: float = 0.0
 ) -> Evaluation:
     """Run a policy over ``bars`` from a flat start and measure it; ``open_shift_atr`` as in ``backtest.run``."""
     run = backtest.run(market, bars, agent_type, policy, terms, open_shift_atr)
@@ -64,7 +61,10 @@ def evaluate(
         other = backtest.run(market, bars, agent_type, policy, free, open_shift_atr)
         unpaused = other.equity
         found = drawdown_pause.document(
-            sessions[run.paused], terms.limits.max_drawdown, len(sessions) - run.paused - 1, run.buys_lost,
+            sessions[run.paused],
+            terms.limits.max_drawdown,
+            len(sessions) - run.paused - 1,
+            run.buys_lost,
             metrics.measure(other.equity, other.trades, other.held),
         )
     return Evaluation(

@@ -56,8 +56,13 @@ SETTINGS = {
         episode=252,
         reward_scale=1.0,
         algorithm={
-            "learning_rate": 3e-4, "n_steps": 128, "batch_size": 256, "n_epochs": 10,
-            "gamma": 0.99, "gae_lambda": 0.95, "ent_coef": 0.01,
+            "learning_rate": 3e-4,
+            "n_steps": 128,
+            "batch_size": 256,
+            "n_epochs": 10,
+            "gamma": 0.99,
+            "gae_lambda": 0.95,
+            "ent_coef": 0.01,
         },
     ),
     AgentType.SAC: Settings(
@@ -67,8 +72,14 @@ SETTINGS = {
         # Next to an entropy of order 1, plain log returns teach SAC to hold for ever.
         reward_scale=100.0,
         algorithm={
-            "learning_rate": 1e-3, "batch_size": 256, "buffer_size": 100_000, "gamma": 0.95, "ent_coef": "auto_0.1",
-            "train_freq": 1, "gradient_steps": 2, "learning_starts": 500,
+            "learning_rate": 1e-3,
+            "batch_size": 256,
+            "buffer_size": 100_000,
+            "gamma": 0.95,
+            "ent_coef": "auto_0.1",
+            "train_freq": 1,
+            "gradient_steps": 2,
+            "learning_starts": 500,
         },
     ),
 }
@@ -103,10 +114,7 @@ def _sac(env: VecEnv, settings: Settings, timesteps: int, seed: int) -> SAC:
 
 
 def _common(settings: Settings, seed: int) -> dict[str, Any]:
-    network = {
-        "net_arch": list(settings.policy.net_arch),
-        "activation_fn": ACTIVATIONS[settings.policy.activation],
-    }
+    network = {"net_arch": list(settings.policy.net_arch), "activation_fn": ACTIVATIONS[settings.policy.activation]}
     return {"policy_kwargs": network, "seed": seed, "device": "cpu"}
 
 

@@ -36,33 +36,49 @@ def utc_now() -> datetime:
 
 
 def start(
-    store: Store, kind: str, symbol: str, agent_type: str, total_steps: int, *,
-    now: datetime, job_id: str | None = None,
+    store: Store, kind: str, symbol: str, agent_type: str, total_steps: int, *, now: datetime, job_id: str | None = None
 ) -> str:
     """Records a job that this process does, and forgets all but the newest 100."""
     job_id = job_id or request_ids.new()
     record = {
-        "id": job_id, "kind": kind, "symbol": symbol, "agent_type": str(agent_type),
-        "state": RUNNING, "share": 0.0, "steps": 0, "total_steps": total_steps,
-        "steps_per_s": 0.0, "seconds_left": None, "message": "starting",
-        "pid": os.getpid(), "pid_mark": _mark(os.getpid()),
-        "started": stamp(now), "updated": stamp(now), "result": {},
+        "id": job_id,
+        "kind": kind,
+        "symbol": symbol,
+        "agent_type": str(agent_type),
+        "state": RUNNING,
+        "share": 0.0,
+        "steps": 0,
+        "total_steps": total_steps,
+        "steps_per_s": 0.0,
+        "seconds_left": None,
+        "message": "starting",
+        "pid": os.getpid(),
+        "pid_mark": _mark(os.getpid()),
+        "started": stamp(now),
+        "updated": stamp(now),
+        "result": {},
     }
     _mine[job_id] = record
     with _records(store, now) as db:
         table = db.table("jobs")
         table.upsert(record, where("id") == job_id)
         settled = [d.doc_id for d in _newest_first(table.all()) if d["state"] != RUNNING or not _alive(d)]
-        table.remove(doc_ids=settled[max(0, KEPT - (len(table) - len(settled))):])
+        table.remove(doc_ids=settled[max(0, KEPT - (len(table) - len(settled))) :])
     return job_id
 
 
 def update(store: Store, job_id: str, progress: Progress, *, now: datetime) -> None:
     """Notes how far a running job is."""
     _change(
-        store, job_id, now, message=progress.stage, share=round(progress.share, 4),
-        steps=progress.steps, total_steps=progress.total_steps,
-        steps_per_s=round(progress.steps_per_s, 1), seconds_left=_rounded(progress.seconds_left),
+        store,
+        job_id,
+        now,
+        message=progress.stage,
+        share=round(progress.share, 4),
+        steps=progress.steps,
+        total_steps=progress.total_steps,
+        steps_per_s=round(progress.steps_per_s, 1),
+        seconds_left=_rounded(progress.seconds_left),
     )
 
 
@@ -98,7 +114,11 @@ class Reporter:
     """Writes a job's progress to the store, at most every half second."""
 
     def __init__(
-        self, store: Store, job_id: str, *, clock: Callable[[], datetime] = utc_now,
+        self,
+        store: Store,
+        job_id: str,
+        *,
+        clock: Callable[[], datetime] = utc_now,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store, self.job_id, self._clock, self._timer = store, job_id, clock, timer
@@ -118,8 +138,14 @@ class Reporter:
 
 @contextmanager
 def running(
-    store: Store, kind: str, symbol: str, agent_type: str, total_steps: int, *,
-    job_id: str | None = None, clock: Callable[[], datetime] = utc_now,
+    store: Store,
+    kind: str,
+    symbol: str,
+    agent_type: str,
+    total_steps: int,
+    *,
+    job_id: str | None = None,
+    clock: Callable[[], datetime] = utc_now,
 ) -> Iterator[Reporter]:
     """A job around a body of work that this process does in its main thread.
 
@@ -174,8 +200,11 @@ def _records(store: Store, now: datetime) -> Iterator[TinyDB]:
     except Damaged as error:
         aside = store.repair("jobs", now)
         if aside is not None:
-            log.warning("%s It was set aside as %s; the list of jobs starts empty, those that run add themselves again.",
-                        error, aside.name)
+            log.warning(
+                "%s It was set aside as %s; the list of jobs starts empty, those that run add themselves again.",
+                error,
+                aside.name,
+            )
     with store.transaction("jobs") as db:
         yield db
 

@@ -63,7 +63,11 @@ class Report:
 
 
 def subject(
-    scaler: Scaler, agent_type: AgentType, raw: RawPolicy | None, terms: Terms, names: tuple[str, ...] = SETS[FEATURE_SET]
+    scaler: Scaler,
+    agent_type: AgentType,
+    raw: RawPolicy | None,
+    terms: Terms,
+    names: tuple[str, ...] = SETS[FEATURE_SET],
 ) -> Subject:
     """This package's own features, scaler and engine, driven by a policy and by a probe."""
 
@@ -105,8 +109,13 @@ def _remembered(raw: RawPolicy) -> RawPolicy:
 
 
 def check(
-    what: Subject, frame: pd.DataFrame, bars: range, *, every: bool = False,
-    samples: int = SAMPLES, progress: Callable[[int, int], None] = lambda done, of: None,
+    what: Subject,
+    frame: pd.DataFrame,
+    bars: range,
+    *,
+    every: bool = False,
+    samples: int = SAMPLES,
+    progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Report:
     """Look for look-ahead at sessions ``bars`` (indexes): every one, or a spread of them.
 

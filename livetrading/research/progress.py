@@ -57,9 +57,7 @@ class TerminalProgress:
     Lines go to standard error: standard output belongs to the result.
     """
 
-    def __init__(
-        self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream or sys.stderr
         self._clock = clock
         self._tty = self._stream.isatty()

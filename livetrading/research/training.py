@@ -96,8 +96,13 @@ def split(decidable: range, what: str) -> Parts:
 
 
 def train(
-    request: TrainRequest, barset: BarSet, *, registry: Registry, store: Store,
-    clock: Callable[[], datetime], progress: Listener,
+    request: TrainRequest,
+    barset: BarSet,
+    *,
+    registry: Registry,
+    store: Store,
+    clock: Callable[[], datetime],
+    progress: Listener,
 ) -> Trained:
     """Fits a model, opens its test once and registers it, or leaves nothing.
 
@@ -106,8 +111,12 @@ def train(
     began = time.monotonic()
     market, parts, scaler = prepare(request, barset)
     task = Task(
-        market, parts.train.start, parts.train.stop - 1, request.agent_type,
-        episode=SETTINGS[request.agent_type].episode, random_start=True,
+        market,
+        parts.train.start,
+        parts.train.stop - 1,
+        request.agent_type,
+        episode=SETTINGS[request.agent_type].episode,
+        random_start=True,
     )
     report = _ProgressCallback(request.timesteps, progress)
     model = fit(task, request.timesteps, request.seed, report.fitting)
@@ -181,9 +190,7 @@ class _Draft:
         return Span(self.sessions[bars.start], self.sessions[bars.stop - 1], len(bars))
 
 
-def _register(
-    registry: Registry, draft: _Draft, model: BaseAlgorithm, clock: Callable[[], datetime]
-) -> ModelCard:
+def _register(registry: Registry, draft: _Draft, model: BaseAlgorithm, clock: Callable[[], datetime]) -> ModelCard:
     """Saves and registers under the first free id; another process may take one meanwhile."""
     with registry.scratch() as folder:
         path = folder / "model.zip"

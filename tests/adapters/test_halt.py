@@ -51,8 +51,18 @@ def test_of_many_halts_at_once_exactly_one_is_kept(latch: HaltLatch, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"null", b"[]", b"{}", b'{"reason":"x","by":"y","at":"never"}', b"\xff\xfe", b"[" * 100_000,
-        b'{"reason":"x","by":"y","at":"0001-01-01T00:00:00+14:00"}']
+    "content",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b"{}",
+        b'{"reason":"x","by":"y","at":"never"}',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"reason":"x","by":"y","at":"0001-01-01T00:00:00+14:00"}',
+    ],
 )
 def test_an_unreadable_latch_means_halted(latch: HaltLatch, content: bytes) -> None:
     latch.path.write_bytes(content)

@@ -17,14 +17,16 @@ from livetrading.core.errors import BadInput, Conflict, Damaged, Unavailable
 from tests.doubles.processes import in_child, kill, lift_file_size_limit, limit_file_size, start
 
 NOW = datetime(2024, 6, 3, 20, 40, tzinfo=UTC)
-FAST = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+FAST = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 VALUES = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(2**63), 2**63 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abc\"\\é", max_size=4), inner, max_size=4),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text('abc"\\é', max_size=4), inner, max_size=4),
     max_leaves=12,
 )
 

@@ -154,7 +154,9 @@ def test_a_log_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         logs.setup(Home(tmp_path / "file"), "app")
 
 
-def test_what_nobody_foresaw_is_logged_with_its_traceback_once_an_hour(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_nobody_foresaw_is_logged_with_its_traceback_once_an_hour(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path, clock = logs.setup(home, "scheduler"), [1000.0]
     monkeypatch.setattr(logs.time, "monotonic", lambda: clock[0])
     logs.logged.clear()
@@ -165,7 +167,10 @@ def test_what_nobody_foresaw_is_logged_with_its_traceback_once_an_hour(home: Hom
         except RuntimeError as error:
             return str(logs.caught(LOGGER, "the pass of PPO_INTC_001", error))
 
-    assert again("one") == "An error of the program in the pass of PPO_INTC_001: RuntimeError: one; the log holds its traceback."
+    assert (
+        again("one")
+        == "An error of the program in the pass of PPO_INTC_001: RuntimeError: one; the log holds its traceback."
+    )
     again("the same place, another number")
     assert path.read_text().count("Traceback") == 1 and "the pass of PPO_INTC_001" in path.read_text()
     clock[0] += logs.AGAIN_SECONDS

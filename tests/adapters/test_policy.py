@@ -116,10 +116,15 @@ def test_tensors_of_another_network_are_damage():
         load_policy(make_card(features=tuple("abcdefgh"), policy=PolicySpec((8, 8))), content)
 
 
-@pytest.mark.parametrize("obs", [
-    np.zeros(WIDTH + 1, np.float32), np.zeros((1, WIDTH), np.float32),
-    np.zeros(WIDTH), np.full(WIDTH, np.nan, np.float32),
-])
+@pytest.mark.parametrize(
+    "obs",
+    [
+        np.zeros(WIDTH + 1, np.float32),
+        np.zeros((1, WIDTH), np.float32),
+        np.zeros(WIDTH),
+        np.full(WIDTH, np.nan, np.float32),
+    ],
+)
 def test_an_observation_that_does_not_fit_is_refused(obs):
     policy = policy_of(AgentType.PPO, build(AgentType.PPO, WIDTH, PolicySpec()))
     with pytest.raises(BadInput, match=f"{WIDTH} finite float32"):

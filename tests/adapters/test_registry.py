@@ -17,9 +17,7 @@ from livetrading.adapters.registry import BARS, CARD, TEST, ZIP, Registry
 from livetrading.adapters.store import Store
 from livetrading.core.bars import bars_sha256, from_rows
 from livetrading.core.card import PolicySpec
-from livetrading.core.errors import (
-    BadInput, Conflict, Damaged, LivetradingError, NotFound, Refused, Unavailable,
-)
+from livetrading.core.errors import BadInput, Conflict, Damaged, LivetradingError, NotFound, Refused, Unavailable
 from livetrading.core.types import AgentType
 from tests.doubles.models import WIDTH, make_card, make_zip
 
@@ -50,10 +48,12 @@ def register(registry, tmp_path):
 
 def bars() -> pd.DataFrame:
     third = 1.0 / 3.0
-    return from_rows([
-        ["2010-01-04", 10.0, 10.0 + third, 9.0, 9.5 + third, 1e9 + 1.0, 0.0, 1.0],
-        ["2010-01-05", np.nextafter(10.0, 11.0), 11.0, 0.1 + 0.2, 10.7, 123.0, 0.07, 7.0],
-    ])
+    return from_rows(
+        [
+            ["2010-01-04", 10.0, 10.0 + third, 9.0, 9.5 + third, 1e9 + 1.0, 0.0, 1.0],
+            ["2010-01-05", np.nextafter(10.0, 11.0), 11.0, 0.1 + 0.2, 10.7, 123.0, 0.07, 7.0],
+        ]
+    )
 
 
 def rewrite(registry: Registry, model_id: str, name: str, change) -> None:
@@ -137,9 +137,7 @@ REFUSALS = {
     "another feature set": ({"feature_set": "daily-0"}, "features daily-0"),
     "other rules": ({"rules_version": 999}, "version 999 of the rules"),
     "another torch": ({"packages": {**make_card().packages, "torch": "1.13.1"}}, "torch 1.13.1"),
-    "another minor of a package before 1.0": (
-        {"packages": {**make_card().packages, "ta": "0.1.0"}}, "ta 0.1.0"
-    ),
+    "another minor of a package before 1.0": ({"packages": {**make_card().packages, "ta": "0.1.0"}}, "ta 0.1.0"),
     "a package that it does not name": ({"packages": {}}, "stable-baselines3 none"),
 }
 
@@ -193,10 +191,17 @@ def test_a_card_in_another_models_directory_is_damage(registry, register):
         registry.load(other)
 
 
-@pytest.mark.parametrize("change", [
-    lambda old: old.replace(b"10.7", b"10.8"), lambda old: old[:-30], lambda old: b"", lambda old: b"\x00\xff",
-    lambda old: old.replace(b"2010-01-05", b"someday"), lambda old: old.replace(b"123.0", b"many"),
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda old: old.replace(b"10.7", b"10.8"),
+        lambda old: old[:-30],
+        lambda old: b"",
+        lambda old: b"\x00\xff",
+        lambda old: old.replace(b"2010-01-05", b"someday"),
+        lambda old: old.replace(b"123.0", b"many"),
+    ],
+)
 def test_changed_bars_are_damage(registry, register, change):
     card, _ = register()
     rewrite(registry, card.model_id, BARS, change)

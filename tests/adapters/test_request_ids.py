@@ -16,5 +16,15 @@ def test_an_id_that_is_made_is_taken_everywhere_also_with_a_commands_prefix(rule
 @pytest.mark.parametrize("rule", [REQUEST, COMMAND, CALLER])
 def test_bounds_hold_and_no_id_names_another_file_or_option(rule: Rule) -> None:
     assert rule.allows("a" * rule.least) and rule.allows("a" * rule.most)
-    for wrong in ("a" * (rule.least - 1), "a" * (rule.most + 1), "../../../etc", "abcdefgh/i", "abcdefgh i", "abcdefghé", "abcdefgh\n", None, 12345678):
+    for wrong in (
+        "a" * (rule.least - 1),
+        "a" * (rule.most + 1),
+        "../../../etc",
+        "abcdefgh/i",
+        "abcdefgh i",
+        "abcdefghé",
+        "abcdefgh\n",
+        None,
+        12345678,
+    ):
         assert not rule.allows(wrong)

@@ -67,15 +67,21 @@ def files(life: AccountLife) -> dict[str, tuple[list[str], str]]:
         "no file": ([str(root / "none.xml")], "no file"),
         "another account": ([str(flex.xml(root / "other.xml", flex.of(life.tws.ledger, accountId="U999")))], "U999"),
         "another wanted": ([ours, "--account", "U999"], "U999"),
-        "no trade of ours": ([str(flex.csv(root / "msft.csv", flex.of(life.tws.ledger, symbol="MSFT", conid="1", orderReference="")))],
-                             "no trade of the agents"),
+        "no trade of ours": (
+            [str(flex.csv(root / "msft.csv", flex.of(life.tws.ledger, symbol="MSFT", conid="1", orderReference="")))],
+            "no trade of the agents",
+        ),
         "no trades": ([str(flex.xml(root / "empty.xml", []))], "no execution"),
         "NaN": ([str(flex.xml(root / "nan.xml", flex.of(life.tws.ledger, tradePrice="nan")))], "price"),
     }
 
 
-@pytest.mark.parametrize("case", ["no statement", "no file", "another account", "another wanted", "no trade of ours", "no trades", "NaN"])
-def test_a_file_that_cannot_be_used_is_one_sentence_and_changes_nothing(life: AccountLife, capsys: Any, case: str) -> None:
+@pytest.mark.parametrize(
+    "case", ["no statement", "no file", "another account", "another wanted", "no trade of ours", "no trades", "NaN"]
+)
+def test_a_file_that_cannot_be_used_is_one_sentence_and_changes_nothing(
+    life: AccountLife, capsys: Any, case: str
+) -> None:
     words, said = files(life)[case]
     before = journal(life)
     code, answer, err = run(life, capsys, "import-statement", *words)

@@ -18,8 +18,13 @@ def run(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
     # No TWS ever listens on port 1.
     environment = {**os.environ, "LIVETRADING_HOME": str(home), "LIVETRADING_IBKR_PORT": "1"}
     return subprocess.run(
-        [sys.executable, "-m", "livetrading", *words], cwd=ROOT, env=environment, capture_output=True,
-        text=True, check=False, timeout=120,
+        [sys.executable, "-m", "livetrading", *words],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
 
 
@@ -98,13 +103,20 @@ def test_what_does_not_exist_or_fit_is_refused_with_the_way_out(tmp_path: Path, 
 @pytest.mark.parametrize(
     ("option", "value", "bounds"),
     [
-        ("--capital", "0", "above 0 and at most"), ("--capital", "-5", "above 0 and at most"), ("--capital", "nan", "above 0 and at most"),
-        ("--max-position", "0", "above 0 and at most 1"), ("--max-position", "1.01", "above 0 and at most 1. It is a fraction: 0.5 is 50 %"),
-        ("--risk-per-trade", "0", "above 0 and at most 0.2"), ("--risk-per-trade", "0.21", "above 0 and at most 0.2"),
-        ("--max-drawdown", "0", "above 0 and at most 1"), ("--stop-atr", "-1", "above 0 and at most 20"),
+        ("--capital", "0", "above 0 and at most"),
+        ("--capital", "-5", "above 0 and at most"),
+        ("--capital", "nan", "above 0 and at most"),
+        ("--max-position", "0", "above 0 and at most 1"),
+        ("--max-position", "1.01", "above 0 and at most 1. It is a fraction: 0.5 is 50 %"),
+        ("--risk-per-trade", "0", "above 0 and at most 0.2"),
+        ("--risk-per-trade", "0.21", "above 0 and at most 0.2"),
+        ("--max-drawdown", "0", "above 0 and at most 1"),
+        ("--stop-atr", "-1", "above 0 and at most 20"),
     ],
 )
-def test_terms_out_of_bounds_are_refused_with_their_bounds(tmp_path: Path, option: str, value: str, bounds: str) -> None:
+def test_terms_out_of_bounds_are_refused_with_their_bounds(
+    tmp_path: Path, option: str, value: str, bounds: str
+) -> None:
     refused(run(tmp_path, "deploy", "PPO_AAPL_v20200101_000000", option, value), bounds)
 
 

@@ -124,9 +124,12 @@ def test_settings_that_disagree_are_refused_with_a_cure(ask: Ask, chosen: dict[s
 @pytest.mark.parametrize(
     ("restart", "zone", "ok"),
     [
-        ("23:45", "America/New_York", True), ("", "", True), ("12:00", "America/New_York", False),
+        ("23:45", "America/New_York", True),
+        ("", "", True),
+        ("12:00", "America/New_York", False),
         # 03:45 in New York, and 04:45 between the two changes of the clock in spring and autumn.
-        ("09:45", "Europe/Berlin", False), ("08:30", "Europe/Berlin", True),
+        ("09:45", "Europe/Berlin", False),
+        ("08:30", "Europe/Berlin", True),
     ],
 )
 def test_a_restart_that_disturbs_on_any_day_of_a_year_fails(ask: Ask, restart: str, zone: str, ok: bool) -> None:
@@ -141,7 +144,9 @@ def test_a_clock_that_is_a_minute_off_fails(tws: TwsDouble, ask: Ask) -> None:
     assert not found["ok"] and "ahead" in found["detail"] and "NTP" in found["cure"]
 
 
-@pytest.mark.parametrize("trouble", [(162, "No market data permissions"), (354, "not subscribed"), (10089, "needs API"), "silence"])
+@pytest.mark.parametrize(
+    "trouble", [(162, "No market data permissions"), (354, "not subscribed"), (10089, "needs API"), "silence"]
+)
 def test_without_bars_it_says_what_then_happens_and_goes_on(tws: TwsDouble, ask: Ask, trouble: Any) -> None:
     tws.history_trouble["INTC"] = trouble
     found = ask()
@@ -160,7 +165,9 @@ def test_a_schedulers_own_connection_in_trouble_is_told(home: Home, ask: Ask) ->
         holder = SchedulerLock(home).holder()
         with Store(home).transaction("system") as db:
             db.table("scheduler").insert({"pid": holder and holder.pid, "started": now, "heartbeat": now})
-            db.table("broker").insert({"state": "link lost", "ready": False, "detail": "TWS lost its link; log in again.", "at": now})
+            db.table("broker").insert(
+                {"state": "link lost", "ready": False, "detail": "TWS lost its link; log in again.", "at": now}
+            )
         found = ask()
     assert bad(found) == {"broker scheduler"}
     assert found["broker scheduler"]["cure"] == "log in again."
@@ -194,13 +201,23 @@ def asked(home: Home, port: int, answer_seconds: float = 0.2, **chosen: Any) -> 
         (listeners.saying(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "is a web server", "correct ibkr_port"),
         (listeners.encrypted, "speaks TLS", "correct ibkr_port"),
         (listeners.saying(b"\xff\xff\xff\xffgarbage"), "speaks another protocol", "correct ibkr_port"),
-        (listeners.greeting(150), "server version 150, which is too old; this program can speak 157 to 178", "update TWS"),
-        (listeners.greeting(203), "server version 203, which is too new; this program can speak 157 to 178", "earlier release"),
+        (
+            listeners.greeting(150),
+            "server version 150, which is too old; this program can speak 157 to 178",
+            "update TWS",
+        ),
+        (
+            listeners.greeting(203),
+            "server version 203, which is too new; this program can speak 157 to 178",
+            "earlier release",
+        ),
         (listeners.greeting(176, listeners.closing), "then closes the connection", "Enable ActiveX and Socket Clients"),
         (listeners.greeting(176), "does not name its accounts", "confirm its dialog"),
     ],
 )
-def test_what_listens_is_named_with_the_cure_that_fits_it(home: Home, act: listeners.Act, words: str, cure: str) -> None:
+def test_what_listens_is_named_with_the_cure_that_fits_it(
+    home: Home, act: listeners.Act, words: str, cure: str
+) -> None:
     with listeners.listening(act) as port:
         found = asked(home, port)
     assert bad(found) == {"broker"}
@@ -255,8 +272,10 @@ def test_an_account_in_another_currency_gets_the_currencys_cure(tws: TwsDouble, 
 
 def test_data_farms_that_are_broken_are_told_by_name_and_mended_ones_are_not(tws: TwsDouble, ask: Ask) -> None:
     tws.notices = [
-        (2103, "Market data farm connection is broken:usfarm.nj"), (2105, "HMDS data farm connection is broken:ushmds"),
-        (2157, "Sec-def data farm connection is broken:secdefnj"), (2103, "Market data farm connection is broken:eufarm"),
+        (2103, "Market data farm connection is broken:usfarm.nj"),
+        (2105, "HMDS data farm connection is broken:ushmds"),
+        (2157, "Sec-def data farm connection is broken:secdefnj"),
+        (2103, "Market data farm connection is broken:eufarm"),
         (2104, "Market data farm connection is OK:eufarm"),
         (2107, "HMDS data farm connection is inactive but should be available upon demand.euhmds"),
     ]
@@ -271,9 +290,15 @@ def test_data_farms_that_are_broken_are_told_by_name_and_mended_ones_are_not(tws
 # -- what is assumed of TWS -------------------------------------------
 
 
-def test_what_was_proved_is_shown_with_its_date_and_version_and_the_rest_is_counted(tws: TwsDouble, home: Home, ask: Ask) -> None:
+def test_what_was_proved_is_shown_with_its_date_and_version_and_the_rest_is_counted(
+    tws: TwsDouble, home: Home, ask: Ask
+) -> None:
     first = ask()["broker assumptions"]
-    assert first["ok"] and f"0 proved, 0 disproved, {len(KEYS)} open" in first["detail"] and "--assumptions" in first["cure"]
+    assert (
+        first["ok"]
+        and f"0 proved, 0 disproved, {len(KEYS)} open" in first["detail"]
+        and "--assumptions" in first["cure"]
+    )
     proof = Proof("paper-auction", False, "2024-06-03T13:35:00Z", tws.version, "paper", "it was not filled")
     evidence.record(Store(home), proof)
     told = ask()["broker assumptions"]

@@ -35,7 +35,9 @@ def call(trained: tuple[Path, str], capsys: pytest.CaptureFixture[str]) -> Call:
     return run
 
 
-def test_a_replay_through_the_whole_shell_equals_the_backtest(call: Call, trained: tuple[Path, str], tmp_path: Path) -> None:
+def test_a_replay_through_the_whole_shell_equals_the_backtest(
+    call: Call, trained: tuple[Path, str], tmp_path: Path
+) -> None:
     span = ["--start", "2021-06-01", "--end", "2021-12-01"]
     alone = call("backtest", trained[1], *span, "--ledger", str(tmp_path / "a"))
     shell = call("replay", trained[1], *span, "--ledger", str(tmp_path / "b"))
@@ -66,7 +68,9 @@ def test_a_paper_agent_checked_day_by_day_does_what_its_models_backtest_does(
         done = call("check", "--now", stamp(known.close_at(day) + timedelta(minutes=40)))
         assert [d["session"] for d in done["decided"]] == [day.isoformat()]
     really = call("ledger", agent, "--ledger", str(tmp_path / "really"))
-    alone = call("backtest", trained[1], "--start", str(days[0]), "--end", str(days[-1]), "--ledger", str(tmp_path / "alone"))
+    alone = call(
+        "backtest", trained[1], "--start", str(days[0]), "--end", str(days[-1]), "--ledger", str(tmp_path / "alone")
+    )
     assert sent > 0 and alone["fills"] > 0
     assert (tmp_path / "really").read_bytes() == (tmp_path / "alone").read_bytes()
     assert really["ledger_sha256"] == alone["ledger_sha256"]
@@ -117,7 +121,9 @@ def test_a_removed_agent_is_gone_and_its_number_is_not_used_again(call: Call, tr
     assert "error" in call("start", first, code=1)
 
 
-def test_an_agent_that_holds_shares_when_its_bars_end_is_removed_with_them(call: Call, trained: tuple[Path, str]) -> None:
+def test_an_agent_that_holds_shares_when_its_bars_end_is_removed_with_them(
+    call: Call, trained: tuple[Path, str]
+) -> None:
     agent, known = call("deploy", trained[1], "--mode", "paper", "--source", "sample")["agent_id"], calendar()
 
     def held() -> int:

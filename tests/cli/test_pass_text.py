@@ -14,16 +14,23 @@ NOTHING = {"due": [], "decided": [], "planned": [], "sent": [], "held": [], "mis
 def test_each_event_of_a_pass_is_a_line() -> None:
     agent = {"agent_id": "PPO_AAPL_001", "session": "2024-06-03"}
     order = {"agent_id": "PPO_AAPL_001", "key": "PPO_AAPL_001:2024-06-03:entry:1", "leg": "entry", "qty": 12}
-    text = pass_text.text_of({
-        "due": [agent, agent], "decided": [{**agent, "action": 2, "qty": 12, "reason": "the model buys"}],
-        "planned": [{**order, "side": "BUY"}], "sent": [order], "held": [{"agent_id": "SAC_AAPL_001", "reason": "no bars"}],
-        "missed": [{**agent, "reason": "too late"}],
-    })
+    text = pass_text.text_of(
+        {
+            "due": [agent, agent],
+            "decided": [{**agent, "action": 2, "qty": 12, "reason": "the model buys"}],
+            "planned": [{**order, "side": "BUY"}],
+            "sent": [order],
+            "held": [{"agent_id": "SAC_AAPL_001", "reason": "no bars"}],
+            "missed": [{**agent, "reason": "too late"}],
+        }
+    )
     assert text.splitlines() == [
-        "2 sessions were due.", "PPO_AAPL_001 decided session 2024-06-03: BUY 12 (the model buys)",
+        "2 sessions were due.",
+        "PPO_AAPL_001 decided session 2024-06-03: BUY 12 (the model buys)",
         "PPO_AAPL_001 planned to BUY 12 as order PPO_AAPL_001:2024-06-03:entry:1",
         "PPO_AAPL_001 sent order PPO_AAPL_001:2024-06-03:entry:1 for 12",
-        "PPO_AAPL_001 missed session 2024-06-03: too late", "SAC_AAPL_001 could not decide anything: no bars",
+        "PPO_AAPL_001 missed session 2024-06-03: too late",
+        "SAC_AAPL_001 could not decide anything: no bars",
     ]
 
 

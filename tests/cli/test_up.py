@@ -30,7 +30,10 @@ class Up:
         self.home, self.port = home, free_port()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "livetrading", "--home", str(home.root), "up", "--port", str(self.port)],
-            cwd=CHECKOUT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            cwd=CHECKOUT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         self.said = ""
 
@@ -38,7 +41,9 @@ class Up:
         return queries.system(Store(self.home), datetime.now(UTC))
 
     def scheduler(self) -> int:
-        return int(awaited(lambda: self.shown()["scheduler"]["alive"] and self.shown()["scheduler"]["pid"], "the scheduler"))
+        return int(
+            awaited(lambda: self.shown()["scheduler"]["alive"] and self.shown()["scheduler"]["pid"], "the scheduler")
+        )
 
     def alarm(self, about: str) -> str:
         return str(awaited(lambda: [a["text"] for a in self.shown()["alarms"] if about in a["text"]], "an alarm")[-1])
@@ -80,7 +85,9 @@ def test_a_scheduler_that_was_killed_comes_back_and_the_dashboard_says_so(tmp_pa
         awaited(lambda: up_.shown()["scheduler"]["pid"] not in (None, first), "its return")
         up_.scheduler()
         over = up_.alarm("works again")
-        assert over.startswith("The scheduler ended by signal 9; it works again since 2") and over.endswith(" New York.")
+        assert over.startswith("The scheduler ended by signal 9; it works again since 2") and over.endswith(
+            " New York."
+        )
         assert [a["text"] for a in up_.shown()["alarms"]] == [over], "nothing stays in the present tense"
     assert "The scheduler ended by signal 9" in up_.said
 
@@ -109,7 +116,9 @@ def test_a_scheduler_and_a_dashboard_that_hang_are_started_again_within_45_secon
         assert max(again.values()) <= RESTART_SECONDS, again
         up_.scheduler()
         awaited(up_.dashboard, "the dashboard's return")
-        assert "The scheduler hung (its heartbeat stood still for 30 s) and was ended by signal 9" in up_.alarm("scheduler hung")
+        assert "The scheduler hung (its heartbeat stood still for 30 s) and was ended by signal 9" in up_.alarm(
+            "scheduler hung"
+        )
         assert "signal 9" in up_.alarm("dashboard hung")
 
 
@@ -143,7 +152,9 @@ def lived(child: up.Child, clock: list[float], seconds: float) -> bool:
     return child.process is before and before is not None and before.poll() is None
 
 
-def test_a_process_that_hangs_in_its_start_is_started_again_and_has_longer_then(clock: list[float], sleeper: up.Child) -> None:
+def test_a_process_that_hangs_in_its_start_is_started_again_and_has_longer_then(
+    clock: list[float], sleeper: up.Child
+) -> None:
     sleeper.heart = lambda pid: None
     sleeper.keep()
     assert lived(sleeper, clock, 39.0)
@@ -167,7 +178,9 @@ def test_a_clock_that_jumps_ends_nobody(clock: list[float], sleeper: up.Child) -
     assert not lived(sleeper, clock, 10.0), "one that stands still while it is watched hangs"
 
 
-def test_a_child_that_dies_again_and_again_ends_all_its_alarms_when_it_works(clock: list[float], sleeper: up.Child) -> None:
+def test_a_child_that_dies_again_and_again_ends_all_its_alarms_when_it_works(
+    clock: list[float], sleeper: up.Child
+) -> None:
     over: list[tuple[object, str, str]] = []
     sleeper.recovered = lambda *told: over.append(told)
     beats: list[int | None] = [None]

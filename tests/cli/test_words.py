@@ -23,11 +23,18 @@ from tests.doubles.series import generated
 Capsys = pytest.CaptureFixture[str]
 
 
-@pytest.mark.parametrize("words", [
-    ["--json", "--home", "{}", "agents"], ["--home", "{}", "--json", "agents"], ["--json", "agents", "--home", "{}"],
-    ["--home", "{}", "agents", "--json"], ["agents", "--json", "--home", "{}"], ["--json", "--home", "{}", "agents", "--json"],
-    ["--home={}", "--json", "agents"],
-])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--json", "--home", "{}", "agents"],
+        ["--home", "{}", "--json", "agents"],
+        ["--json", "agents", "--home", "{}"],
+        ["--home", "{}", "agents", "--json"],
+        ["agents", "--json", "--home", "{}"],
+        ["--json", "--home", "{}", "agents", "--json"],
+        ["--home={}", "--json", "agents"],
+    ],
+)
 def test_json_and_home_may_stand_before_or_after_the_command(
     tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch, words: list[str]
 ) -> None:
@@ -37,17 +44,27 @@ def test_json_and_home_may_stand_before_or_after_the_command(
     assert (tmp_path / "home" / "agents").is_dir() and not (tmp_path / "another").exists()
 
 
-@pytest.mark.parametrize("words", [["-h"], ["--json", "-h"], ["agents", "-h"], ["--json", "agents", "--help"], ["--home", "x", "deploy", "-h"]])
+@pytest.mark.parametrize(
+    "words",
+    [["-h"], ["--json", "-h"], ["agents", "-h"], ["--json", "agents", "--help"], ["--home", "x", "deploy", "-h"]],
+)
 def test_help_is_help_in_any_place(capsys: Capsys, words: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(words)
     assert ended.value.code == 0 and "usage: python -m livetrading" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [
-    ["--json", "frobnicate"], ["frobnicate", "--json"], ["--json", "deploy"], ["train", "AAPL", "--json"],
-    ["agents", "--json", "--colour"], ["--json", "deploy", "M", "--capital", "much"],
-])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--json", "frobnicate"],
+        ["frobnicate", "--json"],
+        ["--json", "deploy"],
+        ["train", "AAPL", "--json"],
+        ["agents", "--json", "--colour"],
+        ["--json", "deploy", "M", "--capital", "much"],
+    ],
+)
 def test_usage_is_told_as_json_too(capsys: Capsys, words: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(words)
@@ -93,9 +110,9 @@ def test_every_error_of_a_command_comes_back_to_pages_and_rest_as_itself(
     assert type(back.value) is kind and values["http_status"] == kind.http_status
 
 
-@pytest.mark.parametrize(("answer", "status"), [
-    (commands.Answer({"items": []}, "not flat"), 409), (commands.Answer({}, "Killed"), 500),
-])
+@pytest.mark.parametrize(
+    ("answer", "status"), [(commands.Answer({"items": []}, "not flat"), 409), (commands.Answer({}, "Killed"), 500)]
+)
 def test_a_command_that_names_no_kind_found_something_wrong_and_one_without_an_answer_died(
     answer: commands.Answer, status: int
 ) -> None:
@@ -129,6 +146,7 @@ def test_check_lists_an_agent_that_an_error_blocked_under_held_and_ends_well(
 
 # -- models -------------------------------------------------------------------
 
+
 def _written(home: Home, version: str, change: Any) -> str:
     card = make_card(version=version)
     folder = home.model(card.model_id)
@@ -154,12 +172,14 @@ SHAPES: dict[str, Any] = {
     "no JSON": lambda card: "{'a': 1}",
     "a list": lambda card: "[]",
     "deep": lambda card: "[" * 100_000,
-    "an enormous number": lambda card: card["metrics"]["test"].update(total_return_pct=10 ** 400),
+    "an enormous number": lambda card: card["metrics"]["test"].update(total_return_pct=10**400),
 }
 
 
 @pytest.mark.parametrize("json_too", [False, True])
-def test_models_whose_cards_have_any_shape_are_named_and_hide_no_other(tmp_path: Path, capsys: Capsys, json_too: bool) -> None:
+def test_models_whose_cards_have_any_shape_are_named_and_hide_no_other(
+    tmp_path: Path, capsys: Capsys, json_too: bool
+) -> None:
     home = Home.resolve(str(tmp_path))
     sound = _written(home, "v20250101_000000", lambda card: None)
     odd = {_written(home, f"v20250102_0000{n:02d}", change): name for n, (name, change) in enumerate(SHAPES.items())}

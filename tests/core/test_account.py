@@ -11,14 +11,20 @@ SHARES = st.integers(0, 10_000)
 
 
 def test_a_fill_belongs_to_the_agent_that_its_key_names_in_full() -> None:
-    told = [SimpleNamespace(ref=r) for r in ("PPO_TNA_001:2024-06-03:entry:1", "PPO_TNA_0010:2024-06-03:entry:1", "PPO_TNA_001", "")]
+    told = [
+        SimpleNamespace(ref=r)
+        for r in ("PPO_TNA_001:2024-06-03:entry:1", "PPO_TNA_0010:2024-06-03:entry:1", "PPO_TNA_001", "")
+    ]
     assert account.of_agent("PPO_TNA_001", told) == told[:1]
     assert account.of_agent("", told) == told[2:]
 
 
 def test_the_unmanaged_rest_is_what_no_book_holds() -> None:
     assert account.unmanaged({"TNA": 120, "INTC": 5}, [("TNA", 100), ("TNA", 30), ("AAPL", 1)]) == {
-        "TNA": -10, "INTC": 5, "AAPL": -1}
+        "TNA": -10,
+        "INTC": 5,
+        "AAPL": -1,
+    }
 
 
 @given(st.dictionaries(st.text("ab", min_size=1), SHARES, min_size=1), st.integers(-50, 5_000))

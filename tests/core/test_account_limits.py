@@ -1,7 +1,7 @@
 """A limit whose figure is absent or no number refuses: compared with NaN it would allow everything."""
 
-from datetime import date
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
@@ -17,7 +17,9 @@ ORDER = Order("A:2024-06-03:entry:1", Leg.ENTRY, 10, "2024-06-03", stop_price=90
 TERMS = Terms(10_000.0)
 
 
-def refused(now: Standing = NOW, order: Order = ORDER, close: float = 100.0, limits: AccountLimits = LIMITS) -> str | None:
+def refused(
+    now: Standing = NOW, order: Order = ORDER, close: float = 100.0, limits: AccountLimits = LIMITS
+) -> str | None:
     return entry_refused(order, close, TERMS, now, limits)
 
 

@@ -7,7 +7,17 @@ from livetrading.core import agent_ledger
 from livetrading.core.agent import AgentConfig, AgentState
 from livetrading.core.errors import BadInput, Damaged
 from livetrading.core.events import (
-    Created, Decided, Deployed, Deposited, Event, Filled, Held, Marked, Missed, OrderMoved, OrderPlanned,
+    Created,
+    Decided,
+    Deployed,
+    Deposited,
+    Event,
+    Filled,
+    Held,
+    Marked,
+    Missed,
+    OrderMoved,
+    OrderPlanned,
     StatusChanged,
 )
 from livetrading.core.orders import Order
@@ -17,13 +27,22 @@ ID = "PPO_AAPL_001"
 
 
 def config(**changes) -> AgentConfig:
-    values = {"agent_id": ID, "model_id": "PPO_AAPL_v20240101_000000", "agent_type": AgentType.PPO,
-              "symbol": "AAPL", "mode": Mode.PAPER, "source": "sample", **changes}
+    values = {
+        "agent_id": ID,
+        "model_id": "PPO_AAPL_v20240101_000000",
+        "agent_type": AgentType.PPO,
+        "symbol": "AAPL",
+        "mode": Mode.PAPER,
+        "source": "sample",
+        **changes,
+    }
     return AgentConfig(**values)
 
 
 BIRTH: list[Event] = [
-    Created(config().to_dict()), Deposited(10_000.0), Deployed("2024-06-03T12:00:00Z", "2024-06-03"),
+    Created(config().to_dict()),
+    Deposited(10_000.0),
+    Deployed("2024-06-03T12:00:00Z", "2024-06-03"),
     StatusChanged("running", "", "test"),
 ]
 
@@ -37,9 +56,16 @@ def moved(state: str, key: str = f"{ID}:2024-06-03:entry:1", **more) -> OrderMov
 
 
 def test_the_same_events_make_the_same_state_in_one_fold_or_many():
-    events = [*BIRTH, Marked("2024-06-03", 100.0), Decided("2024-06-03", "ab", 2.0, 2, 10, ""), planned(),
-              moved("PENDING_NEW"), moved("NEW", broker_id="P1"), moved("FILLED", filled=10),
-              Filled("e1", f"{ID}:2024-06-03:entry:1", "entry", "2024-06-04", 10, 101.0, 1.0, 95.0)]
+    events = [
+        *BIRTH,
+        Marked("2024-06-03", 100.0),
+        Decided("2024-06-03", "ab", 2.0, 2, 10, ""),
+        planned(),
+        moved("PENDING_NEW"),
+        moved("NEW", broker_id="P1"),
+        moved("FILLED", filled=10),
+        Filled("e1", f"{ID}:2024-06-03:entry:1", "entry", "2024-06-04", 10, 101.0, 1.0, 95.0),
+    ]
     state = AgentState()
     for event in events:
         state = agents.apply(state, event)
@@ -92,18 +118,28 @@ def test_a_config_survives_json_with_its_terms():
     assert AgentConfig.from_dict(made.to_dict()) == made
 
 
-@pytest.mark.parametrize("changes", [{"agent_id": "../x"}, {"agent_id": "PPO_AAPL_1"}, {"time_frame": "1min"}, {"pace": -1.0}])
+@pytest.mark.parametrize(
+    "changes", [{"agent_id": "../x"}, {"agent_id": "PPO_AAPL_1"}, {"time_frame": "1min"}, {"pace": -1.0}]
+)
 def test_a_wrong_config_cannot_be_born(changes):
     with pytest.raises(BadInput):
         config(**changes)
 
 
 def test_the_ledger_of_an_agent_has_one_final_row_a_settled_session():
-    events = [*BIRTH, Marked("2024-06-03", 100.0), Decided("2024-06-03", "ab", 2.0, 2, 10, ""), planned(),
-              moved("PENDING_NEW"), moved("FILLED", filled=10),
-              Filled("e1", f"{ID}:2024-06-03:entry:1", "entry", "2024-06-04", 10, 101.0, 1.0, 95.0),
-              Marked("2024-06-04", 102.0), Missed("2024-06-04", "slept"),
-              Marked("2024-06-05", 103.0), Decided("2024-06-05", "cd", 1.0, 1, 0, "")]
+    events = [
+        *BIRTH,
+        Marked("2024-06-03", 100.0),
+        Decided("2024-06-03", "ab", 2.0, 2, 10, ""),
+        planned(),
+        moved("PENDING_NEW"),
+        moved("FILLED", filled=10),
+        Filled("e1", f"{ID}:2024-06-03:entry:1", "entry", "2024-06-04", 10, 101.0, 1.0, 95.0),
+        Marked("2024-06-04", 102.0),
+        Missed("2024-06-04", "slept"),
+        Marked("2024-06-05", 103.0),
+        Decided("2024-06-05", "cd", 1.0, 1, 0, ""),
+    ]
     first, second, third = agent_ledger.rows(events)
     assert (first["action"], first["qty"], first["fills"], first["equity"]) == (2, 10, [], 10_000.0)
     assert (second["action"], second["obs"], second["fills"]) == (None, None, [["entry", 10, 101.0, 1.0]])

@@ -6,8 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livetrading.core.bars import (COLUMNS, Rows, bars_sha256, canonical, check_series, from_rows,
-                                   joined, overlap_problem, to_rows)
+from livetrading.core.bars import (
+    COLUMNS,
+    Rows,
+    bars_sha256,
+    canonical,
+    check_series,
+    from_rows,
+    joined,
+    overlap_problem,
+    to_rows,
+)
 from livetrading.core.errors import BadBars
 from tests.doubles.series import generated
 
@@ -69,8 +78,11 @@ def test_fingerprint_changes_with_any_value_and_with_nothing_else(frame, data):
 def test_fingerprint_is_pinned_and_minus_zero_is_zero():
     frame = from_rows([["2024-06-03", 10.0, 12.0, 9.0, 11.0, 0.0, 0.0, 1.0]])
     negative = frame.assign(volume=-0.0, dividend=-0.0)
-    assert bars_sha256(frame) == bars_sha256(negative) == (
-        "f85ddb5770ab3b9ae2c2189a6a044e5a855690d02b9512577b5724fa9efdbf44")
+    assert (
+        bars_sha256(frame)
+        == bars_sha256(negative)
+        == ("f85ddb5770ab3b9ae2c2189a6a044e5a855690d02b9512577b5724fa9efdbf44")
+    )
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
@@ -83,31 +95,39 @@ def test_canonical_has_one_shape_whatever_pandas_gave(unit, zone):
     pd.testing.assert_frame_equal(canonical(given_frame.set_index("date"), "x"), five(), check_exact=True)
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    (lambda f: f.drop(columns=["low", "split"]), "x has no column low, split; add it"),
-    (lambda f: f.reset_index(drop=True), "x has no dates; add a column named date"),
-    (lambda f: f.set_axis(["2024-06-03", "soon", "", "", ""]), "x, row 2: 'soon' is not a date"),
-    (lambda f: f.set_axis(["2024-06-03", "0001-01-01", "", "", ""]), "x, row 2: '0001-01-01' is not"),
-    (lambda f: f.assign(close=["1", "2", "3", "4,5", "5"]),
-     r"x, row 4 \(2024-06-06\): close is '4,5', not a number"),
-])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda f: f.drop(columns=["low", "split"]), "x has no column low, split; add it"),
+        (lambda f: f.reset_index(drop=True), "x has no dates; add a column named date"),
+        (lambda f: f.set_axis(["2024-06-03", "soon", "", "", ""]), "x, row 2: 'soon' is not a date"),
+        (lambda f: f.set_axis(["2024-06-03", "0001-01-01", "", "", ""]), "x, row 2: '0001-01-01' is not"),
+        (
+            lambda f: f.assign(close=["1", "2", "3", "4,5", "5"]),
+            r"x, row 4 \(2024-06-06\): close is '4,5', not a number",
+        ),
+    ],
+)
 def test_what_is_no_frame_of_bars_is_named(change, words):
     with pytest.raises(BadBars, match=words):
         canonical(change(five()), "x")
 
 
-@pytest.mark.parametrize(("column", "value", "words"), [
-    ("open", np.nan, "open nan is not a finite number"),
-    ("volume", np.inf, "volume inf is not a finite number"),
-    ("low", 0.0, "low 0 is not above 0"),
-    ("split", 0.0, "split 0 is not above 0"),
-    ("volume", -1.0, "volume -1 is below 0"),
-    ("dividend", -0.5, "dividend -0.5 is below 0"),
-    ("low", 10.5, "low 10.5 is above open 10"),
-    ("high", 8.0, "low 9 is above high 8"),
-    ("high", 10.5, "close 11 is above high 10.5"),
-    ("dividend", 11.0, "dividend 11 is not below the price of the day before"),
-])
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("open", np.nan, "open nan is not a finite number"),
+        ("volume", np.inf, "volume inf is not a finite number"),
+        ("low", 0.0, "low 0 is not above 0"),
+        ("split", 0.0, "split 0 is not above 0"),
+        ("volume", -1.0, "volume -1 is below 0"),
+        ("dividend", -0.5, "dividend -0.5 is below 0"),
+        ("low", 10.5, "low 10.5 is above open 10"),
+        ("high", 8.0, "low 9 is above high 8"),
+        ("high", 10.5, "close 11 is above high 10.5"),
+        ("dividend", 11.0, "dividend 11 is not below the price of the day before"),
+    ],
+)
 def test_unsound_value_is_named_with_row_date_and_cure(column, value, words):
     frame = five()
     frame.loc["2024-06-05", column] = value
@@ -118,21 +138,27 @@ def test_unsound_value_is_named_with_row_date_and_cure(column, value, words):
         check_series(frame, days(frame), "x.csv")
 
 
-@pytest.mark.parametrize(("order", "words"), [
-    ([0, 1, 1, 2, 3, 4], r"row 3 \(2024-06-04\): the date is there twice"),
-    ([0, 2, 1, 3, 4], r"row 3 \(2024-06-04\): the date follows 2024-06-05"),
-    ([], "holds no bars"),
-])
+@pytest.mark.parametrize(
+    ("order", "words"),
+    [
+        ([0, 1, 1, 2, 3, 4], r"row 3 \(2024-06-04\): the date is there twice"),
+        ([0, 2, 1, 3, 4], r"row 3 \(2024-06-04\): the date follows 2024-06-05"),
+        ([], "holds no bars"),
+    ],
+)
 def test_dates_are_sorted_and_unique_or_the_row_is_named(order, words):
     with pytest.raises(BadBars, match=words):
         check_series(five().iloc[order], days(five()), "x")
 
 
-@pytest.mark.parametrize(("kept", "words"), [
-    ([0, 1, 3, 4], r"no bar for the session 2024-06-05 after row 2 \(2024-06-04\); add"),
-    ([0, 4], r"no bar for the session 2024-06-04 and 2 more after row 1"),
-    ([1, 2, 3, 4], r"no bar for the session 2024-06-03; add"),
-])
+@pytest.mark.parametrize(
+    ("kept", "words"),
+    [
+        ([0, 1, 3, 4], r"no bar for the session 2024-06-05 after row 2 \(2024-06-04\); add"),
+        ([0, 4], r"no bar for the session 2024-06-04 and 2 more after row 1"),
+        ([1, 2, 3, 4], r"no bar for the session 2024-06-03; add"),
+    ],
+)
 def test_missing_session_is_named_with_its_neighbour(kept, words):
     with pytest.raises(BadBars, match=words):
         check_series(five().iloc[kept], days(five()), "x")

@@ -13,10 +13,20 @@ from livetrading.core import book as book_module
 from livetrading.core import rules
 from livetrading.core.book import KEPT_FILLS, Book, apply
 from livetrading.core.events import (
-    Deposited, DividendPaid, EntriesPaused, Event, FeeAdjusted, FillCorrected, Filled, Marked, Noted, SplitApplied,
+    Deposited,
+    DividendPaid,
+    EntriesPaused,
+    Event,
+    FeeAdjusted,
+    FillCorrected,
+    Filled,
+    Marked,
+    Noted,
+    SplitApplied,
     StatusChanged,
+    decode,
+    encode,
 )
-from livetrading.core.events import decode, encode
 from livetrading.core.types import Costs
 from tests.doubles.worlds import World, by_rules, worlds
 
@@ -76,7 +86,9 @@ def test_events_survive_the_journal_to_the_bit(world: World):
 
 @settings(max_examples=150, deadline=None)
 @given(worlds(), st.data())
-def test_a_fill_that_is_corrected_at_any_time_leaves_the_book_that_the_right_price_would_have_made(world: World, data: st.DataObject):
+def test_a_fill_that_is_corrected_at_any_time_leaves_the_book_that_the_right_price_would_have_made(
+    world: World, data: st.DataObject
+):
     right = [event for batch in told(world) for event in batch]
     places = [i for i, event in enumerate(right) if isinstance(event, Filled)]
     if not places:
@@ -85,12 +97,14 @@ def test_a_fill_that_is_corrected_at_any_time_leaves_the_book_that_the_right_pri
     fill, later = right[place], data.draw(st.integers(place + 1, len(right)))
     wrong = replace(fill, price=fill.price * data.draw(st.floats(0.8, 1.25)), fee=fill.fee + 0.5, estimated=True)
     said = FillCorrected(fill.exec_id, fill.price, fill.fee, [fill.exec_id])
-    book = fold([*right[:place], wrong, *right[place + 1:later], said, said, *right[later:]])
+    book = fold([*right[:place], wrong, *right[place + 1 : later], said, said, *right[later:]])
     expected, scale = fold(right), 1e-6 * max(1.0, world.capital / 1e4)
     for name in ("cash", "shares", "realized", "equity", "worth", "unrealized", "num_trades", "traded", "fractions"):
         assert getattr(book, name) == pytest.approx(getattr(expected, name), rel=1e-9, abs=scale), name
     assert float(book.account.entry) == pytest.approx(float(expected.account.entry), rel=1e-9, abs=1e-9)
-    assert book.estimated == () and [c.trade.pnl for c in book.closed] == pytest.approx([c.trade.pnl for c in expected.closed], abs=scale)
+    assert book.estimated == () and [c.trade.pnl for c in book.closed] == pytest.approx(
+        [c.trade.pnl for c in expected.closed], abs=scale
+    )
     assert [c.trade.entry_price for c in book.closed] == pytest.approx([c.trade.entry_price for c in expected.closed])
     assert [c.trade.exit_price for c in book.closed] == pytest.approx([c.trade.exit_price for c in expected.closed])
     assert float(book.account.peak) >= book.equity - scale and book.executions == expected.executions
@@ -104,10 +118,16 @@ def test_a_peak_that_a_wrong_price_made_is_none():
     assert (float(book.account.peak), book.limit_peak, book.equity) == (10_000.0, 10_000.0, 9_999.0)
 
 
-@pytest.mark.parametrize(("told_ids", "counts"), [
-    (["e.1.01.01", "e.1.01.02"], 1), (["e.1.01.02", "e.1.01.01"], 1), (["e.1.01.01", "e.2.01.01"], 2), (["P1.k", "P2.k"], 2),
-    (["B1.10", "B1.20"], 2),
-])
+@pytest.mark.parametrize(
+    ("told_ids", "counts"),
+    [
+        (["e.1.01.01", "e.1.01.02"], 1),
+        (["e.1.01.02", "e.1.01.01"], 1),
+        (["e.1.01.01", "e.2.01.01"], 2),
+        (["P1.k", "P2.k"], 2),
+        (["B1.10", "B1.20"], 2),
+    ],
+)
 def test_reports_of_one_fill_count_once_by_their_root(told_ids: list[str], counts: int):
     fills = [Filled(exec_id, "k", "entry", "s1", 10, 50.0, 1.0, 40.0) for exec_id in told_ids]
     assert fold([Deposited(5_000.0), *fills]).shares == 10 * counts
@@ -117,7 +137,9 @@ def test_a_fee_of_a_trade_that_is_over_goes_to_it_and_not_to_the_one_that_is_ope
     def deal(exec_id: str, leg: str) -> Filled:
         return Filled(exec_id, exec_id, leg, "s1", 10, 50.0, 1.0, 40.0)
 
-    book = fold([Deposited(5_000.0), deal("a", "entry"), deal("b", "exit"), deal("c", "entry"), FeeAdjusted("b", "s2", 0.5)])
+    book = fold(
+        [Deposited(5_000.0), deal("a", "entry"), deal("b", "exit"), deal("c", "entry"), FeeAdjusted("b", "s2", 0.5)]
+    )
     assert book.realized == -2.5 and book.open_trade.fees == 1.0 and book.cash == 5_000.0 - 500.0 - 3.5
 
 
@@ -133,7 +155,10 @@ def test_a_mark_for_unknown_that_was_booked_as_a_fee_is_an_estimate_until_the_fe
 def test_a_fill_of_long_ago_can_still_be_corrected():
     events: list[Event] = [Deposited(5_000.0)]
     for n in range(149):
-        events += [Filled(f"b{n}", "k", "entry", f"s{n}", 1, 50.0, 1.0, 40.0), Filled(f"s{n}", "k", "exit", f"s{n}", 1, 50.0, 1.0, 0.0)]
+        events += [
+            Filled(f"b{n}", "k", "entry", f"s{n}", 1, 50.0, 1.0, 40.0),
+            Filled(f"s{n}", "k", "exit", f"s{n}", 1, 50.0, 1.0, 0.0),
+        ]
     book = apply(fold(events), FillCorrected("b3", 49.0, 1.0, ["b3"]))
     assert book.cash == pytest.approx(5_000.0 - 298.0 + 1.0) and book.realized == pytest.approx(-297.0)
 
@@ -148,14 +173,21 @@ def test_a_book_keeps_as_many_fills_after_ten_years_as_after_one_and_every_estim
     assert fold([Filled("b3", "k", "entry", "s3", 1, 50.0, 1.0, 40.0)], book) == book, "a fill of long ago counts once"
     lived = fold([FillCorrected("b7", 49.0, 1.0, ["b7"], peaks=True)], book)
     right = fold([replace(e, price=49.0) if isinstance(e, Filled) and e.exec_id == "b7" else e for e in events])
-    assert (lived.cash, lived.realized, float(lived.account.peak)) == pytest.approx((right.cash, right.realized, float(right.account.peak)))
+    assert (lived.cash, lived.realized, float(lived.account.peak)) == pytest.approx(
+        (right.cash, right.realized, float(right.account.peak))
+    )
 
 
-@pytest.mark.parametrize("correction", [
-    {"kind": "FillCorrected", "exec_id": "b3", "price": 49.0, "fee": 1.0, "parts": ["b3"]},
-    {"kind": "FeeAdjusted", "exec_id": "b3", "session": "s999", "amount": -3.0},
-])
-def test_an_earlier_versions_correction_of_a_fill_of_any_age_moves_the_money_that_it_moved_then(correction: dict[str, object]):
+@pytest.mark.parametrize(
+    "correction",
+    [
+        {"kind": "FillCorrected", "exec_id": "b3", "price": 49.0, "fee": 1.0, "parts": ["b3"]},
+        {"kind": "FeeAdjusted", "exec_id": "b3", "session": "s999", "amount": -3.0},
+    ],
+)
+def test_an_earlier_versions_correction_of_a_fill_of_any_age_moves_the_money_that_it_moved_then(
+    correction: dict[str, object],
+):
     events: list[Event] = [Deposited(50_000.0)]
     for n in range(400):
         events += [Filled(f"b{n}", "k", "entry", f"s{n}", 1, 52.0, 1.0, 40.0), Marked(f"s{n}", 49.0 + n % 3)]
@@ -180,7 +212,17 @@ def test_which_fills_a_book_still_keeps_changes_none_of_its_figures(world: World
     with mock.patch.object(book_module, "KEPT_FILLS", kept):
         book = fold([e for some in lived for e in some])
     expected, scale = fold(right), 1e-6 * max(1.0, world.capital / 1e4)
-    for name in ("cash", "shares", "realized", "equity", "worth", "unrealized", "limit_peak", "num_trades", "num_fills"):
+    for name in (
+        "cash",
+        "shares",
+        "realized",
+        "equity",
+        "worth",
+        "unrealized",
+        "limit_peak",
+        "num_trades",
+        "num_fills",
+    ):
         assert getattr(book, name) == pytest.approx(getattr(expected, name), rel=1e-9, abs=scale), name
     assert float(book.account.peak) == pytest.approx(float(expected.account.peak), rel=1e-9, abs=scale)
 
@@ -258,7 +300,9 @@ def test_costs_of_a_book_are_the_brokers_word_and_not_computed_again():
 
 @settings(max_examples=200, deadline=None)
 @given(worlds(), st.data())
-def test_however_often_fills_are_corrected_the_book_is_the_one_that_the_right_figures_had_made(world: World, data: st.DataObject):
+def test_however_often_fills_are_corrected_the_book_is_the_one_that_the_right_figures_had_made(
+    world: World, data: st.DataObject
+):
     right = [event for batch in told(world) for event in batch]
     for place in sorted(data.draw(st.lists(st.integers(1, len(right)), max_size=2)), reverse=True):
         right[place:place] = [EntriesPaused("s", "drawdown"), StatusChanged("running", "", "a person")]
@@ -270,7 +314,9 @@ def test_however_often_fills_are_corrected_the_book_is_the_one_that_the_right_fi
     for name in ("cash", "shares", "realized", "equity", "worth", "unrealized", "limit_peak", "num_trades", "traded"):
         assert getattr(book, name) == pytest.approx(getattr(expected, name), rel=1e-9, abs=scale), name
     for name in ("entry", "peak"):
-        assert float(getattr(book.account, name)) == pytest.approx(float(getattr(expected.account, name)), rel=1e-9, abs=scale), name
+        assert float(getattr(book.account, name)) == pytest.approx(
+            float(getattr(expected.account, name)), rel=1e-9, abs=scale
+        ), name
     assert [c.trade.pnl for c in book.closed] == pytest.approx([c.trade.pnl for c in expected.closed], abs=scale)
 
 
@@ -290,16 +336,25 @@ def _wrong_at_first(lived: list[list[Event]], place: int, fill: Filled, data: st
 
 def test_a_fee_that_is_corrected_moves_the_equity_and_the_peak_of_the_closes_since():
     entry = Filled("a", "k", "entry", "s1", 100, 50.0, 1.0, 40.0)
-    book = fold([Deposited(10_000.0), Marked("s0", 50.0), entry, Marked("s1", 60.0), FeeAdjusted("a", "s1", 2.0, peaks=True)])
+    book = fold(
+        [Deposited(10_000.0), Marked("s0", 50.0), entry, Marked("s1", 60.0), FeeAdjusted("a", "s1", 2.0, peaks=True)]
+    )
     assert (book.equity, float(book.account.peak), book.limit_peak) == (10_997.0, 10_997.0, 10_997.0)
 
 
 def test_corrections_of_an_earlier_versions_journal_leave_the_peaks_on_which_it_decided():
     """Its decisions are repeated by ``verify``: a fee moved neither equity nor peak, a price guessed the peak."""
-    entry, later = Filled("a", "k", "entry", "s1", 100, 50.0, 1.0, 40.0), Filled("b", "k2", "entry", "s2", 10, 50.0, 1.0, 40.0)
+    entry, later = (
+        Filled("a", "k", "entry", "s1", 100, 50.0, 1.0, 40.0),
+        Filled("b", "k2", "entry", "s2", 10, 50.0, 1.0, 40.0),
+    )
     lived = fold([Deposited(10_000.0), Marked("s0", 50.0), entry, Marked("s1", 60.0), later, Marked("s2", 55.0)])
     book = fold([decode({"kind": "FeeAdjusted", "exec_id": "a", "session": "s2", "amount": 2.0})], lived)
-    assert (book.cash, book.equity, float(book.account.peak)) == (lived.cash - 2.0, lived.equity, float(lived.account.peak))
+    assert (book.cash, book.equity, float(book.account.peak)) == (
+        lived.cash - 2.0,
+        lived.equity,
+        float(lived.account.peak),
+    )
     correction = {"kind": "FillCorrected", "exec_id": "a", "price": 49.0, "fee": 1.0, "parts": ["a"]}
     book = fold([decode(correction), decode({**correction, "exec_id": "b", "price": 45.0, "parts": ["b"]})], lived)
     assert (float(book.account.peak), book.equity) == (11_149.0, lived.equity + 150.0)  # right were 11 099

@@ -25,7 +25,8 @@ def through_json(card: ModelCard) -> ModelCard:
 def test_a_card_comes_back_from_json_to_the_last_bit(pairs, sharpe, created):
     means, deviations = zip(*pairs, strict=True)
     card = make_card(
-        features=("a", "b", "c"), scaler=Scaler(means, deviations),
+        features=("a", "b", "c"),
+        scaler=Scaler(means, deviations),
         metrics={"test": {"sharpe_ratio": sharpe, "none": None}, "buy_and_hold": {}},
         created=created.replace(tzinfo=UTC, fold=0),
     )
@@ -37,7 +38,10 @@ def test_a_card_comes_back_from_json_to_the_last_bit(pairs, sharpe, created):
 def test_the_card_names_what_the_design_promises():
     values = make_card().to_dict()
     assert values["trading_config"] == {
-        "time_frame": "daily", "bar_size": "1 day", "trading_hours": "RTH", "check_frequency": "EOD"
+        "time_frame": "daily",
+        "bar_size": "1 day",
+        "trading_hours": "RTH",
+        "check_frequency": "EOD",
     }
     assert values["test"] == {"start": "2019-01-02", "end": "2020-09-30", "sessions": 441}
     assert values["created"] == "2025-11-08T16:24:33Z"

@@ -23,22 +23,32 @@ def parts(cash: Cash) -> float:
 @st.composite
 def moves(draw):
     """A day: what each agent traded and was credited with, what was paid, and what else moved the cash."""
-    return (draw(MONEY), draw(MONEY), draw(st.sampled_from([0.0, 0.0, 12.5, 250.0])), draw(st.sampled_from([0.0, 0.0, 0.37, -0.9, 1.01, 5_000.0, -300.0])),
-            draw(st.booleans()), draw(st.booleans()))
+    return (
+        draw(MONEY),
+        draw(MONEY),
+        draw(st.sampled_from([0.0, 0.0, 12.5, 250.0])),
+        draw(st.sampled_from([0.0, 0.0, 0.37, -0.9, 1.01, 5_000.0, -300.0])),
+        draw(st.booleans()),
+        draw(st.booleans()),
+    )
 
 
 @given(st.lists(moves(), max_size=12))
 def test_every_cent_is_somebodys_whatever_happens(days):
     now, books = start(), {A: BookCash(), B: BookCash()}
     for n, (a, b, dividend, other, pays, confirms) in enumerate(days):
-        books = {A: replace(books[A], traded=books[A].traded + a, credited=books[A].credited + dividend),
-                 B: replace(books[B], traded=books[B].traded + b)}
+        books = {
+            A: replace(books[A], traded=books[A].traded + a, credited=books[A].credited + dividend),
+            B: replace(books[B], traded=books[B].traded + b),
+        }
         paid = now.due[0].amount if pays and now.due else 0.0
         found = explain(now, f"2024-06-{n + 4:02d}", now.cash + a + b + paid + other, books)
         assert sum(found.lines().values()) == pytest.approx(found.change, abs=1e-6)
         assert parts(found.after) == pytest.approx(found.after.cash, abs=1e-6)
         now = confirmed(found.after) if confirms else found.after
-        assert parts(now) == pytest.approx(now.cash, abs=1e-6) and (now.unexplained == 0.0 or abs(now.unexplained) > TOLERANCE)
+        assert parts(now) == pytest.approx(now.cash, abs=1e-6) and (
+            now.unexplained == 0.0 or abs(now.unexplained) > TOLERANCE
+        )
 
 
 @given(st.lists(st.tuples(MONEY, MONEY, st.integers(-20, 20)), max_size=20))
@@ -59,7 +69,12 @@ def test_the_first_look_finds_nothing_wrong_and_leaves_the_rest_to_the_person():
 def test_an_estimate_that_the_cash_does_not_bear_out_is_suspect_until_it_is_corrected():
     books = {A: BookCash(-204.30, 0.0, ("x",)), B: BookCash()}
     now = explain(start(), "2024-06-04", 20_000.0 - 581.60, books).after
-    assert now.unexplained == pytest.approx(-377.30) and now.doubts(("x",)) and not now.doubts(("y",)) and not now.doubts(())
+    assert (
+        now.unexplained == pytest.approx(-377.30)
+        and now.doubts(("x",))
+        and not now.doubts(("y",))
+        and not now.doubts(())
+    )
     right = {A: BookCash(-581.60), B: BookCash()}
     now = explain(now, "2024-06-05", now.cash, right).after
     assert not now.open and now.suspects == () and now.unmanaged == pytest.approx(20_000.0)
@@ -130,7 +145,9 @@ def after_estimate(error: float, dividend: float = 25.0, paid: float = 0.0) -> C
     """A dividend was due; then a fill is booked by an estimate that is ``error`` USD too low, and ``paid`` arrives."""
     credited = {A: BookCash(0.0, dividend), B: BookCash()}
     now = explain(start(), "2024-06-04", 20_000.0, credited).after
-    return explain(now, "2024-06-05", 20_000.0 - 500.0 + error + paid, {A: BookCash(-500.0, dividend, ("x",)), B: BookCash()}).after
+    return explain(
+        now, "2024-06-05", 20_000.0 - 500.0 + error + paid, {A: BookCash(-500.0, dividend, ("x",)), B: BookCash()}
+    ).after
 
 
 def stated(now: Cash, error: float, dividend: float = 25.0, session: str = "2024-06-06") -> Cash:
@@ -149,7 +166,9 @@ def test_money_that_came_with_an_estimate_is_doubted_until_it_is_corrected_whate
 def test_a_dividend_that_came_with_an_estimate_of_another_agent_is_found_when_that_is_corrected():
     credited = {A: BookCash(0.0, 25.0), B: BookCash(0.0, 25.0)}  # of two that are alike one is paid
     now = explain(start(), "2024-06-04", 20_000.0, credited).after
-    now = explain(now, "2024-06-05", 20_000.0 - 500.0 + 4.2 + 25.0, {**credited, B: BookCash(-500.0, 25.0, ("x",))}).after
+    now = explain(
+        now, "2024-06-05", 20_000.0 - 500.0 + 4.2 + 25.0, {**credited, B: BookCash(-500.0, 25.0, ("x",))}
+    ).after
     assert now.unexplained == pytest.approx(29.2) and now.doubts(("x",))
     now = explain(now, "2024-06-06", now.cash, {**credited, B: BookCash(-495.8, 25.0)}).after
     assert not now.open and len(now.due) == 1 and now.received == pytest.approx(25.0)
@@ -183,8 +202,12 @@ def test_an_estimate_that_hid_the_error_of_another_is_doubted_as_soon_as_that_is
 
 
 DIVIDENDS = (10.0, 33.0, 71.0)
-DAY = st.tuples(st.sampled_from(["estimate", "correct", "credit", "pay", "quiet"]), st.sampled_from([A, B]),
-                st.sampled_from([*DIVIDENDS, *(-d for d in DIVIDENDS), 5.0, -2.5]), st.booleans())
+DAY = st.tuples(
+    st.sampled_from(["estimate", "correct", "credit", "pay", "quiet"]),
+    st.sampled_from([A, B]),
+    st.sampled_from([*DIVIDENDS, *(-d for d in DIVIDENDS), 5.0, -2.5]),
+    st.booleans(),
+)
 
 
 @given(st.lists(DAY, max_size=14))

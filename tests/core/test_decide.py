@@ -25,8 +25,14 @@ def wish(action: int, held: rules.Account, close: float = 100.0, atr: float = 2.
 
 @settings(max_examples=500, deadline=None)
 @given(
-    st.sampled_from([0, 1, 2, 2, 2]), st.floats(-500, 200_000), st.sampled_from([0, 0, 0, 40]),
-    st.floats(0.05, 5_000), st.one_of(st.just(0.0), st.floats(1e-4, 0.4)), st.booleans(), st.floats(0.0005, 0.2), st.floats(0.01, 1.0),
+    st.sampled_from([0, 1, 2, 2, 2]),
+    st.floats(-500, 200_000),
+    st.sampled_from([0, 0, 0, 40]),
+    st.floats(0.05, 5_000),
+    st.one_of(st.just(0.0), st.floats(1e-4, 0.4)),
+    st.booleans(),
+    st.floats(0.0005, 0.2),
+    st.floats(0.01, 1.0),
 )
 def test_the_order_is_the_oracles(action, cash, shares, close, share_atr, paused, risk, most):
     oracle = Oracle(1.0, most, risk)
@@ -113,15 +119,17 @@ def test_n_decisions_at_once_are_each_one_alone_to_the_bit(seed):
     rng = np.random.default_rng(seed)
     n = 8
     held = rules.Account(
-        rng.uniform(0, 20_000, n), rng.integers(0, 2, n) * 10.0, np.full(n, 9.0), np.full(n, 8.0),
-        np.zeros(n), np.full(n, 20_000.0),
+        rng.uniform(0, 20_000, n),
+        rng.integers(0, 2, n) * 10.0,
+        np.full(n, 9.0),
+        np.full(n, 8.0),
+        np.zeros(n),
+        np.full(n, 20_000.0),
     )
     close, atr = rng.uniform(0.5, 300, n), rng.uniform(-0.1, 20, n)
     action, paused = rng.integers(0, 3, n), rng.random(n) < 0.2
     together = intend(action, held, close, atr, paused, LIMITS, COSTS)
     for i in range(n):
-        alone = intend(
-            action[i], rules.Account(*(v[i] for v in held)), close[i], atr[i], paused[i], LIMITS, COSTS
-        )
+        alone = intend(action[i], rules.Account(*(v[i] for v in held)), close[i], atr[i], paused[i], LIMITS, COSTS)
         assert [float(v[i]) for v in together.plan] == [float(v) for v in alone.plan]
         assert int(together.reason[i]) == int(alone.reason)

@@ -2,13 +2,23 @@
 
 import pytest
 
+from livetrading.adapters.bars.background import StillFetching
 from livetrading.adapters.brokers.ibkr.config import Denied
 from livetrading.core import errors
 from livetrading.core.errors import (
-    BadBars, BadInput, Conflict, Damaged, LivetradingError, NotFound, Refused, Unavailable, Unforeseen,
-    in_a_line, kind_of, revived,
+    BadBars,
+    BadInput,
+    Conflict,
+    Damaged,
+    LivetradingError,
+    NotFound,
+    Refused,
+    Unavailable,
+    Unforeseen,
+    in_a_line,
+    kind_of,
+    revived,
 )
-from livetrading.adapters.bars.background import StillFetching
 
 ALL = (LivetradingError, BadInput, BadBars, NotFound, Conflict, Refused, Unavailable, Damaged, Unforeseen)
 
@@ -24,10 +34,15 @@ def test_an_error_comes_back_as_itself(kind: type[LivetradingError]) -> None:
     assert (type(back), str(back), back.http_status) == (kind, "why", kind.http_status)
 
 
-@pytest.mark.parametrize(("error", "nearest"), [
-    (Denied("positions", 321, "no"), Unavailable), (StillFetching("not yet"), Unavailable),
-    (RuntimeError("x"), Unforeseen), (KeyError("x"), Unforeseen),
-])
+@pytest.mark.parametrize(
+    ("error", "nearest"),
+    [
+        (Denied("positions", 321, "no"), Unavailable),
+        (StillFetching("not yet"), Unavailable),
+        (RuntimeError("x"), Unforeseen),
+        (KeyError("x"), Unforeseen),
+    ],
+)
 def test_a_subclass_comes_back_as_its_nearest_kind_and_a_foreign_one_as_unforeseen(
     error: Exception, nearest: type[LivetradingError]
 ) -> None:
@@ -39,9 +54,14 @@ def test_a_name_of_another_version_is_a_plain_refusal(stored: object) -> None:
     assert type(revived(stored, "why")) is LivetradingError
 
 
-@pytest.mark.parametrize(("error", "line"), [
-    (RuntimeError("two\nlines"), "RuntimeError: two lines"), (KeyError("x"), "KeyError: 'x'"), (ValueError(), "ValueError"),
-])
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (RuntimeError("two\nlines"), "RuntimeError: two lines"),
+        (KeyError("x"), "KeyError: 'x'"),
+        (ValueError(), "ValueError"),
+    ],
+)
 def test_any_error_is_told_in_one_line(error: Exception, line: str) -> None:
     assert in_a_line(error) == line
     assert len(in_a_line(RuntimeError("x" * 10_000))) == 200

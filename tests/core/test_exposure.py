@@ -39,15 +39,20 @@ def moved(key: str, *states: OrderState) -> list[Event]:
 
 
 HELD: list[Event] = [
-    Deposited(10_000.0), planned(STOP, Leg.STOP, "STP", "GTC"), *moved(STOP, OrderState.PENDING_NEW, OrderState.NEW),
+    Deposited(10_000.0),
+    planned(STOP, Leg.STOP, "STP", "GTC"),
+    *moved(STOP, OrderState.PENDING_NEW, OrderState.NEW),
     Filled("e1", f"A:{BAR}:entry:1", "entry", "2024-06-04", 10, 100.0, 1.0, 95.0),
 ]
 
 
 def test_the_seconds_between_the_end_of_the_stop_and_the_exit_at_work_count() -> None:
     found = run(
-        (0, HELD), (10, moved(STOP, OrderState.PENDING_CANCEL)), (12, moved(STOP, OrderState.CANCELED)),
-        (12.5, [planned(EXIT, Leg.EXIT), *moved(EXIT, OrderState.PENDING_NEW)]), (15, moved(EXIT, OrderState.NEW)),
+        (0, HELD),
+        (10, moved(STOP, OrderState.PENDING_CANCEL)),
+        (12, moved(STOP, OrderState.CANCELED)),
+        (12.5, [planned(EXIT, Leg.EXIT), *moved(EXIT, OrderState.PENDING_NEW)]),
+        (15, moved(EXIT, OrderState.NEW)),
     )
     assert (found.bare_since, found.seconds, found.total) == (None, 3.0, 3.0)
 
@@ -61,17 +66,27 @@ def test_a_position_that_is_bare_counts_on_until_now() -> None:
 def test_a_sold_position_begins_the_next_one_at_nothing_and_the_total_stays() -> None:
     sale = Filled("e2", EXIT, "exit", "2024-06-04", 10, 101.0, 1.0, 0.0)
     found = run(
-        (0, HELD), (10, [*moved(STOP, OrderState.PENDING_CANCEL, OrderState.CANCELED), planned(EXIT, Leg.EXIT),
-                         *moved(EXIT, OrderState.PENDING_NEW)]),
+        (0, HELD),
+        (
+            10,
+            [
+                *moved(STOP, OrderState.PENDING_CANCEL, OrderState.CANCELED),
+                planned(EXIT, Leg.EXIT),
+                *moved(EXIT, OrderState.PENDING_NEW),
+            ],
+        ),
         (14, [*moved(EXIT, OrderState.FILLED), sale]),
     )
     assert (found.seconds, found.total) == (0.0, 4.0)
 
 
-@pytest.mark.parametrize(("state", "tif", "expected"), [
-    (OrderState.REJECTED, "OPG", True), (OrderState.CANCELED, "OPG", False), (OrderState.CANCELED, "DAY", True),
-])
-def test_a_refused_exit_is_remembered_and_one_that_missed_the_auction_is_not(state: OrderState, tif: str, expected: bool) -> None:
+@pytest.mark.parametrize(
+    ("state", "tif", "expected"),
+    [(OrderState.REJECTED, "OPG", True), (OrderState.CANCELED, "OPG", False), (OrderState.CANCELED, "DAY", True)],
+)
+def test_a_refused_exit_is_remembered_and_one_that_missed_the_auction_is_not(
+    state: OrderState, tif: str, expected: bool
+) -> None:
     found = run((0, HELD), (5, [planned(EXIT, Leg.EXIT, tif=tif), *moved(EXIT, OrderState.PENDING_NEW, state)]))
     assert (found.exit_refused == START + timedelta(seconds=5)) is expected
 

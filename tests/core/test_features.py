@@ -13,7 +13,15 @@ from ta.trend import VortexIndicator
 
 from livetrading.core.errors import BadBars
 from livetrading.core.features import (
-    FEATURE_SET, FEATURES, PRICE_SET, READS_VOLUME, REGISTRY, SETS, adjusted, compute, select,
+    FEATURE_SET,
+    FEATURES,
+    PRICE_SET,
+    READS_VOLUME,
+    REGISTRY,
+    SETS,
+    adjusted,
+    compute,
+    select,
 )
 from livetrading.core.types import WARMUP_BARS
 
@@ -136,9 +144,7 @@ def test_powers_of_two_of_price_and_volume_change_no_bit(real: pd.DataFrame, pri
 
 @pytest.mark.parametrize(("price", "volume"), [(3.7, 1.0), (1.0, 3.7), (0.0113, 71.3)])
 def test_features_are_scale_free(real: pd.DataFrame, price: float, volume: float):
-    np.testing.assert_allclose(
-        compute(scaled(real, price, volume))[199:], compute(real)[199:], rtol=1e-9, atol=1e-9
-    )
+    np.testing.assert_allclose(compute(scaled(real, price, volume))[199:], compute(real)[199:], rtol=1e-9, atol=1e-9)
 
 
 def test_everything_is_finite_after_the_warm_up(real: pd.DataFrame):
@@ -243,7 +249,6 @@ def test_another_formula_needs_another_name_of_the_set(aapl: pd.DataFrame):
     np.testing.assert_allclose(compute(aapl)[-1], GOLDEN, rtol=1e-9)
 
 
-
 def test_the_vortex_of_ta_would_look_ahead(aapl: pd.DataFrame):
     """Why it is not among the features: its first row holds the mean of the future."""
     whole = VortexIndicator(aapl["high"], aapl["low"], aapl["close"]).vortex_indicator_pos()
@@ -253,11 +258,7 @@ def test_the_vortex_of_ta_would_look_ahead(aapl: pd.DataFrame):
 
 
 @settings(max_examples=25, deadline=None)
-@given(
-    seed=st.integers(0, 2**32 - 1),
-    cut=st.integers(1, 399),
-    rate=st.sampled_from([0.0, 0.02, 0.3]),
-)
+@given(seed=st.integers(0, 2**32 - 1), cut=st.integers(1, 399), rate=st.sampled_from([0.0, 0.02, 0.3]))
 def test_any_series_keeps_its_earlier_rows(seed: int, cut: int, rate: float):
     rng = np.random.default_rng(seed)
     frame = flat(400)

@@ -1,6 +1,7 @@
 """The quick replace: as the standard library's, for what a fold is made of."""
 
-from dataclasses import FrozenInstanceError, dataclass, fields, replace as standard
+from dataclasses import FrozenInstanceError, dataclass, fields
+from dataclasses import replace as standard
 
 import pytest
 from hypothesis import given

@@ -10,8 +10,16 @@ from livetrading.core import ledger
 
 
 def entry(bar: str = "2024-06-03", **changes):
-    values = {"action": 2, "qty": 5, "obs": "ab", "cash": 9_000.1, "equity": 9_500.25, "shares": 5,
-              "fills": [("entry", 5, 100.05, 1.0)], **changes}
+    values = {
+        "action": 2,
+        "qty": 5,
+        "obs": "ab",
+        "cash": 9_000.1,
+        "equity": 9_500.25,
+        "shares": 5,
+        "fills": [("entry", 5, 100.05, 1.0)],
+        **changes,
+    }
     return ledger.row(bar, **values)
 
 
@@ -25,8 +33,12 @@ def test_a_line_is_the_canonical_json_of_the_contract():
 def test_numpy_and_plain_numbers_make_the_same_line():
     plain = entry(fills=[("stop", 5, 0.1 + 0.2, 1.0)])
     numpy = entry(
-        action=np.int64(2), qty=np.float64(5), cash=np.float64(9_000.1), equity=np.float64(9_500.25),
-        shares=np.float64(5), fills=[("stop", np.float64(5), np.float64(0.1) + np.float64(0.2), np.float64(1))],
+        action=np.int64(2),
+        qty=np.float64(5),
+        cash=np.float64(9_000.1),
+        equity=np.float64(9_500.25),
+        shares=np.float64(5),
+        fills=[("stop", np.float64(5), np.float64(0.1) + np.float64(0.2), np.float64(1))],
     )
     assert ledger.line(plain) == ledger.line(numpy)
 

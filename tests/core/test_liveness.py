@@ -5,10 +5,19 @@ import pytest
 from livetrading.core.liveness import Liveness, Watch, judge
 
 
-@pytest.mark.parametrize(("exists", "still", "state"), [
-    (True, 0.0, "alive"), (True, 14.9, "alive"), (True, 15.0, "late"), (True, 29.9, "late"), (True, 30.0, "hung"),
-    (True, 1e9, "hung"), (False, 0.0, "dead"), (False, 1e9, "dead"),
-])
+@pytest.mark.parametrize(
+    ("exists", "still", "state"),
+    [
+        (True, 0.0, "alive"),
+        (True, 14.9, "alive"),
+        (True, 15.0, "late"),
+        (True, 29.9, "late"),
+        (True, 30.0, "hung"),
+        (True, 1e9, "hung"),
+        (False, 0.0, "dead"),
+        (False, 1e9, "dead"),
+    ],
+)
 def test_late_at_15_seconds_hung_at_30(exists: bool, still: float, state: str) -> None:
     assert judge(exists, still) == state
     assert judge(exists, still).works is (state in ("alive", "late"))

@@ -50,8 +50,12 @@ def test_n_views_at_once_are_each_one_alone_to_the_bit(seed: int):
     n = 7
     shares = rng.integers(0, 3, n) * 7.0
     account = rules.Account(
-        rng.normal(5_000, 4_000, n), shares, np.where(shares > 0, rng.uniform(1, 90, n), 0.0),
-        np.zeros(n), np.where(shares > 0, rng.integers(1, 400, n), 0.0), rng.uniform(9_000, 20_000, n),
+        rng.normal(5_000, 4_000, n),
+        shares,
+        np.where(shares > 0, rng.uniform(1, 90, n), 0.0),
+        np.zeros(n),
+        np.where(shares > 0, rng.integers(1, 400, n), 0.0),
+        rng.uniform(9_000, 20_000, n),
     )
     scaled, close = np.clip(rng.normal(0, 3, (n, 14)), -5, 5), rng.uniform(0.5, 200, n)
     together = observe(scaled, account, close)

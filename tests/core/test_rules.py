@@ -199,7 +199,15 @@ def test_a_stop_is_rounded_down_to_its_tick(price: float):
 
 @pytest.mark.parametrize(
     ("price", "tick"),
-    [(95.019999, 95.01), (95.02, 95.02), (1.0, 1.0), (0.99999, 0.9999), (0.12345, 0.1234), (1.009, 1.0), (123.45, 123.45)],
+    [
+        (95.019999, 95.01),
+        (95.02, 95.02),
+        (1.0, 1.0),
+        (0.99999, 0.9999),
+        (0.12345, 0.1234),
+        (1.009, 1.0),
+        (123.45, 123.45),
+    ],
 )
 def test_ticks_by_hand(price: float, tick: float):
     assert float(rules.tick_down(np.float64(price))) == pytest.approx(tick, abs=1e-12)
@@ -210,7 +218,8 @@ def test_ticks_by_hand(price: float, tick: float):
 
 @MANY
 @given(
-    st.integers(1, 5_000), st.sampled_from([2.0, 3.0, 7.0, 20.0, 1.5, 1.1, 0.5, 1 / 3, 0.1, 0.04]),
+    st.integers(1, 5_000),
+    st.sampled_from([2.0, 3.0, 7.0, 20.0, 1.5, 1.1, 0.5, 1 / 3, 0.1, 0.04]),
     st.integers(50, 500_000),
 )
 def test_a_split_leaves_equity_unchanged_to_the_cent(shares: int, ratio: float, cents: int):
@@ -276,8 +285,10 @@ def test_a_split_moves_no_decision_of_the_same_money(world: World):
     """The same story quoted in new shares from some session on: the same equity to the cent."""
     calm = [d._replace(split=1.0, dividend=0.0) for d in world.days]
     ratio, at = 2.0, len(calm) // 2
+
     def quoted(d: Day) -> Day:
         return d._replace(open=d.open / ratio, high=d.high / ratio, low=d.low / ratio, close=d.close / ratio)
+
     told = [d if i < at else quoted(d)._replace(split=ratio if i == at else 1.0) for i, d in enumerate(calm)]
     atrs = [a if i < at else a / ratio for i, a in enumerate(world.atrs)]
     # From the split on only sales: a new size is floored in other units.

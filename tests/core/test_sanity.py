@@ -23,18 +23,43 @@ def judged(frame: pd.DataFrame) -> str | None:
     return doubt(frame, len(frame) - 1, len(frame) - 1)
 
 
-@pytest.mark.parametrize(("symbol", "day"), [
-    ("AAPL", "2000-09-29"), ("AAPL", "2000-06-21"), ("AAPL", "2005-02-28"), ("AAPL", "2014-06-09"), ("AAPL", "2020-08-31"),
-    ("AAPL", "2008-09-29"), ("AAPL", "2010-05-06"), ("AAPL", "2001-07-18"), ("AAPL", "2002-12-24"), ("AAPL", "2012-08-09"),
-    ("NVDA", "2016-11-11"), ("NVDA", "2018-11-16"), ("NVDA", "2020-03-16"), ("NVDA", "2021-07-20"), ("NVDA", "2023-05-25"),
-    ("GOOG", "2022-07-18"), ("GOOG", "2020-12-24")])
+@pytest.mark.parametrize(
+    ("symbol", "day"),
+    [
+        ("AAPL", "2000-09-29"),
+        ("AAPL", "2000-06-21"),
+        ("AAPL", "2005-02-28"),
+        ("AAPL", "2014-06-09"),
+        ("AAPL", "2020-08-31"),
+        ("AAPL", "2008-09-29"),
+        ("AAPL", "2010-05-06"),
+        ("AAPL", "2001-07-18"),
+        ("AAPL", "2002-12-24"),
+        ("AAPL", "2012-08-09"),
+        ("NVDA", "2016-11-11"),
+        ("NVDA", "2018-11-16"),
+        ("NVDA", "2020-03-16"),
+        ("NVDA", "2021-07-20"),
+        ("NVDA", "2023-05-25"),
+        ("GOOG", "2022-07-18"),
+        ("GOOG", "2020-12-24"),
+    ],
+)
 def test_crashes_rallies_splits_dividends_and_half_days_of_the_samples_pass(symbol: str, day: str) -> None:
     assert judged(around(symbol, day)) is None
 
 
-@pytest.mark.parametrize(("symbol", "day"), [
-    ("AAPL", "2000-06-21"), ("AAPL", "2005-02-28"), ("AAPL", "2014-06-09"), ("AAPL", "2020-08-31"),
-    ("NVDA", "2021-07-20"), ("GOOG", "2022-07-18")])
+@pytest.mark.parametrize(
+    ("symbol", "day"),
+    [
+        ("AAPL", "2000-06-21"),
+        ("AAPL", "2005-02-28"),
+        ("AAPL", "2014-06-09"),
+        ("AAPL", "2020-08-31"),
+        ("NVDA", "2021-07-20"),
+        ("GOOG", "2022-07-18"),
+    ],
+)
 def test_each_true_split_is_noticed_when_it_is_not_on_record(symbol: str, day: str) -> None:
     """Also when later sessions go on at the new level: a split does not become true by waiting."""
     for after in (0, 3):
@@ -84,8 +109,10 @@ def test_a_new_bar_on_a_closed_day_and_a_missing_session_are_named() -> None:
     assert why and f"no bar for the session {days[72]}" in why
 
 
-@pytest.mark.parametrize(("ratio", "words"), [
-    (2.0, "2 for 1"), (1.5, "3 for 2"), (4 / 3, "4 for 3"), (1.25, "5 for 4"), (100.0, "100 for 1")])
+@pytest.mark.parametrize(
+    ("ratio", "words"),
+    [(2.0, "2 for 1"), (1.5, "3 for 2"), (4 / 3, "4 for 3"), (1.25, "5 for 4"), (100.0, "100 for 1")],
+)
 def test_ratios_are_said_as_people_say_them(ratio: float, words: str) -> None:
     assert sanity.split_like(1 / ratio - 1) == words
     there, back = words.split(" for ")

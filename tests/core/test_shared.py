@@ -41,7 +41,9 @@ def test_the_newest_session_is_the_last_of_the_whole_market(count: int) -> None:
         newest = market.newest(FRAME.iloc[:count].copy(), SCALER)
         assert newest.sessions == whole.sessions[-1:]
         assert np.array_equal(newest.scaled, whole.scaled[-1:]) and np.array_equal(newest.atr, whole.atr[-1:])
-        assert all(np.array_equal(ours, theirs[-1:]) for ours, theirs in zip(newest.columns, whole.columns, strict=True))
+        assert all(
+            np.array_equal(ours, theirs[-1:]) for ours, theirs in zip(newest.columns, whole.columns, strict=True)
+        )
 
 
 def test_another_scaler_gets_another_market() -> None:

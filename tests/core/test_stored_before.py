@@ -41,4 +41,6 @@ def test_the_cause_is_stored_with_the_move_alone() -> None:
 def test_a_request_is_found_in_a_note_of_either_version() -> None:
     assert stored_before.request_of("close asked by command line, request abc-1_2") == "abc-1_2"
     assert stored_before.request_of("adopted +3 TEST at 10, by REST") == ""
-    assert decode(encode(Noted("close asked by x, request r1", request="r1"))) == Noted("close asked by x, request r1", request="r1")
+    assert decode(encode(Noted("close asked by x, request r1", request="r1"))) == Noted(
+        "close asked by x, request r1", request="r1"
+    )

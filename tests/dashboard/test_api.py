@@ -16,10 +16,18 @@ from livetrading.adapters.settings import load
 from .conftest import AGENT, Server, copy_of, model_of, serving, until
 
 ROUTES = [
-    ("GET", "/agents"), ("POST", "/agents"), ("POST", f"/agents/{AGENT}/start"), ("POST", f"/agents/{AGENT}/stop"),
-    ("DELETE", f"/agents/{AGENT}"), ("POST", f"/agents/{AGENT}/position/close"), ("POST", "/emergency-stop"),
-    ("POST", "/scheduler/start"), ("GET", "/health"), ("POST", f"/agents/{AGENT}/adopt"),
-    ("POST", f"/agents/{AGENT}/ignore"), ("POST", f"/agents/{AGENT}/confirm-cash"),
+    ("GET", "/agents"),
+    ("POST", "/agents"),
+    ("POST", f"/agents/{AGENT}/start"),
+    ("POST", f"/agents/{AGENT}/stop"),
+    ("DELETE", f"/agents/{AGENT}"),
+    ("POST", f"/agents/{AGENT}/position/close"),
+    ("POST", "/emergency-stop"),
+    ("POST", "/scheduler/start"),
+    ("GET", "/health"),
+    ("POST", f"/agents/{AGENT}/adopt"),
+    ("POST", f"/agents/{AGENT}/ignore"),
+    ("POST", f"/agents/{AGENT}/confirm-cash"),
 ]
 
 
@@ -40,11 +48,28 @@ def test_agents_are_listed_with_every_field_and_their_number(server: Server) -> 
     assert (answer.status, answer.body["status"], answer.body["count"]) == (200, "success", 1)
     (agent,) = answer.body["agents"]
     assert set(agent) >= {
-        "agent_id", "agent_type", "symbol", "mode", "status", "is_running", "current_position", "entry_price",
+        "agent_id",
+        "agent_type",
+        "symbol",
+        "mode",
+        "status",
+        "is_running",
+        "current_position",
+        "entry_price",
         "stop_price",
-        "current_price", "price_time", "portfolio_value", "cash", "total_pnl", "total_pnl_pct", "realized_pnl",
+        "current_price",
+        "price_time",
+        "portfolio_value",
+        "cash",
+        "total_pnl",
+        "total_pnl_pct",
+        "realized_pnl",
         "unrealized_pnl",
-        "num_trades", "last_check", "next_check", "last_decision", "warnings",
+        "num_trades",
+        "last_check",
+        "next_check",
+        "last_decision",
+        "warnings",
     }
     assert agent["agent_id"] == AGENT and agent["current_position"] > 0
 
@@ -84,9 +109,8 @@ def test_only_this_machine_can_reach_the_port(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [
-        ("GET", "/nothing"), ("PUT", "/agents"), ("GET", "/emergency-stop"), ("GET", ""), ("GET", "/agents/../../x")
-    ]
+    ("method", "path"),
+    [("GET", "/nothing"), ("PUT", "/agents"), ("GET", "/emergency-stop"), ("GET", ""), ("GET", "/agents/../../x")],
 )
 def test_an_unknown_route_is_said_to_be_unknown(server: Server, method: str, path: str) -> None:
     answer = server.live(method, path)
@@ -117,11 +141,15 @@ def test_a_body_without_end_is_cut_off(server: Server) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "said"),
     [
-        ({"model_id": "PPO_AAPL_v20200101_000000"}, 404, "models"), ({"model_id": "../../etc"}, 400, "model id"),
-        ({"agent_type": "SAC"}, 400, "SAC"), ({"symbol": "AAPL"}, 400, "AAPL"),
+        ({"model_id": "PPO_AAPL_v20200101_000000"}, 404, "models"),
+        ({"model_id": "../../etc"}, 400, "model id"),
+        ({"agent_type": "SAC"}, 400, "SAC"),
+        ({"symbol": "AAPL"}, 400, "AAPL"),
         ({"initial_capital": -1}, 400, "capital"),
-        ({"mode": "ibkr", "late_entry": "never"}, 400, "late_entry"), ({"mode": "ibkr", "confirm": 5}, 400, "confirm"),
-        ({"max_position_pct": 1.5}, 400, "at most 1"), ({"colour": "red"}, 400, "colour"),
+        ({"mode": "ibkr", "late_entry": "never"}, 400, "late_entry"),
+        ({"mode": "ibkr", "confirm": 5}, 400, "confirm"),
+        ({"max_position_pct": 1.5}, 400, "at most 1"),
+        ({"colour": "red"}, 400, "colour"),
     ],
 )
 def test_a_deployment_that_cannot_be_is_refused_before_anything_starts(
@@ -178,8 +206,14 @@ def _starting_twice_starts_one_scheduler(server: Server) -> None:
 
 def _one_deployment_for_one_request_id(server: Server) -> str:
     body = {
-        "model_id": model_of(server.root), "agent_type": "PPO", "symbol": "NVDA", "initial_capital": 5000,
-        "max_position_pct": 0.25, "risk_per_trade": 0.01, "mode": "paper", "request_id": "deploy-me-once",
+        "model_id": model_of(server.root),
+        "agent_type": "PPO",
+        "symbol": "NVDA",
+        "initial_capital": 5000,
+        "max_position_pct": 0.25,
+        "risk_per_trade": 0.01,
+        "mode": "paper",
+        "request_id": "deploy-me-once",
     }
     first, second = (server.live("POST", "/agents", body) for _ in range(2))
     assert (first.status, first.body["status"]) == (second.status, second.body["status"]) == (200, "success"), first

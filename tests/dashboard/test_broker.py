@@ -28,9 +28,20 @@ SIDES = {"agent_id": AGENT, "book": 10, "broker": 7, "unmanaged": 2, "text": "3 
 def told(**changes: Any) -> dict[str, Any]:
     """The broker's document as the scheduler writes it."""
     return {
-        "state": "ready", "ready": True, "detail": "Trading account DU1234567.", "account": "DU1234567", "mode": "paper",
-        "host": "127.0.0.1", "port": 7497, "since": stamp(datetime.now(UTC)), "heard": None,
-        "net_liquidation": 101_234.5, "currency": "USD", "cash_usd": 50_000.25, "at": stamp(datetime.now(UTC)), **changes,
+        "state": "ready",
+        "ready": True,
+        "detail": "Trading account DU1234567.",
+        "account": "DU1234567",
+        "mode": "paper",
+        "host": "127.0.0.1",
+        "port": 7497,
+        "since": stamp(datetime.now(UTC)),
+        "heard": None,
+        "net_liquidation": 101_234.5,
+        "currency": "USD",
+        "cash_usd": 50_000.25,
+        "at": stamp(datetime.now(UTC)),
+        **changes,
     }
 
 
@@ -52,7 +63,9 @@ def test_without_an_account_there_is_no_strip(open_page: Open, tmp_path: Path) -
 
 
 def test_trouble_is_told_with_its_cure_and_unknown_figures_are_dashes() -> None:
-    lost = told(state="refused", ready=False, detail="Read-Only; clear it.", net_liquidation=None, currency=None, cash_usd=None)
+    lost = told(
+        state="refused", ready=False, detail="Read-Only; clear it.", net_liquidation=None, currency=None, cash_usd=None
+    )
     pills = " ".join(account_strip.pills(lost, 5.0, "A broker"))
     assert "lt-down" in pills and "net liquidation –" in pills
     assert account_strip.notes(lost, True) == ["Read-Only; clear it."]
@@ -69,7 +82,9 @@ def differing(traded: Path, tmp_path: Path) -> Path:
     """An agent of an account whose book and broker differ."""
     root = copy_of(traded, tmp_path / "home")
     path = root / "agents" / AGENT / "state.json"
-    path.write_text(path.read_text().replace('"mode":"replay"', '"mode":"ibkr"').replace('"mode": "replay"', '"mode": "ibkr"'))
+    path.write_text(
+        path.read_text().replace('"mode":"replay"', '"mode":"ibkr"').replace('"mode": "replay"', '"mode": "ibkr"')
+    )
     write(root, "reconciliation", SIDES)
     return root
 
@@ -92,9 +107,18 @@ def test_resolving_asks_first_and_names_what_it_does(open_page: Open, differing:
 
 
 CASH = {
-    "account": "DU1234567", "session": "2024-06-04", "cash": 9_418.40, "explained": 9_795.70, "unexplained": -377.30,
-    "unmanaged": 90_000.0, "received": 0.0, "due": [{"agent_id": AGENT, "session": "2024-06-03", "amount": 25.0}],
-    "lines": {}, "agents": [AGENT], "text": "the account has 9,418.40 USD in cash and 9,795.70 are explained: -377.30 are not", "at": "",
+    "account": "DU1234567",
+    "session": "2024-06-04",
+    "cash": 9_418.40,
+    "explained": 9_795.70,
+    "unexplained": -377.30,
+    "unmanaged": 90_000.0,
+    "received": 0.0,
+    "due": [{"agent_id": AGENT, "session": "2024-06-03", "amount": 25.0}],
+    "lines": {},
+    "agents": [AGENT],
+    "text": "the account has 9,418.40 USD in cash and 9,795.70 are explained: -377.30 are not",
+    "at": "",
 }
 
 
@@ -102,12 +126,18 @@ CASH = {
 def unexplained(differing: Path) -> Path:
     """The same agent, with fills that are booked by estimates and cash that does not bear them out."""
     path = differing / "agents" / AGENT / "state.json"
-    path.write_text(re.sub(r'"estimates": ?0', '"estimates":1', re.sub(r'"account": ?null', '"account":"DU1234567"', path.read_text())))
+    path.write_text(
+        re.sub(
+            r'"estimates": ?0', '"estimates":1', re.sub(r'"account": ?null', '"account":"DU1234567"', path.read_text())
+        )
+    )
     write(differing, "cash", CASH)
     return differing
 
 
-def test_cash_that_is_not_explained_shows_both_sides_and_what_is_an_estimate(open_page: Open, unexplained: Path) -> None:
+def test_cash_that_is_not_explained_shows_both_sides_and_what_is_an_estimate(
+    open_page: Open, unexplained: Path
+) -> None:
     at = open_page(unexplained)
     said = text_of(at)
     for words in ("cash is not explained", "$9,418.40", "$9,795.70", "$377.30", "$25.00", "buys nothing", "(estimate)"):
@@ -142,9 +172,12 @@ def test_an_order_says_how_long_it_is_in_force() -> None:
 
 
 def test_an_agent_shows_account_late_entries_and_who_priced_its_last_bar() -> None:
-    facts = {f.label: f for f in agent_facts.facts(
-        agent(account="DU1234567", late_entry="day", bars_source="yahoo", source="ibkr"), {"fills": []}
-    )}
+    facts = {
+        f.label: f
+        for f in agent_facts.facts(
+            agent(account="DU1234567", late_entry="day", bars_source="yahoo", source="ibkr"), {"fills": []}
+        )
+    }
     assert facts["Bars"].value == "ibkr" and "yahoo" in facts["Bars"].sub
     assert facts["Account"].value == "•••4567" and "DAY" in facts["Account"].sub
 

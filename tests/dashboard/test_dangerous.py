@@ -4,8 +4,8 @@ A stand-in holds the scheduler's lock, beats, and answers each request after a m
 second click of a double click comes while the first is at work.
 """
 
-import re
 import json
+import re
 import threading
 import time
 from collections import Counter
@@ -30,8 +30,12 @@ pytestmark = pytest.mark.browser
 SLOW_SECONDS = 0.7
 SIDES = {"agent_id": AGENT, "book": 10, "broker": 7, "unmanaged": 2, "text": "3 NVDA are missing at the broker."}
 CONFIRMED = {
-    "rearm": ("Re-arm …", "Re-arm trading"), "pause": ("Pause", "Pause agent"), "close": ("Close Position", "Close position"),
-    "remove": ("Remove", "Remove agent"), "adopt": ("Adopt …", "Adopt"), "ignore": ("Ignore as mine …", "Ignore as mine"),
+    "rearm": ("Re-arm …", "Re-arm trading"),
+    "pause": ("Pause", "Pause agent"),
+    "close": ("Close Position", "Close position"),
+    "remove": ("Remove", "Remove agent"),
+    "adopt": ("Adopt …", "Adopt"),
+    "ignore": ("Ignore as mine …", "Ignore as mine"),
 }
 """Kind of request -> the button that opens its dialog, the button that does it."""
 ROUNDS = 4
@@ -138,6 +142,7 @@ def beside(page: Page) -> None:
 
 # -- the emergency stop -----------------------------------------------------
 
+
 def stop_dialog(page: Page, typed: str) -> Locator:
     dialog = ask(page, "EMERGENCY STOP")
     dialog.get_by_label("Type STOP to confirm").fill(typed)
@@ -167,7 +172,9 @@ def test_enter_on_any_other_word_stops_nothing_and_says_so(page: Page, server: S
     assert stops(server) == before
 
 
-def test_a_stop_that_is_at_work_does_not_stand_beside_the_word_that_nothing_was_stopped(page: Page, server: Server) -> None:
+def test_a_stop_that_is_at_work_does_not_stand_beside_the_word_that_nothing_was_stopped(
+    page: Page, server: Server
+) -> None:
     dialog = stop_dialog(page, "STO")
     page.keyboard.press("Enter")
     dialog.get_by_text("Nothing was stopped").wait_for()
@@ -190,7 +197,9 @@ def test_two_clicks_and_enter_are_one_stop(page: Page, server: Server, stand: St
 
 
 @pytest.mark.parametrize("leave", ["Escape", "beside", "Cancel"])
-def test_leaving_the_stop_dialog_stops_nothing(page: Page, server: Server, opened: tuple[Page, Traffic], leave: str) -> None:
+def test_leaving_the_stop_dialog_stops_nothing(
+    page: Page, server: Server, opened: tuple[Page, Traffic], leave: str
+) -> None:
     before = stops(server)
     dialog = stop_dialog(page, "STOP")
     if leave == "Cancel":
@@ -206,7 +215,7 @@ def test_leaving_the_stop_dialog_stops_nothing(page: Page, server: Server, opene
 
 @pytest.mark.parametrize("leave", ["Escape", "beside"])
 def test_a_stop_that_was_begun_is_told_of_whatever_is_done_to_its_dialog(
-    page: Page, server: Server, stand: StandIn, leave: str,
+    page: Page, server: Server, stand: StandIn, leave: str
 ) -> None:
     before, asked = stops(server), stand.asked()["emergency_stop"]
     stop_dialog(page, "STOP")
@@ -224,9 +233,10 @@ def test_a_stop_that_was_begun_is_told_of_whatever_is_done_to_its_dialog(
 
 # -- the dialogs that ask once ----------------------------------------------
 
+
 @pytest.mark.parametrize("kind", CONFIRMED)
 def test_a_dialog_acts_once_on_a_double_click_and_not_when_it_is_left(
-    page: Page, server: Server, stand: StandIn, opened: tuple[Page, Traffic], kind: str,
+    page: Page, server: Server, stand: StandIn, opened: tuple[Page, Traffic], kind: str
 ) -> None:
     button, act = CONFIRMED[kind]
     if kind == "remove":
@@ -251,7 +261,7 @@ def test_a_dialog_acts_once_on_a_double_click_and_not_when_it_is_left(
 
 
 def test_two_clicks_on_start_are_one_request(
-    page: Page, server: Server, stand: StandIn, opened: tuple[Page, Traffic],
+    page: Page, server: Server, stand: StandIn, opened: tuple[Page, Traffic]
 ) -> None:
     shown(server.root, status="stopped", is_running=False)
     before = stand.asked()
@@ -262,6 +272,7 @@ def test_two_clicks_on_start_are_one_request(
 
 
 # -- real money -------------------------------------------------------------
+
 
 @pytest.fixture
 def real_money(server: Server, stand: StandIn) -> Iterator[str]:
@@ -283,7 +294,7 @@ def deployments(server: Server) -> int:
 
 @pytest.mark.parametrize("where", ["training", "dialog"])
 def test_a_typed_account_number_deploys_nothing_by_itself_and_two_clicks_deploy_once(
-    page: Page, server: Server, real_money: str, where: str,
+    page: Page, server: Server, real_money: str, where: str
 ) -> None:
     before = deployments(server)
     if where == "training":
@@ -302,12 +313,14 @@ def test_a_typed_account_number_deploys_nothing_by_itself_and_two_clicks_deploy_
     assert deployments(server) == before
     button.dblclick()
     until(lambda: deployments(server) > before)
-    form.get_by_role("alert").filter(has_text=re.compile("Interactive Brokers|TWS")).or_(form.get_by_text("Answered")).first.wait_for()
+    form.get_by_role("alert").filter(has_text=re.compile("Interactive Brokers|TWS")).or_(
+        form.get_by_text("Answered")
+    ).first.wait_for()
     assert deployments(server) == before + 1
 
 
 def test_enter_in_the_settings_saves_what_is_shown_and_asks_for_nothing(
-    page: Page, server: Server, stand: StandIn, opened: tuple[Page, Traffic],
+    page: Page, server: Server, stand: StandIn, opened: tuple[Page, Traffic]
 ) -> None:
     before = stand.asked()
     page.goto(f"{server.url}/settings")

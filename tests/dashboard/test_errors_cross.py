@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from livetrading.adapters import request_ids
-from livetrading.adapters import logs
+from livetrading.adapters import logs, request_ids
+from livetrading.adapters.bars.background import StillFetching
 from livetrading.adapters.brokers.ibkr.config import Denied
 from livetrading.adapters.halt import HaltLatch
 from livetrading.adapters.home import Home
@@ -21,9 +21,8 @@ from livetrading.adapters.store import Store
 from livetrading.cli import acting
 from livetrading.core.errors import BadInput, Conflict, LivetradingError, NotFound, Unavailable, Unforeseen
 from livetrading.dashboard import api, commands, control, security
-from livetrading.execution.state import requests
 from livetrading.execution.agent_manager import AgentManager
-from livetrading.adapters.bars.background import StillFetching
+from livetrading.execution.state import requests
 from tests.core.test_errors import ALL
 
 from .conftest import until
@@ -31,7 +30,9 @@ from .conftest import until
 AGENT = "PPO_INTC_001"
 STORED: list[tuple[Exception, type[LivetradingError]]] = [
     *((kind("why"), kind) for kind in ALL),
-    (Denied("positions", 321, "why"), Unavailable), (StillFetching("why"), Unavailable), (RuntimeError("why"), Unforeseen),
+    (Denied("positions", 321, "why"), Unavailable),
+    (StillFetching("why"), Unavailable),
+    (RuntimeError("why"), Unforeseen),
 ]
 
 
@@ -82,6 +83,7 @@ def _answer(home: Home) -> None:
 
 def _rest(home: Home, error: Exception, answer: Any = None) -> tuple[int, dict[str, Any]]:
     """What a route answers whose work raises this."""
+
     def work(*_: Any) -> dict[str, Any]:
         if answer is not None:
             return dict(answer)
@@ -89,8 +91,14 @@ def _rest(home: Home, error: Exception, answer: Any = None) -> tuple[int, dict[s
 
     endpoint = api._endpoint(work, home, ["127.0.0.1"], ThreadPoolExecutor(1))
     scope = {
-        "type": "http", "method": "POST", "path": "/api/live/agents", "path_params": {}, "query_string": b"", "scheme": "http",
-        "headers": [(b"authorization", b"Bearer " + security.token(home).encode())], "server": ("127.0.0.1", 8501),
+        "type": "http",
+        "method": "POST",
+        "path": "/api/live/agents",
+        "path_params": {},
+        "query_string": b"",
+        "scheme": "http",
+        "headers": [(b"authorization", b"Bearer " + security.token(home).encode())],
+        "server": ("127.0.0.1", 8501),
     }
 
     async def receive() -> dict[str, Any]:
@@ -114,6 +122,7 @@ def test_an_answer_that_json_cannot_hold_is_500_and_json(home: Home) -> None:
 
 
 # -- an id used again -------------------------------------------------------------
+
 
 def test_the_same_id_with_another_body_is_a_conflict_and_not_the_first_ones_answer(home: Home) -> None:
     def deployed(**options: Any) -> None:

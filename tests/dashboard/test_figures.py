@@ -19,10 +19,18 @@ def bars(count: int = 300, split_at: int | None = None, ratio: float = 10.0) -> 
     for t in range(count):
         price = 100.0 + t % 17
         price = price / ratio if split_at is not None and t >= split_at else price
-        rows.append([
-            day.isoformat(), price, price * 1.02, price * 0.98, price * (1.01 if t % 2 else 0.99), 1000.0, 0.0,
-            ratio if t == split_at else 1.0,
-        ])
+        rows.append(
+            [
+                day.isoformat(),
+                price,
+                price * 1.02,
+                price * 0.98,
+                price * (1.01 if t % 2 else 0.99),
+                1000.0,
+                0.0,
+                ratio if t == split_at else 1.0,
+            ]
+        )
         day += timedelta(days=3 if day.weekday() == 4 else 1)
     return rows
 
@@ -72,8 +80,9 @@ def test_a_split_is_no_crash_and_its_fills_lie_at_their_bars() -> None:
     frame = prices.frame_of(rows)
     assert 8 < frame["close"].min() and frame["close"].max() < 13
     assert frame["volume"].iloc[0] == 10_000 and frame["volume"].iloc[-1] == 1000
-    before, after = Mark(rows[39][0], "BUY", "entry", 2, rows[39][1]), Mark(
-        rows[40][0], "SELL", "exit", 20, rows[40][1],
+    before, after = (
+        Mark(rows[39][0], "BUY", "entry", 2, rows[39][1]),
+        Mark(rows[40][0], "SELL", "exit", 20, rows[40][1]),
     )
     shown = prices.adjusted_marks([before, after], frame)
     assert [(m.qty, m.price) for m in shown] == [(20, pytest.approx(rows[39][1] / 10)), (20, rows[40][1])]
@@ -82,7 +91,11 @@ def test_a_split_is_no_crash_and_its_fills_lie_at_their_bars() -> None:
 def test_a_trade_over_a_split_is_drawn_in_the_shares_that_it_is_told_in() -> None:
     rows = bars(60, split_at=40)
     trade = {
-        "entry_session": rows[30][0], "entry_price": 10.5, "exit_session": rows[50][0], "exit_price": 10.9, "qty": 20,
+        "entry_session": rows[30][0],
+        "entry_price": 10.5,
+        "exit_session": rows[50][0],
+        "exit_price": 10.9,
+        "qty": 20,
         "leg": "exit",
     }
     entry, end = prices.adjusted_marks(prices.marks_of_trades([trade]), prices.frame_of(rows))

@@ -12,8 +12,11 @@ from livetrading.dashboard.components.training import model_view
 @pytest.mark.parametrize(
     ("value", "plain", "signed", "tone"),
     [
-        (100_523.04, "$100,523.04", "+$100,523.04", "lt-up"), (-559.5, "−$559.50", "−$559.50", "lt-down"),
-        (0.0, "$0.00", "$0.00", "lt-muted"), (-0.001, "$0.00", "$0.00", "lt-muted"), (None, "–", "–", "lt-muted"),
+        (100_523.04, "$100,523.04", "+$100,523.04", "lt-up"),
+        (-559.5, "−$559.50", "−$559.50", "lt-down"),
+        (0.0, "$0.00", "$0.00", "lt-muted"),
+        (-0.001, "$0.00", "$0.00", "lt-muted"),
+        (None, "–", "–", "lt-muted"),
     ],
 )
 def test_money_is_whole_signed_and_toned(value: float | None, plain: str, signed: str, tone: str) -> None:
@@ -39,9 +42,8 @@ def test_times_are_new_york_times_and_say_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [
-        (3.2, "3 s"), (125, "2 min 05 s"), (7500, "2 h 05 min"), (200_000, "2 d"), (None, "–"), (-1, "0 s")
-    ]
+    ("seconds", "text"),
+    [(3.2, "3 s"), (125, "2 min 05 s"), (7500, "2 h 05 min"), (200_000, "2 d"), (None, "–"), (-1, "0 s")],
 )
 def test_a_duration_is_short(seconds: float | None, text: str) -> None:
     assert shown.duration(seconds) == text
@@ -54,15 +56,24 @@ def test_dollars_are_no_formula_in_markdown() -> None:
 def test_text_of_others_cannot_become_markup() -> None:
     evil = "<img src=x onerror=alert(1)>"
     built = [
-        markup.notes([evil]), markup.tag(evil), markup.pill(evil), markup.empty(evil), markup.title(evil, evil),
-        markup.table([evil, evil], [[evil, (evil, "wide")]]), markup.facts([markup.Fact(evil, evil, evil)]),
+        markup.notes([evil]),
+        markup.tag(evil),
+        markup.pill(evil),
+        markup.empty(evil),
+        markup.title(evil, evil),
+        markup.table([evil, evil], [[evil, (evil, "wide")]]),
+        markup.facts([markup.Fact(evil, evil, evil)]),
     ]
     assert not any("<img" in text.lower() for text in built)
 
 
 def test_every_measure_stands_beside_buy_and_hold_and_undefined_is_a_dash() -> None:
     metrics = {
-        "sharpe_ratio": None, "total_return_pct": 12.3456, "max_drawdown_pct": 5.0, "num_trades": 7, "sharpe_se": 0.4
+        "sharpe_ratio": None,
+        "total_return_pct": 12.3456,
+        "max_drawdown_pct": 5.0,
+        "num_trades": 7,
+        "sharpe_se": 0.4,
     }
     rows = {row[0]: row[1:] for row in model_view.rows_of(metrics, {"total_return_pct": -3.0})}
     assert rows["Sharpe ratio"] == [("–", ""), ("–", "")]

@@ -56,9 +56,9 @@ def test_a_fragment_that_raises_is_one_sentence_and_the_page_goes_on(caplog: pyt
     assert "KeyError" in said[0] and "the log holds the details" in said[0] and said[1].startswith("The disk is full")
     assert [m.value for m in app.markdown] == ["before", "after"]
     assert len(app.exception) == 1, "only what Streamlit met outside our guards"
-    assert {type(r.exc_info[1]).__name__ for r in caplog.records if r.exc_info and r.name.startswith("livetrading")} == {
-        "KeyError", "RuntimeError",
-    }
+    assert {
+        type(r.exc_info[1]).__name__ for r in caplog.records if r.exc_info and r.name.startswith("livetrading")
+    } == {"KeyError", "RuntimeError"}
 
 
 def _ruled() -> None:
@@ -94,8 +94,13 @@ Watch = Callable[[FrameType], None]
 @contextmanager
 def watching(watch: Watch) -> Iterator[None]:
     """A page's script runs in a thread of its own."""
+
     def heard(frame: FrameType, event: str, _: object) -> None:
-        if event == "call" and frame.f_code.co_filename.startswith(INSIDE) and not frame.f_code.co_flags & inspect.CO_GENERATOR:
+        if (
+            event == "call"
+            and frame.f_code.co_filename.startswith(INSIDE)
+            and not frame.f_code.co_flags & inspect.CO_GENERATOR
+        ):
             if frame.f_code.co_qualname not in OUTERMOST:
                 watch(frame)
 

@@ -53,9 +53,13 @@ def hold() -> Iterator[Hold]:
         process.wait()
 
 
-@pytest.mark.parametrize(("still", "pill"), [(5.0, "Scheduler alive · heartbeat 5 s ago"), (20.0, "Scheduler late"),
-                                             (40.0, "Scheduler hung")])
-def test_alive_late_and_hung_are_told_apart(open_page: Open, tmp_path: Path, hold: Hold, still: float, pill: str) -> None:
+@pytest.mark.parametrize(
+    ("still", "pill"),
+    [(5.0, "Scheduler alive · heartbeat 5 s ago"), (20.0, "Scheduler late"), (40.0, "Scheduler hung")],
+)
+def test_alive_late_and_hung_are_told_apart(
+    open_page: Open, tmp_path: Path, hold: Hold, still: float, pill: str
+) -> None:
     holder = hold(tmp_path, still)
     at = open_page(tmp_path)
     assert pill in text_of(at) and "Start scheduler" not in labels(at)
@@ -105,13 +109,30 @@ def test_a_stop_that_waits_is_shown_as_waiting_with_what_it_has_done(open_page: 
     halt = HaltLatch(home).set("smoke", "command line", datetime.now(UTC))
     record = stop_record.StopRecord(Store(home), halt, datetime.now(UTC))
     item = {
-        "agent_id": "PPO_AAPL_001", "symbol": "AAPL", "shares": 1200, "orders": 1, "sold": 1000, "price": 98.765,
-        "cancelled": [{"key": "k", "leg": "stop", "qty": 1200}], "pnl": -1234.5, "exit": "working",
-        "status": "waiting for the broker", "flat": False, "error": "TWS did not answer.",
+        "agent_id": "PPO_AAPL_001",
+        "symbol": "AAPL",
+        "shares": 1200,
+        "orders": 1,
+        "sold": 1000,
+        "price": 98.765,
+        "cancelled": [{"key": "k", "leg": "stop", "qty": 1200}],
+        "pnl": -1234.5,
+        "exit": "working",
+        "status": "waiting for the broker",
+        "flat": False,
+        "error": "TWS did not answer.",
     }
     record.end("waiting", [item], "waits", 1)
     said = text_of(open_page(tmp_path))
-    for words in ("Waiting for Interactive Brokers", "continues it", "stop 1,200", "$98.77", "−$1,234.50", "1,000", "TWS did not answer."):
+    for words in (
+        "Waiting for Interactive Brokers",
+        "continues it",
+        "stop 1,200",
+        "$98.77",
+        "−$1,234.50",
+        "1,000",
+        "TWS did not answer.",
+    ):
         assert words in said, words
     assert "did not finish" not in said
     record.end("done", [{**item, "flat": True, "status": "flat", "error": ""}], "done", 2)
@@ -120,7 +141,7 @@ def test_a_stop_that_waits_is_shown_as_waiting_with_what_it_has_done(open_page: 
 
 @pytest.mark.browser
 def test_no_act_runs_into_a_stack_trace_and_the_stop_takes_over_from_a_scheduler_that_hangs(
-    traded: Path, tmp_path: Path, hold: Hold,
+    traded: Path, tmp_path: Path, hold: Hold
 ) -> None:
     root = copy_of(traded, tmp_path / "home")
     holder = hold(root, 60.0)

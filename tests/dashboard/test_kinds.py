@@ -16,8 +16,15 @@ from .test_pages import Open, agent, open_page, text_of
 
 __all__ = ["open_page"]
 
-REAL = agent(agent_id="PPO_A_001", mode="ibkr", account="U7654321", portfolio_value=50_000.0, total_pnl=5_000.0,
-             unrealized_pnl=400.0, capital=45_000.0)
+REAL = agent(
+    agent_id="PPO_A_001",
+    mode="ibkr",
+    account="U7654321",
+    portfolio_value=50_000.0,
+    total_pnl=5_000.0,
+    unrealized_pnl=400.0,
+    capital=45_000.0,
+)
 ACCOUNT = agent(agent_id="PPO_A_002", mode="ibkr", account="DU1234567", portfolio_value=20_000.0, unrealized_pnl=-7.0)
 PAPER = agent(agent_id="PPO_A_003")
 REPLAY = agent(agent_id="PPO_A_004", mode="replay", portfolio_value=1_000_000.0, total_pnl=990_000.0)
@@ -26,9 +33,13 @@ REPLAY = agent(agent_id="PPO_A_004", mode="replay", portfolio_value=1_000_000.0,
 @pytest.mark.parametrize(
     ("one", "kind"),
     [
-        (REAL, "REAL MONEY"), (ACCOUNT, "IBKR paper account"), (PAPER, "PAPER"), (REPLAY, "REPLAY"),
+        (REAL, "REAL MONEY"),
+        (ACCOUNT, "IBKR paper account"),
+        (PAPER, "PAPER"),
+        (REPLAY, "REPLAY"),
         (agent(mode="unknown"), "UNREADABLE"),
-        (agent(mode="ibkr", account=None), "REAL MONEY"), (agent(mode="ibkr", account="F1234567"), "REAL MONEY"),
+        (agent(mode="ibkr", account=None), "REAL MONEY"),
+        (agent(mode="ibkr", account="F1234567"), "REAL MONEY"),
     ],
 )
 def test_an_account_that_is_not_known_to_be_paper_is_real_money(one: dict[str, Any], kind: str) -> None:

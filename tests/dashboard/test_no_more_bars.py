@@ -27,7 +27,9 @@ def shown(life: Life, kind: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, 
     return " ".join(str(part.value) for part in said), [button.label for button in page.button]
 
 
-def test_the_dialogs_offer_to_remove_a_position_that_no_bar_can_close(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_dialogs_offer_to_remove_a_position_that_no_bar_can_close(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     life = deployed(tmp_path, FRAME, Cycler())
     t = until(lambda: not life.state.flat, life, FIRST) - 1
     text, buttons = shown(life, "remove", monkeypatch)

@@ -94,15 +94,22 @@ def test_an_agent_shows_its_figures_chart_and_what_can_be_done(open_page: Open, 
     agent = queries.agent(Store(Home(traded)), AGENT)
     said = text_of(at)
     for figure in (
-        f"${agent['portfolio_value']:,.2f}", f"${agent['entry_price']:,.2f}", f"${agent['current_price']:,.2f}",
-        f"${agent['stop_price']:,.2f}", f"{agent['current_position']:,} shares", "16:00 New York", "WAITING FOR THE SCHEDULER", "REPLAY",
+        f"${agent['portfolio_value']:,.2f}",
+        f"${agent['entry_price']:,.2f}",
+        f"${agent['current_price']:,.2f}",
+        f"${agent['stop_price']:,.2f}",
+        f"{agent['current_position']:,} shares",
+        "16:00 New York",
+        "WAITING FOR THE SCHEDULER",
+        "REPLAY",
     ):
         assert figure in said, figure
     spec = json.loads(at.get("plotly_chart")[0].proto.spec)
     assert [trace["type"] for trace in spec["data"]][:2] == ["candlestick", "bar"]
     assert {"Buy", "Sell"} & {trace.get("name") for trace in spec["data"]}
     assert {"Pause", "Close Position", "Remove", "Download CSV"} <= {
-        *labels(at), *(b.label for b in at.get("download_button"))
+        *labels(at),
+        *(b.label for b in at.get("download_button")),
     }
 
 
@@ -193,15 +200,37 @@ def test_a_training_that_died_without_a_word_is_not_shown_as_running(open_page: 
 def agent(**changes: Any) -> dict[str, Any]:
     """An agent as the read model gives it."""
     return {
-        "agent_id": "PPO_AAPL_001", "agent_type": "PPO", "symbol": "AAPL", "mode": "paper", "status": "running",
+        "agent_id": "PPO_AAPL_001",
+        "agent_type": "PPO",
+        "symbol": "AAPL",
+        "mode": "paper",
+        "status": "running",
         "status_reason": "",
-        "is_running": True, "current_position": 10, "entry_price": 100.0, "stop_price": 95.0, "current_price": 101.0,
-        "price_time": stamp(datetime(2024, 6, 3, 20, tzinfo=UTC)), "portfolio_value": 10_010.0, "cash": 9_000.0,
+        "is_running": True,
+        "current_position": 10,
+        "entry_price": 100.0,
+        "stop_price": 95.0,
+        "current_price": 101.0,
+        "price_time": stamp(datetime(2024, 6, 3, 20, tzinfo=UTC)),
+        "portfolio_value": 10_010.0,
+        "cash": 9_000.0,
         "total_pnl": 10.0,
-        "total_pnl_pct": 0.1, "realized_pnl": 0.0, "unrealized_pnl": 10.0, "num_trades": 3, "last_check": None,
+        "total_pnl_pct": 0.1,
+        "realized_pnl": 0.0,
+        "unrealized_pnl": 10.0,
+        "num_trades": 3,
+        "last_check": None,
         "next_check": None,
-        "last_decision": None, "warnings": [], "capital": 10_000.0, "model_id": "m", "source": "sample", "pace": 1.0,
-        "deployed_at": None, "max_position_pct": 50.0, "risk_per_trade": 0.02, **changes,
+        "last_decision": None,
+        "warnings": [],
+        "capital": 10_000.0,
+        "model_id": "m",
+        "source": "sample",
+        "pace": 1.0,
+        "deployed_at": None,
+        "max_position_pct": 50.0,
+        "risk_per_trade": 0.02,
+        **changes,
     }
 
 
@@ -232,11 +261,25 @@ def test_a_provisional_fill_is_called_so() -> None:
 
 def test_an_agent_without_a_single_number_is_still_shown() -> None:
     numbers = (
-        "entry_price", "stop_price", "current_price", "price_time", "portfolio_value", "cash", "total_pnl",
+        "entry_price",
+        "stop_price",
+        "current_price",
+        "price_time",
+        "portfolio_value",
+        "cash",
+        "total_pnl",
         "total_pnl_pct",
-        "realized_pnl", "unrealized_pnl", "last_check", "next_check", "capital", "pace", "deployed_at",
+        "realized_pnl",
+        "unrealized_pnl",
+        "last_check",
+        "next_check",
+        "capital",
+        "pace",
+        "deployed_at",
         "max_position_pct",
-        "risk_per_trade", "model_id", "source",
+        "risk_per_trade",
+        "model_id",
+        "source",
     )
     bare = agent(**dict.fromkeys(numbers), current_position=0, status="unreadable", is_running=False)
     facts = agent_facts.facts(bare, {"fills": []})
@@ -244,4 +287,3 @@ def test_an_agent_without_a_single_number_is_still_shown() -> None:
     assert "UNREADABLE" in agent_facts.heading(bare)
     assert board.totals([bare], True) and len(agent_table.frame_of([bare])) == 1
     assert not any(choose(bare) for name, choose in agent_table.FILTERS.items() if name not in ("All", "Not running"))
-

@@ -52,7 +52,9 @@ def with_test(root: Path, keep: bool) -> None:
         row[1] = 8_000.0
     if keep:
         without = {**test["metrics"], "total_return_pct": 77.77}
-        test["metrics"]["pause"] = drawdown_pause.document(test["equity"][fall][0], 0.15, len(test["equity"]) - fall - 1, 21, without)
+        test["metrics"]["pause"] = drawdown_pause.document(
+            test["equity"][fall][0], 0.15, len(test["equity"]) - fall - 1, 21, without
+        )
         test["unpaused"] = test["buy_and_hold"]
     else:
         del test["metrics"]["pause"], test["unpaused"]

@@ -54,7 +54,11 @@ def test_after_a_whole_small_life_nothing_in_the_home_is_open_to_others(tmp_path
     assert open_to_others(root) == []
     next(root.glob("models/*/card.json")).chmod(0o644)  # the scheduler closes it at its start
     parent = subprocess.Popen(
-        command(root, "up", "--port", str(port)), cwd=ROOT, umask=USUAL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command(root, "up", "--port", str(port)),
+        cwd=ROOT,
+        umask=USUAL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         server = Server(root, port, root)
@@ -130,8 +134,10 @@ def test_a_home_that_is_not_to_be_closed_is_said_so_and_used(
     root.mkdir()
     root.chmod(0o1777 if why == "shared with all" else 0o755)
     if why == "refused":
+
         def refuse(*_: object) -> None:
             raise PermissionError(1, "Operation not permitted")
+
         monkeypatch.setattr(private.os, "chmod", refuse)
     home = Home.resolve(str(root))
     assert home.agents.is_dir() and root.stat().st_mode & 0o055

@@ -23,8 +23,23 @@ from .conftest import ROOT, Server, serving
 
 HERE = ["127.0.0.1", "127.0.0.2", "localhost", "LOCALHOST"]
 ELSEWHERE = [
-    "0.0.0.0", "::", "::1", "[::]", "0", "10.0.0.5", "192.168.1.7", "169.254.1.1", "8.8.8.8", "example.com",
-    "localhost.example.com", "127.0.0.1.example.com", "2130706433", "::ffff:127.0.0.1", "unix:///tmp/x", "", None,
+    "0.0.0.0",
+    "::",
+    "::1",
+    "[::]",
+    "0",
+    "10.0.0.5",
+    "192.168.1.7",
+    "169.254.1.1",
+    "8.8.8.8",
+    "example.com",
+    "localhost.example.com",
+    "127.0.0.1.example.com",
+    "2130706433",
+    "::ffff:127.0.0.1",
+    "unix:///tmp/x",
+    "",
+    None,
 ]
 
 
@@ -59,7 +74,11 @@ def test_it_cannot_be_stored_either_and_a_stored_one_stops_no_scheduler(tmp_path
 def ended(command: list[str], home: Path, where: Path = ROOT, **environment: str) -> tuple[int, str]:
     """Exit code and standard error of a command that should not stay."""
     process = subprocess.Popen(
-        [sys.executable, "-m", *command], cwd=where, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-m", *command],
+        cwd=where,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
         env={**os.environ, "LIVETRADING_HOME": str(home), **environment},
     )
     try:
@@ -133,8 +152,11 @@ def opened(server: Server, origin: str | None, host: str | None = None, at: str 
     line = socket.create_connection((at, server.port), timeout=PATIENCE)
     try:
         with connect(
-            f"ws://{host or f'127.0.0.1:{server.port}'}/_stcore/stream", origin=origin, sock=line,
-            subprotocols=["streamlit"], open_timeout=PATIENCE,
+            f"ws://{host or f'127.0.0.1:{server.port}'}/_stcore/stream",
+            origin=origin,
+            sock=line,
+            subprotocols=["streamlit"],
+            open_timeout=PATIENCE,
         ):
             return 101
     except InvalidStatus as error:
@@ -151,8 +173,15 @@ def test_a_page_of_the_app_opens_the_web_socket_under_each_of_its_names(server: 
 @pytest.mark.parametrize(
     "origin",
     [
-        "http://127.0.0.1:9999", "http://localhost:9999", "http://127.0.0.1", "https://evil.example", "null",
-        "http://0.0.0.0:8501", "file://", "http://[", None,
+        "http://127.0.0.1:9999",
+        "http://localhost:9999",
+        "http://127.0.0.1",
+        "https://evil.example",
+        "null",
+        "http://0.0.0.0:8501",
+        "file://",
+        "http://[",
+        None,
     ],
 )
 def test_any_other_page_and_a_program_without_origin_does_not(server: Server, origin: str | None) -> None:

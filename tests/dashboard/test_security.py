@@ -58,7 +58,7 @@ def test_an_emptied_token_file_lets_nobody_in(home: Home) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", [None, "", "Bearer", "Bearer ", "Bearer wrong", "Basic right-token", "right-token", "Bearer ünïcode"],
+    "header", [None, "", "Bearer", "Bearer ", "Bearer wrong", "Basic right-token", "right-token", "Bearer ünïcode"]
 )
 def test_anything_but_the_bearer_token_is_refused(header: str | None) -> None:
     headers = {} if header is None else {"authorization": header}
@@ -73,8 +73,13 @@ def test_the_right_token_is_let_in_whatever_the_case_of_its_scheme() -> None:
 @pytest.mark.parametrize(
     "origin",
     [
-        "https://evil.example", "http://127.0.0.1:9999", "http://127.0.0.1.evil.example:8501", "null", "file://",
-        "http://[", "127.0.0.1:8501"
+        "https://evil.example",
+        "http://127.0.0.1:9999",
+        "http://127.0.0.1.evil.example:8501",
+        "null",
+        "file://",
+        "http://[",
+        "127.0.0.1:8501",
     ],
 )
 def test_a_page_of_another_origin_is_refused(origin: str) -> None:
@@ -95,17 +100,24 @@ def test_programs_and_our_own_pages_may_call(headers: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ({}, "model_id"), ({"model_id": 5}, "model_id"), ({"model_id": "m", "capital": 1}, "capital"),
+        ({}, "model_id"),
+        ({"model_id": 5}, "model_id"),
+        ({"model_id": "m", "capital": 1}, "capital"),
         ({"model_id": "m", "initial_capital": 0}, "capital"),
         ({"model_id": "m", "initial_capital": "10000"}, "initial_capital"),
         ({"model_id": "m", "initial_capital": True}, "initial_capital"),
-        ({"model_id": "m", "max_position_pct": 50}, "max_position_pct is 50; it is a fraction above 0 and at most 1: 0.5 is 50 %"),
+        (
+            {"model_id": "m", "max_position_pct": 50},
+            "max_position_pct is 50; it is a fraction above 0 and at most 1: 0.5 is 50 %",
+        ),
         ({"model_id": "m", "risk_per_trade": 0.5}, "risk per trade"),
         ({"model_id": "m", "time_frame": "1 min"}, "time_frame"),
-        ({"model_id": "m", "mode": "real"}, "mode"), ({"model_id": "m", "agent_type": "DQN"}, "agent_type"),
+        ({"model_id": "m", "mode": "real"}, "mode"),
+        ({"model_id": "m", "agent_type": "DQN"}, "agent_type"),
         ({"model_id": "m", "request_id": "../../x"}, "request_id"),
         ({"model_id": "m", "request_id": "short"}, "request_id"),
-        ({"model_id": "m", "initial_capital": float("nan")}, "capital"), ({"model_id": "m", "source": ""}, "source"),
+        ({"model_id": "m", "initial_capital": float("nan")}, "capital"),
+        ({"model_id": "m", "source": ""}, "source"),
         ({"model_id": "m", "pace": float("nan")}, "pace is NaN; it must be a number"),
     ],
 )
@@ -117,8 +129,15 @@ def test_a_wrong_field_of_a_deployment_is_named(body: dict[str, Any], said: str)
 def test_a_deployment_without_wishes_gets_the_defaults_of_the_form() -> None:
     order = payloads.new_agent({"model_id": "PPO_AAPL_v20240101_000000"})
     assert order.options == {
-        "capital": 10_000.0, "max-position": 0.5, "risk-per-trade": 0.02, "time-frame": "daily", "mode": "paper",
-        "source": None, "pace": None, "confirm": None, "late-entry": None,
+        "capital": 10_000.0,
+        "max-position": 0.5,
+        "risk-per-trade": 0.02,
+        "time-frame": "daily",
+        "mode": "paper",
+        "source": None,
+        "pace": None,
+        "confirm": None,
+        "late-entry": None,
     }
     assert order.request_id != payloads.new_agent({"model_id": "m"}).request_id
 

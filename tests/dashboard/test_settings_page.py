@@ -45,7 +45,10 @@ def test_what_is_entered_is_stored_and_no_more(open_settings: Open, tmp_path: Pa
     at.selectbox("set_ibkr_timezone").set_value("Europe/Berlin")
     save(at)
     assert (tmp_path / "settings.toml").read_text().splitlines() == [
-        'ibkr_host = "gateway"', "ibkr_port = 4002", 'ibkr_timezone = "Europe/Berlin"', "max_capital = 25000",
+        'ibkr_host = "gateway"',
+        "ibkr_port = 4002",
+        'ibkr_timezone = "Europe/Berlin"',
+        "max_capital = 25000",
     ]
 
 
@@ -84,7 +87,9 @@ def test_a_file_that_cannot_be_read_is_named(open_settings: Open, tmp_path: Path
 
 
 def test_a_check_reads_as_verdict_finding_and_cure() -> None:
-    name, verdict, found = connection_test.row({"name": "broker bars", "ok": True, "detail": "none of SPY: 354", "cure": "subscribe"})
+    name, verdict, found = connection_test.row(
+        {"name": "broker bars", "ok": True, "detail": "none of SPY: 354", "cure": "subscribe"}
+    )
     assert (name, verdict, found) == ("Bars", ("note", "lt-warn"), ("None of SPY: 354. Subscribe.", "wide"))
     assert connection_test.row({"name": "broker", "ok": False, "detail": "no", "cure": "start TWS"})[1][0] == "failed"
     assert connection_test.row({"name": "broker clock", "ok": True, "detail": "fine", "cure": ""})[2][0] == "Fine."

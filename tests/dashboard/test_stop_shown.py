@@ -20,12 +20,34 @@ from .test_pages import Open, labels, open_page, text_of
 __all__ = ["open_page"]
 
 ITEM = {
-    "agent_id": "PPO_AAPL_001", "symbol": "AAPL", "shares": 1200, "orders": 1, "sold": 0, "price": None,
-    "cancelled": [{"key": "k", "leg": "stop", "qty": 1200}], "pnl": None, "exit": "working", "status": "exit queued",
-    "flat": False, "error": "",
+    "agent_id": "PPO_AAPL_001",
+    "symbol": "AAPL",
+    "shares": 1200,
+    "orders": 1,
+    "sold": 0,
+    "price": None,
+    "cancelled": [{"key": "k", "leg": "stop", "qty": 1200}],
+    "pnl": None,
+    "exit": "working",
+    "status": "exit queued",
+    "flat": False,
+    "error": "",
 }
-OVER = {**ITEM, "agent_id": "SAC_NVDA_002", "status": "finished replay", "flat": True, "shares": 53, "exit": "none", "cancelled": []}
-FAILED = {**ITEM, "agent_id": "PPO_GOOG_003", "status": "failed", "error": "The book holds 10 shares and the broker 7; compare them."}
+OVER = {
+    **ITEM,
+    "agent_id": "SAC_NVDA_002",
+    "status": "finished replay",
+    "flat": True,
+    "shares": 53,
+    "exit": "none",
+    "cancelled": [],
+}
+FAILED = {
+    **ITEM,
+    "agent_id": "PPO_GOOG_003",
+    "status": "failed",
+    "error": "The book holds 10 shares and the broker 7; compare them.",
+}
 
 
 def told(root: Path, state: str, *items: dict[str, Any]) -> None:
@@ -52,7 +74,9 @@ def test_a_scheduler_that_has_not_answered_is_not_interactive_brokers(open_page:
     assert "Waiting for the answer" in text_of(open_page(tmp_path))
 
 
-def test_what_a_stop_did_is_there_on_every_fresh_page_until_trading_is_re_armed(open_page: Open, tmp_path: Path) -> None:
+def test_what_a_stop_did_is_there_on_every_fresh_page_until_trading_is_re_armed(
+    open_page: Open, tmp_path: Path
+) -> None:
     told(tmp_path, "done", {**ITEM, "status": "flat", "flat": True, "sold": 1200, "price": 98.765})
     at = open_page(tmp_path)
     assert "Emergency stop done" in text_of(at) and "$98.77" in text_of(at) and "What the stop did" not in labels(at)
@@ -65,7 +89,9 @@ def test_what_a_stop_did_is_there_on_every_fresh_page_until_trading_is_re_armed(
     assert "Emergency stop done" not in text_of(open_page(tmp_path))
 
 
-def test_a_stop_without_a_record_yet_says_what_is_still_open_and_no_agent_says_running(open_page: Open, own: Path) -> None:
+def test_a_stop_without_a_record_yet_says_what_is_still_open_and_no_agent_says_running(
+    open_page: Open, own: Path
+) -> None:
     HaltLatch(Home.resolve(str(own))).set("smoke", "dashboard", datetime.now(UTC))
     at = open_page(own)
     said = text_of(at)
@@ -80,8 +106,13 @@ def test_a_stop_without_a_record_yet_says_what_is_still_open_and_no_agent_says_r
 @pytest.fixture(params=[(1280, 720), (390, 844)], ids=["screen", "phone"])
 def page(request: pytest.FixtureRequest, traded: Path, tmp_path: Path) -> Iterator[tuple[Page, Traffic, int]]:
     root = copy_of(traded, tmp_path / "home")
-    told(root, "failed", {**ITEM, "status": "flat", "flat": True, "sold": 1200, "price": 98.765, "pnl": -1234.5, "exit": "filled"},
-         OVER, FAILED)
+    told(
+        root,
+        "failed",
+        {**ITEM, "status": "flat", "flat": True, "sold": 1200, "price": 98.765, "pnl": -1234.5, "exit": "filled"},
+        OVER,
+        FAILED,
+    )
     width, height = request.param
     with serving(root) as server, browser(tmp_path / "profile", width=width, height=height) as (found, traffic):
         found.goto(server.url)
@@ -93,7 +124,15 @@ def test_every_outcome_and_every_error_is_on_the_screen(page: tuple[Page, Traffi
     opened, _, width = page
     panel = opened.locator(".st-key-emergency_result_panel")
     panel.get_by_text("Not everything is closed").wait_for()
-    for words in ("PPO_AAPL_001", "flat", "finished replay, not sold", "failed", "$98.77", "−$1,234.50", FAILED["error"]):
+    for words in (
+        "PPO_AAPL_001",
+        "flat",
+        "finished replay, not sold",
+        "failed",
+        "$98.77",
+        "−$1,234.50",
+        FAILED["error"],
+    ):
         cell = panel.get_by_role("cell", name=words).first if width > 640 else panel.locator("td", has_text=words).first
         cell.scroll_into_view_if_needed()
         box = cell.bounding_box()

@@ -69,7 +69,7 @@ def candles(page: Page, count: int) -> None:
 
 
 def test_a_refresh_that_arrives_after_the_switch_of_pages_takes_nothing_away(
-    server: Server, opened: tuple[Page, Traffic],
+    server: Server, opened: tuple[Page, Traffic]
 ) -> None:
     page, traffic = opened
     line = Line(page)

@@ -20,12 +20,34 @@ from .test_pages import Open, agent, labels, open_page, text_of
 
 __all__ = ["open_page"]
 
-NONE = dict.fromkeys((
-    "entry_price", "stop_price", "current_price", "price_time", "portfolio_value", "cash", "total_pnl", "total_pnl_pct",
-    "realized_pnl", "unrealized_pnl", "last_check", "next_check", "capital", "pace", "deployed_at", "max_position_pct",
-    "risk_per_trade", "model_id", "source", "current_position", "num_trades",
-))
-UNREAD = agent(**NONE, agent_id="PPO_A_009", mode="unknown", status="unreadable", status_text="cannot be read", is_running=False)
+NONE = dict.fromkeys(
+    (
+        "entry_price",
+        "stop_price",
+        "current_price",
+        "price_time",
+        "portfolio_value",
+        "cash",
+        "total_pnl",
+        "total_pnl_pct",
+        "realized_pnl",
+        "unrealized_pnl",
+        "last_check",
+        "next_check",
+        "capital",
+        "pace",
+        "deployed_at",
+        "max_position_pct",
+        "risk_per_trade",
+        "model_id",
+        "source",
+        "current_position",
+        "num_trades",
+    )
+)
+UNREAD = agent(
+    **NONE, agent_id="PPO_A_009", mode="unknown", status="unreadable", status_text="cannot be read", is_running=False
+)
 
 
 @pytest.fixture(params=["garbage", '{"agent": {"1": {"agent_id": "PPO_NVDA_001"}}}', None])
@@ -64,16 +86,22 @@ def button(at: AppTest, key: str) -> "AppTest.Button":  # type: ignore[name-defi
 def test_the_page_offers_close_and_pause_and_no_figure_says_flat(open_page: Open, spoilt: Path) -> None:
     at = open_page(spoilt)
     said = text_of(at)
-    assert "Cannot be read" in said and "1 cannot be read" in said and ">Flat<" not in said and "no position" not in said
+    assert (
+        "Cannot be read" in said and "1 cannot be read" in said and ">Flat<" not in said and "no position" not in said
+    )
     assert "none yet" not in said and "not running</div>" not in said
     assert not button(at, f"close_{AGENT}").disabled and "Pause" in labels(at)
 
 
-@pytest.mark.parametrize(("key", "words"), [
-    (f"pause_{AGENT}", "If it holds shares it keeps them"), (f"close_{AGENT}", "holds by its journal is sold at market"),
-    (f"remove_{AGENT}", "removing is refused: close the position first"),
-    ("emergency_open", "**1 agent** cannot be read: stopped, too, and whatever it holds by the journal is closed"),
-])
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        (f"pause_{AGENT}", "If it holds shares it keeps them"),
+        (f"close_{AGENT}", "holds by its journal is sold at market"),
+        (f"remove_{AGENT}", "removing is refused: close the position first"),
+        ("emergency_open", "**1 agent** cannot be read: stopped, too, and whatever it holds by the journal is closed"),
+    ],
+)
 def test_each_dialog_says_that_the_position_cannot_be_read_and_what_that_means(
     open_page: Open, spoilt: Path, key: str, words: str
 ) -> None:
@@ -84,7 +112,9 @@ def test_each_dialog_says_that_the_position_cannot_be_read_and_what_that_means(
     assert {"Pause agent", "Close position", "Remove agent", "Stop everything"} & set(labels(at))
 
 
-def test_closing_by_the_command_line_sells_what_the_journal_holds(spoilt: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_closing_by_the_command_line_sells_what_the_journal_holds(
+    spoilt: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["--home", str(spoilt), "close", AGENT, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["outcome"] in ("flat", "exit queued")
     assert isinstance(queries.agent(Store(Home(spoilt)), AGENT)["current_position"], int)
@@ -99,10 +129,19 @@ def test_strip_header_and_table_count_it_as_what_it_is() -> None:
     assert kinds.running_words([agent(), UNREAD], True) == "1 running · 1 cannot be read"
     row = agent_table.frame_of([agent(), UNREAD]).iloc[1]
     assert row["Status"] == "cannot be read" and row["Shares"] != row["Shares"]  # NaN
-    assert {name for name, choose in agent_table.FILTERS.items() if choose(UNREAD)} == {"All", "In position", "Not running"}
+    assert {name for name, choose in agent_table.FILTERS.items() if choose(UNREAD)} == {
+        "All",
+        "In position",
+        "Not running",
+    }
     assert "CANNOT BE READ" in agent_facts.heading(UNREAD)
 
 
 def test_the_announcement_of_a_stop_names_several() -> None:
     said = emergency.announcement([agent(), UNREAD, UNREAD])
-    assert "**1 running agent**" in said and "**1 position**" in said and "**2 agents** cannot be read" in said and "they hold" in said
+    assert (
+        "**1 running agent**" in said
+        and "**1 position**" in said
+        and "**2 agents** cannot be read" in said
+        and "they hold" in said
+    )

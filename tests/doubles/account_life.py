@@ -56,8 +56,16 @@ class AccountLife(Life):
     def deploy(self, now: datetime, request_id: str | None = None, **more: Any) -> dict[str, Any]:
         self.now = now
         return self.ask(
-            "create", now, request_id, model_id=self.model_id, mode="ibkr", source=f"csv:{self.csv}", job_id="tested",
-            capital=self.terms.capital, costs=vars(COSTS), **more,
+            "create",
+            now,
+            request_id,
+            model_id=self.model_id,
+            mode="ibkr",
+            source=f"csv:{self.csv}",
+            job_id="tested",
+            capital=self.terms.capital,
+            costs=vars(COSTS),
+            **more,
         )
 
     def ask(self, kind: str, now: datetime, request_id: str | None = None, **args: Any) -> dict[str, Any]:
@@ -133,8 +141,9 @@ class AccountLife(Life):
         return done
 
 
-def in_account(root: Path, frame: pd.DataFrame, policy: Any, tws: TwsDouble, terms: Terms = CAPITAL,
-               **set_up: Any) -> AccountLife:
+def in_account(
+    root: Path, frame: pd.DataFrame, policy: Any, tws: TwsDouble, terms: Terms = CAPITAL, **set_up: Any
+) -> AccountLife:
     """A home that trades the double's account; its agent is not deployed yet."""
     life = a_life(root, frame, policy, terms=terms, mode="ibkr")
     wanted = {"ibkr_port": tws.port, "ibkr_restart": "", "ibkr_paper_open": "auction", **set_up}

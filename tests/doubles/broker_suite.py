@@ -23,6 +23,7 @@ class World:
         def state() -> OrderState | None:
             found = self.broker.find(ref)
             return found.state if found else None
+
         await_that(lambda: state() == wanted, f"{ref} {wanted}, not {state()}")
 
     def holding(self) -> "World":
@@ -45,7 +46,13 @@ class BrokerSuite:
         sent = world.broker.submit(entry(), stop(), NOW)
         found = world.broker.find(entry().ref)
         assert found is not None and sent.broker_id == found.broker_id != ""
-        assert (found.ref, found.state, found.side, found.qty, found.filled) == (entry().ref, OrderState.NEW, "BUY", 10, 0)
+        assert (found.ref, found.state, found.side, found.qty, found.filled) == (
+            entry().ref,
+            OrderState.NEW,
+            "BUY",
+            10,
+            0,
+        )
 
     def test_a_key_that_was_never_sent_is_found_nowhere(self, world: World) -> None:
         assert world.broker.find(entry().ref) is None

@@ -17,9 +17,25 @@ from .tws import TwsDouble
 VERSIONS = (157, 178)
 AGENT, BAR = "PPO_TNA_001", "2024-06-03"
 NOW = datetime(2024, 6, 4, 13, 0, tzinfo=UTC)
-QUICK = Timing(connect=10.0, answer=10.0, probe_every=0.2, pauses=(0.05, 0.1), refused_pause=0.2, refused_look=0.05,
-               cancel_again=2.0, link_patience=0.6, connecting=60.0, optional=10.0, again=(0.2, 0.4), acknowledge=4.0, cancel=(0.5, 1.0),
-               settle=0.05, between_looks=0.02, commission=5.0, history=10.0)
+QUICK = Timing(
+    connect=10.0,
+    answer=10.0,
+    probe_every=0.2,
+    pauses=(0.05, 0.1),
+    refused_pause=0.2,
+    refused_look=0.05,
+    cancel_again=2.0,
+    link_patience=0.6,
+    connecting=60.0,
+    optional=10.0,
+    again=(0.2, 0.4),
+    acknowledge=4.0,
+    cancel=(0.5, 1.0),
+    settle=0.05,
+    between_looks=0.02,
+    commission=5.0,
+    history=10.0,
+)
 """Short pauses, and patience with answers: a busy machine gives them late. See ``impatient``."""
 DEADLINE = 60.0
 

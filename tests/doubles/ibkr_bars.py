@@ -24,9 +24,18 @@ def as_traded(bars: int = 520, split_at: int | None = 300, dividend_at: int | No
     dividend = np.zeros(bars)
     if dividend_at is not None:
         dividend[dividend_at] = 0.25
-    frame = pd.DataFrame({"open": close, "high": close + 0.5, "low": close - 0.5, "close": close,
-                          "volume": np.full(bars, 4_000_000.0), "dividend": dividend, "split": split},
-                         index=pd.DatetimeIndex(sessions, name="date").as_unit("ns"))
+    frame = pd.DataFrame(
+        {
+            "open": close,
+            "high": close + 0.5,
+            "low": close - 0.5,
+            "close": close,
+            "volume": np.full(bars, 4_000_000.0),
+            "dividend": dividend,
+            "split": split,
+        },
+        index=pd.DatetimeIndex(sessions, name="date").as_unit("ns"),
+    )
     return frame
 
 
@@ -34,8 +43,19 @@ def ibs(frame: pd.DataFrame, ahead: float = 1.0) -> list[tuple]:
     """The same series as TRADES tells it: adjusted for later splits."""
     split = frame["split"].to_numpy()
     later = split[::-1].cumprod()[::-1] / split * ahead
-    return [(f"{day:%Y%m%d}", row.open / f, row.high / f, row.low / f, row.close / f, int(row.volume * f), row.close / f, 10)
-            for day, row, f in zip(frame.index, frame.itertuples(), later, strict=True)]
+    return [
+        (
+            f"{day:%Y%m%d}",
+            row.open / f,
+            row.high / f,
+            row.low / f,
+            row.close / f,
+            int(row.volume * f),
+            row.close / f,
+            10,
+        )
+        for day, row, f in zip(frame.index, frame.itertuples(), later, strict=True)
+    ]
 
 
 class Events:

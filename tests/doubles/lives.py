@@ -21,11 +21,11 @@ from livetrading.core.card import ModelCard, Span
 from livetrading.core.features import compute
 from livetrading.core.types import AgentType, Terms
 from livetrading.execution import pass_runner
-from livetrading.execution.stopping import emergency_stop
-from livetrading.execution.state import requests
 from livetrading.execution.agent_manager import AgentManager, terms_document
 from livetrading.execution.node import Node
+from livetrading.execution.state import requests
 from livetrading.execution.state.agent_repository import AgentRepository, events_of
+from livetrading.execution.stopping import emergency_stop
 from livetrading.execution.trading.pass_result import PassResult
 from tests.doubles.models import make_card
 
@@ -108,16 +108,22 @@ class Life:
         """A request, applied at ``now``: its outcome."""
         of_agent = kind in requests.OF_AN_AGENT
         made = requests.submit(
-            self.store, kind, agent_id=AGENT if of_agent else None, args=args, by="test",
-            request_id=request_id, now=now,
+            self.store, kind, agent_id=AGENT if of_agent else None, args=args, by="test", request_id=request_id, now=now
         )
         AgentManager(self.node).apply_pending(now)
         return requests.outcome(self.store, made) or {}
 
     def create(self, now: datetime, request_id: str | None = None) -> dict[str, Any]:
         return self.ask(
-            "create", now, request_id, model_id=self.model_id, mode=self.mode, source=f"csv:{self.csv}",
-            job_id="tested", pace=0.0, capital=self.terms.capital,
+            "create",
+            now,
+            request_id,
+            model_id=self.model_id,
+            mode=self.mode,
+            source=f"csv:{self.csv}",
+            job_id="tested",
+            pace=0.0,
+            capital=self.terms.capital,
         )
 
     def check(self, now: datetime) -> PassResult:
@@ -159,8 +165,11 @@ def _card(frame: pd.DataFrame, rows: int) -> dict[str, Any]:
     """What a card says that knows the first ``rows`` rows."""
     known, days = frame.iloc[:rows], list(frame.index.date)
     return {
-        "symbol": "TEST", "scaler": scaler.fit(compute(known)[300:]), "first_bar": days[0],
-        "bars_sha256": bars_sha256(known), "train": Span(days[500], days[FIRST - 2], FIRST - 501),
+        "symbol": "TEST",
+        "scaler": scaler.fit(compute(known)[300:]),
+        "first_bar": days[0],
+        "bars_sha256": bars_sha256(known),
+        "train": Span(days[500], days[FIRST - 2], FIRST - 501),
         "test": Span(days[FIRST - 1], days[rows - 1], rows - FIRST + 1),
     }
 
@@ -178,8 +187,15 @@ def real_model(root: Path, frame: pd.DataFrame) -> tuple[Home, str]:
     return home, card.model_id
 
 
-def a_life(root: Path, frame: pd.DataFrame, policy: Any, *, terms: Terms = Terms(), mode: str = "paper",
-           model_rows: int | None = None) -> Life:
+def a_life(
+    root: Path,
+    frame: pd.DataFrame,
+    policy: Any,
+    *,
+    terms: Terms = Terms(),
+    mode: str = "paper",
+    model_rows: int | None = None,
+) -> Life:
     """A home with a model that knows the first rows of ``frame``, and all of it as a CSV file."""
     home = Home.resolve(str(root / "home"))
     known = frame.iloc[: model_rows or FIRST]

@@ -55,7 +55,10 @@ def make_card(**changes: Any) -> ModelCard:
         "opened": 1,
         "metrics": {
             "test": {
-                "sharpe_ratio": 1.1, "calmar_ratio": None, "total_return_pct": 12.5, "max_drawdown_pct": 3.5,
+                "sharpe_ratio": 1.1,
+                "calmar_ratio": None,
+                "total_return_pct": 12.5,
+                "max_drawdown_pct": 3.5,
                 "num_trades": 40,
             },
             "buy_and_hold": {"sharpe_ratio": 0.1, "total_return_pct": 4.0},

@@ -17,10 +17,29 @@ from livetrading.core.orders import TERMINAL, OrderState
 
 _S = OrderState
 ALL = (
-    "lost call", "lost answer", "rejected", "stop refused", "partial", "slow cancel", "lost cancel",
-    "crossed", "late report", "twice", "reordered", "silence", "hand",
+    "lost call",
+    "lost answer",
+    "rejected",
+    "stop refused",
+    "partial",
+    "slow cancel",
+    "lost cancel",
+    "crossed",
+    "late report",
+    "twice",
+    "reordered",
+    "silence",
+    "hand",
 )
-OFTEN = {"slow cancel": 3.0, "crossed": 3.0, "lost cancel": 2.0, "partial": 2.0, "hand": 0.5, "reordered": 0.5, "twice": 0.5}
+OFTEN = {
+    "slow cancel": 3.0,
+    "crossed": 3.0,
+    "lost cancel": 2.0,
+    "partial": 2.0,
+    "hand": 0.5,
+    "reordered": 0.5,
+    "twice": 0.5,
+}
 """Times the usual rate, for what has few or many occasions to strike."""
 
 
@@ -255,5 +274,5 @@ class ScriptedBroker:
     def _statement(self, order: Resting) -> BrokerOrder:
         t = order.ticket
         return BrokerOrder(
-            t.ref, order.broker_id, order.state, t.side, t.qty, order.filled, t.type, t.stop_price, order.reason,
+            t.ref, order.broker_id, order.state, t.side, t.qty, order.filled, t.type, t.stop_price, order.reason
         )

@@ -27,8 +27,13 @@ def sessions(count: int, start: date = date(2010, 1, 4)) -> tuple[date, ...]:
 
 
 def generated(
-    seed: int, count: int = 700, *, price: float = 60.0, daily: float = 0.02,
-    splits: Mapping[int, float] | None = None, dividends: Mapping[int, float] | None = None,
+    seed: int,
+    count: int = 700,
+    *,
+    price: float = 60.0,
+    daily: float = 0.02,
+    splits: Mapping[int, float] | None = None,
+    dividends: Mapping[int, float] | None = None,
 ) -> pd.DataFrame:
     """A random walk on real sessions from 2010 on, as traded, in whole cents.
 
@@ -39,8 +44,13 @@ def generated(
 
 
 def walk(
-    seed: int, days: Sequence[date], *, price: float = 60.0, daily: float = 0.02,
-    splits: Mapping[int, float] | None = None, dividends: Mapping[int, float] | None = None,
+    seed: int,
+    days: Sequence[date],
+    *,
+    price: float = 60.0,
+    daily: float = 0.02,
+    splits: Mapping[int, float] | None = None,
+    dividends: Mapping[int, float] | None = None,
 ) -> pd.DataFrame:
     """As ``generated``, on these sessions."""
     splits, dividends = splits or {}, dividends or {}

@@ -27,7 +27,14 @@ class SharedAccount:
 
     def accept(self, symbol: str, ticket: Ticket) -> BrokerOrder:
         order = BrokerOrder(
-            ticket.ref, f"A{len(self.orders)}", OrderState.NEW, ticket.side, ticket.qty, 0, ticket.type, ticket.stop_price
+            ticket.ref,
+            f"A{len(self.orders)}",
+            OrderState.NEW,
+            ticket.side,
+            ticket.qty,
+            0,
+            ticket.type,
+            ticket.stop_price,
         )
         self.orders[ticket.ref], self.symbols[ticket.ref] = order, symbol
         return order

@@ -115,9 +115,7 @@ def by_rules(world: World, costs: Costs = Costs()) -> list[Turn]:
 
 def by_oracle(world: World, costs: Costs = Costs()) -> list[tuple[list[Deal], Oracle, int]]:
     """The oracle over the same world; each entry is a copy of it at that close."""
-    oracle = Oracle(
-        world.capital, world.max_position, world.risk, slip=costs.slip_bps / 10_000, times=costs.multiple
-    )
+    oracle = Oracle(world.capital, world.max_position, world.risk, slip=costs.slip_bps / 10_000, times=costs.multiple)
     found, before = [], world.days[0].close
     for i, (day, atr, action) in enumerate(zip(world.days, world.atrs, world.actions, strict=True)):
         deals = oracle.live(day, before) if i else []

@@ -17,8 +17,9 @@ import pandas as pd
 
 ZONE = "America/New_York"
 CHART = "/v8/finance/chart/"
-NOT_FOUND = {"chart": {"result": None, "error": {
-    "code": "Not Found", "description": "No data found, symbol may be delisted"}}}
+NOT_FOUND = {
+    "chart": {"result": None, "error": {"code": "Not Found", "description": "No data found, symbol may be delisted"}}
+}
 
 
 class YahooDouble:
@@ -32,16 +33,31 @@ class YahooDouble:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
 
-    def serve(self, symbol: str, frame: pd.DataFrame, *, name: str | None = None,
-              currency: str = "USD", zone: str = ZONE,
-              events: dict[str, tuple[float, float]] | None = None) -> None:
+    def serve(
+        self,
+        symbol: str,
+        frame: pd.DataFrame,
+        *,
+        name: str | None = None,
+        currency: str = "USD",
+        zone: str = ZONE,
+        events: dict[str, tuple[float, float]] | None = None,
+    ) -> None:
         """Serve a canonical frame, as traded, for `symbol`; NaN becomes null.
 
         `events` adds (dividend, split) on dates for which there is no bar.
         """
-        meta = {"symbol": name or symbol, "currency": currency, "instrumentType": "EQUITY",
-                "exchangeTimezoneName": zone, "priceHint": 2, "dataGranularity": "1d",
-                "validRanges": ["1d", "max"], "timezone": "EST", "gmtoffset": -18000}
+        meta = {
+            "symbol": name or symbol,
+            "currency": currency,
+            "instrumentType": "EQUITY",
+            "exchangeTimezoneName": zone,
+            "priceHint": 2,
+            "dataGranularity": "1d",
+            "validRanges": ["1d", "max"],
+            "timezone": "EST",
+            "gmtoffset": -18000,
+        }
         chart = {"meta": meta, **_adjusted(frame, events or {})}
         self._answers[symbol] = (200, json.dumps({"chart": {"result": [chart], "error": None}}))
 
@@ -83,16 +99,18 @@ def _adjusted(frame: pd.DataFrame, extra: dict[str, tuple[float, float]]) -> dic
     split = frame["split"].to_numpy()
     later = split[::-1].cumprod()[::-1] / split * ahead
     times = [_opening(day) for day in frame.index]
-    quote = {c: _numbers(np.round(frame[c] / later, 6).astype(np.float32))
-             for c in ("open", "high", "low", "close")}
+    quote = {c: _numbers(np.round(frame[c] / later, 6).astype(np.float32)) for c in ("open", "high", "low", "close")}
     quote["volume"] = [int(v) if np.isfinite(v) else None for v in frame["volume"] * later]
     events = {"dividends": {}, "splits": {}}
     for at, dividend, ratio, factor in zip(times, frame["dividend"], split, later, strict=True):
         _event(events, at, round(dividend / factor, 6), ratio)
     for day, (dividend, ratio) in extra.items():
         _event(events, _opening(pd.Timestamp(day)), dividend, ratio)
-    return {"timestamp": times, "events": events,
-            "indicators": {"quote": [quote], "adjclose": [{"adjclose": quote["close"]}]}}
+    return {
+        "timestamp": times,
+        "events": events,
+        "indicators": {"quote": [quote], "adjclose": [{"adjclose": quote["close"]}]},
+    }
 
 
 def _event(events: dict, at: int, dividend: float, ratio: float) -> None:
@@ -100,9 +118,12 @@ def _event(events: dict, at: int, dividend: float, ratio: float) -> None:
         events["dividends"][str(at)] = {"amount": dividend, "date": at}
     if ratio not in (1, 0):
         exact = Fraction(ratio).limit_denominator(1000)
-        events["splits"][str(at)] = {"date": at, "numerator": exact.numerator,
-                                     "denominator": exact.denominator,
-                                     "splitRatio": f"{exact.numerator}:{exact.denominator}"}
+        events["splits"][str(at)] = {
+            "date": at,
+            "numerator": exact.numerator,
+            "denominator": exact.denominator,
+            "splitRatio": f"{exact.numerator}:{exact.denominator}",
+        }
 
 
 def _opening(day: pd.Timestamp) -> int:

@@ -14,8 +14,8 @@ from livetrading.core.errors import BadInput, Conflict, Damaged
 from livetrading.core.events import DividendPaid
 from livetrading.core.types import Action
 from livetrading.execution import account_requests, account_status
-from livetrading.execution.state import queries, requests
 from livetrading.execution.agent_manager import AgentManager
+from livetrading.execution.state import queries, requests
 from tests.doubles import flex
 from tests.doubles.account_days import DAYS, deployed, entered, holding
 from tests.doubles.account_life import AccountLife, in_account
@@ -69,7 +69,9 @@ def test_a_life_with_splits_and_dividends_is_explained_every_day(eventful: Accou
         life.live(t)
         looked(life, t, "16:45")
         assert not cash(life).open and cash(life).session == life.sessions[t].isoformat()
-    assert life.state.book.dividends > 0 and cash(life).due and cash(life).unmanaged == pytest.approx(100_000.0, abs=1.0)
+    assert (
+        life.state.book.dividends > 0 and cash(life).due and cash(life).unmanaged == pytest.approx(100_000.0, abs=1.0)
+    )
     owed = cash(life).due[0]
     moved(life, 0.85 * owed.amount)  # weeks later, after tax
     looked(life, t, "17:00", "17:05")
@@ -132,19 +134,27 @@ def test_a_little_interest_is_ordinary(life: AccountLife) -> None:
 # -- what is not -------------------------------------------------------------------------
 
 
-def test_a_fill_that_was_slept_through_and_cost_more_blocks_entries_with_both_sides_and_no_exit(life: AccountLife) -> None:
+def test_a_fill_that_was_slept_through_and_cost_more_blocks_entries_with_both_sides_and_no_exit(
+    life: AccountLife,
+) -> None:
     t = slept(life)
     book, account = life.state.book.cash, life.tws.ledger.cash - 90_000.0
     assert book - account > 30
     looked(life, t, "08:10")
     doubt = life.node.cash.doubt(life.state)
-    assert f"{life.tws.ledger.cash:,.2f} USD in cash" in doubt and f"{account - book:+,.2f}" in doubt and "buys nothing" in doubt
+    assert (
+        f"{life.tws.ledger.cash:,.2f} USD in cash" in doubt
+        and f"{account - book:+,.2f}" in doubt
+        and "buys nothing" in doubt
+    )
     assert any("buys nothing" in text for who, text in life.node.news() if who == AGENT)
     assert life.state.status == "running" and [o.type for o in life.tws.ledger.open_orders()] == ["STP"]
     account_status.publish(life.node, life.now)
     shown = queries.agent(life.store, AGENT)
     assert shown["estimates"] == 1 and shown["account_cash"]["unexplained"] == pytest.approx(account - book)
-    assert any("buys nothing" in text for text in shown["warnings"]) and any("estimates" in text for text in shown["warnings"])
+    assert any("buys nothing" in text for text in shown["warnings"]) and any(
+        "estimates" in text for text in shown["warnings"]
+    )
     while life.state.book.shares:  # the policy sells it
         life.live(t)
         t += 1
@@ -174,18 +184,26 @@ def test_a_planned_entry_waits_while_the_cash_is_in_doubt(tmp_path: Path, calm: 
     life.tws.happen(lambda book: book.fill(stop, stop.remaining, stop.aux))
     life.heard()
     looked(life, t + 1, "11:01", "16:40", "16:45")
-    assert life.state.flat and life.state.orders == () and life.named("Decided")[-1].reason.endswith("confirm that it is yours")
+    assert (
+        life.state.flat
+        and life.state.orders == ()
+        and life.named("Decided")[-1].reason.endswith("confirm that it is yours")
+    )
     life.node.close()
 
 
-def test_a_difference_that_is_just_seen_keeps_from_buying_at_once_and_is_told_when_it_has_lasted(life: AccountLife) -> None:
+def test_a_difference_that_is_just_seen_keeps_from_buying_at_once_and_is_told_when_it_has_lasted(
+    life: AccountLife,
+) -> None:
     """The fill and its stop were slept through; both are heard and decided on in one pass of the evening."""
     entered(life)
     life.node.close()
     opened = float(life.quote(DAY)["open"])
     life.now = at(life.sessions[DAY], "09:30")
     (order, stop) = life.tws.ledger.open_orders()
-    life.tws.happen(lambda book: [*book.fill(order, order.remaining, 1.1 * opened), *book.fill(stop, stop.remaining, 0.9 * opened)])
+    life.tws.happen(
+        lambda book: [*book.fill(order, order.remaining, 1.1 * opened), *book.fill(stop, stop.remaining, 0.9 * opened)]
+    )
     life.restart()
     life.policy = life.node.registry._policy = Always(Action.BUY)
     done = life.check(at(life.sessions[DAY + 2], "16:40"))
@@ -202,7 +220,13 @@ def test_a_confirmation_that_is_applied_again_after_a_crash_is_done_once(life: A
         message, _ = account_requests.confirm_cash(life.node, AGENT, {}, "one", "test", life.now)
         life.restart()
     assert "before the last interruption" in message
-    assert sum(b"CashConfirmed" in line for line in (life.home.account("DU1234567") / "journal.jsonl").read_bytes().splitlines()) == 1
+    assert (
+        sum(
+            b"CashConfirmed" in line
+            for line in (life.home.account("DU1234567") / "journal.jsonl").read_bytes().splitlines()
+        )
+        == 1
+    )
 
 
 def test_a_confirmation_lifts_the_block_and_leaves_the_mark(life: AccountLife) -> None:
@@ -268,10 +292,14 @@ def test_differences_that_made_up_for_each_other_are_told_and_can_be_confirmed(l
     t = slept(life)
     looked(life, t, "08:10")
     known = cash(life)
-    life.node.account.journal("DU1234567").record(account_book.seen(replace(known, unexplained=0.0, masked=True)), life.now)
+    life.node.account.journal("DU1234567").record(
+        account_book.seen(replace(known, unexplained=0.0, masked=True)), life.now
+    )
     life.restart()
     looked(life, t, "08:15")
-    assert "made up for an earlier one" in life.node.cash.doubt(life.state) and "buys nothing" in life.node.cash.doubt(life.state)
+    assert "made up for an earlier one" in life.node.cash.doubt(life.state) and "buys nothing" in life.node.cash.doubt(
+        life.state
+    )
     assert life.ask("confirm_cash", life.now, difference=0.0)["status"] == "done"
     assert life.node.cash.doubt(life.state) == "" and life.state.unsure
 
@@ -291,19 +319,29 @@ def test_a_record_of_the_cash_by_an_earlier_version_is_read() -> None:
 
 def imported(life: AccountLife, path: Path) -> dict[str, Any]:
     rows = [e.to_dict() for e in flex_file.read(path)]
-    made = requests.submit(life.store, "import_statement", args={"account": "DU1234567", "executions": rows}, by="test", now=life.now)
+    made = requests.submit(
+        life.store, "import_statement", args={"account": "DU1234567", "executions": rows}, by="test", now=life.now
+    )
     AgentManager(life.node).apply_pending(life.now)
     return requests.outcome(life.store, made) or {}
 
 
-@pytest.mark.parametrize("written", [
-    lambda path, rows: flex.xml(path, rows), lambda path, rows: flex.csv(path, rows),
-    lambda path, rows: flex.xml(path, rows, "Execution"),
-], ids=["trades", "csv", "executions"])
-@pytest.mark.parametrize("left", [{}, {"orderReference": ""}, {"ibOrderID": ""}, {"orderReference": "", "ibOrderID": "", "conid": ""}],
-                         ids=["whole", "by order number", "by reference", "by day and quantity"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda path, rows: flex.xml(path, rows),
+        lambda path, rows: flex.csv(path, rows),
+        lambda path, rows: flex.xml(path, rows, "Execution"),
+    ],
+    ids=["trades", "csv", "executions"],
+)
+@pytest.mark.parametrize(
+    "left",
+    [{}, {"orderReference": ""}, {"ibOrderID": ""}, {"orderReference": "", "ibOrderID": "", "conid": ""}],
+    ids=["whole", "by order number", "by reference", "by day and quantity"],
+)
 def test_a_statement_corrects_what_was_booked_by_an_estimate_and_the_block_lifts(
-    life: AccountLife, tmp_path: Path, written: Any, left: dict[str, str],
+    life: AccountLife, tmp_path: Path, written: Any, left: dict[str, str]
 ) -> None:
     t = slept(life)
     looked(life, t, "08:10")
@@ -322,7 +360,7 @@ def test_a_statement_corrects_what_was_booked_by_an_estimate_and_the_block_lifts
 
 
 def test_a_statement_corrects_a_price_by_its_execution_and_a_correction_counts_before_the_first_report(
-    life: AccountLife, tmp_path: Path,
+    life: AccountLife, tmp_path: Path
 ) -> None:
     t = holding(life)
     fill = life.tws.ledger.fills[0]
@@ -343,7 +381,9 @@ def test_a_statement_with_another_quantity_blocks(life: AccountLife, tmp_path: P
 def test_a_statement_with_a_part_of_an_estimates_shares_corrects_nothing(life: AccountLife, tmp_path: Path) -> None:
     slept(life)
     done = imported(life, flex.xml(tmp_path / "f.xml", flex.of(life.tws.ledger, quantity="3")))
-    assert done["result"]["corrected"] == 0 and done["result"]["estimates_left"] == 1 and life.named("FillCorrected") == []
+    assert (
+        done["result"]["corrected"] == 0 and done["result"]["estimates_left"] == 1 and life.named("FillCorrected") == []
+    )
 
 
 def test_a_statement_without_the_agents_trades_is_refused(life: AccountLife, tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from tests.doubles.ibkr import again_ready
 from tests.doubles.lives import FIRST, at
 from tests.doubles.tws import Fault
 
-
 # -- gates and limits ------------------------------------------------------------------
 
 
@@ -83,8 +82,13 @@ def test_an_emergency_stop_cancels_what_is_ours_and_no_order_of_a_person(life: A
     now = at(life.sessions[t], "11:00")
     answer = life.ask("emergency_stop", now, reason="test")
     assert answer["result"]["items"][0]["status"] == "exit queued"
-    assert sorted((o.ref.split(":")[-2] if ":" in o.ref else o.ref) for o in life.tws.ledger.open_orders()) == ["by hand", "exit"]
-    life.tws.happen(lambda ledger: [e for o in ledger.open_orders() if ":exit:" in o.ref for e in ledger.fill(o, o.remaining, 10.0)])
+    assert sorted((o.ref.split(":")[-2] if ":" in o.ref else o.ref) for o in life.tws.ledger.open_orders()) == [
+        "by hand",
+        "exit",
+    ]
+    life.tws.happen(
+        lambda ledger: [e for o in ledger.open_orders() if ":exit:" in o.ref for e in ledger.fill(o, o.remaining, 10.0)]
+    )
     life.heard()
     life.check(at(life.sessions[t], "11:05"))
     assert life.state.idle and [o.ref for o in life.tws.ledger.open_orders()] == ["by hand"]

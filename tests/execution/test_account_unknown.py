@@ -223,13 +223,24 @@ class Told:
         self.start = self.close = lambda: None
 
 
-@pytest.mark.parametrize(("state", "failures", "waited"), [
-    ("starting", 0, True), ("connecting", 0, True), ("connecting", 1, False), ("disconnected", 3, False),
-    ("failed", 1, False), ("refused", 1, False)])
+@pytest.mark.parametrize(
+    ("state", "failures", "waited"),
+    [
+        ("starting", 0, True),
+        ("connecting", 0, True),
+        ("connecting", 1, False),
+        ("disconnected", 3, False),
+        ("failed", 1, False),
+        ("refused", 1, False),
+    ],
+)
 def test_only_a_first_attempt_is_waited_for_in_silence(life: AccountLife, state, failures, waited) -> None:
     connection = life.node.account.connection
     connection.close()
-    connection.patience, connection.connect = 0.0, lambda home, confirmed: Told(Health(False, state, "a word", life.now, failures=failures))
+    connection.patience, connection.connect = (
+        0.0,
+        lambda home, confirmed: Told(Health(False, state, "a word", life.now, failures=failures)),
+    )
     connection.link()
     assert connection.settling is waited
 

@@ -8,8 +8,8 @@ import pytest
 from livetrading.adapters import settings
 from livetrading.core.types import AgentStatus, Leg, Terms
 from livetrading.execution import account_requests
-from livetrading.execution.state import requests
 from livetrading.execution.agent_manager import HANDLERS, AgentManager
+from livetrading.execution.state import requests
 from tests.doubles.lives import AGENT, FIRST, Cycler, Life, a_life, at, deployed, store_test, until
 from tests.doubles.processes import free_port
 from tests.doubles.series import generated
@@ -64,13 +64,28 @@ def test_a_creation_that_never_became_durable_leaves_its_number_free(new: Life) 
     assert new.create(eve(new))["result"] == {"agent_id": AGENT}
 
 
-@pytest.mark.parametrize(("args", "word"), [
-    ({"model_id": "PPO_NONE_v20240101_000000"}, "no model"), ({"capital": -5}, "capital"), ({"capital": "much"}, "number"),
-    ({"max_position": 1.5}, "max position"), ({"risk_per_trade": 0.3}, "risk per trade"), ({"mode": "real"}, "mode"),
-    ({"symbol": "AAPL"}, "AAPL"), ({"agent_type": "SAC"}, "SAC"), ({"pace": "slow"}, "pace"), ({"time_frame": "1m"}, "time frame"),
-    ({"job_id": "other"}, "test"), ({"capital": 5_000.0}, "test"), ({"costs": 3}, "number"), ({"costs": {"slip_bps": "x"}}, "number"),
-])
-def test_what_cannot_be_deployed_is_refused_in_one_sentence_and_leaves_nothing(new: Life, args: dict[str, Any], word: str) -> None:
+@pytest.mark.parametrize(
+    ("args", "word"),
+    [
+        ({"model_id": "PPO_NONE_v20240101_000000"}, "no model"),
+        ({"capital": -5}, "capital"),
+        ({"capital": "much"}, "number"),
+        ({"max_position": 1.5}, "max position"),
+        ({"risk_per_trade": 0.3}, "risk per trade"),
+        ({"mode": "real"}, "mode"),
+        ({"symbol": "AAPL"}, "AAPL"),
+        ({"agent_type": "SAC"}, "SAC"),
+        ({"pace": "slow"}, "pace"),
+        ({"time_frame": "1m"}, "time frame"),
+        ({"job_id": "other"}, "test"),
+        ({"capital": 5_000.0}, "test"),
+        ({"costs": 3}, "number"),
+        ({"costs": {"slip_bps": "x"}}, "number"),
+    ],
+)
+def test_what_cannot_be_deployed_is_refused_in_one_sentence_and_leaves_nothing(
+    new: Life, args: dict[str, Any], word: str
+) -> None:
     given = {"model_id": new.model_id, "mode": "paper", "source": f"csv:{new.csv}", "job_id": "tested", **args}
     answer = new.ask("create", eve(new), **given)
     assert answer["status"] == "refused" and word in answer["message"]
@@ -186,7 +201,9 @@ def test_a_spoilt_paper_account_is_rebuilt_from_the_journal_and_trading_goes_on(
     assert life.state.status == AgentStatus.RUNNING and life.state.booked == life.sessions[t].isoformat()
 
 
-def test_a_close_that_meets_a_session_traded_but_not_booked_is_not_lost(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_close_that_meets_a_session_traded_but_not_booked_is_not_lost(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from livetrading.adapters.journal import Journal
     from livetrading.execution import pass_runner
 

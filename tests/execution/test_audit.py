@@ -10,13 +10,12 @@ from livetrading.adapters.calendar import calendar
 from livetrading.adapters.store import Store
 from livetrading.core.events import FeeAdjusted, FillCorrected
 from livetrading.execution import verification
-from livetrading.execution.trading import replay
-from livetrading.execution.state import requests
 from livetrading.execution.agent_manager import AgentManager
 from livetrading.execution.node import Node
+from livetrading.execution.state import requests
+from livetrading.execution.trading import replay
 from tests.doubles.lives import AGENT, FIRST, at, real_model
 from tests.doubles.series import generated
-
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +130,9 @@ def test_decisions_made_between_corrections_come_out_again_as_they_were_made(tmp
     """The peak that an agent decides on is the one that was known then, also by the rule of an earlier version."""
     home, model_id = real_model(tmp_path, generated(3, FIRST + 60))
     node, now = Node(home, calendar()), at(generated(3, FIRST + 60).index[-1].date(), "20:00")
-    requests.submit(Store(home), "create", args={"model_id": model_id, "mode": "replay", "job_id": "tested"}, by="test", now=now)
+    requests.submit(
+        Store(home), "create", args={"model_id": model_id, "mode": "replay", "job_id": "tested"}, by="test", now=now
+    )
     AgentManager(node).apply_pending(now)
     corrected = 0
     for n in range(40):
@@ -140,11 +141,14 @@ def test_decisions_made_between_corrections_come_out_again_as_they_were_made(tmp
         fills = list(repository.state.book.fills.values())
         if fills and n % 4 == 3:
             fill, latest = fills[0].fill, fills[-1].fill
-            repository.commit([
-                FillCorrected(fill.exec_id, fill.price * 1.01, fill.fee, [fill.exec_id], peaks=n % 8 == 3),
-                FillCorrected(latest.exec_id, latest.price * 0.98, latest.fee, [latest.exec_id], peaks=n % 8 == 3),
-                FeeAdjusted(fill.exec_id, "", 0.25, peaks=n % 8 == 3),
-            ], now)
+            repository.commit(
+                [
+                    FillCorrected(fill.exec_id, fill.price * 1.01, fill.fee, [fill.exec_id], peaks=n % 8 == 3),
+                    FillCorrected(latest.exec_id, latest.price * 0.98, latest.fee, [latest.exec_id], peaks=n % 8 == 3),
+                    FeeAdjusted(fill.exec_id, "", 0.25, peaks=n % 8 == 3),
+                ],
+                now,
+            )
             corrected += 1
     found = _audit(home.root)
     assert corrected > 4 and found["problems"] == [] and found["decisions_repeated"] == 40

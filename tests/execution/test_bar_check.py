@@ -84,8 +84,13 @@ def shown(life: Life) -> tuple[str, str | None]:
 
 def create(life: Life, until: date) -> None:
     made = life.ask(
-        "create", at(life.sessions[FIRST - 1], "20:00"), model_id=life.model_id, mode="paper", source=f"csv:{life.csv}",
-        job_id="tested", bars_until=until.isoformat(),
+        "create",
+        at(life.sessions[FIRST - 1], "20:00"),
+        model_id=life.model_id,
+        mode="paper",
+        source=f"csv:{life.csv}",
+        job_id="tested",
+        bars_until=until.isoformat(),
     )
     assert made["status"] == "done", made
 

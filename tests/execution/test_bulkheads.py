@@ -15,12 +15,12 @@ from livetrading.adapters.journal import Journal
 from livetrading.core.errors import Unavailable
 from livetrading.core.types import AgentStatus, Leg
 from livetrading.execution import pass_runner
-from livetrading.execution.stopping import emergency_stop
-from livetrading.execution.state import queries, requests
 from livetrading.execution.agent_manager import AgentManager
 from livetrading.execution.node import Node
-from livetrading.execution.state.agent_repository import AgentRepository
 from livetrading.execution.scheduler import Scheduler
+from livetrading.execution.state import queries, requests
+from livetrading.execution.state.agent_repository import AgentRepository
+from livetrading.execution.stopping import emergency_stop
 from tests.doubles import account_days
 from tests.doubles.account_life import AccountLife
 from tests.doubles.lives import AGENT, FIRST, Cycler, Known, Life, at, deployed
@@ -76,14 +76,17 @@ def _stops(life: Life, agent_id: str) -> list[int]:
 
 # -- a pass -----------------------------------------------------------------
 
+
 def test_a_policy_that_raises_blocks_its_agent_and_every_other_one_decides(
     three: Life, caplog: pytest.LogCaptureFixture
 ) -> None:
     three.node.trader(SECOND).policy = lambda: Raising()
     done, failed = pass_runner.run(three.node, _on(three, 0, "16:40"))
     assert [d["agent_id"] for d in done.decided] == [AGENT, THIRD]
-    reason = ("an error of the program in its pass: RuntimeError: the network has no answer; its protective stop stays. Look at"
-              " the log, then start the agent again")
+    reason = (
+        "an error of the program in its pass: RuntimeError: the network has no answer; its protective stop stays. Look at"
+        " the log, then start the agent again"
+    )
     assert failed == {SECOND: reason}
     assert (_status(three, SECOND), three.node.repository(SECOND).state.status_reason) == (AgentStatus.BLOCKED, reason)
     (told,) = [r for r in caplog.records if r.exc_info]
@@ -206,13 +209,16 @@ def test_bars_that_end_in_an_unforeseen_error_hold_the_session_and_block_nobody(
 
 # -- requests ---------------------------------------------------------------
 
+
 def _asked(life: Life, kind: str, agent_id: str | None, now: datetime, **args: Any) -> dict[str, Any]:
     made = requests.submit(life.store, kind, agent_id=agent_id, args=args, by="test", now=now)
     AgentManager(life.node).apply_pending(now)
     return requests.outcome(life.store, made) or {}
 
 
-@pytest.mark.parametrize("kind", ["start", "pause", "close", "remove", "adopt", "ignore", "create", "emergency_stop", "rearm"])
+@pytest.mark.parametrize(
+    "kind", ["start", "pause", "close", "remove", "adopt", "ignore", "create", "emergency_stop", "rearm"]
+)
 def test_a_request_that_raises_anything_is_answered_and_the_next_one_is_served(
     three: Life, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
@@ -223,12 +229,16 @@ def test_a_request_that_raises_anything_is_answered_and_the_next_one_is_served(
         owner, target = emergency_stop, {"emergency_stop": "stop"}.get(kind, kind)
     elif kind in ("adopt", "ignore"):
         from livetrading.execution import account_requests as owner
+
         target = "resolve"
     of = SECOND if kind in requests.OF_AN_AGENT else None
     first = requests.submit(three.store, kind, agent_id=of, by="test", now=now)
     monkeypatch.setattr(owner, target, lambda *_, **__: 1 / 0)
-    behind = requests.submit(three.store, "start", agent_id=THIRD, by="test", now=now) if kind == "start" else \
-        requests.submit(three.store, "pause" if kind != "pause" else "start", agent_id=THIRD, by="test", now=now)
+    behind = (
+        requests.submit(three.store, "start", agent_id=THIRD, by="test", now=now)
+        if kind == "start"
+        else requests.submit(three.store, "pause" if kind != "pause" else "start", agent_id=THIRD, by="test", now=now)
+    )
     assert AgentManager(three.node).apply_pending(now) == 2
     told = requests.outcome(three.store, first) or {}
     assert (told["status"], told["result"]) == ("refused", {"error_type": "Unforeseen"})
@@ -236,17 +246,26 @@ def test_a_request_that_raises_anything_is_answered_and_the_next_one_is_served(
     assert requests.outcome(three.store, behind) is not None and requests.pending(three.store) == []
 
 
-def test_an_answer_that_cannot_be_stored_does_not_come_back_for_ever(three: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_cannot_be_stored_does_not_come_back_for_ever(
+    three: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(AgentManager, "pause", lambda *_: ("paused", {"value": float("nan")}))
     told = _asked(three, "pause", SECOND, _on(three, 0, "12:00"))
     assert told["status"] == "refused" and "nan" in told["message"] and requests.pending(three.store) == []
 
 
-@pytest.mark.parametrize("written", [
-    {"kind": "dance", "agent_id": SECOND, "args": {}, "by": "hand"}, {"kind": "pause"}, {"kind": ["pause"], "agent_id": SECOND},
-    {"kind": "start", "agent_id": {"a": 1}, "args": {}, "by": "hand"},
-])
-def test_a_request_written_by_hand_is_answered_whatever_it_holds_and_removes_nobody(three: Life, written: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"kind": "dance", "agent_id": SECOND, "args": {}, "by": "hand"},
+        {"kind": "pause"},
+        {"kind": ["pause"], "agent_id": SECOND},
+        {"kind": "start", "agent_id": {"a": 1}, "args": {}, "by": "hand"},
+    ],
+)
+def test_a_request_written_by_hand_is_answered_whatever_it_holds_and_removes_nobody(
+    three: Life, written: dict[str, Any]
+) -> None:
     with three.store.transaction("requests") as db:
         db.table("requests").insert({"id": "by-hand", "status": "pending", "message": "", "result": {}, **written})
     AgentManager(three.node).apply_pending(_on(three, 0, "12:00"))
@@ -254,7 +273,9 @@ def test_a_request_written_by_hand_is_answered_whatever_it_holds_and_removes_nob
     assert three.node.active() == [AGENT, SECOND, THIRD]
 
 
-def test_an_emergency_stop_of_one_agent_that_fails_stops_the_others(holding: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_emergency_stop_of_one_agent_that_fails_stops_the_others(
+    holding: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
     flatten = emergency_stop.flatten
 
     def broken(hand: emergency_stop.AgentInHand, *rest: Any) -> str:
@@ -265,7 +286,11 @@ def test_an_emergency_stop_of_one_agent_that_fails_stops_the_others(holding: Lif
     monkeypatch.setattr(emergency_stop, "flatten", broken)
     told = _asked(holding, "emergency_stop", None, _on(holding, 2, "11:00"), reason="a test")
     items = {item["agent_id"]: item for item in told["result"]["items"]}
-    assert {a: item["status"] for a, item in items.items()} == {AGENT: "exit queued", SECOND: "failed", THIRD: "exit queued"}
+    assert {a: item["status"] for a, item in items.items()} == {
+        AGENT: "exit queued",
+        SECOND: "failed",
+        THIRD: "exit queued",
+    }
     assert "RuntimeError: nobody foresaw this" in items[SECOND]["error"] and told["result"]["flat"] is False
     monkeypatch.setattr(emergency_stop, "flatten", flatten)
     emergency_stop.stop(holding.node, "", "halt latch", _on(holding, 2, "11:01"))
@@ -273,6 +298,7 @@ def test_an_emergency_stop_of_one_agent_that_fails_stops_the_others(holding: Lif
 
 
 # -- the process ------------------------------------------------------------
+
 
 @pytest.fixture
 def scheduler(three: Life) -> Scheduler:
@@ -337,7 +363,11 @@ def test_directories_that_are_no_agents_and_files_of_any_shape_hide_no_agent(thr
     (three.home.agents / ".DS_Store").write_text("")
     (three.home.agents / "PPO_FILE_001").write_text("")
     state = three.home.agent(SECOND) / "state.json"
-    for content in ("[]", '{"agent": {"1": {}}}', '{"agent": {"1": {"agent_id": "x", "mode": "paper", "status": "running", "cash": "much"}}}'):
+    for content in (
+        "[]",
+        '{"agent": {"1": {}}}',
+        '{"agent": {"1": {"agent_id": "x", "mode": "paper", "status": "running", "cash": "much"}}}',
+    ):
         state.write_text(content)
         shown = {a["agent_id"]: a for a in queries.agents(three.store)}
         assert list(shown) == [AGENT, SECOND, THIRD] and shown[AGENT]["status"] == "running"

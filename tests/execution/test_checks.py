@@ -112,8 +112,8 @@ def test_an_agent_removed_between_two_others_is_no_trouble(two: Life) -> None:
 
     def between() -> bool:
         if SECOND in two.node.active():
-            from livetrading.execution.state import requests
             from livetrading.execution.agent_manager import AgentManager
+            from livetrading.execution.state import requests
 
             requests.submit(two.store, "remove", agent_id=SECOND, by="test", now=now)
             AgentManager(two.node).apply_pending(now)

@@ -33,7 +33,9 @@ def test_a_close_whose_cancel_crosses_the_fill_sells_what_was_bought(life: Accou
     entered(life)
     life.tws.fail(Fault("stall", message=CANCEL, times=99))
     if blocked:
-        life.repository.commit([StatusChanged(AgentStatus.BLOCKED, "a test", "a test")], at(life.sessions[DAY], "09:26"))
+        life.repository.commit(
+            [StatusChanged(AgentStatus.BLOCKED, "a test", "a test")], at(life.sessions[DAY], "09:26")
+        )
         life.tried(at(life.sessions[DAY], "09:26"))
     told = life.ask("close", at(life.sessions[DAY], "09:27"))["message"]
     assert "exit" not in told and "the cancel of the entry" in told, told
@@ -42,7 +44,9 @@ def test_a_close_whose_cancel_crosses_the_fill_sells_what_was_bought(life: Accou
 
 
 @pytest.mark.parametrize("restarts", [False, True])
-def test_a_close_while_the_broker_is_away_sells_what_the_entry_bought_meanwhile(life: AccountLife, restarts: bool) -> None:
+def test_a_close_while_the_broker_is_away_sells_what_the_entry_bought_meanwhile(
+    life: AccountLife, restarts: bool
+) -> None:
     entered(life)
     life.tws.close_port()
     await_that(lambda: not life.node.account.connection.link().health().ready, "the connection is gone")

@@ -9,8 +9,8 @@ import pytest
 from livetrading.adapters.store import Store
 from livetrading.core.agent import AgentState
 from livetrading.core.types import Action
-from livetrading.execution.stopping import close_position
 from livetrading.execution.state import queries, stop_record
+from livetrading.execution.stopping import close_position
 from tests.doubles.account_days import deployed
 from tests.doubles.account_life import TEST, AccountLife, in_account
 from tests.doubles.lives import AGENT, FIRST, Always, at
@@ -71,7 +71,10 @@ def test_a_close_after_a_fill_of_another_agent_that_is_not_booked_yet_sells(thre
     fills(three, order_of(three, SECOND, "STP"))
     answer = three.ask("close", at(three.sessions[FIRST + 2], "10:01"))
     assert answer["status"] == "done", answer
-    assert answer["result"]["outcome"] == "exit queued" and order_of(three, AGENT, "MKT").remaining == of(three, AGENT).book.shares
+    assert (
+        answer["result"]["outcome"] == "exit queued"
+        and order_of(three, AGENT, "MKT").remaining == of(three, AGENT).book.shares
+    )
 
 
 def test_a_close_while_another_agents_exit_fills_without_a_word_waits_and_goes_on_by_itself(three: AccountLife) -> None:
@@ -90,7 +93,7 @@ def test_a_close_while_another_agents_exit_fills_without_a_word_waits_and_goes_o
 
 
 def test_an_emergency_stop_of_many_agents_sells_all_while_the_exits_of_the_first_fill(
-    three: AccountLife, monkeypatch: pytest.MonkeyPatch,
+    three: AccountLife, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submit = three.link.orders.submit
 
@@ -111,7 +114,7 @@ def test_an_emergency_stop_of_many_agents_sells_all_while_the_exits_of_the_first
 
 
 def test_an_emergency_stop_takes_an_agents_stop_away_only_when_its_own_exit_is_about_to_go(
-    three: AccountLife, monkeypatch: pytest.MonkeyPatch,
+    three: AccountLife, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submit, protected = three.link.orders.submit, list[int]()
 
@@ -125,7 +128,7 @@ def test_an_emergency_stop_takes_an_agents_stop_away_only_when_its_own_exit_is_a
 
 
 def test_a_stop_that_is_asked_about_before_its_first_round_ends_names_every_agent(
-    three: AccountLife, monkeypatch: pytest.MonkeyPatch,
+    three: AccountLife, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submit, seen = three.link.orders.submit, list[Any]()
     store = Store(three.home)

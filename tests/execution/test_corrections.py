@@ -245,7 +245,9 @@ def test_corrections_and_fees_leave_the_equity_and_peak_of_the_right_figures(lif
 # -- estimates ----------------------------------------------------------------------------
 
 
-def test_executions_that_come_after_all_take_the_place_of_what_was_booked_by_the_orders_count(life: AccountLife) -> None:
+def test_executions_that_come_after_all_take_the_place_of_what_was_booked_by_the_orders_count(
+    life: AccountLife,
+) -> None:
     entered(life)
     life.node.close()
     life.now = at(life.sessions[DAY], "09:30")
@@ -296,7 +298,9 @@ def test_a_price_that_was_corrected_before_it_was_booked_is_told_once(life: Acco
 
 
 @pytest.mark.parametrize("left", [0.0, 3.0])
-def test_an_execution_that_was_changed_before_it_was_booked_blocks_and_is_told_once(life: AccountLife, left: float) -> None:
+def test_an_execution_that_was_changed_before_it_was_booked_blocks_and_is_told_once(
+    life: AccountLife, left: float
+) -> None:
     _filled_and_corrected_at_once(life, qty=left)
     (event,) = life.named("FillDisputed")
     assert life.state.status == "blocked" and "before it was booked" in event.text and "adopt or ignore" in event.text

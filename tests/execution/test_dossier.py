@@ -68,7 +68,9 @@ def test_the_yearly_files_of_an_earlier_version_give_way_to_the_journals_image(l
     before, shown = {p.name: p.read_bytes() for p in folder.glob("history-*")}, queries.history(life.store, AGENT)
     for name in before:
         (folder / name).unlink()
-    (folder / "history-2012.json").write_text('{"log":{"1":{"at":"2012-01-26T21:30:00Z","text":"of an earlier version"}}}')
+    (folder / "history-2012.json").write_text(
+        '{"log":{"1":{"at":"2012-01-26T21:30:00Z","text":"of an earlier version"}}}'
+    )
     life.restart()
     assert {p.name: p.read_bytes() for p in folder.glob("history-*")} == before
     assert queries.history(life.store, AGENT) == shown

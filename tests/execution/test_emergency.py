@@ -150,4 +150,7 @@ def test_a_replay_agent_is_flat_after_one_more_bar_of_its_history(tmp_path: Path
         replay.advance(trader)
     booked = life.state.booked
     result = life.ask("emergency_stop", at(life.sessions[FIRST + 29], "20:00"))["result"]
-    assert result["flat"] and life.state.booked == trader.calendar.next_session(type(life.sessions[0]).fromisoformat(booked)).isoformat()
+    assert (
+        result["flat"]
+        and life.state.booked == trader.calendar.next_session(type(life.sessions[0]).fromisoformat(booked)).isoformat()
+    )

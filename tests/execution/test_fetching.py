@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from livetrading.adapters.bars import background
+from livetrading.adapters.bars.background import BackgroundSource, StillFetching
 from livetrading.adapters.bars.base import BarSet
+from livetrading.adapters.bars.history import HistorySource
 from livetrading.adapters.calendar import calendar
 from livetrading.core.errors import NotFound, Unavailable
-from livetrading.execution import pass_runner
-from livetrading.adapters.bars import background
-from livetrading.adapters.bars.history import HistorySource
-from livetrading.adapters.bars.background import BackgroundSource, StillFetching
 from livetrading.core.types import Leg
+from livetrading.execution import pass_runner
 from tests.doubles.lives import AGENT, FIRST, Cycler, Life, at, deployed, until
 from tests.doubles.series import generated
 
@@ -116,7 +116,9 @@ def test_a_thread_that_dies_of_what_nobody_foresaw_says_so_in_the_log_and_to_who
             raise UnicodeError("label empty or too long")
 
     source = BackgroundSource(Broken(), calendar(), patience=30.0)
-    with pytest.raises(Unavailable, match="broken failed to answer for TEST .*UnicodeError: label empty or too long.*the log"):
+    with pytest.raises(
+        Unavailable, match="broken failed to answer for TEST .*UnicodeError: label empty or too long.*the log"
+    ):
         source.daily("TEST", now=at(life.sessions[FIRST], "16:40"))
     (told,) = [record for record in caplog.records if record.exc_info]
     assert "broken's bars of TEST" in told.getMessage()

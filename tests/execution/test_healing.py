@@ -11,8 +11,8 @@ import pytest
 
 from livetrading.core.events import Noted
 from livetrading.execution import file_repair
-from livetrading.execution.state import queries
 from livetrading.execution.node import Node
+from livetrading.execution.state import queries
 from livetrading.execution.state.agent_repository import AgentRepository
 from tests.doubles.lives import AGENT, FIRST, Cycler, Life, at, deployed, real_model
 from tests.doubles.processes import awaited
@@ -20,7 +20,11 @@ from tests.doubles.series import generated
 
 from .test_scheduler import Process
 
-SPOILT = {"noise": b"\x00\xffnoise" * 30, "not tables": b"[]", "another position": b'{"agent":{"1":{"current_position":0}}}'}
+SPOILT = {
+    "noise": b"\x00\xffnoise" * 30,
+    "not tables": b"[]",
+    "another position": b'{"agent":{"1":{"current_position":0}}}',
+}
 
 
 @pytest.fixture
@@ -94,7 +98,9 @@ def test_a_journal_that_was_changed_with_its_image_stops_the_agent_and_its_posit
     assert "journal.jsonl line" in shown["warnings"][0] and "rebuilds" not in shown["warnings"][0]
 
 
-@pytest.mark.parametrize("how", ["its last lines are gone", "all its lines are gone", "an older copy of its folder is back"])
+@pytest.mark.parametrize(
+    "how", ["its last lines are gone", "all its lines are gone", "an older copy of its folder is back"]
+)
 @pytest.mark.parametrize("name", ["state.json", "history-2012-02.json"])
 def test_a_journal_that_lost_lines_makes_no_image_and_sets_the_agent_apart(
     life: Life, tmp_path: Path, name: str, how: str
@@ -118,7 +124,9 @@ def test_a_journal_that_lost_lines_makes_no_image_and_sets_the_agent_apart(
     shown = queries.agent(life.store, AGENT)
     assert "ends at line" in shown["warnings"][0]
     if name == "state.json" or how == "an older copy of its folder is back":
-        assert (shown["status"], shown["current_position"]) == ("unreadable", None), "what another hand wrote is no figure"
+        assert (shown["status"], shown["current_position"]) == ("unreadable", None), (
+            "what another hand wrote is no figure"
+        )
     else:
         held = json.loads(before)["agent"]["1"]["current_position"]
         assert (shown["status"], shown["current_position"]) == ("blocked", held)

@@ -18,10 +18,10 @@ from livetrading.adapters.home import Home
 from livetrading.adapters.registry import Registry
 from livetrading.core import agent_ledger, features, ledger, market
 from livetrading.execution import pass_runner, verification
-from livetrading.execution.trading import replay
 from livetrading.execution.node import Node
 from livetrading.execution.orders.order_plans import planned_exit
 from livetrading.execution.state.agent_repository import events_of
+from livetrading.execution.trading import replay
 from livetrading.research import backtest
 from tests.doubles.ibkr import QUICK, await_that
 from tests.doubles.lives import at
@@ -64,7 +64,9 @@ def test_its_paper_agent_trades_on_as_its_backtest_does(home: Home) -> None:
     assert ledger.text(rows) == ledger.text(_alone(home, PAPER, rows[0]["bar"], len(rows)))
 
 
-def test_its_models_stay_valid_when_a_feature_is_added_to_the_table(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_models_stay_valid_when_a_feature_is_added_to_the_table(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Put first, so that every column moves; all its decisions are made again to the bit, and its paper agent trades on."""
     new = features.Feature("range", "high over low, percent", lambda b: 100.0 * (b.high / b.low - 1.0), 1)
     monkeypatch.setattr(features, "REGISTRY", (new, *features.REGISTRY))
@@ -107,7 +109,9 @@ def account(home: Home) -> Iterator[tuple[Home, TwsDouble, Order]]:
         settings.save(home, "ibkr_port", tws.port)
         tws.ledger.positions[AAPL] = (23.0, 145.83)
         listing = tws.ledger.listings["AAPL"]
-        stop = Order(7, 17, listing, "SELL", 23.0, "STP", 138.0, "GTC", f"{ACCOUNT}:2022-07-11:stop:1", "DU1234567", 0, True)
+        stop = Order(
+            7, 17, listing, "SELL", 23.0, "STP", 138.0, "GTC", f"{ACCOUNT}:2022-07-11:stop:1", "DU1234567", 0, True
+        )
         stop.status, stop.why_held, stop.perm_id = "PreSubmitted", "trigger", 700_002
         tws.ledger.orders.append(stop)
         tws.ledger._exec = itertools.count(1_000)  # the first ids are those of fills that are in the book
@@ -120,7 +124,7 @@ def test_its_agent_in_an_account_finds_its_stop_and_closes(account: tuple[Home, 
     tws.ledger.clock = lambda: now["now"]
     node = Node(home, calendar(), patience=30.0)
     node.account.connection.connect = lambda home, confirmed: IbkrConnection(
-        replace(config_of(settings.load(home), confirmed), timing=QUICK), clock=lambda: now["now"],
+        replace(config_of(settings.load(home), confirmed), timing=QUICK), clock=lambda: now["now"]
     )
     node.open()
     try:

@@ -17,7 +17,9 @@ DAYS = 24
 @pytest.fixture(scope="module")
 def bars() -> pd.DataFrame:
     t = FIRST
-    frame = generated(1, t + DAYS + 2, splits={t + 5: 2.0, t + 15: 1.5}, dividends={t + 1: 0.25, t + 4: 0.5, t + 15: 0.2})
+    frame = generated(
+        1, t + DAYS + 2, splits={t + 5: 2.0, t + 15: 1.5}, dividends={t + 1: 0.25, t + 4: 0.5, t + 15: 0.2}
+    )
     return crash_bar(frame, t + 10)
 
 
@@ -31,8 +33,11 @@ def test_a_paper_agents_ledger_is_its_models_backtest_to_the_bit(life: Life, bar
         life.day(t)
     card = life.node.registry.card(life.model_id)
     alone = backtest.run(
-        market.build(bars.iloc[: FIRST + DAYS], card.scaler), range(FIRST, FIRST + DAYS), card.agent_type,
-        life.policy.raw, life.terms,
+        market.build(bars.iloc[: FIRST + DAYS], card.scaler),
+        range(FIRST, FIRST + DAYS),
+        card.agent_type,
+        life.policy.raw,
+        life.terms,
     )
     assert alone.fills > 8 and ledger.text(life.ledger) == ledger.text(alone.rows)
 
@@ -139,7 +144,9 @@ def test_a_source_that_tells_another_past_is_refused(life: Life, bars: pd.DataFr
     assert "disagrees" in held["reason"]
 
 
-def test_a_drawdown_beyond_the_limit_pauses_entries_until_a_person_starts_again(tmp_path: Path, bars: pd.DataFrame) -> None:
+def test_a_drawdown_beyond_the_limit_pauses_entries_until_a_person_starts_again(
+    tmp_path: Path, bars: pd.DataFrame
+) -> None:
     fallen = bars.copy()
     fallen.iloc[FIRST + 2 :, 0:4] *= 0.44
     life = deployed(tmp_path, fallen, Always(Action.BUY))

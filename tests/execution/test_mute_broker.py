@@ -90,10 +90,14 @@ def test_a_close_that_is_refused_for_a_reason_is_not_put_on_record(life: Account
     assert answer["status"] == "refused" and "holds no position" in answer["message"] and life.state.idle
 
 
-@pytest.mark.parametrize(("mode", "kind", "said"), [
-    ("ibkr", "close", "the close is waiting and goes on by itself"),
-    ("ibkr", "adopt", "look at the agent before you ask again"),
-    ("paper", "close", "answered as soon as the scheduler comes to it")])
+@pytest.mark.parametrize(
+    ("mode", "kind", "said"),
+    [
+        ("ibkr", "close", "the close is waiting and goes on by itself"),
+        ("ibkr", "adopt", "look at the agent before you ask again"),
+        ("paper", "close", "answered as soon as the scheduler comes to it"),
+    ],
+)
 def test_a_request_without_an_answer_says_what_it_waits_for(tmp_path: Path, mode: str, kind: str, said: str) -> None:
     home = Home(tmp_path)
     store = Store(home)

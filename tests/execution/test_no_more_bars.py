@@ -8,8 +8,8 @@ import pytest
 from livetrading.core.events import Noted
 from livetrading.core.types import AgentStatus
 from livetrading.execution.state import bar_check, queries
-from livetrading.execution.verification import audit
 from livetrading.execution.state.agent_repository import events_of
+from livetrading.execution.verification import audit
 from tests.doubles.lives import AGENT, FIRST, Cycler, Life, at, deployed, until, write_csv
 from tests.doubles.series import generated
 from tests.execution.test_agent_manager import again
@@ -41,7 +41,9 @@ def test_one_session_without_a_bar_still_refuses_to_remove_what_is_held(holding:
     assert answer["status"] == "refused" and "close the position first" in answer["message"]
 
 
-def test_an_agent_that_gets_no_more_bars_is_removed_with_its_shares_valued_at_the_last_close(holding: tuple[Life, int]) -> None:
+def test_an_agent_that_gets_no_more_bars_is_removed_with_its_shares_valued_at_the_last_close(
+    holding: tuple[Life, int],
+) -> None:
     life, t = holding
     now = missed(life, t, bar_check.NO_BARS_AFTER)
     found = audit(life.home)["problems"]
@@ -51,7 +53,12 @@ def test_an_agent_that_gets_no_more_bars_is_removed_with_its_shares_valued_at_th
     directory = life.node.repositories[AGENT].directory
     said = [e.text for _, events in events_of(directory) for e in events if isinstance(e, Noted)][-1]
     for text in (answer["message"], said):
-        assert f"{before.shares} TEST" in text and day in text and f"{before.close:,.2f} USD" in text and "not sold" in text
+        assert (
+            f"{before.shares} TEST" in text
+            and day in text
+            and f"{before.close:,.2f} USD" in text
+            and "not sold" in text
+        )
     left = life.node.repositories[AGENT].state
     assert left.status == AgentStatus.REMOVED and left.orders == ()
     assert (left.book.shares, left.book.equity) == (before.shares, before.equity)
@@ -69,7 +76,9 @@ def test_a_close_that_no_bar_fills_says_so_and_does_not_stand_in_the_way(holding
     assert again(life, "r", now)["status"] == "done"
 
 
-def test_after_the_emergency_stop_such_an_agent_can_be_removed_and_everything_is_flat(holding: tuple[Life, int]) -> None:
+def test_after_the_emergency_stop_such_an_agent_can_be_removed_and_everything_is_flat(
+    holding: tuple[Life, int],
+) -> None:
     life, t = holding
     now = missed(life, t, bar_check.NO_BARS_AFTER)
     assert not life.ask("emergency_stop", now)["result"]["flat"]

@@ -75,7 +75,9 @@ def test_a_lost_acknowledgement_is_looked_up_and_not_sent_again(planned: Life, m
     assert len(wire.sent) == 1 and planned.state.open_orders(Leg.ENTRY)[0].state == "NEW"
 
 
-def test_an_order_that_never_arrived_is_sent_again_under_its_key(planned: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_order_that_never_arrived_is_sent_again_under_its_key(
+    planned: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wire = Wire(planned, monkeypatch)
     wire.lose_call = True
     planned.check(morning(planned))
@@ -87,7 +89,9 @@ def test_an_order_that_never_arrived_is_sent_again_under_its_key(planned: Life, 
     assert len(planned.named("Filled")) == 1
 
 
-def test_an_entry_in_doubt_is_given_up_after_twenty_five_past_nine(planned: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_entry_in_doubt_is_given_up_after_twenty_five_past_nine(
+    planned: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wire = Wire(planned, monkeypatch)
     wire.lose_call = True
     planned.check(morning(planned))
@@ -112,7 +116,9 @@ def test_an_exit_in_doubt_goes_as_a_day_order_after_the_open(life: Life, monkeyp
     assert (order.leg, order.state, order.tif) == ("exit", "NEW", "DAY")
 
 
-def test_a_latch_set_after_the_order_was_written_still_keeps_it_here(planned: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_latch_set_after_the_order_was_written_still_keeps_it_here(
+    planned: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wire = Wire(planned, monkeypatch)
     commit = type(planned.repository).commit
 
@@ -167,11 +173,17 @@ def test_a_missing_stop_is_placed_again_with_the_positions_size_and_said(life: L
     assert life.state.open_orders(Leg.STOP) == []
     done = life.check(morning(life, t))
     (again,) = life.state.open_orders(Leg.STOP)
-    assert (again.qty, again.state, again.stop_price) == (life.state.book.shares, "NEW", float(life.state.book.account.stop))
+    assert (again.qty, again.state, again.stop_price) == (
+        life.state.book.shares,
+        "NEW",
+        float(life.state.book.account.stop),
+    )
     assert "placed again" in done.alarms[0]["text"]
 
 
-def test_a_cancel_in_doubt_of_an_order_that_never_arrived_ends_it(planned: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cancel_in_doubt_of_an_order_that_never_arrived_ends_it(
+    planned: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wire = Wire(planned, monkeypatch)
     wire.lose_call = True
     planned.check(morning(planned))
@@ -191,7 +203,9 @@ def test_waiting_for_a_cancel_writes_no_line_a_pass(tmp_path: Path) -> None:
     assert life.repository.seq == lines
 
 
-def test_an_exit_that_the_broker_rejects_brings_the_stop_back_at_once(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exit_that_the_broker_rejects_brings_the_stop_back_at_once(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from dataclasses import replace
 
     t = until(lambda: bool(life.state.open_orders(Leg.EXIT)), life, FIRST)

@@ -58,7 +58,9 @@ def test_an_order_has_not_ended_before_its_fill_is_in_the_book(bought: Schedule)
     assert bought.repository.state.open_orders(Leg.ENTRY) and bought.repository.state.flat
     bought.broker.hidden = []
     bought.trader.run(clock(bought, "09:50"))
-    assert not bought.repository.state.open_orders(Leg.ENTRY) and bought.repository.state.book.shares == bought.broker.own
+    assert (
+        not bought.repository.state.open_orders(Leg.ENTRY) and bought.repository.state.book.shares == bought.broker.own
+    )
 
 
 def test_a_sale_told_before_its_purchase_waits_for_it(bought: Schedule) -> None:
@@ -100,7 +102,10 @@ def test_a_stop_for_more_than_the_account_still_holds_is_withdrawn(holding: Sche
     done = holding.trader.run(clock(holding, "11:00"))
     assert "cancelled" in done.alarms[0]["text"] and holding.broker.on_sale(set()) == 0
     holding.trader.run(clock(holding, "16:40"))
-    assert holding.repository.state.status == AgentStatus.BLOCKED and "the broker" in holding.repository.state.status_reason
+    assert (
+        holding.repository.state.status == AgentStatus.BLOCKED
+        and "the broker" in holding.repository.state.status_reason
+    )
 
 
 def test_shares_bought_by_hand_leave_the_stop_where_it_is(holding: Schedule) -> None:

@@ -16,18 +16,25 @@ from tests.doubles.series import generated
 from tests.doubles.tws import Fault, TwsDouble
 
 
-def test_what_an_agent_did_in_an_account_is_its_backtest_where_the_fills_are(eventful: AccountLife, bars: pd.DataFrame) -> None:
+def test_what_an_agent_did_in_an_account_is_its_backtest_where_the_fills_are(
+    eventful: AccountLife, bars: pd.DataFrame
+) -> None:
     life = deployed(eventful)
     for t in range(FIRST, FIRST + DAYS):
         life.live(t)
     card = life.node.registry.card(life.model_id)
     alone = backtest.run(
-        market.build(bars.iloc[: FIRST + DAYS], card.scaler), range(FIRST, FIRST + DAYS), card.agent_type,
-        life.policy.raw, life.terms,
+        market.build(bars.iloc[: FIRST + DAYS], card.scaler),
+        range(FIRST, FIRST + DAYS),
+        card.agent_type,
+        life.policy.raw,
+        life.terms,
     )
     assert alone.fills >= 6 and any(fill[0] == "stop" for row in alone.rows for fill in row["fills"])
     for ours, theirs in zip(life.ledger, alone.rows, strict=True):
-        assert [ours[k] for k in ("bar", "action", "qty", "shares")] == [theirs[k] for k in ("bar", "action", "qty", "shares")]
+        assert [ours[k] for k in ("bar", "action", "qty", "shares")] == [
+            theirs[k] for k in ("bar", "action", "qty", "shares")
+        ]
         assert ours["equity"] == pytest.approx(theirs["equity"], rel=1e-9)
         assert [f[:2] for f in ours["fills"]] == [f[:2] for f in theirs["fills"]]
     assert life.tws.ledger.holds("TEST") == life.state.book.shares
@@ -39,19 +46,29 @@ def test_what_an_agent_did_in_an_account_is_its_backtest_where_the_fills_are(eve
 def test_a_restart_between_any_two_steps_changes_nothing(eventful: AccountLife, bars: pd.DataFrame) -> None:
     life = deployed(eventful)
     for t in range(FIRST, FIRST + 8):
-        for step in (life.split, lambda t: life.check(at(life.sessions[t], "08:00")), life.opens,
-                     lambda t: life.check(at(life.sessions[t], "09:33")), life.trades,
-                     lambda t: life.check(at(life.sessions[t], "16:40"))):
+        for step in (
+            life.split,
+            lambda t: life.check(at(life.sessions[t], "08:00")),
+            life.opens,
+            lambda t: life.check(at(life.sessions[t], "09:33")),
+            life.trades,
+            lambda t: life.check(at(life.sessions[t], "16:40")),
+        ):
             life.now = at(life.sessions[t], "03:00") if step == life.split else life.now
             life.restart()
             step(t)
     refs = [o.ref for o in life.tws.ledger.orders]
     assert len(refs) == len(set(refs)) and life.tws.ledger.holds("TEST") == life.state.book.shares
     alone = backtest.run(
-        market.build(bars.iloc[: FIRST + 8], life.node.registry.card(life.model_id).scaler), range(FIRST, FIRST + 8),
-        life.node.registry.card(life.model_id).agent_type, life.policy.raw, life.terms,
+        market.build(bars.iloc[: FIRST + 8], life.node.registry.card(life.model_id).scaler),
+        range(FIRST, FIRST + 8),
+        life.node.registry.card(life.model_id).agent_type,
+        life.policy.raw,
+        life.terms,
     )
-    assert [(r["shares"], round(r["equity"], 6)) for r in life.ledger] == [(r["shares"], round(r["equity"], 6)) for r in alone.rows]
+    assert [(r["shares"], round(r["equity"], 6)) for r in life.ledger] == [
+        (r["shares"], round(r["equity"], 6)) for r in alone.rows
+    ]
 
 
 def test_an_entry_that_the_auction_did_not_take_is_skipped(life: AccountLife) -> None:
@@ -104,7 +121,9 @@ def test_a_close_that_died_with_its_session_is_told_and_the_stop_restored(life: 
     assert life.check(at(life.sessions[t + 1], "08:00")).alarms == []
 
 
-def test_a_paper_account_without_an_auction_gets_day_orders_after_the_open(tmp_path: Path, bars: pd.DataFrame, tws: TwsDouble) -> None:
+def test_a_paper_account_without_an_auction_gets_day_orders_after_the_open(
+    tmp_path: Path, bars: pd.DataFrame, tws: TwsDouble
+) -> None:
     life = in_account(tmp_path, bars, Always(Action.BUY), tws, ibkr_paper_open="day")
     entered(life)
     assert tws.ledger.orders == []
@@ -121,7 +140,10 @@ def test_a_split_in_the_night_turns_what_is_planned_before_it_is_sent(tmp_path: 
     before = life.state.open_orders()[0]
     life.check(at(life.sessions[FIRST + 1], "08:00"))
     sent = [(o.type, o.qty, o.aux) for o in tws.ledger.open_orders()]
-    assert sent == [("MKT", 2.0 * before.qty, 0.0), ("STP", 2.0 * before.qty, pytest.approx(before.stop_price / 2, abs=0.011))]
+    assert sent == [
+        ("MKT", 2.0 * before.qty, 0.0),
+        ("STP", 2.0 * before.qty, pytest.approx(before.stop_price / 2, abs=0.011)),
+    ]
     life.node.close()
 
 
@@ -165,7 +187,9 @@ def test_an_exit_whose_stop_is_never_confirmed_as_cancelled_waits_and_says_so(li
     assert [(o.type, o.tif) for o in life.tws.ledger.open_orders()] == [("MKT", "DAY")]
 
 
-def test_an_entry_whose_own_message_was_lost_is_followed_by_its_stop_and_says_nothing_about_pairs(life: AccountLife) -> None:
+def test_an_entry_whose_own_message_was_lost_is_followed_by_its_stop_and_says_nothing_about_pairs(
+    life: AccountLife,
+) -> None:
     life.tws.fail(Fault("swallow", message=3))
     t = holding(life)
     life.check(at(life.sessions[t], "09:34"))

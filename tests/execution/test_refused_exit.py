@@ -24,7 +24,9 @@ def passes(life: AccountLife, t: int, clock: str, count: int, every: int = 1) ->
     """So many passes from a time on, so many seconds apart: what they alarmed."""
     alarms: list[str] = []
     for n in range(count):
-        alarms += [alarm["text"] for alarm in life.check(at(life.sessions[t], clock) + timedelta(seconds=n * every)).alarms]
+        alarms += [
+            alarm["text"] for alarm in life.check(at(life.sessions[t], clock) + timedelta(seconds=n * every)).alarms
+        ]
     return alarms
 
 
@@ -63,7 +65,9 @@ def test_a_refused_exit_of_an_emergency_stop_gives_the_stop_back_and_is_tried_ag
     assert life.state.flat and life.tws.ledger.holds("TEST") == 0 and life.tws.ledger.on_sale("TEST") == 0
 
 
-def test_two_refusals_and_then_an_acceptance_sell_once_and_never_leave_the_position_bare_for_long(life: AccountLife) -> None:
+def test_two_refusals_and_then_an_acceptance_sell_once_and_never_leave_the_position_bare_for_long(
+    life: AccountLife,
+) -> None:
     t, bare = watched(life)
     held = life.state.book.shares
     life.tws.fail(sells(times=2))
@@ -117,8 +121,18 @@ def _appears(life: AccountLife, key: str, qty: int):
     """The broker shows an order that it had refused, and works it."""
     ledger, other = life.tws.ledger, life.tws.ledger.orders[0]
     ghost = type(other)(
-        order_id=5_000, client_id=other.client_id, listing=other.listing, action="SELL", qty=float(qty), type="MKT", aux=0.0,
-        tif="DAY", ref=key, account=other.account, parent_id=0, transmit=True,
+        order_id=5_000,
+        client_id=other.client_id,
+        listing=other.listing,
+        action="SELL",
+        qty=float(qty),
+        type="MKT",
+        aux=0.0,
+        tif="DAY",
+        ref=key,
+        account=other.account,
+        parent_id=0,
+        transmit=True,
     )
     life.tws.publish(ledger.place(ghost))
     return ghost
@@ -135,7 +149,10 @@ def test_while_the_broker_does_not_answer_nothing_is_sent_and_the_seconds_count(
     assert "cannot be used" in str(life.tried(now)[1])
     assert bare.now and len(life.tws.orders_reported()) == heard
     since = life.repository.exposure.bare_since
-    assert since == at(life.sessions[t], "11:00") and life.repository.exposure.of_position(now + timedelta(seconds=29)) == 30
+    assert (
+        since == at(life.sessions[t], "11:00")
+        and life.repository.exposure.of_position(now + timedelta(seconds=29)) == 30
+    )
     life.tws.faults.waiting.clear()
     life.tws.open_port()
     await_that(lambda: life.node.account.connection.link().health().ready, "the connection is back")
@@ -170,13 +187,21 @@ def test_a_cancel_without_an_outcome_is_asked_for_again_after_a_time_and_after_a
     life.ask("close", at(life.sessions[t], "11:00"))
     passes(life, t, "11:00:01", 3)
     assert cancels() == 1 and resting(life)[0][0] == "STP"
-    life.link.session.timing = life.link.session.timing.__class__(**{**vars(life.link.session.timing), "cancel_again": 0.0})
+    life.link.session.timing = life.link.session.timing.__class__(
+        **{**vars(life.link.session.timing), "cancel_again": 0.0}
+    )
     passes(life, t, "11:00:25", 1)
     asked = cancels()
     assert asked > 1 and resting(life)[0][0] == "STP"
     before = life.link.session.connections
     life.tws.drop_all()
-    await_that(lambda: life.node.account.connection.link().session.connections > before and life.node.account.connection.link().health().ready, "again")
+    await_that(
+        lambda: (
+            life.node.account.connection.link().session.connections > before
+            and life.node.account.connection.link().health().ready
+        ),
+        "again",
+    )
     passes(life, t, "11:00:26", 3)
     assert cancels() > asked
     assert [(o.type, o.tif) for o in life.tws.ledger.open_orders()] == [("MKT", "DAY")]
@@ -196,8 +221,18 @@ def test_two_working_orders_under_one_key_are_both_cancelled_and_said(life: Acco
 
 def _twin(life: AccountLife, stop) -> None:
     twin = type(stop)(
-        order_id=6_000, client_id=stop.client_id, listing=stop.listing, action="SELL", qty=stop.qty, type="STP", aux=stop.aux,
-        tif="GTC", ref=stop.ref, account=stop.account, parent_id=0, transmit=True,
+        order_id=6_000,
+        client_id=stop.client_id,
+        listing=stop.listing,
+        action="SELL",
+        qty=stop.qty,
+        type="STP",
+        aux=stop.aux,
+        tif="GTC",
+        ref=stop.ref,
+        account=stop.account,
+        parent_id=0,
+        transmit=True,
     )
     life.tws.publish(life.tws.ledger.place(twin))
 
@@ -216,11 +251,15 @@ def test_the_answer_to_a_refused_emergency_stop_says_so_and_the_stop_is_back_by_
     life.tws.fail(sells())
     answer = life.ask("emergency_stop", at(life.sessions[t], "11:00"))
     (item,) = answer["result"]["items"]
-    assert (answer["result"]["flat"], item["flat"], item["status"]) == (False, False, "failed") and "IB 201" in item["error"]
+    assert (answer["result"]["flat"], item["flat"], item["status"]) == (False, False, "failed") and "IB 201" in item[
+        "error"
+    ]
     assert resting(life) == [("STP", life.state.book.shares)] and not bare.now and bare.longest < 5
 
 
-def test_an_entry_that_was_taken_stays_on_record_when_nobody_can_tell_of_its_stop(life: AccountLife, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_entry_that_was_taken_stays_on_record_when_nobody_can_tell_of_its_stop(
+    life: AccountLife, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from livetrading.adapters.brokers.ibkr.broker import IbkrBroker
     from livetrading.core.errors import Unavailable
     from tests.doubles.account_days import deployed

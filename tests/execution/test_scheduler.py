@@ -20,13 +20,13 @@ from livetrading.adapters.journal import read_lines
 from livetrading.adapters.locks import SchedulerLock
 from livetrading.adapters.store import Store
 from livetrading.core.errors import Unavailable
-from livetrading.execution.state import alarms, queries, requests
 from livetrading.execution import scheduler
-from livetrading.execution.scheduler import Scheduler
 from livetrading.execution.orders.order_plans import planned_entry
+from livetrading.execution.scheduler import Scheduler
+from livetrading.execution.state import alarms, queries, requests
 from tests.doubles.lives import AGENT, FIRST, Cycler, Known, at, deployed, real_model
-from tests.doubles.series import generated
 from tests.doubles.processes import PATIENCE, awaited
+from tests.doubles.series import generated
 
 
 class Process:
@@ -35,8 +35,11 @@ class Process:
     def __init__(self, home: Home) -> None:
         self.home, self.store = home, Store(home)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "livetrading", "--home", str(home.root), "scheduler"], cwd=CHECKOUT,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            [sys.executable, "-m", "livetrading", "--home", str(home.root), "scheduler"],
+            cwd=CHECKOUT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     def ready(self) -> "Process":
@@ -85,8 +88,10 @@ def test_one_life_of_the_process(run: Callable[[], Process], model: tuple[Home, 
 
     # A second scheduler names the first and stops.
     second = subprocess.run(
-        [sys.executable, "-m", "livetrading", "--home", str(home.root), "scheduler"], cwd=CHECKOUT,
-        capture_output=True, text=True,
+        [sys.executable, "-m", "livetrading", "--home", str(home.root), "scheduler"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
     )
     assert second.returncode == 1 and f"pid {first.process.pid}" in second.stderr
 
@@ -113,7 +118,10 @@ def test_one_life_of_the_process(run: Callable[[], Process], model: tuple[Home, 
 
     # Shared files that are spoilt while it runs are set aside, and it says so.
     (home.root / "requests.json").write_text("{")
-    awaited(lambda: any("set aside" in a["text"] for a in queries.system(again.store, datetime.now(UTC))["alarms"]), "an alarm")
+    awaited(
+        lambda: any("set aside" in a["text"] for a in queries.system(again.store, datetime.now(UTC))["alarms"]),
+        "an alarm",
+    )
     assert again.ask("rearm")["status"] == "done"
 
     # SIGTERM ends it in order.
@@ -122,6 +130,7 @@ def test_one_life_of_the_process(run: Callable[[], Process], model: tuple[Home, 
 
 
 # -- the same object in this process, where time and disk can be bent -------
+
 
 @pytest.fixture
 def inside(tmp_path: Path) -> Scheduler:
@@ -190,11 +199,13 @@ def test_sessions_that_were_slept_through_are_one_alarm_with_their_range(tmp_pat
 
 def test_one_missed_session_is_told_by_its_day_and_each_agent_has_its_own() -> None:
     missed = [
-        {"agent_id": "A", "session": "2024-06-03", "reason": "no bar"}, {"agent_id": "B", "session": "2024-06-03", "reason": "x"},
+        {"agent_id": "A", "session": "2024-06-03", "reason": "no bar"},
+        {"agent_id": "B", "session": "2024-06-03", "reason": "x"},
         {"agent_id": "B", "session": "2024-06-04", "reason": "y"},
     ]
     assert alarms.of_missed(missed) == [
-        ("A", "2024-06-03 MISSED: no bar"), ("B", "2 sessions from 2024-06-03 to 2024-06-04 MISSED: at first x; at last y"),
+        ("A", "2024-06-03 MISSED: no bar"),
+        ("B", "2 sessions from 2024-06-03 to 2024-06-04 MISSED: at first x; at last y"),
     ]
 
 
@@ -229,7 +240,9 @@ def beats(inside: Scheduler, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return found
 
 
-def test_the_loop_beats_while_a_library_loads(inside: Scheduler, beats: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_loop_beats_while_a_library_loads(
+    inside: Scheduler, beats: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(scheduler, "load_torch", lambda: time.sleep(2.5))
     inside.warm_up()
     assert len(beats) >= 2

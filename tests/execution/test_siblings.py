@@ -68,7 +68,9 @@ def test_two_agents_never_meet_in_one_auction_however_long_the_exit_cannot_go(tw
 
 
 @pytest.mark.parametrize("two", ["day"], indirect=True)
-def test_after_the_open_an_entry_waits_two_minutes_for_an_exit_that_cannot_go_and_its_agent_says_so(two: AccountLife) -> None:
+def test_after_the_open_an_entry_waits_two_minutes_for_an_exit_that_cannot_go_and_its_agent_says_so(
+    two: AccountLife,
+) -> None:
     two.tws.fail(Fault("stall", message=4, times=99))
     two.ask("close", at(two.sessions[FIRST + 2], "20:00"))
     two.tried(at(two.sessions[FIRST + 3], "08:00"))
@@ -82,7 +84,7 @@ def test_after_the_open_an_entry_waits_two_minutes_for_an_exit_that_cannot_go_an
 
 
 def test_an_agent_whose_fills_are_never_told_blocks_no_other_whose_entries_wait_and_say_why(
-    two: AccountLife, monkeypatch: pytest.MonkeyPatch,
+    two: AccountLife, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sync = two.node._sync
 
@@ -109,7 +111,7 @@ def test_an_agent_whose_fills_are_never_told_blocks_no_other_whose_entries_wait_
 
 
 def test_an_agent_that_cannot_write_its_fills_blocks_no_other_then_or_later(
-    two: AccountLife, monkeypatch: pytest.MonkeyPatch,
+    two: AccountLife, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sync, trader = two.node._sync, two.node.trader
 
@@ -118,6 +120,7 @@ def test_an_agent_that_cannot_write_its_fills_blocks_no_other_then_or_later(
             if agent_id == AGENT:
                 raise Unavailable("the disk is full.")
             return real(agent_id, *more)
+
         return asked
 
     monkeypatch.setattr(two.node, "_sync", full(sync))

@@ -11,27 +11,56 @@ from livetrading.adapters.brokers.base import Execution
 from livetrading.core import agent as agents
 from livetrading.core.agent import AgentConfig, AgentState
 from livetrading.core.errors import BadInput
-from livetrading.core.events import Created, Deposited, Event, FillCorrected, FillDisputed, Filled, Marked, StatusChanged
+from livetrading.core.events import (
+    Created,
+    Deposited,
+    Event,
+    FillCorrected,
+    FillDisputed,
+    Filled,
+    Marked,
+    StatusChanged,
+)
 from livetrading.core.stated import Stated
 from livetrading.core.types import AgentType, Mode
-from livetrading.execution.orders import corrections
 from livetrading.execution import statement_import
+from livetrading.execution.orders import corrections
 
 AGENT, ROOT = "PPO_TEST_001", "0000e0d5.00000001.01"
 KEY = f"{AGENT}:2024-06-03:entry:1"
 
 
 def bought(exec_id: str = f"{ROOT}.01", *more: Event, estimated: bool = False, qty: int = 10) -> AgentState:
-    config = AgentConfig(AGENT, "m", AgentType.PPO, "TEST", Mode.BROKER, "csv", account="DU1", con_id="4711", broker="ibkr")
+    config = AgentConfig(
+        AGENT, "m", AgentType.PPO, "TEST", Mode.BROKER, "csv", account="DU1", con_id="4711", broker="ibkr"
+    )
     fill = Filled(exec_id, KEY, "entry", "2024-06-04", qty, 30.5, 1.0, 25.0, estimated)
-    return agents.fold([Created(config.to_dict()), Deposited(1_000.0), StatusChanged("running", "", "test"), fill,
-                        Marked("2024-06-04", 31.0), *more])
+    return agents.fold(
+        [
+            Created(config.to_dict()),
+            Deposited(1_000.0),
+            StatusChanged("running", "", "test"),
+            fill,
+            Marked("2024-06-04", 31.0),
+            *more,
+        ]
+    )
 
 
 def row(number: int = 1, root: str = ROOT, **changes: Any) -> Stated:
     values = {
-        "account": "DU1", "exec_id": f"{root}.{number:02d}", "order_id": "9", "ref": KEY, "symbol": "TEST", "con_id": 4711,
-        "side": "BUY", "qty": 10.0, "price": 30.5, "fee": 1.0, "session": "2024-06-04", "at": "20240604;093000",
+        "account": "DU1",
+        "exec_id": f"{root}.{number:02d}",
+        "order_id": "9",
+        "ref": KEY,
+        "symbol": "TEST",
+        "con_id": 4711,
+        "side": "BUY",
+        "qty": 10.0,
+        "price": 30.5,
+        "fee": 1.0,
+        "session": "2024-06-04",
+        "at": "20240604;093000",
     }
     return Stated(**(values | changes))
 
@@ -112,10 +141,14 @@ def test_a_correction_of_one_of_the_executions_of_a_fill_corrects_it(rows: list[
     assert said(agents.fold(events, in_parts()), rows) == []
 
 
-@pytest.mark.parametrize("rows", [
-    [row(2, "a.1.01", qty=5.0, price=31.0)],
-    [row(1, "a.1.01", qty=5.0), cancelled(1, root="a.1.01"), row(1, "a.2.01", qty=5.0)],
-], ids=["the other is not listed", "one is taken back"])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [row(2, "a.1.01", qty=5.0, price=31.0)],
+        [row(1, "a.1.01", qty=5.0), cancelled(1, root="a.1.01"), row(1, "a.2.01", qty=5.0)],
+    ],
+    ids=["the other is not listed", "one is taken back"],
+)
 def test_what_cannot_be_followed_of_a_fill_in_parts_is_disputed(rows: list[Stated]) -> None:
     events = said(in_parts(), rows)
     assert kinds(events) == ["FillDisputed", "StatusChanged"]
@@ -167,18 +200,40 @@ def test_an_estimate_gives_way_to_an_execution_near_it_and_to_no_other() -> None
     assert kinds(events) == ["FillDisputed", "StatusChanged"] and agents.fold(events, state).unsure
 
 
-@pytest.mark.parametrize("change", [
-    {"price": 1e999}, {"price": "30,5"}, {"qty": None}, {"qty": "1e999"}, {"fee": "nan"}, {"con_id": 1e999}, {"con_id": -1},
-    {"exec_id": 7}, {"session": 20240604}, {"ref": None}, {"symbol": []}, {"at": {}}, {"price": True},
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"price": 1e999},
+        {"price": "30,5"},
+        {"qty": None},
+        {"qty": "1e999"},
+        {"fee": "nan"},
+        {"con_id": 1e999},
+        {"con_id": -1},
+        {"exec_id": 7},
+        {"session": 20240604},
+        {"ref": None},
+        {"symbol": []},
+        {"at": {}},
+        {"price": True},
+    ],
+)
 def test_a_request_with_an_execution_that_is_none_is_refused_in_a_sentence(change: dict[str, Any]) -> None:
     with pytest.raises(BadInput, match=r"\.$"):
         Stated.from_dict(row().to_dict() | change)
 
 
-@pytest.mark.parametrize("state", [in_parts(), bought("ibkr:9:0-10", estimated=True)], ids=["executions", "an estimate"])
-@given(st.permutations([row(1, "a.1.01", qty=5.0, price=30.75, fee=None), row(1, "a.2.01", qty=5.0, price=30.75, fee=None)]))
-def test_a_statement_without_commissions_leaves_the_fee_that_the_book_has(state: AgentState, rows: list[Stated]) -> None:
+@pytest.mark.parametrize(
+    "state", [in_parts(), bought("ibkr:9:0-10", estimated=True)], ids=["executions", "an estimate"]
+)
+@given(
+    st.permutations(
+        [row(1, "a.1.01", qty=5.0, price=30.75, fee=None), row(1, "a.2.01", qty=5.0, price=30.75, fee=None)]
+    )
+)
+def test_a_statement_without_commissions_leaves_the_fee_that_the_book_has(
+    state: AgentState, rows: list[Stated]
+) -> None:
     after = agents.fold(said(state, rows), state)
     (fill,) = [booked.fill for booked in after.book.fills.values()]
     (before,) = [booked.fill for booked in state.book.fills.values()]

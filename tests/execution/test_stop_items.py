@@ -12,12 +12,12 @@ from livetrading.core.events import OrderMoved
 from livetrading.core.orders import OrderState
 from livetrading.core.stopping import StopState, state_of
 from livetrading.core.types import Leg
-from livetrading.execution.state import agent_status, queries, stop_record
-from livetrading.execution.stopping import emergency_stop
 from livetrading.execution import file_repair
-from livetrading.execution.trading import replay
 from livetrading.execution.orders import protective_stop
 from livetrading.execution.scheduler import Scheduler
+from livetrading.execution.state import agent_status, queries, stop_record
+from livetrading.execution.stopping import emergency_stop
+from livetrading.execution.trading import replay
 from tests.doubles.lives import AGENT, FIRST, Cycler, Known, Life, at, deployed, until
 from tests.doubles.series import generated
 
@@ -91,7 +91,10 @@ def test_the_scheduler_keeps_the_picture_true_when_an_exit_fills(life: Life) -> 
 
 def test_the_words_count_one_agent_as_one_and_call_history_what_it_is(life: Life, tmp_path: Path) -> None:
     t = until(lambda: not life.state.flat, life, FIRST)
-    assert life.ask("emergency_stop", at(life.sessions[t - 1], "20:00"))["message"] == "Stopped; not everything is flat yet: 1 agent."
+    assert (
+        life.ask("emergency_stop", at(life.sessions[t - 1], "20:00"))["message"]
+        == "Stopped; not everything is flat yet: 1 agent."
+    )
     over = deployed(tmp_path / "over", generated(1, FIRST + 3), Cycler(99), mode="replay", model_rows=FIRST + 3)
     while replay.advance(over.node.trader(AGENT)):
         pass
@@ -105,7 +108,9 @@ def test_the_words_count_one_agent_as_one_and_call_history_what_it_is(life: Life
 def test_a_simulated_agents_order_is_not_to_be_looked_at_in_tws(life: Life) -> None:
     t = until(lambda: bool(life.state.open_orders(Leg.EXIT)), life, FIRST)
     (stop_,) = life.state.open_orders(Leg.STOP)
-    life.repository.commit([OrderMoved(stop_.key, OrderState.PENDING_CANCEL, "test")], at(life.sessions[t - 1], "20:00"))
+    life.repository.commit(
+        [OrderMoved(stop_.key, OrderState.PENDING_CANCEL, "test")], at(life.sessions[t - 1], "20:00")
+    )
     (said,) = protective_stop.protect(life.node.executor(AGENT), at(life.sessions[t - 1], "20:01"))
     assert "has not confirmed the cancel" in said and "TWS" not in said
     assert agent_status.where_to_look("ibkr") == "look at it in TWS"
@@ -152,11 +157,17 @@ def test_a_record_that_cannot_be_written_stops_no_stop(life: Life, monkeypatch: 
     assert told["state"] == "queued" and told["items"][0]["exit"] == "working"
 
 
-@pytest.mark.parametrize(("statuses", "state"), [
-    ((), StopState.DONE), (("flat", "finished replay"), StopState.DONE), (("flat", "exit queued"), StopState.QUEUED),
-    (("failed", "exit queued"), StopState.FAILED), (("failed", "waiting for the broker"), StopState.WAITING),
-    (("flat", "cancel asked"), StopState.WAITING),
-])
+@pytest.mark.parametrize(
+    ("statuses", "state"),
+    [
+        ((), StopState.DONE),
+        (("flat", "finished replay"), StopState.DONE),
+        (("flat", "exit queued"), StopState.QUEUED),
+        (("failed", "exit queued"), StopState.FAILED),
+        (("failed", "waiting for the broker"), StopState.WAITING),
+        (("flat", "cancel asked"), StopState.WAITING),
+    ],
+)
 def test_the_whole_is_as_far_as_its_parts(statuses: tuple[str, ...], state: StopState) -> None:
     flat = ("flat", "finished replay")
     assert state_of([{"status": s, "flat": s in flat} for s in statuses]) == state

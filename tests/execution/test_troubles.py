@@ -47,7 +47,9 @@ def test_refused_exits_are_warned_about_and_after_three_they_are_the_status(life
     assert "201" in text and text in listed(life) and "exit refused" in listed(life)
     life.tws.do(life.tws.faults.waiting.clear)
     life.ask("close", at(life.sessions[t], "11:10"))
-    assert shown(life)["status_text"] == "running" and not any("did not take" in text for text in shown(life)["warnings"])
+    assert shown(life)["status_text"] == "running" and not any(
+        "did not take" in text for text in shown(life)["warnings"]
+    )
 
 
 @pytest.mark.parametrize("unreadable", ["", "1.7976931348623157E308"])

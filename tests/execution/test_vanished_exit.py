@@ -57,7 +57,9 @@ def resting(life: AccountLife) -> list[tuple[str, float]]:
 def test_a_position_whose_exit_vanished_has_its_stop_back_within_five_seconds(life: AccountLife, said: bool) -> None:
     t, order = closing(life)
     held = life.state.book.shares
-    with looks_often(life, **({"unfilled": 30.0, "between_looks": 0.0} if said else {})):  # the error is enough to look again
+    with looks_often(
+        life, **({"unfilled": 30.0, "between_looks": 0.0} if said else {})
+    ):  # the error is enough to look again
         vanishes(life, order, said)
         alarms = passes(life, t, 10, 5)
         assert resting(life) == [("STP", held)] and any("lists it nowhere" in text for text in alarms), alarms

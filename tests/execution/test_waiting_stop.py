@@ -29,7 +29,6 @@ from tests.doubles.processes import PATIENCE, awaited
 from tests.doubles.tws import TwsDouble
 from tests.doubles.tws.ledger import Order
 
-
 ANSWER_SECONDS = 30.0
 EVERYTHING = set(range(1, 120))
 
@@ -51,10 +50,16 @@ class Stage:
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         quick = {"SHIFTED_QUICK": "1"} if self.quick else {}
-        self.processes.append(subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.shifted", str(self.offset.total_seconds()), *words], cwd=CHECKOUT,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **quick},
-        ))
+        self.processes.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "tests.faults.shifted", str(self.offset.total_seconds()), *words],
+                cwd=CHECKOUT,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env={**os.environ, **quick},
+            )
+        )
         return self.processes[-1]
 
     def scheduler(self) -> subprocess.Popen[str]:
@@ -134,7 +139,9 @@ def test_a_stop_waits_for_a_mute_tws_and_any_scheduler_finishes_it(stage: Stage)
     assert item["status"] == "waiting for the broker" and item["error"] and item["shares"] == stage.held
 
     again = answer(stage.stop("--reason", "another reason"))
-    assert [again[key] for key in ("reason", "by", "at", "state")] == [told[key] for key in ("reason", "by", "at", "state")]
+    assert [again[key] for key in ("reason", "by", "at", "state")] == [
+        told[key] for key in ("reason", "by", "at", "state")
+    ]
     pulse.over.set()
     pulse.join()
     assert pulse.oldest < LATE_SECONDS and first.poll() is None
@@ -189,7 +196,9 @@ def test_a_scheduler_that_starts_takes_over_from_a_command_that_waits(stage: Sta
     awaited(lambda: (stage.system()["stop"] or {})["flat"], "flat")
 
 
-def test_a_scheduler_that_dies_and_is_started_again_under_a_stop_costs_it_no_second_time_of_waiting(stage: Stage) -> None:
+def test_a_scheduler_that_dies_and_is_started_again_under_a_stop_costs_it_no_second_time_of_waiting(
+    stage: Stage,
+) -> None:
     first = stage.scheduler()
     awaited(stage.trades, "the broker")
     stage.mute()
@@ -198,7 +207,9 @@ def test_a_scheduler_that_dies_and_is_started_again_under_a_stop_costs_it_no_sec
     time.sleep(4.0)  # half of what a command may take whose waits are quick
     first.kill()
     first.wait()
-    awaited(lambda: (holder := SchedulerLock(stage.home).holder()) is not None and holder.role == "command", "the command")
+    awaited(
+        lambda: (holder := SchedulerLock(stage.home).holder()) is not None and holder.role == "command", "the command"
+    )
     second = stage.scheduler()
     told = answer(command)
     took = time.monotonic() - begun

@@ -24,7 +24,9 @@ def test_what_a_person_holds_is_turned_by_a_split_and_never_sold(eventful: Accou
     assert life.state.status == "running" and life.node.account.shares.unmanaged(life.state) in (903, 904)
 
 
-def test_what_a_person_holds_beside_an_agent_without_shares_is_turned_by_a_split(tmp_path: Path, tws: TwsDouble) -> None:
+def test_what_a_person_holds_beside_an_agent_without_shares_is_turned_by_a_split(
+    tmp_path: Path, tws: TwsDouble
+) -> None:
     frame = generated(1, FIRST + 4, splits={FIRST + 1: 2.0})
     life = in_account(tmp_path, frame, Always(Action.HOLD), tws)
     tws.ledger.positions[TEST.con_id] = (301.0, 9.0)
@@ -46,11 +48,13 @@ def test_a_split_that_one_agent_has_booked_and_another_has_not_is_no_difference_
     now, day = at(life.sessions[FIRST + 2], "08:00"), life.sessions[FIRST + 2].isoformat()
     life.node.account.shares.split(first, day, 2.0, now)
     assert life.node.account.shares.others(first) == 2 * second.book.shares
-    assert life.node.account.shares.others(second) == 2 * first.book.shares  # its own shares are still old: that is its difference
+    assert (
+        life.node.account.shares.others(second) == 2 * first.book.shares
+    )  # its own shares are still old: that is its difference
 
 
 def test_an_agent_whose_model_is_gone_is_blocked_and_its_fills_are_booked_for_the_others_sake(
-    life: AccountLife, monkeypatch: pytest.MonkeyPatch,
+    life: AccountLife, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deployed(life)
     life.deploy(at(life.sessions[FIRST - 1], "20:00"))
@@ -110,7 +114,9 @@ def test_shares_that_left_by_hand_block_the_agent_and_a_person_settles_it(life: 
     life.tws.happen(lambda ledger: [("position", TEST)])
     life.heard()
     tried_for(life, t, "10:00", "10:01")
-    assert life.state.status == "blocked" and f"holds {shares} TEST, the broker {shares - 5}" in life.state.status_reason
+    assert (
+        life.state.status == "blocked" and f"holds {shares} TEST, the broker {shares - 5}" in life.state.status_reason
+    )
     assert life.ask("start", at(life.sessions[t], "10:02"))["status"] == "refused"
     answer = life.ask("adopt", at(life.sessions[t], "10:03"))
     assert answer["status"] == "done" and life.state.book.shares == shares - 5

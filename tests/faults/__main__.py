@@ -12,7 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 ALONE = ("decade",)
 TOGETHER = (
-    "sweep", "store_sweep", "calendar_sweep", "emergency_trials", "clean_bars", "bad_broker", "shared_account", "exceptions",
+    "sweep",
+    "store_sweep",
+    "calendar_sweep",
+    "emergency_trials",
+    "clean_bars",
+    "bad_broker",
+    "shared_account",
+    "exceptions",
 )
 CORES = 2
 
@@ -40,7 +47,9 @@ def main(named: list[str]) -> int:
         well = list(pool.map(run, (part for part in parts if part not in alone)))
     well += [run(part) for part in parts if part in alone]
     failed = well.count(False)
-    print(f"{len(well)} sweeps in {time.monotonic() - started:.0f} s: " + (f"{failed} FAILED" if failed else "all well"))
+    print(
+        f"{len(well)} sweeps in {time.monotonic() - started:.0f} s: " + (f"{failed} FAILED" if failed else "all well")
+    )
     return int(failed > 0)
 
 

@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from livetrading.adapters import files, journal
+from livetrading.adapters.bars.history import HistorySource
 from livetrading.adapters.calendar import calendar
 from livetrading.adapters.halt import HaltLatch
 from livetrading.adapters.home import Home
@@ -37,11 +38,10 @@ from livetrading.core.events import Created, Deployed, Deposited, Filled, Status
 from livetrading.core.features import FEATURES
 from livetrading.core.orders import OrderState
 from livetrading.core.types import AgentStatus, AgentType, Mode
-from livetrading.adapters.bars.history import HistorySource
-from livetrading.execution.state.agent_repository import AgentRepository, events_of
-from livetrading.execution.trading.live_trader import LiveTrader
 from livetrading.execution.orders.order_executor import OrderExecutor
+from livetrading.execution.state.agent_repository import AgentRepository, events_of
 from livetrading.execution.state.bar_series import Series
+from livetrading.execution.trading.live_trader import LiveTrader
 from tests.doubles.lives import AGENT, FIRST, Cycler, at
 from tests.doubles.models import make_card
 from tests.doubles.scripted_broker import ScriptedBroker
@@ -103,7 +103,9 @@ class Schedule:
         self.chance = random.Random(self.seed)
         self.frame = bars(self.seed % SERIES)
         self.days: list[date] = list(self.frame.index.date)
-        self.broker = ScriptedBroker(random.Random(self.seed + 1_000_003), self.rate * self.chance.choice((0.3, 1.0, 2.0)))
+        self.broker = ScriptedBroker(
+            random.Random(self.seed + 1_000_003), self.rate * self.chance.choice((0.3, 1.0, 2.0))
+        )
         self.repository = AgentRepository(self.home, AGENT)
         self._create()
         self.trader = self._begin()
@@ -112,15 +114,28 @@ class Schedule:
         config = AgentConfig(AGENT, "PPO_TEST_v20240603_000000", AgentType.PPO, "TEST", Mode.PAPER, "replay")
         first = self.days[FIRST]
         self.repository.commit(
-            [Created(config.to_dict()), Deposited(10_000.0), Deployed(f"{first}T12:00:00Z", first.isoformat()),
-             StatusChanged(AgentStatus.RUNNING, "", "test")], at(first, "08:00"),
+            [
+                Created(config.to_dict()),
+                Deposited(10_000.0),
+                Deployed(f"{first}T12:00:00Z", first.isoformat()),
+                StatusChanged(AgentStatus.RUNNING, "", "test"),
+            ],
+            at(first, "08:00"),
         )
 
     def _begin(self) -> LiveTrader:
         executor = OrderExecutor(self.repository, self.broker, calendar(), HaltLatch(self.home))
         series = Series(self.frame, self.repository.rows)  # as a replay's: bars are not what is tried here
-        return LiveTrader(self.repository, self.broker, executor, HistorySource(self.frame), calendar(), card(), series,
-                          lambda: Cycler(1 + self.seed % 3))
+        return LiveTrader(
+            self.repository,
+            self.broker,
+            executor,
+            HistorySource(self.frame),
+            calendar(),
+            card(),
+            series,
+            lambda: Cycler(1 + self.seed % 3),
+        )
 
     def restart(self) -> None:
         """A new process: the journal is all that it has."""
@@ -230,10 +245,15 @@ def run(seeds: range, tell: bool = True) -> tuple[Counter[str], list[str]]:
         for n, seed in enumerate(seeds, 1):
             one = lived(seed, Path(root))
             counts.update(one.broker.struck)
-            counts.update({
-                "schedules": 1, "orders": len(one.broker.orders), "fills": len(one.broker.done), "restarts": one.restarts,
-                "blocked": one.repository.state.status == AgentStatus.BLOCKED,
-            })
+            counts.update(
+                {
+                    "schedules": 1,
+                    "orders": len(one.broker.orders),
+                    "fills": len(one.broker.done),
+                    "restarts": one.restarts,
+                    "blocked": one.repository.state.status == AgentStatus.BLOCKED,
+                }
+            )
             wrongs += [f"seed {seed}: {w}" for w in one.wrongs]
             if tell and n % 1000 == 0:
                 print(f"  {n} schedules, {len(wrongs)} wrong", flush=True)
@@ -246,7 +266,11 @@ def main() -> int:
     started, count = time.monotonic(), int(os.environ.get("SCHEDULES", FAST_SCHEDULES if fast else 10_000))
     counts, wrongs = run(range(count))
     facts = ("schedules", "orders", "fills", "restarts", "blocked")
-    print("bad broker: " + ", ".join(f"{counts[f]} {f}" for f in facts) + f"; {len(wrongs)} wrong; {time.monotonic() - started:.0f} s")
+    print(
+        "bad broker: "
+        + ", ".join(f"{counts[f]} {f}" for f in facts)
+        + f"; {len(wrongs)} wrong; {time.monotonic() - started:.0f} s"
+    )
     print("  faults: " + ", ".join(f"{n} {k}" for k, n in sorted(counts.items()) if k not in facts))
     for wrong in wrongs[:40]:
         print(f"  {wrong}", file=sys.stderr)

@@ -25,10 +25,10 @@ from livetrading.core.events import Decided, Filled, Missed, OrderMoved, StatusC
 from livetrading.core.features import FEATURES
 from livetrading.core.windows import NEW_YORK
 from livetrading.execution import replay_run
-from livetrading.execution.state.agent_repository import AgentRepository
-from livetrading.execution.trading.live_trader import LiveTrader
 from livetrading.execution.orders.order_executor import OrderExecutor
+from livetrading.execution.state.agent_repository import AgentRepository
 from livetrading.execution.state.bar_series import Series
+from livetrading.execution.trading.live_trader import LiveTrader
 from tests.doubles.lives import Cycler
 from tests.doubles.models import make_card
 from tests.doubles.series import walk
@@ -58,7 +58,14 @@ def looks(days: list[date], rng: np.random.Generator) -> Iterator[tuple[str, lis
         kind = str(rng.choice(KINDS, p=SHARES))
         asleep = int(rng.integers(1, 7)) if kind == "asleep" else 0
         times = _of(kind, close, following, rng)
-        yield kind, [Look(true, clock) for true, clock in times if true < witness()[following].closes + DELAY - timedelta(seconds=1)]
+        yield (
+            kind,
+            [
+                Look(true, clock)
+                for true, clock in times
+                if true < witness()[following].closes + DELAY - timedelta(seconds=1)
+            ],
+        )
 
 
 KINDS = ("steady", "late", "closed lid", "too late", "asleep", "set back", "ahead", "every minute", "any time")
@@ -70,7 +77,10 @@ def _of(kind: str, close: datetime, following: date, rng: np.random.Generator) -
     minute, second = timedelta(minutes=1), timedelta(seconds=1)
     ready, deadline = close + DELAY, new_york(following, "09:20:00")
     evening = [close - second, ready - second, ready, ready + 3 * timedelta(hours=1)]
-    morning = [new_york(following, c) for c in ("03:59:59", "04:00:00", "09:19:59", "09:20:01", "09:26:00", "09:31:00", "12:30:00")]
+    morning = [
+        new_york(following, c)
+        for c in ("03:59:59", "04:00:00", "09:19:59", "09:20:01", "09:26:00", "09:31:00", "12:30:00")
+    ]
     weekend = [ready + timedelta(days=n) for n in range(1, (following - ready.astimezone(NEW_YORK).date()).days)]
     span = (deadline - ready) / second
     match kind:
@@ -103,6 +113,7 @@ def _jumps(kind: str, times: list[datetime], rng: np.random.Generator) -> list[t
 
 # -- what the host runs -----------------------------------------------------
 
+
 class Tape:
     """A source that knows no bar before it was truly complete, whatever the clock says."""
 
@@ -129,7 +140,9 @@ class Watched(PaperBroker):
 def plain_market(frame: Any, scaler: Any, features: tuple[str, ...] = FEATURES) -> market.Market:
     """The real quotes, and features that say nothing: indicators are not what is tried here."""
     count = len(frame)
-    return market.Market(tuple(frame.index[-1:].date), market.quotes(frame), np.full(count, 1.0), np.zeros((count, len(features))))
+    return market.Market(
+        tuple(frame.index[-1:].date), market.quotes(frame), np.full(count, 1.0), np.zeros((count, len(features)))
+    )
 
 
 @lru_cache
@@ -192,7 +205,9 @@ class Host:
         broker.sent, broker.seen = self.sent, self.seen
         executor = OrderExecutor(repository, broker, calendar(), HaltLatch(self.home))
         series = Series(self.frame.iloc[:LEAD], repository.rows)
-        self.trader = LiveTrader(repository, broker, executor, self.tape, calendar(), self.card, series, lambda: Cycler(2), DELAY)
+        self.trader = LiveTrader(
+            repository, broker, executor, self.tape, calendar(), self.card, series, lambda: Cycler(2), DELAY
+        )
 
     def look(self, look: Look) -> None:
         broker: Any = self.trader.broker

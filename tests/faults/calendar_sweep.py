@@ -43,18 +43,25 @@ def unknown_years(root: Path) -> list[str]:
             if "known from 1990-01-01 to 2028-12-31" not in str(error):
                 wrong.append(str(error))
         after = host.trader.repository.state
-        if (after.booked, after.settled, after.held, len(host.sent)) != (before.booked, before.settled, before.held, sent):
+        if (after.booked, after.settled, after.held, len(host.sent)) != (
+            before.booked,
+            before.settled,
+            before.held,
+            sent,
+        ):
             wrong.append(f"something was done at {text}")
     return wrong
 
 
 def in_zone(zone: str, quarters: Iterable[Quarter], root: Path) -> dict[Quarter, Lived]:
     """Quarters on hosts of this zone, in a process of its own."""
+
     def body() -> dict[Quarter, Lived]:
         os.environ["TZ"] = zone
         time.tzset()
         with cheap():
             return {quarter: live(*quarter, root / zone.replace("/", "_")) for quarter in quarters}
+
     return in_child(body)
 
 
@@ -62,7 +69,8 @@ def in_zone(zone: str, quarters: Iterable[Quarter], root: Path) -> dict[Quarter,
 def cheap() -> Iterator[None]:
     """Without what is not tried here: power cuts, indicators, and the files that pages read."""
     with (
-        mock.patch("os.fsync", lambda fd: None), mock.patch.object(market, "newest", plain_market),
+        mock.patch("os.fsync", lambda fd: None),
+        mock.patch.object(market, "newest", plain_market),
         mock.patch.object(ReadModel, "write", lambda self, *_: self.settle()),
     ):
         logging.disable()
@@ -76,8 +84,11 @@ def main() -> int:
     fast = os.environ.get("FAST", "") not in ("", "0")
     zones = ZONES[::3] if fast else ZONES
     known, wrong = differences()
-    print(f"calendar: {known} sessions of 2000..2028 in both libraries, {len(EARLY_CLOSE)} close and {len(LATE_OPENS)}"
-          f" opens differ as they are known to, {len(wrong)} otherwise", flush=True)
+    print(
+        f"calendar: {known} sessions of 2000..2028 in both libraries, {len(EARLY_CLOSE)} close and {len(LATE_OPENS)}"
+        f" opens differ as they are known to, {len(wrong)} otherwise",
+        flush=True,
+    )
     first: dict[Quarter, str] = {}
     quarters = list(FAST) if fast else [(year, quarter) for year in YEARS for quarter in range(4)]
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as folder:

@@ -8,11 +8,16 @@ from livetrading.adapters.calendar import KNOWN_UNTIL, calendar
 from livetrading.core.windows import NEW_YORK
 
 DELAY = timedelta(minutes=30)
-EARLY_CLOSE = {date(2005, 6, 1): "NYSE floor stopped at 15:56, a systems problem; the session and Nasdaq closed at 16:00"}
+EARLY_CLOSE = {
+    date(2005, 6, 1): "NYSE floor stopped at 15:56, a systems problem; the session and Nasdaq closed at 16:00"
+}
 LATE_OPENS = {
-    date(2001, 9, 17): "9:33, two minutes of silence for 11 September", date(2001, 10, 8): "9:31, silence for the troops",
-    date(2002, 9, 11): "12:00, first anniversary of the attack", date(2003, 3, 20): "9:32, silence for the troops in Iraq",
-    date(2004, 6, 7): "9:32, silence for President Reagan", date(2006, 12, 27): "9:32, silence for President Ford",
+    date(2001, 9, 17): "9:33, two minutes of silence for 11 September",
+    date(2001, 10, 8): "9:31, silence for the troops",
+    date(2002, 9, 11): "12:00, first anniversary of the attack",
+    date(2003, 3, 20): "9:32, silence for the troops in Iraq",
+    date(2004, 6, 7): "9:32, silence for President Reagan",
+    date(2006, 12, 27): "9:32, silence for President Ford",
 }
 """NYSE's list of special openings, as in pandas-market-calendars' ``holidays/nyse.py``; the scheduled open, by
 which an order must be in, was 9:30 on each."""

@@ -47,8 +47,12 @@ def series() -> dict[str, pd.DataFrame]:
     for path in sorted(Path(folder).glob("*.csv")) if folder else []:
         frame = pd.read_csv(path)
         if "date" in frame.columns:
-            found[path.stem] = canonical(frame.assign(**{c: v for c, v in (("dividend", 0.0), ("split", 1.0))
-                                                         if c not in frame.columns})[["date", *COLUMNS]], path.name)
+            found[path.stem] = canonical(
+                frame.assign(**{c: v for c, v in (("dividend", 0.0), ("split", 1.0)) if c not in frame.columns})[
+                    ["date", *COLUMNS]
+                ],
+                path.name,
+            )
     return found
 
 
@@ -64,8 +68,11 @@ def main() -> int:
         years = (len(frame) - WINDOW) / YEAR
         allowed = max(1, round(years / 10))
         wrong += bool(missed) or len(false) > allowed
-        print(f"{name}: {len(frame) - WINDOW} sessions, {years:.1f} years, {len(false)} false blocks (at most {allowed}),"
-              f" {len(bad) - len(missed)} of {len(bad)} known bad bars found, {time.monotonic() - started:.0f} s", flush=True)
+        print(
+            f"{name}: {len(frame) - WINDOW} sessions, {years:.1f} years, {len(false)} false blocks (at most {allowed}),"
+            f" {len(bad) - len(missed)} of {len(bad)} known bad bars found, {time.monotonic() - started:.0f} s",
+            flush=True,
+        )
         for day, reason in false.items():
             print(f"  false: {day} {reason}")
         for day in missed:

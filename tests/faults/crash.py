@@ -44,7 +44,9 @@ def bars() -> Any:
     """Splits and dividends on entry and exit days, and a low that takes the stop out."""
     t = FIRST
     frame = generated(
-        1, FIRST + ROWS + 2, splits={t + 5: 2.0, t + 15: 1.5},
+        1,
+        FIRST + ROWS + 2,
+        splits={t + 5: 2.0, t + 15: 1.5},
         dividends={t + 1: 0.1, t + 4: 0.08, t + 5: 0.05, t + 15: 0.04, t + 20: 0.05},
     )
     return crash_bar(frame, t + 10)
@@ -53,6 +55,7 @@ def bars() -> Any:
 def _ask(kind: str, day: int, clock: str, name: str) -> Step:
     def run(life: Life) -> object:
         return life.ask(kind, at(life.sessions[FIRST + day], clock), request_id=name)
+
     return f"{kind} {name}", run
 
 
@@ -73,19 +76,35 @@ def _latch(day: int, clock: str) -> Step:
         now = at(life.sessions[FIRST + day], clock)
         HaltLatch(life.home).set("test", "test", now)
         return life.check(now)
+
     return "latch", run
 
 
 def story() -> list[Step]:
     """Everything that an agent lives through, each step at its own fixed time."""
     return [
-        ("create", _create), *_days(0, 12),
-        _check(12, "08:00"), _ask("close", 12, "11:00", "close-in-session"), _check(12, "16:40"), *_days(13, 15),
-        _ask("pause", 14, "17:00", "pause"), _ask("start", 14, "17:10", "start"), *_days(15, 18),
-        _check(18, "08:00"), _ask("emergency_stop", 18, "11:00", "stop-in-session"), _check(18, "16:40"),
-        *_days(19, 21), _ask("rearm", 20, "17:00", "rearm"), _ask("start", 20, "17:10", "start-again"),
-        *_days(21, 24), _ask("close", 23, "20:00", "close-at-night"), *_days(24, 28), _latch(27, "21:00"),
-        *_days(28, 30), _ask("remove", 29, "20:00", "remove"), _ask("rearm", 29, "20:10", "rearm-again"),
+        ("create", _create),
+        *_days(0, 12),
+        _check(12, "08:00"),
+        _ask("close", 12, "11:00", "close-in-session"),
+        _check(12, "16:40"),
+        *_days(13, 15),
+        _ask("pause", 14, "17:00", "pause"),
+        _ask("start", 14, "17:10", "start"),
+        *_days(15, 18),
+        _check(18, "08:00"),
+        _ask("emergency_stop", 18, "11:00", "stop-in-session"),
+        _check(18, "16:40"),
+        *_days(19, 21),
+        _ask("rearm", 20, "17:00", "rearm"),
+        _ask("start", 20, "17:10", "start-again"),
+        *_days(21, 24),
+        _ask("close", 23, "20:00", "close-at-night"),
+        *_days(24, 28),
+        _latch(27, "21:00"),
+        *_days(28, 30),
+        _ask("remove", 29, "20:00", "remove"),
+        _ask("rearm", 29, "20:10", "rearm-again"),
     ]
 
 
@@ -100,6 +119,7 @@ def reopened(life: Life, root: Path) -> Life:
 
 
 # -- points -----------------------------------------------------------------
+
 
 @dataclass
 class Points:
@@ -124,12 +144,18 @@ class Points:
 def watched(points: Points) -> Iterator[None]:
     """Every commit and every call of the broker goes through ``points``."""
     targets: list[tuple[Any, str, str]] = [
-        (journal.Journal, "append", "journal"), (store, "atomic_write", "file"),
-        (PaperBroker, "submit", "submit"), (PaperBroker, "cancel", "cancel"),
-        (PaperBroker, "advance", "advance"), (HaltLatch, "set", "latch"), (HaltLatch, "clear", "clear"),
+        (journal.Journal, "append", "journal"),
+        (store, "atomic_write", "file"),
+        (PaperBroker, "submit", "submit"),
+        (PaperBroker, "cancel", "cancel"),
+        (PaperBroker, "advance", "advance"),
+        (HaltLatch, "set", "latch"),
+        (HaltLatch, "clear", "clear"),
     ]
     torn = (journal, "write_all", _torn(journal.write_all, points))
-    with replaced([*((owner, name, _around(getattr(owner, name), what, points)) for owner, name, what in targets), torn]):
+    with replaced(
+        [*((owner, name, _around(getattr(owner, name), what, points)) for owner, name, what in targets), torn]
+    ):
         yield
 
 
@@ -150,6 +176,7 @@ def _around(call: Callable[..., Any], what: str, points: Points) -> Callable[...
             _never_short(args[0])
         points.passed(f"after {what}")
         return done
+
     return run
 
 
@@ -159,19 +186,19 @@ def _torn(write_all: Callable[..., None], points: Points) -> Callable[..., None]
             write_all(fd, raw[: len(raw) // 2])
         points.passed("half a journal line")
         write_all(fd, raw)
+
     return run
 
 
 def _never_short(broker: PaperBroker) -> None:
     """What is on sale at the broker never exceeds what it holds for the agent."""
-    on_sale = sum(
-        o.ticket.qty for o in broker._ledger.orders if o.working and o.ticket.side == "SELL" and not o.waits
-    )
+    on_sale = sum(o.ticket.qty for o in broker._ledger.orders if o.working and o.ticket.side == "SELL" and not o.waits)
     if on_sale > broker.position():
         os._exit(SHORT)
 
 
 # -- runs -------------------------------------------------------------------
+
 
 def run_steps(life: Life, steps: list[Step], first: int, progress: Path | None = None) -> None:
     for number in range(first, len(steps)):
@@ -244,9 +271,7 @@ def lived_on(base: Baseline, work: Path, whole: bool) -> dict[str, Any]:
     return found
 
 
-def after_two_kills(
-    base: Baseline, first: Point, second: int, work: Path, *, whole: bool = True
-) -> dict[str, Any]:
+def after_two_kills(base: Baseline, first: Point, second: int, work: Path, *, whole: bool = True) -> dict[str, Any]:
     """Killed again ``second`` points into the restart."""
     shutil.copytree(base.homes[first.step], work)
     assert die_at(base, work, first.step, first.n) == KILLED
@@ -261,7 +286,9 @@ def standing(life: Life) -> dict[str, Any]:
     """Everything on which the rest of a life depends, and all that became of it so far."""
     paper = life.home.agent(AGENT) / "paper.json"
     return {
-        **summary(life), "state": life.node.repositories[AGENT].state, "halted": life.node.latch.status() is not None,
+        **summary(life),
+        "state": life.node.repositories[AGENT].state,
+        "halted": life.node.latch.status() is not None,
         "account": paper.read_bytes() if paper.exists() else b"",
     }
 
@@ -281,7 +308,10 @@ def summary(life: Life) -> dict[str, Any]:
     return {
         "ledger": life.ledger,
         "fills": [(e.exec_id, e.session, e.qty, e.price, e.fee) for e in life.named("Filled")],
-        "orders": orders, "shares": state.book.shares, "cash": state.book.cash, "status": str(state.status),
+        "orders": orders,
+        "shares": state.book.shares,
+        "cash": state.book.cash,
+        "status": str(state.status),
         "broker": PaperBroker(life.store, life.home.agent(AGENT) / "paper.json", life.terms.costs).position(),
         "answers": {r["id"]: r["status"] for r in life.store.read("requests")["requests"].values()},
         "shown": {name: shown[name] for name in ("fills", "trades", "equity", "decisions")},

@@ -89,8 +89,11 @@ def decade(root: Path, agents: int, count: int, number: int = 0) -> Part:
             part.memory.append(resident())
             part.files.append(len(os.listdir("/proc/self/fd")))
             if day % 100 == 99:
-                print(f"  home {number + 1}: {day + 1} sessions, {time.monotonic() - started:.0f} s,"
-                      f" {part.memory[-1]:.0f} MB, {part.files[-1]} files open", flush=True)
+                print(
+                    f"  home {number + 1}: {day + 1} sessions, {time.monotonic() - started:.0f} s,"
+                    f" {part.memory[-1]:.0f} MB, {part.files[-1]} files open",
+                    flush=True,
+                )
     world.end()
     part.lived = time.monotonic() - started
     started = time.monotonic()
@@ -104,14 +107,23 @@ def tell(parts: list[Part], count: int, wall: float) -> list[str]:
     agents, seen = sum(p.agents for p in parts), sum((p.seen for p in parts), Counter[str]())
     faults, wrong = sum((p.faults for p in parts), Counter[str]()), [text for p in parts for text in p.wrong]
     cpu, lived = sum(p.cpu for p in parts), max(p.lived for p in parts)
-    print(f"{agents} agents in {len(parts)} homes, {count} sessions, {sum(faults.values())} faults ({_listed(faults)}); {_listed(seen)}")
-    print(f"lived in {lived:.0f} s, judged in {max(p.judged for p in parts):.0f} s, {wall:.0f} s in all and {cpu:.0f} s of"
-          f" processor time, {1000 * cpu / agents / count:.0f} ms an agent and session")
+    print(
+        f"{agents} agents in {len(parts)} homes, {count} sessions, {sum(faults.values())} faults ({_listed(faults)}); {_listed(seen)}"
+    )
+    print(
+        f"lived in {lived:.0f} s, judged in {max(p.judged for p in parts):.0f} s, {wall:.0f} s in all and {cpu:.0f} s of"
+        f" processor time, {1000 * cpu / agents / count:.0f} ms an agent and session"
+    )
     for number, part in enumerate(parts, 1):
         early, late = part.memory[len(part.memory) // 5], part.memory[-1]
-        print(f"home {number}: memory {early:.0f} MB after a fifth, {late:.0f} MB at the end ({100 * (late / early - 1):+.1f} %),"
-              f" open files {min(part.files)} to {max(part.files)}")
-    print(f"verify: {sum(p.repeated for p in parts)} decisions repeated; decade: {f'{len(wrong)} WRONG' if wrong else 'all well'}", flush=True)
+        print(
+            f"home {number}: memory {early:.0f} MB after a fifth, {late:.0f} MB at the end ({100 * (late / early - 1):+.1f} %),"
+            f" open files {min(part.files)} to {max(part.files)}"
+        )
+    print(
+        f"verify: {sum(p.repeated for p in parts)} decisions repeated; decade: {f'{len(wrong)} WRONG' if wrong else 'all well'}",
+        flush=True,
+    )
     return wrong
 
 
@@ -174,13 +186,26 @@ def _rebuilt(world: World) -> list[str]:
         for path in world.home.agent(agent_id).glob("*.json"):
             path.unlink()
     world.start()
-    return [f"{agent_id}: the files come out differently" for agent_id in shown if _shown(world, agent_id) != shown[agent_id]]
+    return [
+        f"{agent_id}: the files come out differently"
+        for agent_id in shown
+        if _shown(world, agent_id) != shown[agent_id]
+    ]
 
 
 def _shown(world: World, agent_id: str) -> Any:
     folder, trader = world.home.agent(agent_id), world.node.trader(agent_id)
-    account = (trader.broker.position(), trader.broker.traded(), [trader.broker.find(o.key) for o in trader.repository.state.orders])
-    return queries.agent(world.node.store, agent_id), queries.history(world.node.store, agent_id), account, sorted(p.name for p in folder.glob("history-*"))
+    account = (
+        trader.broker.position(),
+        trader.broker.traded(),
+        [trader.broker.find(o.key) for o in trader.repository.state.orders],
+    )
+    return (
+        queries.agent(world.node.store, agent_id),
+        queries.history(world.node.store, agent_id),
+        account,
+        sorted(p.name for p in folder.glob("history-*")),
+    )
 
 
 if __name__ == "__main__":

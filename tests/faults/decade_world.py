@@ -18,9 +18,9 @@ from livetrading.adapters.registry import Registry
 from livetrading.adapters.store import Store
 from livetrading.core.errors import Unavailable
 from livetrading.core.types import AgentStatus, Terms
-from livetrading.execution.state import requests
 from livetrading.execution import scheduler
 from livetrading.execution.scheduler import Scheduler
+from livetrading.execution.state import requests
 from tests.doubles.lives import FIRST, Cycler, Known, _card, at, store_test
 from tests.doubles.models import make_card
 from tests.doubles.processes import lift_file_size_limit, limit_file_size
@@ -62,14 +62,18 @@ class World:
         self.home, self.rng, self.seen = Home.resolve(str(root / "home")), random.Random(seed), Counter[str]()
         self.tapes, models = {}, {}
         for number, symbol in enumerate(SYMBOLS[: min(agents, len(SYMBOLS))]):
-            frame = generated(number + 1, FIRST + count + 2, price=80.0, daily=0.012, splits=splits(count), dividends=dividends(count))
+            frame = generated(
+                number + 1, FIRST + count + 2, price=80.0, daily=0.012, splits=splits(count), dividends=dividends(count)
+            )
             self.tapes[symbol], models[symbol] = Tape(frame), self._model(root, symbol, frame)
         self.sessions: list[date] = list(frame.index.date)[FIRST : FIRST + count]
         self.now = at(list(frame.index.date)[FIRST - 1], "20:00")
         self.start()
         for number in range(agents):
             symbol = list(models)[number % len(models)]
-            self.ask("create", model_id=models[symbol], mode="paper", source="sample", job_id=symbol, capital=Terms().capital)
+            self.ask(
+                "create", model_id=models[symbol], mode="paper", source="sample", job_id=symbol, capital=Terms().capital
+            )
 
     def _model(self, root: Path, symbol: str, frame: Any) -> str:
         content = b"no real policy"
@@ -179,7 +183,12 @@ class World:
 
 Fault = Callable[[World, datetime], None]
 FAULTS: tuple[Fault, ...] = (
-    World.kill, World.disk_full, World.clock_jump, World.damaged_file, World.broker_gone, World.source_gone,
+    World.kill,
+    World.disk_full,
+    World.clock_jump,
+    World.damaged_file,
+    World.broker_gone,
+    World.source_gone,
 )
 
 

@@ -10,9 +10,9 @@ from typing import Any
 from livetrading.adapters.calendar import calendar
 from livetrading.adapters.store import Store
 from livetrading.core.types import AgentStatus
-from livetrading.execution.stopping import emergency_stop
 from livetrading.execution.node import agent_ids
 from livetrading.execution.state.agent_repository import AgentRepository
+from livetrading.execution.stopping import emergency_stop
 from tests.doubles.lives import Life, at
 
 OVER = {AgentStatus.STOPPED, AgentStatus.FINISHED, AgentStatus.REMOVED}
@@ -149,5 +149,3 @@ def one_stop(life: Life, request_id: str) -> list[str]:
 
 def seq_of(root: Path) -> int:
     return sum(len(path.read_bytes().splitlines()) for path in root.glob("agents/*/journal.jsonl"))
-
-

@@ -15,15 +15,22 @@ from typing import Any
 
 from livetrading.adapters.home import CHECKOUT
 from livetrading.adapters.stamps import parse_stamp
-from livetrading.execution.state import queries
 from livetrading.execution.node import agent_ids
+from livetrading.execution.state import queries
 from tests.doubles.lives import Life
+from tests.doubles.processes import awaited
 from tests.faults.emergency_checks import account, after_stop, aftermath, bought, one_stop
 from tests.faults.emergency_states import Template, reopened, template
-from tests.doubles.processes import awaited
 
 KINDS = ("alive", "dead", "hung", "command killed midway", "busy", "both killed midway", "double click")
-STATES = ("entry planned", "entry at the broker", "position with its stop", "exit planned", "exit at the broker", "close in session")
+STATES = (
+    "entry planned",
+    "entry at the broker",
+    "position with its stop",
+    "exit planned",
+    "exit at the broker",
+    "close in session",
+)
 AGENTS_OF_A_PASS = 100
 PATIENCE = 60.0
 OLDER = (20.0, 40.0)
@@ -60,7 +67,16 @@ class Stage:
         path.write_text(f"{pid} {float(at) - since:.3f}")
 
     def stop(self, request_id: str) -> subprocess.Popen[bytes]:
-        words = ("emergency-stop", "--home", str(self.life.home.root), "--json", "--reason", "a trial", "--request-id", request_id)
+        words = (
+            "emergency-stop",
+            "--home",
+            str(self.life.home.root),
+            "--json",
+            "--reason",
+            "a trial",
+            "--request-id",
+            request_id,
+        )
         return self.start(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def latch_after(self, started: float) -> float:
@@ -127,7 +143,11 @@ def _stopped(stage: Stage, kind: str, rng: random.Random, tally: Any) -> tuple[l
     tally.slowest[kind] = max(tally.slowest.get(kind, 0.0), tally.stop[-1])
     alive = stage.scheduler is not None and stage.scheduler.poll() is None
     allowed = {ref for ref in bought(stage.life) if _accepted(stage.life, ref) <= latched}
-    wrong = ["error" in answer and str(answer)] if "items" not in answer else after_stop(stage.life, answer, allowed, not alive)
+    wrong = (
+        ["error" in answer and str(answer)]
+        if "items" not in answer
+        else after_stop(stage.life, answer, allowed, not alive)
+    )
     if other is not None:
         second = _answer(other)
         if second.get("items") != answer.get("items"):
@@ -161,5 +181,3 @@ def _answer(command: subprocess.Popen[bytes]) -> dict[str, Any]:
 def _accepted(life: Life, ref: str) -> datetime:
     orders = account(life, ref.split(":")[0]).orders
     return next(parse_stamp(o["accepted"]) for o in orders if o["ticket"]["ref"] == ref)
-
-

@@ -58,6 +58,7 @@ def template(root: Path, name: str, agents: int = 1) -> Template:
 
 # -- how to live up to each -------------------------------------------------
 
+
 def _now(life: Life, row: int, clock: str) -> datetime:
     return at(life.sessions[row], clock)
 
@@ -92,6 +93,7 @@ def _unanswered(arrived: bool) -> Make:
 
         with mock.patch.object(PaperBroker, "submit", silent):
             return _check(life, FIRST + 1, "08:00")
+
     return make
 
 
@@ -114,6 +116,7 @@ def _asked(first: Make, kind: str, clock: str, later: int = 0) -> Make:
         answer = life.ask(kind, _now(life, row, clock))
         assert answer["status"] == "done", answer
         return _now(life, row, clock)
+
     return make
 
 
@@ -137,6 +140,7 @@ def _replayed(condition: Callable[[Any], bool]) -> Make:
             pass
         assert condition(life.state)
         return datetime(2013, 1, 2, 15, tzinfo=UTC)
+
     return make
 
 

@@ -19,9 +19,9 @@ from pathlib import Path
 from livetrading.adapters.calendar import calendar
 from livetrading.adapters.halt import HaltLatch
 from livetrading.execution import pass_runner
-from livetrading.execution.stopping import emergency_stop
-from livetrading.execution.state import requests
 from livetrading.execution.agent_manager import AgentManager
+from livetrading.execution.state import requests
+from livetrading.execution.stopping import emergency_stop
 from tests.doubles.lives import Life, at
 from tests.faults import crash, emergency_processes
 from tests.faults.emergency_checks import after_stop, aftermath, bought, one_stop, seq_of
@@ -88,6 +88,7 @@ def in_session(now: datetime) -> bool:
 
 
 # -- kinds of scheduler -----------------------------------------------------
+
 
 def _latched(life: Life, now: datetime, tally: Tally) -> None:
     """What every way of stopping does first."""
@@ -185,7 +186,9 @@ def tell(title: str, count: int, tally: Tally, seconds: float) -> None:
     print(f"{title}: {count} trials in {seconds:.0f} s, {len(tally.wrong)} wrong")
     print("  " + ", ".join(f"{n} {k}" for k, n in sorted(tally.seen.items())))
     for what, values in (("latch durable", tally.latch), ("stop answered", tally.stop)):
-        print(f"  {what}: median {1000 * share(values, 0.5):.0f} ms, p99 {1000 * share(values, 0.99):.0f} ms, most {1000 * max(values, default=0):.0f} ms ({len(values)})")
+        print(
+            f"  {what}: median {1000 * share(values, 0.5):.0f} ms, p99 {1000 * share(values, 0.99):.0f} ms, most {1000 * max(values, default=0):.0f} ms ({len(values)})"
+        )
     if tally.slowest:
         print("  slowest answers: " + ", ".join(f"{kind} {value:.1f} s" for kind, value in tally.slowest.items()))
     for text in tally.wrong[:40]:

@@ -27,10 +27,10 @@ from livetrading.adapters.brokers.paper import PaperBroker
 from livetrading.adapters.home import CHECKOUT, Home
 from livetrading.adapters.store import Store
 from livetrading.core.types import AgentStatus, Leg
-from livetrading.execution.stopping import emergency_stop
-from livetrading.execution.state import queries
 from livetrading.execution.agent_manager import AgentManager
+from livetrading.execution.state import queries
 from livetrading.execution.state.agent_repository import AgentRepository
+from livetrading.execution.stopping import emergency_stop
 from tests.doubles.lives import FIRST, Life, a_life, at
 from tests.doubles.series import generated
 from tests.faults.bad_broker import cheap
@@ -63,6 +63,7 @@ class Place(NamedTuple):
 
 # -- injections -------------------------------------------------------------
 
+
 def _serves(frame: FrameType | None, agent_id: str) -> bool:
     """Whether a frame, or one that called it, works for this agent."""
     while frame is not None:
@@ -82,7 +83,12 @@ def _serves(frame: FrameType | None, agent_id: str) -> bool:
 
 def _key(frame: FrameType) -> tuple[CodeType, CodeType] | None:
     code = frame.f_code
-    if not code.co_filename.startswith(INSIDE) or code.co_flags & GENERATORS or code.co_name in OUTERMOST or frame.f_back is None:
+    if (
+        not code.co_filename.startswith(INSIDE)
+        or code.co_flags & GENERATORS
+        or code.co_name in OUTERMOST
+        or frame.f_back is None
+    ):
         return None
     caller = frame.f_back.f_code
     # What one pure function does within another, its caller cannot tell from the other's own failure.
@@ -99,7 +105,7 @@ def entered(step: int, found: dict[Place, tuple[CodeType, CodeType]]) -> Iterato
         if key is not None and key not in seen and _serves(frame, B):
             seen.add(key)
             code, caller = key
-            found[Place(step, code.co_filename[len(str(CHECKOUT)) + 1:], code.co_qualname, caller.co_qualname)] = key
+            found[Place(step, code.co_filename[len(str(CHECKOUT)) + 1 :], code.co_qualname, caller.co_qualname)] = key
 
     sys.setprofile(note)
     try:
@@ -141,6 +147,7 @@ class Tracebacks(logging.Handler):
 
 
 # -- one story, undisturbed and disturbed -----------------------------------
+
 
 @dataclass
 class Baseline:
@@ -189,7 +196,7 @@ def disturbed(base: Baseline, place: Place, work: Path) -> tuple[bool, list[str]
         reason = world.node.repositories[B].state.status_reason if B in world.node.repositories else "set apart"
         blocked = world.node.repositories[B].state.status == AgentStatus.BLOCKED
         world.person()
-        for _, act in base.steps[place.step + 1:]:
+        for _, act in base.steps[place.step + 1 :]:
             act(world)
         world.catch_up(base.end["settled"])
     except Exception as error:  # what would have ended the process
@@ -213,7 +220,9 @@ def _become(home: Home) -> dict[str, Any]:
 
 
 def _wrongs(base: Baseline, world: World, blocked: bool) -> list[str]:
-    wrongs = [f"{a} is not as it would have been" for a, raw in _journals(world.home).items() if raw != base.journals[a]]
+    wrongs = [
+        f"{a} is not as it would have been" for a, raw in _journals(world.home).items() if raw != base.journals[a]
+    ]
     state = AgentRepository(world.home, B).state
     if state != world.node.repositories[B].state:
         wrongs.append("memory and journal differ")
@@ -249,7 +258,11 @@ def _spread(places: list[Place]) -> list[Place]:
     for place in places:
         steps.setdefault((place.file, place.name, place.caller), []).append(place)
     chance = random.Random(SEED)
-    return [place for of in steps.values() for place in ([of[0], of[-1], *chance.sample(of[1:-1], STEPS - 2)] if len(of) > STEPS else of)]
+    return [
+        place
+        for of in steps.values()
+        for place in ([of[0], of[-1], *chance.sample(of[1:-1], STEPS - 2)] if len(of) > STEPS else of)
+    ]
 
 
 def run(stories: list[str], trials: int | None = None, tell: bool = False) -> tuple[Counter[str], list[str]]:
@@ -271,7 +284,9 @@ def run(stories: list[str], trials: int | None = None, tell: bool = False) -> tu
                 counts["tried"] += 1
                 counts[story] += 1
                 for wrong in found:
-                    wrongs.append(f"{story}, {base.steps[place.step][0]}, {place.name} from {place.caller} ({place.file}): {wrong}")
+                    wrongs.append(
+                        f"{story}, {base.steps[place.step][0]}, {place.name} from {place.caller} ({place.file}): {wrong}"
+                    )
                     if tell:
                         print(f"  {wrongs[-1]}", flush=True)
     return counts, wrongs
@@ -285,8 +300,11 @@ def main() -> int:
     places, lives, more = _in_account(FAST_IN_ACCOUNT if fast else IN_ACCOUNT)
     for wrong in more:
         print(f"  {wrong}")
-    print(f"exceptions: {counts['tried']} of {counts['places']} places ("
-          + ", ".join(f"{counts[s]} {s}" for s in STORIES) + f"), {counts['struck']} struck; in an account {lives} of {places}; {len(wrongs + more)} wrong; {time.monotonic() - started:.0f} s")
+    print(
+        f"exceptions: {counts['tried']} of {counts['places']} places ("
+        + ", ".join(f"{counts[s]} {s}" for s in STORIES)
+        + f"), {counts['struck']} struck; in an account {lives} of {places}; {len(wrongs + more)} wrong; {time.monotonic() - started:.0f} s"
+    )
     return 1 if wrongs + more else 0
 
 

@@ -20,8 +20,8 @@ from livetrading.adapters import logs
 from livetrading.core.events import Filled
 from livetrading.core.types import AgentStatus, Leg
 from livetrading.execution import pass_runner
-from livetrading.execution.state import requests
 from livetrading.execution.agent_manager import AgentManager
+from livetrading.execution.state import requests
 from livetrading.execution.state.agent_repository import AgentRepository, events_of
 from tests.doubles.account_life import AccountLife, in_account
 from tests.doubles.lives import FIRST, Cycler, at
@@ -39,6 +39,7 @@ def _pass(t: int, clock: str) -> Step:
         life.now = at(life.sessions[FIRST + t], clock)
         for _ in range(2):  # whatever failed is met again
             pass_runner.run(life.node, life.now, _go_on)
+
     return f"{t} {clock}", run
 
 
@@ -129,7 +130,11 @@ def _naked(life: AccountLife) -> list[str]:
     mine = [o for o in life.tws.ledger.open_orders() if o.ref.startswith(f"{B}:")]
     working = [o for o in mine if o.action == "SELL" and not o.waits]
     covered = sum(o.remaining for o in working)
-    return [] if covered == state.book.shares else [f"{covered} of {state.book.shares} shares are covered: {state.status_reason}"]
+    return (
+        []
+        if covered == state.book.shares
+        else [f"{covered} of {state.book.shares} shares are covered: {state.status_reason}"]
+    )
 
 
 def _at_the_end(life: AccountLife) -> list[str]:
@@ -155,7 +160,9 @@ def run(root: Path, trials: int, until: float) -> tuple[int, int, list[str]]:
             break
         found = judged(lived(root / "work", place, keys), base)
         shutil.rmtree(root / "work")
-        wrongs += [f"account, {story()[place.step][0]}, {place.name} from {place.caller} ({place.file}): {w}" for w in found]
+        wrongs += [
+            f"account, {story()[place.step][0]}, {place.name} from {place.caller} ({place.file}): {w}" for w in found
+        ]
         tried += 1
     return len(keys), tried, wrongs
 

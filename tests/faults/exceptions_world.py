@@ -9,8 +9,8 @@ from typing import Any
 from livetrading.adapters import request_ids
 from livetrading.adapters.home import Home
 from livetrading.core.types import AgentStatus, Mode
-from livetrading.execution.state import requests
 from livetrading.execution.scheduler import Scheduler
+from livetrading.execution.state import requests
 from tests.doubles.lives import FIRST, Cycler, Known, Life, at
 
 A, B, C = AGENTS = ("PPO_TEST_001", "PPO_TEST_002", "PPO_TEST_003")
@@ -47,8 +47,12 @@ class World:
         args = {"reason": "a test", "all_orders": False} if kind == "emergency_stop" else {}
         if kind == "create":
             args = {
-                "model_id": self.life.model_id, "mode": self.life.mode, "source": f"csv:{self.life.csv}", "pace": 0.0,
-                "job_id": "tested", "capital": self.life.terms.capital,
+                "model_id": self.life.model_id,
+                "mode": self.life.mode,
+                "source": f"csv:{self.life.csv}",
+                "pace": 0.0,
+                "job_id": "tested",
+                "capital": self.life.terms.capital,
             }
         watcher = sys.getprofile()
         sys.setprofile(None)  # whoever asks is another process
@@ -60,7 +64,6 @@ class World:
         if self.node.repositories[B].state.status == AgentStatus.BLOCKED:
             self.ask("start", B, request_ids.new())
             self.scheduler.attempt(self.scheduler.answer_requests)
-
 
     def catch_up(self, settled: str) -> None:
         """A replay that was held or blocked lives through the same sessions, later."""
@@ -78,17 +81,20 @@ def _at(t: int, clock: str, work: Callable[[World], None]) -> Step:
     def run(world: World) -> None:
         world.now = at(world.life.sessions[FIRST + t], clock)
         work(world)
+
     return f"{t} {clock}", run
 
 
 def _asked(t: int, clock: str, kind: str, agent_id: str | None) -> Step:
     """A request about B, and behind it one about C."""
+
     def work(world: World) -> None:
         name = f"{kind}-{t}-{clock.replace(':', '')}"
         world.ask(kind, agent_id, name)
         if agent_id == B:
             world.ask("pause" if kind != "start" else "start", C, f"{name}-behind")
         world.turn()
+
     return f"{kind} {t}", _at(t, clock, work)[1]
 
 
@@ -108,10 +114,19 @@ def asks() -> list[Step]:
     """Every kind of request while a position is held."""
     eve = [_at(0, "16:40", World.turn), _at(1, "08:00", World.turn), _at(1, "16:40", World.turn)]
     return [
-        *eve, _asked(1, "17:00", "pause", B), _asked(1, "17:10", "start", B), _asked(1, "17:20", "close", B),
-        _at(2, "08:00", World.turn), _at(2, "16:40", World.turn), _asked(2, "17:00", "create", None),
-        _at(3, "08:00", World.turn), _at(3, "16:40", World.turn), _asked(3, "17:00", "emergency_stop", None),
-        _at(4, "08:00", World.turn), _at(4, "16:40", World.turn), _asked(4, "17:00", "rearm", None),
+        *eve,
+        _asked(1, "17:00", "pause", B),
+        _asked(1, "17:10", "start", B),
+        _asked(1, "17:20", "close", B),
+        _at(2, "08:00", World.turn),
+        _at(2, "16:40", World.turn),
+        _asked(2, "17:00", "create", None),
+        _at(3, "08:00", World.turn),
+        _at(3, "16:40", World.turn),
+        _asked(3, "17:00", "emergency_stop", None),
+        _at(4, "08:00", World.turn),
+        _at(4, "16:40", World.turn),
+        _asked(4, "17:00", "rearm", None),
         _asked(4, "17:10", "remove", B),
     ]
 
@@ -120,4 +135,8 @@ def replays() -> list[Step]:
     return [(f"replayed {n}", _replayed) for n in range(4)]
 
 
-STORIES = {"passes": (passes, "paper", Cycler(1)), "requests": (asks, "paper", Cycler(9)), "replays": (replays, "replay", Cycler(1))}
+STORIES = {
+    "passes": (passes, "paper", Cycler(1)),
+    "requests": (asks, "paper", Cycler(9)),
+    "replays": (replays, "replay", Cycler(1)),
+}

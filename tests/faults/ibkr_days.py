@@ -12,8 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from livetrading.adapters.brokers.ibkr.broker import IbkrConnection
 from livetrading.adapters import settings
+from livetrading.adapters.brokers.ibkr.broker import IbkrConnection
 from livetrading.adapters.brokers.ibkr.setup import config_of
 from livetrading.adapters.home import Home
 from livetrading.core.errors import LivetradingError, Unavailable
@@ -72,7 +72,9 @@ class Played(AccountLife):
             emergency_stop.stop(self.node, "", "halt latch", self.now)
         well = not pass_runner.run(self.node, self.now)[1]
         try:
-            self.node.account.risk.value(self.node.calendar.last_complete(self.now, self.node.delay).isoformat(), self.now)
+            self.node.account.risk.value(
+                self.node.calendar.last_complete(self.now, self.node.delay).isoformat(), self.now
+            )
         except Unavailable:
             return False
         return well
@@ -138,7 +140,10 @@ def _passes(day: int, clock: str) -> Step:
 
 
 def _asked(kind: str, day: int, clock: str, **args: Any) -> Step:
-    return Step(f"{kind} {day} {clock}", lambda life: life.asked(kind, at(life.sessions[FIRST + day], clock), f"{kind}-{day}", **args))
+    return Step(
+        f"{kind} {day} {clock}",
+        lambda life: life.asked(kind, at(life.sessions[FIRST + day], clock), f"{kind}-{day}", **args),
+    )
 
 
 def _exchange(name: str, day: int, act: Callable[[Played, int], object]) -> Step:
@@ -157,18 +162,29 @@ def _create(life: Played) -> None:
 
 def _day(day: int, *between: Step, takes: Callable[[Order], bool] = lambda order: True) -> list[Step]:
     return [
-        _exchange("night", day, Played.night), _passes(day, "08:00"), *between,
-        _exchange("auction", day, lambda life, t: life.auction(t, takes)), _passes(day, "09:33"),
-        _exchange("session", day, Played.session), _passes(day, "11:02"), _passes(day, "16:40"),
+        _exchange("night", day, Played.night),
+        _passes(day, "08:00"),
+        *between,
+        _exchange("auction", day, lambda life, t: life.auction(t, takes)),
+        _passes(day, "09:33"),
+        _exchange("session", day, Played.session),
+        _passes(day, "11:02"),
+        _passes(day, "16:40"),
     ]
 
 
 def _ordered(kind: str, day: int) -> list[Step]:
     """A person's word in the session, which sells at once."""
     return [
-        _exchange("night", day, Played.night), _passes(day, "08:00"), _exchange("auction", day, Played.auction),
-        _passes(day, "09:33"), _asked(kind, day, "10:30"), _passes(day, "10:31"),
-        _exchange("session", day, Played.session), _passes(day, "11:02"), _passes(day, "16:40"),
+        _exchange("night", day, Played.night),
+        _passes(day, "08:00"),
+        _exchange("auction", day, Played.auction),
+        _passes(day, "09:33"),
+        _asked(kind, day, "10:30"),
+        _passes(day, "10:31"),
+        _exchange("session", day, Played.session),
+        _passes(day, "11:02"),
+        _passes(day, "16:40"),
     ]
 
 
@@ -176,10 +192,21 @@ def story() -> list[Step]:
     """Everything that an agent of an account lives through, the policy selling at every second close."""
     early = [_exchange("ended early", 6, Played.ended_early), _passes(6, "08:30")]
     return [
-        Step("create", _create), _passes(0, "16:40"), *_day(1), *_day(2), *_day(3),
-        *_day(4, takes=lambda order: order.action == "SELL"), *_day(5), *_day(6, *early), *_day(7), *_day(8),
-        *_ordered("close", 9), *_day(10), *_ordered("emergency_stop", 11),
-        _asked("rearm", 11, "20:00"), _asked("remove", 11, "20:10"),
+        Step("create", _create),
+        _passes(0, "16:40"),
+        *_day(1),
+        *_day(2),
+        *_day(3),
+        *_day(4, takes=lambda order: order.action == "SELL"),
+        *_day(5),
+        *_day(6, *early),
+        *_day(7),
+        *_day(8),
+        *_ordered("close", 9),
+        *_day(10),
+        *_ordered("emergency_stop", 11),
+        _asked("rearm", 11, "20:00"),
+        _asked("remove", 11, "20:10"),
     ]
 
 

@@ -14,8 +14,10 @@ WITHIN = 5.0
 
 
 def _tickets(agent_id: str) -> tuple[Ticket, Ticket]:
-    return (Ticket(f"{agent_id}:2024-06-03:entry:1", "BUY", 10, "MKT", "OPG"),
-            Ticket(f"{agent_id}:2024-06-03:stop:1", "SELL", 10, "STP", "GTC", 90.0))
+    return (
+        Ticket(f"{agent_id}:2024-06-03:entry:1", "BUY", 10, "MKT", "OPG"),
+        Ticket(f"{agent_id}:2024-06-03:stop:1", "SELL", 10, "STP", "GTC", 90.0),
+    )
 
 
 def stopped(version: int, trouble: str, scope: str) -> tuple[float, list[str]]:
@@ -36,8 +38,12 @@ def stopped(version: int, trouble: str, scope: str) -> tuple[float, list[str]]:
         else:
             connection = _ours(tws, connection, agents, trouble)
         seconds = time.monotonic() - started
-        left = [o.ref for a in agents for o in (_broker(connection, a).find(t.ref) for t in _tickets(a))
-                if o is None or o.state not in TERMINAL]
+        left = [
+            o.ref
+            for a in agents
+            for o in (_broker(connection, a).find(t.ref) for t in _tickets(a))
+            if o is None or o.state not in TERMINAL
+        ]
         connection.close()
         wrongs = [f"{ref} is not cancelled" for ref in left] + [f"{o.ref} works" for o in tws.ledger.open_orders()]
         return seconds, wrongs + ([f"took {seconds:.1f} s"] if seconds > WITHIN else [])

@@ -35,6 +35,7 @@ FAST_SECONDS = 25
 
 # -- the undisturbed life -----------------------------------------------------
 
+
 @dataclass
 class Baseline:
     """What becomes of an agent that nothing disturbs: snapshots, points and standings by step."""
@@ -79,6 +80,7 @@ def _messages(step: int, ids: list[int]) -> list[Point]:
 
 # -- disturbed lives ------------------------------------------------------------
 
+
 def after_kill(base: Baseline, point: Point, work: Path, whole: bool = False) -> list[str]:
     """What went another way after a kill at a point."""
     with restored(base.version, base.before[point.step], base.life, work) as world:
@@ -102,7 +104,11 @@ def without_ways_out(found: dict[str, Any]) -> dict[str, Any]:
     """All that was meant but for exits and stops that ended: an exit that TWS swallows counts as refused, so the
     stop comes back and the exit goes another way. What filled, the money and what still works must be the same."""
     ended = {"Filled", "Cancelled", "FILLED", "CANCELED"}
-    kept = {name: [line for line in found[name] if ":entry" in line[0] or not ended & set(line)] for name in ("broker", "orders") if name in found}
+    kept = {
+        name: [line for line in found[name] if ":entry" in line[0] or not ended & set(line)]
+        for name in ("broker", "orders")
+        if name in found
+    }
     return {**found, **kept}
 
 
@@ -172,7 +178,11 @@ def apart(world: World) -> list[str]:
 
 
 def lived_on(
-    base: Baseline, world: World, first: int, whole: bool, points: Points | None = None,
+    base: Baseline,
+    world: World,
+    first: int,
+    whole: bool,
+    points: Points | None = None,
     alike: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
 ) -> list[str]:
     """From a step to the end, or to where everything is as it was in the undisturbed life."""
@@ -213,12 +223,16 @@ def lives_of(base: Baseline, work: Path, random_lives: int) -> list[Live]:
         if p.step in busy:
             found.append((f"stops filled {where}", partial(after_crossing, base, p, work)))
     for m in base.messages:
-        found += [(f"{kind} of message {m.what} in {base.steps[m.step].name}", partial(after_fault, base, m, kind, work))
-                  for kind in KINDS]
+        found += [
+            (f"{kind} of message {m.what} in {base.steps[m.step].name}", partial(after_fault, base, m, kind, work))
+            for kind in KINDS
+        ]
     return [*found, *((f"random life {seed}", partial(at_random, base, seed, work)) for seed in range(random_lives))]
 
 
-def sweep(version: int, share: float = 1.0, random_lives: int = 100, until: float = float("inf")) -> tuple[str, list[str]]:
+def sweep(
+    version: int, share: float = 1.0, random_lives: int = 100, until: float = float("inf")
+) -> tuple[str, list[str]]:
     """All of it at one server version, or a ``share``: what was done, and what was wrong."""
     with tempfile.TemporaryDirectory() as root:
         base = undisturbed(Path(root), version)
@@ -231,10 +245,14 @@ def sweep(version: int, share: float = 1.0, random_lives: int = 100, until: floa
             tried[name.partition(" ")[0]] += 1
             wrongs += [f"{version}, {name}: {wrong}" for wrong in _told(live)[:4]]
         kinds = Counter(p.what.split(" ", 1)[1] for p in base.points)
-        return (f"version {version}: {sum(s.ours for s in base.steps)} steps, {len(base.points)} points ("
-                + ", ".join(f"{n} {k}" for k, n in sorted(kinds.items())) + f"), {len(base.messages)} order messages; "
-                + f"{sum(tried.values())} of {len(lives)} disturbed lives ("
-                + ", ".join(f"{n} {k}" for k, n in sorted(tried.items())) + ")"), wrongs
+        return (
+            f"version {version}: {sum(s.ours for s in base.steps)} steps, {len(base.points)} points ("
+            + ", ".join(f"{n} {k}" for k, n in sorted(kinds.items()))
+            + f"), {len(base.messages)} order messages; "
+            + f"{sum(tried.values())} of {len(lives)} disturbed lives ("
+            + ", ".join(f"{n} {k}" for k, n in sorted(tried.items()))
+            + ")"
+        ), wrongs
 
 
 def _told(live: Callable[[], list[str]]) -> list[str]:

@@ -57,7 +57,9 @@ class Stage:
     def ask(self, *words: str, patience: float = 90.0) -> tuple[int, dict[str, Any], float]:
         """A command's exit code, its JSON, and the seconds that it took."""
         started = time.monotonic()
-        command = self._run(*words, "--home", str(self.life.home.root), "--json", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        command = self._run(
+            *words, "--home", str(self.life.home.root), "--json", stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
         out, err = command.communicate(timeout=patience)
         try:
             answer = dict(json.loads(out))
@@ -113,14 +115,21 @@ def exits(kind: str, times: int = 99) -> Fault:
 
 # -- scenarios ------------------------------------------------------------------
 
+
 def refused_close(stage: Stage, kind: str) -> list[str]:
     """A close whose every exit is refused, for a while."""
     stage.tws.fail(exits(kind))
     stage.ask("close", AGENT)
-    awaited(lambda: any(o.type == "MKT" for o in stage.tws.ledger.orders) or len(stage.tws.orders_reported()) > 2, "an exit")
+    awaited(
+        lambda: any(o.type == "MKT" for o in stage.tws.ledger.orders) or len(stage.tws.orders_reported()) > 2, "an exit"
+    )
     _back(stage)
     time.sleep(1.5 * WITHIN)  # whatever it does next must not leave the position alone either
-    wrong = [f"bare for {stage.bare.longest:.1f} s"] if stage.bare.longest > (SILENT if kind == "swallow" else WITHIN) else []
+    wrong = (
+        [f"bare for {stage.bare.longest:.1f} s"]
+        if stage.bare.longest > (SILENT if kind == "swallow" else WITHIN)
+        else []
+    )
     if not any("did not take the exit" in text or "REJECTED" in text or "CANCELED" in text for text in stage.alarms):
         wrong.append(f"nobody was told of the refusal: {stage.alarms}")
     return wrong + _whole(stage)
@@ -152,7 +161,9 @@ def silent_while_bare(stage: Stage, kind: str) -> list[str]:
     """TWS goes away between the stop's end and the exit, for longer than the alarm needs."""
     stage.tws.fail(exits("drop_before", times=1))
     stage.tws.watchers.append(lambda ledger: None)
-    closing = stage._run("close", AGENT, "--home", str(stage.life.home.root), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    closing = stage._run(
+        "close", AGENT, "--home", str(stage.life.home.root), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     awaited(lambda: stage.bare.now, "the moment without a stop")
     awaited(lambda: not stage.tws.do(lambda: list(stage.tws.sessions)), "the drop")
     stage.tws.close_port()
@@ -173,7 +184,11 @@ def _back(stage: Stage) -> None:
 
 def _whole(stage: Stage) -> list[str]:
     """Never more on sale than held; the scheduler lives."""
-    wrong = [] if stage.tws.do(lambda: stage.tws.ledger.on_sale("TEST")) <= stage.tws.ledger.holds("TEST") else ["more on sale than held"]
+    wrong = (
+        []
+        if stage.tws.do(lambda: stage.tws.ledger.on_sale("TEST")) <= stage.tws.ledger.holds("TEST")
+        else ["more on sale than held"]
+    )
     if stage.scheduler is None or stage.scheduler.poll() is not None:
         wrong.append("the scheduler has ended")
     return wrong
@@ -181,7 +196,10 @@ def _whole(stage: Stage) -> list[str]:
 
 Scenario = tuple[str, str, Callable[[Stage, str], list[str]]]
 SCENARIOS: tuple[Scenario, ...] = (
-    *(("a refused close", kind, refused_close) for kind in ("vanish", "swallow", "reject", "reject_inactive", "reject_held")),
+    *(
+        ("a refused close", kind, refused_close)
+        for kind in ("vanish", "swallow", "reject", "reject_inactive", "reject_held")
+    ),
     *(("a refused exit of an emergency stop", kind, refused_emergency) for kind in ("vanish", "swallow", "reject")),
     *(("two refusals, then accepted", kind, accepted_at_last) for kind in ("vanish", "reject")),
     ("TWS away while nothing protects", "", silent_while_bare),

@@ -97,7 +97,9 @@ def _trade(tws: TwsDouble, dice: random.Random, kind: str, part: float, qty: int
     size = int(qty * part)
     if size:
         price = round(dice.uniform(80, 90), 2)
-        tws.publish(tws.ledger.auction("TNA", price, size) if kind == "auction" else tws.ledger.market("TNA", price, size))
+        tws.publish(
+            tws.ledger.auction("TNA", price, size) if kind == "auction" else tws.ledger.market("TNA", price, size)
+        )
 
 
 async def _book(broker: IbkrBroker, book: dict[str, Execution]) -> None:

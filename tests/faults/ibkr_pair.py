@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from livetrading.execution.state import requests
 from livetrading.execution.agent_manager import AgentManager
+from livetrading.execution.state import requests
 from livetrading.execution.state.agent_repository import events_of
 from tests.doubles.account_life import CAPITAL, TEST, in_account
 from tests.doubles.lives import FIRST, Cycler, at
@@ -141,7 +141,9 @@ class Two:
     def _by_hand(self, t: int) -> None:
         """A person trades the same shares: nobody knows whose they are, until he says they are his."""
         self.counts["trade by hand"] += 1
-        signed = self.dice.choice((7.0, -7.0)) if self.life.node.account.shares.unmanaged(self._states()[0]) > 7 else 7.0
+        signed = (
+            self.dice.choice((7.0, -7.0)) if self.life.node.account.shares.unmanaged(self._states()[0]) > 7 else 7.0
+        )
         life, ledger = self.life, self.life.tws.ledger
         life.now = at(life.sessions[t], "09:50")
         ledger.positions[TEST.con_id] = (ledger.positions[TEST.con_id][0] + signed, 9.0)

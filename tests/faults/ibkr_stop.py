@@ -85,7 +85,11 @@ class Stop:
             executor = life.node.executor(f"PPO_TEST_{number + 1:03d}")
             now = at(life.sessions[t], clock)
             low = round(float(life.quote(t)["close"]) * 0.9, 2)
-            events = planned_entry(executor.repository.state, bar, QTY, low, now) if leg == "entry" else planned_exit(executor.repository.state, bar, now)
+            events = (
+                planned_entry(executor.repository.state, bar, QTY, low, now)
+                if leg == "entry"
+                else planned_exit(executor.repository.state, bar, now)
+            )
             executor.repository.commit(events, now)
 
     # -- the stop ----------------------------------------------------------------
@@ -117,7 +121,9 @@ class Stop:
         self.points = len(points.names)
         bought = [h for h in tws.heard[heard:] if h.id == 3 and "BUY" in h.fields]
         self.wrongs += [f"{len(bought)} purchases were sent after the stop"] if bought else []
-        self.wrongs += [] if ended else [f"never cancelled: {[o.ref for o in tws.ledger.orders if o.live and o.ref in refs]}"]
+        self.wrongs += (
+            [] if ended else [f"never cancelled: {[o.ref for o in tws.ledger.orders if o.live and o.ref in refs]}"]
+        )
         self.seconds = ended[0] - started if ended else 0.0
         if self.seconds > WITHIN:
             self.wrongs.append(f"took {self.seconds:.1f} s at a load of {os.getloadavg()[0]:.0f}")
@@ -151,5 +157,8 @@ def sweep(version: int, step: int = 10) -> tuple[int, float, list[str]]:
     """Every trouble in both scopes, and a kill at every ``step``th point: trials, slowest cancel, wrongs."""
     plain = [Stop(version, trouble, scope).run() for trouble in ("", "drop", "silence") for scope in (False, True)]
     done = plain + [Stop(version, "kill", n % (2 * step) == 0, n).run() for n in range(0, plain[0].points, step)]
-    return len(done), max(s.seconds for s in done), [
-        f"{s.version} {s.trouble} {'all' if s.all_orders else 'ours'} {s.fatal}: {w}" for s in done for w in s.wrongs]
+    return (
+        len(done),
+        max(s.seconds for s in done),
+        [f"{s.version} {s.trouble} {'all' if s.all_orders else 'ours'} {s.fatal}: {w}" for s in done for w in s.wrongs],
+    )

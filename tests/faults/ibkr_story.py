@@ -24,10 +24,10 @@ from livetrading.core.agent import AgentConfig
 from livetrading.core.errors import LivetradingError
 from livetrading.core.events import Created, Deployed, Deposited, Filled, StatusChanged
 from livetrading.core.types import AgentStatus, AgentType, Leg, Mode
-from livetrading.execution.state.agent_repository import AgentRepository, events_of
 from livetrading.execution.orders import order_recovery, protective_stop
 from livetrading.execution.orders.order_executor import OrderExecutor
 from livetrading.execution.orders.order_plans import planned_entry, planned_exit
+from livetrading.execution.state.agent_repository import AgentRepository, events_of
 from tests.doubles.ibkr import AGENT, BAR, QUICK, any_account, await_that, config
 from tests.doubles.tws import Bare, Fault, Ledger, Manners, Spoil, TwsDouble
 
@@ -36,8 +36,21 @@ DAY = datetime(2024, 6, 4, 14, 30, tzinfo=UTC)
 QTY = 10
 PASSES, LATE = 60, 5.0
 """After so many passes, and seconds where TWS may tell things late, a life must have come to rest."""
-SWIFT = replace(QUICK, connect=2.0, acknowledge=0.12, cancel=(0.015, 0.03), answer=1.0, optional=0.3, again=(0.1, 0.2), settle=0.02,
-                between_looks=0.01, commission=0.2, pauses=(0.01, 0.02), refused_pause=0.1, refused_look=0.02)
+SWIFT = replace(
+    QUICK,
+    connect=2.0,
+    acknowledge=0.12,
+    cancel=(0.015, 0.03),
+    answer=1.0,
+    optional=0.3,
+    again=(0.1, 0.2),
+    settle=0.02,
+    between_looks=0.01,
+    commission=0.2,
+    pauses=(0.01, 0.02),
+    refused_pause=0.1,
+    refused_look=0.02,
+)
 
 
 class Killed(BaseException):
@@ -112,20 +125,35 @@ class Process:
 
         Client.placeOrder, self._place = placing, place
         self.ready()
-        broker = IbkrBroker(self.connection, AGENT, self.connection.instrument("TNA"), booked=self.booked, gate=any_account)
+        broker = IbkrBroker(
+            self.connection, AGENT, self.connection.instrument("TNA"), booked=self.booked, gate=any_account
+        )
         broker.submit = points.around("submit", broker.submit)
         broker.cancel = points.around("cancel", broker.cancel)
         self.repository.commit = points.around("commit", self.repository.commit)
         self.executor = OrderExecutor(self.repository, broker, calendar(), HaltLatch(world.home))
 
     def _create(self) -> None:
-        agent = AgentConfig(AGENT, "PPO_TNA_v20240603_000000", AgentType.PPO, "TNA", Mode.BROKER, "yahoo", broker="ibkr")
-        self.repository.commit([Created(agent.to_dict()), Deposited(10_000.0), Deployed("2024-06-03T20:40:00Z", BAR),
-                             StatusChanged(AgentStatus.RUNNING, "", "test")], MORNING)
+        agent = AgentConfig(
+            AGENT, "PPO_TNA_v20240603_000000", AgentType.PPO, "TNA", Mode.BROKER, "yahoo", broker="ibkr"
+        )
+        self.repository.commit(
+            [
+                Created(agent.to_dict()),
+                Deposited(10_000.0),
+                Deployed("2024-06-03T20:40:00Z", BAR),
+                StatusChanged(AgentStatus.RUNNING, "", "test"),
+            ],
+            MORNING,
+        )
 
     def booked(self, ref: str) -> int:
-        return sum(e.qty for _, batch in events_of(self.world.home.agent(AGENT)) for e in batch
-                   if isinstance(e, Filled) and e.key == ref)
+        return sum(
+            e.qty
+            for _, batch in events_of(self.world.home.agent(AGENT))
+            for e in batch
+            if isinstance(e, Filled) and e.key == ref
+        )
 
     def ready(self) -> None:
         await_that(lambda: self.connection.health().ready, "ready")
@@ -162,8 +190,11 @@ def plan(process: Process, leg: Leg) -> None:
     tried = [o for o in (*made.recent, *made.orders) if o.leg == leg and o.bar == BAR]
     if tried and tried[-1].state != "REJECTED":
         return
-    events = (planned_entry(process.repository.state, BAR, QTY, 90.0, MORNING) if leg == Leg.ENTRY
-              else planned_exit(process.repository.state, BAR, MORNING, "DAY", "the story's end"))
+    events = (
+        planned_entry(process.repository.state, BAR, QTY, 90.0, MORNING)
+        if leg == Leg.ENTRY
+        else planned_exit(process.repository.state, BAR, MORNING, "DAY", "the story's end")
+    )
     process.repository.commit(events, MORNING)
 
 
@@ -174,6 +205,7 @@ def legs(process: Process) -> list[tuple[str, str]]:
 def enter(process: Process) -> None:
     plan(process, Leg.ENTRY)
     if process.repository.state.flat and process.world.tws.ledger.holds("TNA") == 0:
+
         def works() -> bool:
             plan(process, Leg.ENTRY)  # what IB refused is decided anew
             return ("entry", "NEW") in legs(process) and all(s in ("NEW", "REJECTED") for _, s in legs(process))
@@ -247,8 +279,11 @@ def check(process: Process, leg: str) -> list[str]:
     """The book is the broker's, and the plan became true exactly once."""
     ledger, state = process.world.tws.ledger, process.repository.state
     held = 0 if leg == "exit" else QTY
-    found = [] if (ledger.holds("TNA"), state.book.shares) == (held, held) else [
-        f"held {ledger.holds('TNA')} at the broker, {state.book.shares} in the book, {held} meant"]
+    found = (
+        []
+        if (ledger.holds("TNA"), state.book.shares) == (held, held)
+        else [f"held {ledger.holds('TNA')} at the broker, {state.book.shares} in the book, {held} meant"]
+    )
     if ledger.on_sale("TNA") != held:
         found.append(f"{ledger.on_sale('TNA')} on sale, {held} meant")
     fills = {e.exec_id for e in ledger.fills}
@@ -280,8 +315,10 @@ def random_life(version: int, dice: random.Random, rude: bool = False) -> Told:
         if rude:
             tws.manners = Manners(dice.randrange(1_000_000), **RUDE)
         world = World(tws, Home.resolve(str(Path(folder) / "home")))
-        faults = [Fault(dice.choice(RANDOM_KINDS), message=dice.choice(RANDOM_MESSAGES), skip=dice.randrange(6))
-                  for _ in range(dice.randrange(5))]
+        faults = [
+            Fault(dice.choice(RANDOM_KINDS), message=dice.choice(RANDOM_MESSAGES), skip=dice.randrange(6))
+            for _ in range(dice.randrange(5))
+        ]
         tws.fail(*faults)
         killed, todo = 0, [enter, *([_losing] if dice.random() < 0.4 else []), leave]
         while todo:

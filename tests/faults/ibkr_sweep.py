@@ -1,7 +1,7 @@
 """The figures of trading through Interactive Brokers, adapter and shell: run by ``make faults-ibkr``, counts printed.
 
-    python -m tests.faults.ibkr_sweep [kills] [random] [rude] [outages] [codes] [questions] [stop] [life] [pair]
-                                      [shell-stop] [live]
+python -m tests.faults.ibkr_sweep [kills] [random] [rude] [outages] [codes] [questions] [stop] [life] [pair]
+                                  [shell-stop] [live]
 """
 
 import logging
@@ -34,7 +34,9 @@ def kills() -> tuple[str, Wrongs]:
             for target in range(len(names) + 1):
                 for faults in _faults(leg):
                     runs += 1
-                    wrongs += [f"{version} {leg} point {target} {faults}: {w}" for w in _told(version, leg, target, faults)]
+                    wrongs += [
+                        f"{version} {leg} point {target} {faults}: {w}" for w in _told(version, leg, target, faults)
+                    ]
     told = ", ".join(f"{leg} {n}" for leg, n in points.items())
     return f"{runs} lives killed at {sum(points.values())} points ({told}) at versions {VERSIONS}", wrongs
 
@@ -83,8 +85,10 @@ def outages() -> tuple[str, Wrongs]:
             runs, fills, estimated = runs + 1, fills + result.fills, estimated + result.estimated
             slowest = max(slowest, result.ready_after)
             wrongs += [f"{seconds} s, seed {seed}: {w}" for w in result.wrongs]
-    return (f"{runs} outages of {DURATIONS[0]} s to {DURATIONS[-1] // 3600} h: {fills} fills, {estimated} known by their count"
-            f" alone, ready at most {slowest:.1f} s after the port's return"), wrongs
+    return (
+        f"{runs} outages of {DURATIONS[0]} s to {DURATIONS[-1] // 3600} h: {fills} fills, {estimated} known by their count"
+        f" alone, ready at most {slowest:.1f} s after the port's return"
+    ), wrongs
 
 
 def codes() -> tuple[str, Wrongs]:
@@ -107,8 +111,10 @@ def questions() -> tuple[str, Wrongs]:
         for leg in LEGS:
             more, wrong = ibkr_questions.sweep(version, leg)
             counts, wrongs = counts + more, wrongs + wrong
-    return (f"lives under {counts['answers']} ways not to answer a question and {counts['fields']} fields that are no"
-            f" numbers, at versions {VERSIONS}"), wrongs
+    return (
+        f"lives under {counts['answers']} ways not to answer a question and {counts['fields']} fields that are no"
+        f" numbers, at versions {VERSIONS}"
+    ), wrongs
 
 
 def stop() -> tuple[str, Wrongs]:
@@ -126,7 +132,9 @@ def stop() -> tuple[str, Wrongs]:
 
 def life() -> tuple[str, Wrongs]:
     """An agent's whole life through the shell, disturbed at every point: all of it at one version, a quarter at the other."""
-    told, wrongs = zip(*(ibkr_life.sweep(v, share) for v, share in zip(VERSIONS, (1.0, 0.25), strict=True)), strict=True)
+    told, wrongs = zip(
+        *(ibkr_life.sweep(v, share) for v, share in zip(VERSIONS, (1.0, 0.25), strict=True)), strict=True
+    )
     return "; ".join(told), [w for some in wrongs for w in some]
 
 
@@ -142,8 +150,10 @@ def pair() -> tuple[str, Wrongs]:
 def shell_stop() -> tuple[str, Wrongs]:
     """The emergency stop of twenty agents through the shell."""
     done = [ibkr_stop.sweep(version) for version in VERSIONS]
-    return (f"{sum(d[0] for d in done)} emergency stops of {ibkr_stop.AGENTS} agents: purchases and stops cancelled after at"
-            f" most {max(d[1] for d in done):.2f} s at a load of {os.getloadavg()[0]:.0f}"), [w for d in done for w in d[2]]
+    return (
+        f"{sum(d[0] for d in done)} emergency stops of {ibkr_stop.AGENTS} agents: purchases and stops cancelled after at"
+        f" most {max(d[1] for d in done):.2f} s at a load of {os.getloadavg()[0]:.0f}"
+    ), [w for d in done for w in d[2]]
 
 
 def live() -> tuple[str, Wrongs]:
@@ -153,8 +163,18 @@ def live() -> tuple[str, Wrongs]:
 
 
 SWEEPS: dict[str, Callable[[], tuple[str, Wrongs]]] = {
-    "kills": kills, "random": randomised, "rude": rude, "outages": outages, "codes": codes, "questions": questions,
-    "stop": stop, "life": life, "pair": pair, "shell-stop": shell_stop, "live": live}
+    "kills": kills,
+    "random": randomised,
+    "rude": rude,
+    "outages": outages,
+    "codes": codes,
+    "questions": questions,
+    "stop": stop,
+    "life": life,
+    "pair": pair,
+    "shell-stop": shell_stop,
+    "live": live,
+}
 
 
 def main(names: list[str]) -> int:

@@ -66,8 +66,11 @@ def watched(points: Points, reads: bool = False) -> Iterator[None]:
     """Every commit, and every message that changes orders, goes through ``points``; ``reads``: so does
     every question to the broker."""
     targets: list[tuple[Any, str, str]] = [
-        (journal.Journal, "append", "commit"), (HaltLatch, "set", "latch"), (HaltLatch, "clear", "latch"),
-        (Client, "placeOrder", "placeOrder"), (Client, "cancelOrder", "cancelOrder"),
+        (journal.Journal, "append", "commit"),
+        (HaltLatch, "set", "latch"),
+        (HaltLatch, "clear", "latch"),
+        (Client, "placeOrder", "placeOrder"),
+        (Client, "cancelOrder", "cancelOrder"),
     ]
     if reads:
         targets += [(IbkrBroker, name, name) for name in ("position", "executions", "find")]
@@ -82,10 +85,12 @@ def _around(call: Callable[..., Any], what: str, points: Points) -> Callable[...
         done = call(*args, **more)
         points.hit(f"after {name}")
         return done
+
     return run
 
 
 # -- worlds -----------------------------------------------------------------
+
 
 @dataclass
 class Snapshot:
@@ -156,10 +161,16 @@ def standing(world: World) -> dict[str, Any]:
     """All that must be the same: the book, the account, and the orders in both, by their keys."""
     life, ledger = world.life, world.tws.ledger
     told = {
-        "broker": sorted({(_alike(o.ref), o.action, o.qty, o.type, o.tif, o.aux, o.status, o.filled)
-                          for o in ledger.orders if o.perm_id}),
+        "broker": sorted(
+            {
+                (_alike(o.ref), o.action, o.qty, o.type, o.tif, o.aux, o.status, o.filled)
+                for o in ledger.orders
+                if o.perm_id
+            }
+        ),
         "filled": [(_alike(f.order.ref), f.qty, round(f.price, 6), f.commission) for f in ledger.fills],
-        "positions": {c: qty for c, (qty, _) in ledger.positions.items() if qty}, "cash": round(ledger.cash, 6),
+        "positions": {c: qty for c, (qty, _) in ledger.positions.items() if qty},
+        "cash": round(ledger.cash, 6),
         "halted": life.node.latch.status() is not None,
     }
     if AGENT not in life.node.repositories:
@@ -167,10 +178,19 @@ def standing(world: World) -> dict[str, Any]:
     state = life.node.repositories[AGENT].state
     events = [event for _, batch in events_of(life.home.agent(AGENT)) for event in batch]
     return {
-        **told, "rest": life.node.account.shares.unmanaged(state), "status": (str(state.status), state.status_reason),
-        "orders": sorted({(_alike(o.key), o.qty, o.tif, round(o.stop_price, 6), str(o.state), o.filled)
-                          for o in (*state.orders, *state.recent) if o.leg == "entry" or o.state != "REJECTED"}),
-        "fills": [(_alike(e.key), e.session, e.qty, e.price, e.fee, round(e.stop, 6)) for e in events if isinstance(e, Filled)],
+        **told,
+        "rest": life.node.account.shares.unmanaged(state),
+        "status": (str(state.status), state.status_reason),
+        "orders": sorted(
+            {
+                (_alike(o.key), o.qty, o.tif, round(o.stop_price, 6), str(o.state), o.filled)
+                for o in (*state.orders, *state.recent)
+                if o.leg == "entry" or o.state != "REJECTED"
+            }
+        ),
+        "fills": [
+            (_alike(e.key), e.session, e.qty, e.price, e.fee, round(e.stop, 6)) for e in events if isinstance(e, Filled)
+        ],
         "book": (state.book.shares, round(state.book.cash, 6), state.booked, state.settled, state.split_on),
         "ledger": agent_ledger.rows(events),
     }

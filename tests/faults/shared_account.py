@@ -17,7 +17,16 @@ from livetrading.core import account
 from livetrading.core import agent as agents
 from livetrading.core.agent import AgentConfig, AgentState
 from livetrading.core.events import (
-    Created, Deposited, DividendPaid, Event, Marked, OrderMoved, OrderPlanned, SplitApplied, decode, encode,
+    Created,
+    Deposited,
+    DividendPaid,
+    Event,
+    Marked,
+    OrderMoved,
+    OrderPlanned,
+    SplitApplied,
+    decode,
+    encode,
 )
 from livetrading.core.order_key import OrderKey
 from livetrading.core.orders import Order
@@ -63,7 +72,9 @@ class History:
         return dict(self.chance.sample(of_all + more, count))
 
     def _born(self, name: str) -> AgentState:
-        config = AgentConfig(name, "model", AgentType(name[:3]), self.symbols[name], Mode.BROKER, "yahoo", broker="ibkr")
+        config = AgentConfig(
+            name, "model", AgentType(name[:3]), self.symbols[name], Mode.BROKER, "yahoo", broker="ibkr"
+        )
         return agents.fold([Created(config.to_dict()), Deposited(CAPITAL)])
 
     def _view(self, name: str) -> View:
@@ -75,8 +86,15 @@ class History:
 
     def live(self) -> None:
         acts = {
-            self._enter: 14, self._leave: 9, self._fill: 30, self._cancel: 4, self._close: 4, self._by_hand: 9,
-            self._split: 4, self._dividend: 4, self._mark: 6,
+            self._enter: 14,
+            self._leave: 9,
+            self._fill: 30,
+            self._cancel: 4,
+            self._close: 4,
+            self._by_hand: 9,
+            self._split: 4,
+            self._dividend: 4,
+            self._mark: 6,
         }
         for n in range(EVENTS):
             (act,) = self.chance.choices(list(acts), list(acts.values()))
@@ -179,7 +197,8 @@ class History:
         symbol, ratio = self.chance.choice(SYMBOLS), self.chance.choice(RATIOS)
         before, on = self.prices[symbol], self.oracle.on(symbol)
         self.rest[symbol] = account.rest_after_split(
-            self.rest[symbol], [self.states[n].book.shares for n in on], float(ratio))
+            self.rest[symbol], [self.states[n].book.shares for n in on], float(ratio)
+        )
         self.prices[symbol] = round(before / float(ratio), 4)
         self.shared.split(symbol, float(ratio))
         self.oracle.split(symbol, ratio, before)
@@ -201,7 +220,9 @@ class History:
             self.prices[symbol] = max(round(self.prices[symbol] * self.chance.uniform(0.9, 1.1), 2), 0.01)
         for name, symbol in self.symbols.items():
             self._tell(name, Marked(self.day.isoformat(), self.prices[symbol]))
-            self._cents(name, "P&L", self.states[name].book.total_pnl, self.oracle.owners[name].pnl(self.prices[symbol]))
+            self._cents(
+                name, "P&L", self.states[name].book.total_pnl, self.oracle.owners[name].pnl(self.prices[symbol])
+            )
         self.day += timedelta(days=1)
         return True
 
@@ -209,7 +230,9 @@ class History:
 
     def _judge(self, when: str) -> None:
         before = len(self.wrongs)
-        rest = account.unmanaged(self.shared.positions, [(self.symbols[n], s.book.shares) for n, s in self.states.items()])
+        rest = account.unmanaged(
+            self.shared.positions, [(self.symbols[n], s.book.shares) for n, s in self.states.items()]
+        )
         for symbol in set(self.symbols.values()):
             said = {rest.get(symbol, 0), self.rest[symbol], self.oracle.rest(symbol)}
             if len(said) > 1 or self.shared.positions.get(symbol, 0) != self.oracle.total[symbol]:
@@ -217,7 +240,9 @@ class History:
         for name, state in self.states.items():
             owner, book = self.oracle.owners[name], state.book
             if not book.shares == owner.shares == self.views[name].position() or book.num_trades != owner.trades:
-                self.wrongs.append(f"{name} holds {book.shares}, oracle {owner.shares}, broker {self.views[name].position()}")
+                self.wrongs.append(
+                    f"{name} holds {book.shares}, oracle {owner.shares}, broker {self.views[name].position()}"
+                )
             self._cents(name, "cash", book.cash, owner.cash)
             self._cents(name, "realized", book.realized, owner.realized)
             self._cents(name, "dividends", book.dividends, owner.dividends)

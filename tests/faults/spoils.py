@@ -11,7 +11,12 @@ from tests.doubles.series import sample
 
 Spoil = Callable[[pd.DataFrame], pd.DataFrame]
 ORDINARY, SPLIT_DAY, AFTER_SPLIT, EX_DATE, AFTER_EX, MONDAY = (
-    "2019-06-05", "2020-08-31", "2020-09-01", "2019-05-10", "2019-05-13", "2019-06-03",
+    "2019-06-05",
+    "2020-08-31",
+    "2020-09-01",
+    "2019-05-10",
+    "2019-05-13",
+    "2019-06-03",
 )
 
 
@@ -31,10 +36,12 @@ def last(**values: float) -> Spoil:
 
 def times(factor: float, *columns: str, volume: float = 1.0) -> Spoil:
     """The decision bar with columns (all prices, if none is named) and volume multiplied."""
+
     def spoil(frame: pd.DataFrame) -> pd.DataFrame:
         changed = {name: frame[name].iloc[-1] * factor for name in columns or PRICES}
         changed["volume"] = round(frame["volume"].iloc[-1] * volume)
         return _set(frame, -1, changed)
+
     return spoil
 
 
@@ -64,6 +71,7 @@ def _index(change: Callable[[pd.DatetimeIndex], pd.DatetimeIndex]) -> Spoil:
         changed = frame.copy()
         changed.index = change(changed.index)
         return changed
+
     return spoil
 
 
@@ -77,15 +85,18 @@ def _other(symbol: str, rows: slice) -> Spoil:
         changed, theirs = frame.copy(), sample(symbol).reindex(frame.index)
         changed.iloc[rows] = theirs.iloc[rows]
         return changed
+
     return spoil
 
 
 def _raised(column: str, factor: float) -> Spoil:
     """A wrong open or close, with high and low around it, so that the bar has its form."""
+
     def spoil(frame: pd.DataFrame) -> pd.DataFrame:
         price = frame[column].iloc[-1] * factor
         end = "high" if factor > 1 else "low"
         return _set(frame, -1, {column: price, end: price})
+
     return spoil
 
 
@@ -102,7 +113,7 @@ def _sunday(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _twice_adjusted(frame: pd.DataFrame) -> pd.DataFrame:
-    factor = (1 - 0.77 / 200) ** np.arange(len(frame) // 63, -1, -1).repeat(63)[-len(frame):]
+    factor = (1 - 0.77 / 200) ** np.arange(len(frame) // 63, -1, -1).repeat(63)[-len(frame) :]
     frame[PRICES] = frame[PRICES].mul(factor, axis=0)
     return frame
 
@@ -141,8 +152,13 @@ CASES = [
     Case("negative volume", last(volume=-1.0), "volume -1 is below 0"),
     Case("negative dividend", last(dividend=-0.5), "is below 0"),
     Case("split of nothing", last(split=0.0), "split of 2019-06-05 is 0"),
-    Case("high and low exchanged", lambda f: f.assign(high=f["high"].where(f.index < f.index[-1], f["low"]),
-                                                      low=f["low"].where(f.index < f.index[-1], f["high"])), "is above"),
+    Case(
+        "high and low exchanged",
+        lambda f: f.assign(
+            high=f["high"].where(f.index < f.index[-1], f["low"]), low=f["low"].where(f.index < f.index[-1], f["high"])
+        ),
+        "is above",
+    ),
     Case("close above the high", times(1.02, "close"), "is above"),
     Case("open below the low", times(0.97, "open"), "is above"),
     # -- volume
@@ -200,7 +216,11 @@ CASES = [
     Case("dates in New York time", _index(lambda i: i.tz_localize("America/New_York")), "time zone is wrong"),
     Case("dates at four in the morning", _index(lambda i: i + pd.Timedelta(hours=4)), "time zone is wrong"),
     Case("dates a day late", _index(lambda i: i + pd.Timedelta(days=1)), "disagrees with the bars"),
-    Case("dates a session early", _index(lambda i: i[:-1].insert(0, i[0] - pd.Timedelta(days=3))), "disagrees|out of date"),
+    Case(
+        "dates a session early",
+        _index(lambda i: i[:-1].insert(0, i[0] - pd.Timedelta(days=3))),
+        "disagrees|out of date",
+    ),
     Case("a bar of a Sunday", _sunday, "the exchange was closed", MONDAY),
     Case("a date twice", lambda f: pd.concat([f, f.iloc[-1:]]), "in order, each once"),
     Case("newest first", lambda f: f.iloc[::-1], "in order, each once"),
@@ -211,8 +231,11 @@ CASES = [
 ]
 
 HARMLESS = [
-    Case("today's bar behind the one to decide", lambda f: pd.concat(
-        [f, (f.iloc[-1:] * 0.5).set_axis(f.index[-1:] + pd.Timedelta(days=1))]), ""),
+    Case(
+        "today's bar behind the one to decide",
+        lambda f: pd.concat([f, (f.iloc[-1:] * 0.5).set_axis(f.index[-1:] + pd.Timedelta(days=1))]),
+        "",
+    ),
     Case("an old volume revised", history(row(-30, volume=1.0)), ""),
     Case("a short history", lambda f: f.iloc[-15:], ""),
     Case("prices with a vendor's noise", history(lambda f: _scaled(f, 1.0 + 1e-7)), ""),

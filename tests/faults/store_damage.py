@@ -49,8 +49,16 @@ class Ears(logging.Handler):
 def a_home(root: Path, days: int = 12) -> Life:
     """Two agents that traded for some days, one of them holding shares."""
     life = deployed(root, generated(7, FIRST + days + 3), Cycler())
-    life.ask("create", at(life.sessions[FIRST - 1], "20:01"), model_id=life.model_id, mode="paper",
-             source=f"csv:{life.csv}", job_id="tested", pace=0.0, capital=life.terms.capital)
+    life.ask(
+        "create",
+        at(life.sessions[FIRST - 1], "20:01"),
+        model_id=life.model_id,
+        mode="paper",
+        source=f"csv:{life.csv}",
+        job_id="tested",
+        pace=0.0,
+        capital=life.terms.capital,
+    )
     for t in range(FIRST, FIRST + days):
         life.day(t)
     assert set(life.node.repositories) == {AGENT, OTHER} and life.state.orders
@@ -126,8 +134,11 @@ def _injured(life: Life, counts: Counts, path: Path, sound: bytes, spoilt: bytes
     node, said = opened(life.home.root, life.policy)
     theirs, ours = _account(path, node) if path.name == "paper.json" else (_tables(path), _tables_of(sound))
     same = theirs == ours
-    counts.check(kind, same and not node.damaged and any(word in s for s in said for word in ("rebuilt", "damaged", "gone")),
-                 f"{path.name} after {how} of {len(spoilt or b'')} bytes: same {same}, said {said}")
+    counts.check(
+        kind,
+        same and not node.damaged and any(word in s for s in said for word in ("rebuilt", "damaged", "gone")),
+        f"{path.name} after {how} of {len(spoilt or b'')} bytes: same {same}, said {said}",
+    )
     for aside in path.parent.glob("*.damaged*"):
         aside.unlink()
     path.write_bytes(sound)
@@ -173,6 +184,7 @@ def _shared(life: Life, counts: Counts, path: Path, dice: random.Random, each: i
 
 
 # -- the journal ------------------------------------------------------------
+
 
 def journals(life: Life, counts: Counts, edits: int, cuts: int | None = None, seed: int = 0) -> None:
     """Cut in its last line: that line is lost, if nothing had acted on it. Any other byte: named, and stopped."""
@@ -231,7 +243,12 @@ def _stopped(life: Life, counts: Counts, kind: str, at_byte: int, what: str) -> 
         refused = True
     shown = Store.read_docs(path.with_name("state.json"))["agent"][0]
     fine = (
-        refused and str(path) in why and any(part in why for part in what.split("|")) and node.active() == [OTHER]
-        and path.read_bytes() == spoilt and shown["status"] == "blocked" and shown["status_reason"] == why
+        refused
+        and str(path) in why
+        and any(part in why for part in what.split("|"))
+        and node.active() == [OTHER]
+        and path.read_bytes() == spoilt
+        and shown["status"] == "blocked"
+        and shown["status_reason"] == why
     )
     counts.check(kind, fine, f"byte {at_byte}: {why!r}, active {node.active()}, shown {shown['status']}")

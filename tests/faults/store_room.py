@@ -34,11 +34,15 @@ LAST_DAY = date(2020, 10, 30)
 
 # -- cost -------------------------------------------------------------------
 
+
 def _commits(day: date) -> list[list[Event]]:
     """An ordinary day's two transactions."""
     name = day.isoformat()
     row = [name, 100.1, 102.25, 99.5, 101.75, 3_123_456.0, 0.0, 1.0]
-    return [[BarsAppended([row], "sample"), Marked(name, 101.75)], [Decided(name, "a" * 64, 1.0, 1, 0, "the agent holds")]]
+    return [
+        [BarsAppended([row], "sample"), Marked(name, 101.75)],
+        [Decided(name, "a" * 64, 1.0, 1, 0, "the agent holds")],
+    ]
 
 
 def live(repository: AgentRepository, day: date) -> float:
@@ -96,6 +100,7 @@ def _days_after(last: date) -> Iterator[tuple[date, bool]]:
 
 # -- room -------------------------------------------------------------------
 
+
 class Disk:
     """A small file system of its own, where the machine allows to mount one."""
 
@@ -137,7 +142,9 @@ def disk(root: Path, size: str = "24m") -> Iterator[Disk | None]:
         subprocess.run(["umount", str(root)], check=True)
 
 
-def troubled(life: Life, spoil: Callable[[], None], mend: Callable[[], None], when: Callable[[int], bool], days: int) -> list[str]:
+def troubled(
+    life: Life, spoil: Callable[[], None], mend: Callable[[], None], when: Callable[[int], bool], days: int
+) -> list[str]:
     """Live on with a disk that fails for a while; each check is asked again when there is room."""
     wrong = []
     for t in range(FIRST, FIRST + days):
@@ -157,7 +164,11 @@ def _refused(life: Life, spoil: Callable[[], None], mend: Callable[[], None], no
     spoil()
     try:
         _, failed = pass_runner.run(life.node, now)
-        wrong = [f"{now}: {why}" for why in failed.values() if not any(w in why for w in ("full", "read-only", "may not grow"))]
+        wrong = [
+            f"{now}: {why}"
+            for why in failed.values()
+            if not any(w in why for w in ("full", "read-only", "may not grow"))
+        ]
         if life.repository.seq == seq and life.state != before:
             wrong.append(f"{now}: the state changed and the journal did not")
         if life.repository.seq == seq and not failed and _orders_due(before):
@@ -166,7 +177,11 @@ def _refused(life: Life, spoil: Callable[[], None], mend: Callable[[], None], no
     finally:
         mend()
     after = _contents(life.home.root)
-    torn = [name for name, data in after.items() if name in files and name.endswith(".jsonl") and not data.startswith(files[name])]
+    torn = [
+        name
+        for name, data in after.items()
+        if name in files and name.endswith(".jsonl") and not data.startswith(files[name])
+    ]
     return [*wrong, *(f"{now}: {name} lost lines" for name in torn)]
 
 
@@ -202,13 +217,18 @@ def room(root: Path, days: int, seed: int = 0) -> tuple[dict[str, int], list[str
             return counts, ["a file system cannot be mounted here: run as root, or look at the slice"]
         for how in counts:
             life = a_life(small.root / how.replace("-", ""), days)
-            spoil = (lambda: small.fill(dice.choice((0, 0, 4096, 16384)))) if how == "full" else (lambda: small.remount("ro"))
+            spoil = (
+                (lambda: small.fill(dice.choice((0, 0, 4096, 16384))))
+                if how == "full"
+                else (lambda: small.remount("ro"))
+            )
             mend = small.free if how == "full" else (lambda: small.remount("rw"))
 
             def when(t: int) -> bool:
                 hit = dice.random() < 0.5
                 counts[how] += 2 * hit
                 return hit
+
             wrong += [f"{how}: {text}" for text in troubled(life, spoil, mend, when, days)]
             if life.ledger != calm.ledger:
                 wrong.append(f"{how}: the ledger differs from that of an undisturbed life")

@@ -21,8 +21,11 @@ Found = tuple[str, list[str]]
 def contention(root: Path, fast: bool) -> Found:
     done = Contention(root, 2_000 if fast else 100_000, kill_every=0.1 if fast else 0.4).run()
     return (
-        (f"{done.transactions()} transactions by 4 processes, {done.kills} killed, {done.unacknowledged} updates were"
-        f" written and not yet acknowledged, {done.reads} reads"), done.wrong,
+        (
+            f"{done.transactions()} transactions by 4 processes, {done.kills} killed, {done.unacknowledged} updates were"
+            f" written and not yet acknowledged, {done.reads} reads"
+        ),
+        done.wrong,
     )
 
 
@@ -30,8 +33,11 @@ def cost(root: Path, fast: bool) -> Found:
     found = store_room.cost(root, pairs=60 if fast else store_room.PAIRS)
     wrong = [] if found.ratio <= 1.5 else [f"a commit after ten years costs {found.ratio:.2f} times one on day one"]
     return (
-        (f"a commit after ten years {found.old_ms:.2f} ms, on day one {found.new_ms:.2f} ms, median of {found.pairs}"
-        f" pairs {found.ratio:.2f} (at most 1.5)"), wrong,
+        (
+            f"a commit after ten years {found.old_ms:.2f} ms, on day one {found.new_ms:.2f} ms, median of {found.pairs}"
+            f" pairs {found.ratio:.2f} (at most 1.5)"
+        ),
+        wrong,
     )
 
 

@@ -21,7 +21,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as root:
         base = crash.undisturbed(Path(root))
         kinds = Counter(p.what for p in base.points)
-        print(f"{len(base.steps)} steps, {len(base.points)} points: " + ", ".join(f"{n} {k}" for k, n in sorted(kinds.items())), flush=True)
+        print(
+            f"{len(base.steps)} steps, {len(base.points)} points: "
+            + ", ".join(f"{n} {k}" for k, n in sorted(kinds.items())),
+            flush=True,
+        )
         points, pairs = list(base.points), PAIRS
         if fast:
             random.Random(SEED).shuffle(points)
@@ -50,7 +54,9 @@ def _pairs(base: crash.Baseline, count: int, root: Path, until: float | None) ->
             break
         tried += 1
         first, second = chance.choice(base.points), chance.randrange(60)
-        bad += _told(first, base, lambda f=first, s=second: crash.after_two_kills(base, f, s, root / "work", whole=False))
+        bad += _told(
+            first, base, lambda f=first, s=second: crash.after_two_kills(base, f, s, root / "work", whole=False)
+        )
     print(f"two kills: {tried} of {count} schedules, {bad} with another outcome", flush=True)
     return bad
 

@@ -8,9 +8,7 @@ from livetrading.core import windows
 from livetrading.execution import pass_runner
 from tests.doubles.lives import AGENT, FIRST, Always, deployed
 from tests.doubles.series import generated
-from tests.faults.calendar_sweep import (
-    EARLY_CLOSE, LATE_OPENS, ZONES, cheap, differences, in_zone, unknown_years,
-)
+from tests.faults.calendar_sweep import EARLY_CLOSE, LATE_OPENS, ZONES, cheap, differences, in_zone, unknown_years
 from tests.faults.calendar_witness import new_york
 
 QUARTERS = ((2001, 2), (2007, 0), (2020, 3))
@@ -45,7 +43,9 @@ def test_an_exit_that_missed_the_open_of_a_half_day_goes_until_a_quarter_of_an_h
     assert windows.day_until(calendar().close_at(full)) == new_york(full, "15:45:00")
 
 
-def test_a_clock_in_an_unknown_year_does_not_end_the_scheduler_and_blocks_the_agent_with_the_reason(tmp_path: Path) -> None:
+def test_a_clock_in_an_unknown_year_does_not_end_the_scheduler_and_blocks_the_agent_with_the_reason(
+    tmp_path: Path,
+) -> None:
     life = deployed(tmp_path, generated(1, FIRST + 3), Always(1))
     now = datetime(2031, 5, 5, 21, tzinfo=UTC)
     assert pass_runner.wanted(life.node, now)

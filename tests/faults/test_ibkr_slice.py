@@ -19,24 +19,52 @@ def test_a_life_passes_nine_points_or_more_and_ends_well(leg):
     assert len(names) >= 9 and not wrongs
 
 
-@pytest.mark.parametrize(("leg", "target", "kind", "message"), [
-    ("entry", 5, "drop_after", 3), ("entry", 7, "swallow", 3), ("entry", 9, "drop_before", 3), ("entry", 10, "mute", 3),
-    ("exit", 6, "drop_after", 4), ("exit", 12, "swallow", 3), ("exit", 14, "drop_after", 3),
-    ("stop replaced", 8, "drop_after", 3), ("stop replaced", 10, "mute", 3)])
+@pytest.mark.parametrize(
+    ("leg", "target", "kind", "message"),
+    [
+        ("entry", 5, "drop_after", 3),
+        ("entry", 7, "swallow", 3),
+        ("entry", 9, "drop_before", 3),
+        ("entry", 10, "mute", 3),
+        ("exit", 6, "drop_after", 4),
+        ("exit", 12, "swallow", 3),
+        ("exit", 14, "drop_after", 3),
+        ("stop replaced", 8, "drop_after", 3),
+        ("stop replaced", 10, "mute", 3),
+    ],
+)
 def test_a_kill_and_a_fault_lose_and_double_nothing(leg, target, kind, message):
     assert tell(178, leg, target, [Fault(kind, message=message)])[1] == []
 
 
-@pytest.mark.parametrize(("leg", "message", "kind"), [
-    ("entry", 99, "swallow"), ("entry", 16, "end_first"), ("entry", 61, "no_end"), ("exit", 7, "no_end"), ("exit", 61, "end_twice"),
-    ("exit", 99, "late"), ("stop replaced", 5, "swallow"), ("stop replaced", 7, "late")])
+@pytest.mark.parametrize(
+    ("leg", "message", "kind"),
+    [
+        ("entry", 99, "swallow"),
+        ("entry", 16, "end_first"),
+        ("entry", 61, "no_end"),
+        ("exit", 7, "no_end"),
+        ("exit", 61, "end_twice"),
+        ("exit", 99, "late"),
+        ("stop replaced", 5, "swallow"),
+        ("stop replaced", 7, "late"),
+    ],
+)
 def test_a_question_answered_badly_loses_and_doubles_nothing(leg, message, kind):
     times = 2 if message in ibkr_questions.NEEDED and kind in ibkr_questions.SILENT else ibkr_questions.FOR_EVER
     assert ibkr_questions.told(178, leg, Fault(kind, message, times=times, seconds=0.5)) == []
 
 
-@pytest.mark.parametrize(("leg", "message", "field", "value"), [
-    ("entry", 61, 14, "n/a"), ("entry", 11, 19, ""), ("exit", 3, 3, "NaN"), ("exit", 5, 25, "n/a"), ("stop replaced", 5, 14, "10.5")])
+@pytest.mark.parametrize(
+    ("leg", "message", "field", "value"),
+    [
+        ("entry", 61, 14, "n/a"),
+        ("entry", 11, 19, ""),
+        ("exit", 3, 3, "NaN"),
+        ("exit", 5, 25, "n/a"),
+        ("stop replaced", 5, 14, "10.5"),
+    ],
+)
 def test_a_number_that_is_none_loses_and_doubles_nothing(leg, message, field, value):
     assert ibkr_questions.told(157, leg, spoil=Spoil(message, field, value, times=2)) == []
 

@@ -15,7 +15,9 @@ def decided(life: Life) -> list:
     return life.named("Decided")
 
 
-def lived(root: Path, limits: Limits, days: int = 4, capital: float = 10_000.0, price: float = 60.0, policy: object = None) -> Life:
+def lived(
+    root: Path, limits: Limits, days: int = 4, capital: float = 10_000.0, price: float = 60.0, policy: object = None
+) -> Life:
     life = deployed(root, generated(2, FIRST + days + 2, price=price), policy or Always(2))
     config = life.state.agent
     # What a form would carry: the same agent with these terms, from its first day on.

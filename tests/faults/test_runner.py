@@ -25,7 +25,9 @@ def test_an_unknown_sweep_is_refused(capsys: pytest.CaptureFixture[str]) -> None
     assert "choose of sweep" in capsys.readouterr().err
 
 
-def test_what_a_sweep_says_is_shown_with_its_verdict(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_sweep_says_is_shown_with_its_verdict(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert not runner.run("no_such_sweep")
     said = capsys.readouterr().out
     assert "== no_such_sweep" in said and "FAILED with 1" in said and "No module named" in said

@@ -110,8 +110,12 @@ def test_what_cannot_change_the_decision_does_not_hold_it(
     assert life.state.last_decision == decisions[case.day]
 
 
-@pytest.mark.parametrize("error", [Unavailable("it does not answer."), BadBars("row 7 is odd."), NotFound("no such symbol.")])
-def test_a_source_that_fails_holds_the_session_and_says_why(error: LivetradingError, lives: dict[str, Life], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "error", [Unavailable("it does not answer."), BadBars("row 7 is odd."), NotFound("no such symbol.")]
+)
+def test_a_source_that_fails_holds_the_session_and_says_why(
+    error: LivetradingError, lives: dict[str, Life], tmp_path: Path
+) -> None:
     life = copied(lives[ORDINARY], tmp_path)
     assert [h["reason"] for h in evening(life, Serves(error), ORDINARY).held] == [str(error)]
 
@@ -120,7 +124,9 @@ def test_at_least_fifty_ways_are_tried_and_each_is_another() -> None:
     assert len({case.name for case in CASES}) == len(CASES) >= 50
 
 
-def test_three_sessions_held_for_the_same_reason_block_the_agent_and_keep_its_stop(lives: dict[str, Life], tmp_path: Path) -> None:
+def test_three_sessions_held_for_the_same_reason_block_the_agent_and_keep_its_stop(
+    lives: dict[str, Life], tmp_path: Path
+) -> None:
     """The first bad bar is the reason of the sessions after it too: they rest on it."""
     life = copied(lives[ORDINARY], tmp_path)
     trader = life.node.trader(AGENT)

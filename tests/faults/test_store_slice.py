@@ -21,7 +21,9 @@ from tests.faults import store_damage, store_room
 from tests.faults.store_contention import Contention
 
 
-def test_four_processes_killed_at_random_lose_no_acknowledged_update_and_no_reader_sees_half_a_file(tmp_path: Path) -> None:
+def test_four_processes_killed_at_random_lose_no_acknowledged_update_and_no_reader_sees_half_a_file(
+    tmp_path: Path,
+) -> None:
     done = Contention(tmp_path, 1_000, kill_every=0.05).run()
     assert done.wrong == []
     assert done.transactions() >= 1_000 and done.kills > 3 and done.reads > 100
@@ -41,7 +43,9 @@ def test_a_torn_last_line_is_lost_alone_and_any_other_edit_stops_that_agent(tmp_
     assert min(counts.tried.values()) >= 4
 
 
-def test_a_commit_late_in_a_month_and_after_a_year_encodes_no_more_than_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commit_late_in_a_month_and_after_a_year_encodes_no_more_than_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Told by what it encodes, not by the clock; the sweep measures the time after ten years."""
     encoded: list[int] = []
 
@@ -61,7 +65,9 @@ def test_a_commit_late_in_a_month_and_after_a_year_encodes_no_more_than_the_firs
     assert max(spent[-20:]) < 1.1 * max(spent[:20])
 
 
-def test_a_start_holds_a_few_months_of_a_long_history_and_still_finds_a_spoilt_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_holds_a_few_months_of_a_long_history_and_still_finds_a_spoilt_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     days = store_room.calendar().sessions(date(2020, 1, 2), store_room.LAST_DAY)
     home = Home.resolve(str(tmp_path))
     repository = replay_run.begin(home, make_card(symbol="TEST"), Terms(), days[0])
@@ -83,7 +89,9 @@ def test_a_start_holds_a_few_months_of_a_long_history_and_still_finds_a_spoilt_o
     assert {path: path.read_bytes() for path in history_files(repository.directory)} == files
 
 
-def test_a_full_disk_refuses_a_pass_before_anything_changes_and_trading_goes_on_when_there_is_room(tmp_path: Path) -> None:
+def test_a_full_disk_refuses_a_pass_before_anything_changes_and_trading_goes_on_when_there_is_room(
+    tmp_path: Path,
+) -> None:
     calm, life = store_room.a_life(tmp_path / "calm", 6), store_room.a_life(tmp_path / "full", 6)
 
     def body() -> tuple[list[str], list[str]]:

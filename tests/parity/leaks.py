@@ -176,8 +176,18 @@ def same_close(view: Market, bars: range) -> list[dict[str, Any]]:
         elif action == 0 and shares:
             cash, fills = cash + shares * close, [("exit", shares, close, 0.0)]
             shares = 0
-        rows.append(ledger.row(view.sessions[t].isoformat(), action, 0, ledger.obs_sha256(seen),
-                               cash, cash + shares * close, shares, fills))
+        rows.append(
+            ledger.row(
+                view.sessions[t].isoformat(),
+                action,
+                0,
+                ledger.obs_sha256(seen),
+                cash,
+                cash + shares * close,
+                shares,
+                fills,
+            )
+        )
     return rows
 
 
@@ -235,7 +245,9 @@ LEAKS: dict[str, Callable[[pd.DataFrame], Subject]] = {
     "quantile bins of all days": with_column(lambda b: pd.qcut(return_1(b).fillna(0.0), 7, labels=False)),
     "clipped at quantiles of all": with_column(lambda b: return_1(b).clip(upper=return_1(b).quantile(0.7))),
     "trend fitted to all": with_column(regression_on_all),
-    "filled with the mean of all": with_column(lambda b: return_1(b).where(np.arange(len(b)) % 4 != 3).fillna(return_1(b).mean())),
+    "filled with the mean of all": with_column(
+        lambda b: return_1(b).where(np.arange(len(b)) % 4 != 3).fillna(return_1(b).mean())
+    ),
     "the share of the series behind": with_column(lambda b: np.arange(len(b)) / len(b)),
     # holes filled from later
     "back-filled holes": with_column(filled_backwards),
@@ -261,8 +273,12 @@ LEAKS: dict[str, Callable[[pd.DataFrame], Subject]] = {
     "sized by tomorrow's close": with_market(lambda f, m: columns(m, close=ahead(m.columns.close))),
     "fills at the session's close": with_market(lambda f, m: columns(m, open=m.columns.close)),
     "fills at the session's low": with_market(lambda f, m: columns(m, open=m.columns.low)),
-    "fills at the mean of open and close": with_market(lambda f, m: columns(m, open=(m.columns.open + m.columns.close) / 2)),
-    "fills at the better of open and close": with_market(lambda f, m: columns(m, open=np.minimum(m.columns.open, m.columns.close))),
+    "fills at the mean of open and close": with_market(
+        lambda f, m: columns(m, open=(m.columns.open + m.columns.close) / 2)
+    ),
+    "fills at the better of open and close": with_market(
+        lambda f, m: columns(m, open=np.minimum(m.columns.open, m.columns.close))
+    ),
     "fills at tomorrow's open": with_market(lambda f, m: columns(m, open=ahead(m.columns.open))),
     "stops see the close and not the low": with_market(lambda f, m: columns(m, low=m.columns.close)),
     "a dividend paid a day early": with_market(lambda f, m: columns(m, dividend=ahead(m.columns.dividend))),

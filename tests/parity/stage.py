@@ -19,8 +19,8 @@ from livetrading.core.card import ModelCard
 from livetrading.core.features import compute
 from livetrading.core.types import AgentType, Terms
 from livetrading.execution import replay_run
-from livetrading.execution.trading import replay
 from livetrading.execution.state.agent_repository import AgentRepository, events_of
+from livetrading.execution.trading import replay
 from livetrading.research import backtest
 from tests.doubles.models import make_card
 from tests.doubles.probes import Probe
@@ -113,8 +113,12 @@ def killed_and_restarted(story: Story, root: Path, times: int) -> tuple[Rows, in
         process.start()
         if died < times:
             start = journal.stat().st_size
-            _await(lambda: process.exitcode is not None or (_lived(home, agent_id, story) >= aim
-                   and journal.stat().st_size > start))
+            _await(
+                lambda: (
+                    process.exitcode is not None
+                    or (_lived(home, agent_id, story) >= aim and journal.stat().st_size > start)
+                )
+            )
             if process.exitcode is None:
                 os.kill(process.pid, signal.SIGKILL)
                 died += 1

@@ -57,8 +57,12 @@ def trained(home: Home, symbol: str, agent_type: AgentType, bars: BarSet) -> Sto
     for seed in range(SEEDS):
         request = TrainRequest(symbol, agent_type, timesteps=STEPS[agent_type], seed=seed)
         made = train(
-            request, bars, registry=Registry(home), store=Store(home),
-            clock=lambda: datetime.now(UTC), progress=lambda _: None,
+            request,
+            bars,
+            registry=Registry(home),
+            store=Store(home),
+            clock=lambda: datetime.now(UTC),
+            progress=lambda _: None,
         )
         _, parts, _ = prepare(request, bars)
         first = min(parts.test.start, parts.test.stop - LEAST)
@@ -76,9 +80,17 @@ def equality(story: Story, root: Path) -> bool:
     found = ledger.differences(shell, rules.rows, ("shell", "backtest"))
     frame = story.frame.iloc[story.bars.start : story.bars.stop]
     events = f"{int((frame['split'] != 1).sum())} splits, {int((frame['dividend'] > 0).sum())} dividends"
-    say(story.card.model_id[:8], f"{story.first}..{story.last}", f"{len(rules.rows)} sessions",
-        f"{len(rules.trades)} trades", f"{rules.fills} fills", events, f"{len(found)} differences",
-        ledger.sha256(shell)[:12], f"{time.monotonic() - began:.0f} s")
+    say(
+        story.card.model_id[:8],
+        f"{story.first}..{story.last}",
+        f"{len(rules.rows)} sessions",
+        f"{len(rules.trades)} trades",
+        f"{rules.fills} fills",
+        events,
+        f"{len(found)} differences",
+        ledger.sha256(shell)[:12],
+        f"{time.monotonic() - began:.0f} s",
+    )
     for difference in found[:5]:
         say("   ", difference)
     return not found
@@ -92,8 +104,13 @@ def restarts(story: Story, root: Path) -> bool:
     rebuilt = stage.rebuilt_every_session(short, root / "rebuilt")
     equal = ledger.sha256(rows) == expected
     same = ledger.sha256(rebuilt) == ledger.sha256(short.backtest().rows)
-    say(story.card.model_id[:8], f"{died} processes killed", "equal" if equal else "DIFFERENT",
-        f"rebuilt at each of {len(rebuilt)} sessions", "equal" if same else "DIFFERENT")
+    say(
+        story.card.model_id[:8],
+        f"{died} processes killed",
+        "equal" if equal else "DIFFERENT",
+        f"rebuilt at each of {len(rebuilt)} sessions",
+        "equal" if same else "DIFFERENT",
+    )
     return equal and same and died == RESTARTS
 
 
@@ -111,8 +128,14 @@ def no_lookahead(story: Story) -> bool:
     what = lookahead.subject(story.card.scaler, story.card.agent_type, story.policy().raw, story.terms)
     every = story.card.symbol == "GOOG" and story.card.agent_type == AgentType.PPO
     found = lookahead.check(what, story.frame, story.bars, every=every)
-    say(story.card.model_id[:8], f"{'all ' if every else ''}{found.sessions} sessions with 5 other futures each", f"{found.values} values",
-        f"{found.decisions} decisions", f"{found.fills} fills", f"{len(found.problems)} problems")
+    say(
+        story.card.model_id[:8],
+        f"{'all ' if every else ''}{found.sessions} sessions with 5 other futures each",
+        f"{found.values} values",
+        f"{found.decisions} decisions",
+        f"{found.fills} fills",
+        f"{len(found.problems)} problems",
+    )
     for problem in found.problems[:5]:
         say("   ", problem["text"])
     return not found.problems

@@ -5,13 +5,13 @@ from datetime import datetime
 
 import pytest
 
+from livetrading.adapters.bars.history import HistorySource
 from livetrading.adapters.calendar import calendar
 from livetrading.adapters.home import Home
 from livetrading.cli.main import main
 from livetrading.core.bars import COLUMNS
 from livetrading.core.types import AgentType, Terms
 from livetrading.execution import replay_run
-from livetrading.adapters.bars.history import HistorySource
 from livetrading.execution.state.agent_repository import AgentRepository
 from tests.doubles.series import eventful, sample
 from tests.parity import stage
@@ -38,8 +38,27 @@ def run(home, capsys):
 
 @pytest.fixture(scope="module")
 def model(home) -> str:
-    assert main(["train", "NVDA", "--agent", "PPO", "--source", "sample", "--timesteps", "1000", "--seed", "1",
-                 "--end", LAST, "--home", str(home)]) == 0
+    assert (
+        main(
+            [
+                "train",
+                "NVDA",
+                "--agent",
+                "PPO",
+                "--source",
+                "sample",
+                "--timesteps",
+                "1000",
+                "--seed",
+                "1",
+                "--end",
+                LAST,
+                "--home",
+                str(home),
+            ]
+        )
+        == 0
+    )
     return next((home / "models").glob("PPO_NVDA_v*")).name
 
 

@@ -81,8 +81,12 @@ def trained(request, tmp_path_factory) -> Story:
     bars = BarSet("NVDA", frame, "sample", "bundled", bars_sha256(frame))
     now = datetime(2025, 11, 8, 16, 24, 33, tzinfo=UTC)
     made = train(
-        TrainRequest("NVDA", agent_type, timesteps=steps, seed=seed), bars, registry=Registry(home),
-        store=Store(home), clock=lambda: now, progress=lambda _: None,
+        TrainRequest("NVDA", agent_type, timesteps=steps, seed=seed),
+        bars,
+        registry=Registry(home),
+        store=Store(home),
+        clock=lambda: now,
+        progress=lambda _: None,
     )
     first = frame.index.get_loc(str(made.card.test.start))
     return Story(made.card, frame, range(first, first + 45), home=str(home.root))

@@ -166,7 +166,7 @@ class ShelfBroker:
 def described(clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> BrokerDescription:
     """The broker on a test's clock."""
     return BrokerDescription(
-        WORDS, lambda home, confirmed: ShelfConnection(exchange_of(home), confirmed, clock), ShelfBroker,
+        WORDS, lambda home, confirmed: ShelfConnection(exchange_of(home), confirmed, clock), ShelfBroker
     )
 
 

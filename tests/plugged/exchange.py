@@ -50,7 +50,9 @@ class Resting:
 
     def statement(self) -> BrokerOrder:
         t = self.ticket
-        return BrokerOrder(t.ref, self.broker_id, self.state, t.side, t.qty, self.filled, t.type, t.stop_price, self.reason)
+        return BrokerOrder(
+            t.ref, self.broker_id, self.state, t.side, t.qty, self.filled, t.type, t.stop_price, self.reason
+        )
 
 
 class Exchange:
@@ -73,8 +75,10 @@ class Exchange:
 
     def cancel(self, ref: str) -> None:
         """At once, with the stop that waits for this order."""
-        self._each(lambda o: o.live and (o.ticket.ref == ref or (o.waits and o.parent == ref)),
-                   lambda o: replace(o, state=OrderState.CANCELED, reason="cancelled on request"))
+        self._each(
+            lambda o: o.live and (o.ticket.ref == ref or (o.waits and o.parent == ref)),
+            lambda o: replace(o, state=OrderState.CANCELED, reason="cancelled on request"),
+        )
 
     def opens(self, symbol: str, price: float, at: datetime) -> None:
         """Every market order fills at this price."""
@@ -108,12 +112,20 @@ class Exchange:
 
     def _write(self) -> None:
         trades = [{**vars(t), "at": stamp(t.at)} for t in self.trades]
-        self._path.write_text(json.dumps({
-            "orders": [{**asdict(o), "state": str(o.state)} for o in self.orders], "trades": trades,
-            "shares": self.shares, "cash": self.cash,
-        }))
+        self._path.write_text(
+            json.dumps(
+                {
+                    "orders": [{**asdict(o), "state": str(o.state)} for o in self.orders],
+                    "trades": trades,
+                    "shares": self.shares,
+                    "cash": self.cash,
+                }
+            )
+        )
 
     def _read(self, doc: dict[str, Any]) -> None:
-        self.orders = [Resting(**{**o, "ticket": Ticket(**o["ticket"]), "state": OrderState(o["state"])}) for o in doc["orders"]]
+        self.orders = [
+            Resting(**{**o, "ticket": Ticket(**o["ticket"]), "state": OrderState(o["state"])}) for o in doc["orders"]
+        ]
         self.trades = [Trade(**{**t, "at": parse_stamp(t["at"])}) for t in doc["trades"]]
         self.shares, self.cash = doc["shares"], doc["cash"]

@@ -81,8 +81,14 @@ def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
 
 def deployed(shell: Shell) -> Shell:
     answer = shell.life.ask(
-        "create", shell.now, model_id=shell.life.model_id, mode=NAME, source=f"csv:{shell.life.csv}", job_id="tested",
-        capital=10_000.0, costs=vars(shell.life.terms.costs),
+        "create",
+        shell.now,
+        model_id=shell.life.model_id,
+        mode=NAME,
+        source=f"csv:{shell.life.csv}",
+        job_id="tested",
+        capital=10_000.0,
+        costs=vars(shell.life.terms.costs),
     )
     assert answer["status"] == "done", answer["message"]
     shell.life.node.close()
@@ -108,7 +114,9 @@ def test_an_agent_lives_its_whole_life_on_a_broker_that_was_registered_in_one_li
     (stop,) = [o for o in shell.exchange.orders if o.live]
     assert (stop.ticket.type, stop.ticket.qty, stop.waits) == ("STP", bought, False)
 
-    shell.exchange.by_hand("TEST", -3, float(shell.life.frame["close"].iloc[FIRST]))  # somebody sells three of the agent's shares
+    shell.exchange.by_hand(
+        "TEST", -3, float(shell.life.frame["close"].iloc[FIRST])
+    )  # somebody sells three of the agent's shares
     shell.passes(row, "10:00", "10:01")
     assert shell.agent["status"] == "blocked" and "compare with Shelf's screen" in shell.agent["status_reason"]
     assert shell.run("adopt", AGENT)["adopted"] == -3
@@ -153,7 +161,9 @@ def test_the_command_line_deploys_there(shell: Shell, monkeypatch: pytest.Monkey
             job["result"]["test"] |= {"total_return_pct": None, "start": "2010-01-04", "end": "2012-01-25"}
             job |= {"kind": "deploy", "started": stamp(shell.now), "pid": 0, "pid_mark": "", "message": ""}
             db.table("jobs").update(job, doc_ids=[job.doc_id])
-    done = shell.run("deploy", shell.life.model_id, "--mode", NAME, "--source", f"csv:{shell.life.csv}", "--capital", "10000")
+    done = shell.run(
+        "deploy", shell.life.model_id, "--mode", NAME, "--source", f"csv:{shell.life.csv}", "--capital", "10000"
+    )
     assert (shell.code, done.get("mode"), done.get("agent_id")) == (0, NAME, AGENT), done.get("error")
 
 
@@ -174,8 +184,15 @@ def test_the_journal_keeps_the_brokers_own_names(shell: Shell) -> None:
 
 def test_a_home_trades_through_one_broker_at_a_time(shell: Shell) -> None:
     deployed(shell)
-    answer = shell.life.ask("create", shell.now, model_id=shell.life.model_id, mode="ibkr", job_id="tested", capital=10_000.0,
-                            costs=vars(shell.life.terms.costs))
+    answer = shell.life.ask(
+        "create",
+        shell.now,
+        model_id=shell.life.model_id,
+        mode="ibkr",
+        job_id="tested",
+        capital=10_000.0,
+        costs=vars(shell.life.terms.costs),
+    )
     assert answer["status"] == "refused" and "one broker at a time" in answer["message"]
 
 
@@ -206,6 +223,10 @@ def test_another_package_registers_a_broker_by_an_entry_point(tmp_path: Path, mo
 
 def test_nothing_of_it_lies_outside_its_folder() -> None:
     root = Path(__file__).resolve().parents[2]
-    named = [p for p in [*(root / "livetrading").rglob("*.py"), *(root / "tests").rglob("*.py")] if "shelf" in p.read_text().lower()]
+    named = [
+        p
+        for p in [*(root / "livetrading").rglob("*.py"), *(root / "tests").rglob("*.py")]
+        if "shelf" in p.read_text().lower()
+    ]
     assert {p.parent for p in named} == {Path(__file__).parent}
     assert not any("ibkr" in p.read_text() for p in named if p.name in ("broker.py", "exchange.py"))

@@ -26,8 +26,19 @@ def days(frame) -> list[Day]:
     found = []
     for row in frame.itertuples():
         law = regulatory(row.Index.date())
-        found.append(Day(row.open, row.high, row.low, row.close, row.dividend, row.split,
-                         law.sec_rate, law.taf_per_share, law.taf_cap))
+        found.append(
+            Day(
+                row.open,
+                row.high,
+                row.low,
+                row.close,
+                row.dividend,
+                row.split,
+                law.sec_rate,
+                law.taf_per_share,
+                law.taf_cap,
+            )
+        )
     return found
 
 
@@ -81,8 +92,9 @@ def test_a_drawdown_beyond_the_limit_ends_all_further_entries_and_no_exit():
 def test_round_trips_add_up_to_the_account():
     _, view, bars = scene("NVDA")
     done = backtest.run(view, bars, AgentType.PPO, Probe().raw, TERMS)
-    paid = sum(view.columns.dividend[t] * done.rows[i - 1]["shares"] * view.columns.split[t]
-               for i, t in enumerate(bars) if i)
+    paid = sum(
+        view.columns.dividend[t] * done.rows[i - 1]["shares"] * view.columns.split[t] for i, t in enumerate(bars) if i
+    )
     assert not done.held[-1] or done.rows[-1]["shares"]
     still = 0.0
     if done.rows[-1]["shares"]:

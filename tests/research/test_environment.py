@@ -74,9 +74,7 @@ def test_the_environment_and_the_backtest_do_the_same_with_the_same_actions(agen
     answers = iter(wished)
     # The limit's pause waits for a person and is no part of training.
     terms = Terms(10_000.0, Limits(max_drawdown=1.0))
-    done = backtest.run(
-        MARKET, range(500, LAST + 1), agent_type, lambda _: float(np.ravel(next(answers))[0]), terms
-    )
+    done = backtest.run(MARKET, range(500, LAST + 1), agent_type, lambda _: float(np.ravel(next(answers))[0]), terms)
     env = TradingEnv(task(agent_type, terms=terms))
     view, _ = env.reset()
     for row, action in zip(done.rows[1:], wished, strict=False):

@@ -42,11 +42,14 @@ def test_a_job_shows_its_progress_and_its_result(store):
     assert seen["updated"] == "2025-11-08T16:24:42Z"
 
 
-@pytest.mark.parametrize("settle", [
-    lambda store, job_id: jobs.finish(store, job_id, {}, now=NOW),
-    lambda store, job_id: jobs.fail(store, job_id, "why", now=NOW),
-    lambda store, job_id: jobs.cancel(store, job_id, now=NOW),
-])
+@pytest.mark.parametrize(
+    "settle",
+    [
+        lambda store, job_id: jobs.finish(store, job_id, {}, now=NOW),
+        lambda store, job_id: jobs.fail(store, job_id, "why", now=NOW),
+        lambda store, job_id: jobs.cancel(store, job_id, now=NOW),
+    ],
+)
 def test_a_settled_job_never_changes(store, settle):
     job_id = begin(store)
     settle(store, job_id)
@@ -132,8 +135,11 @@ def test_ctrl_c_cancels_an_error_fails_and_both_go_on(store):
     for error, state, message in (
         (KeyboardInterrupt(), "cancelled", "cancelled"),
         (BadInput("too short: widen it."), "failed", "too short: widen it."),
-        (ZeroDivisionError("x"), "failed",
-         "An error of the program in the job train AAPL: ZeroDivisionError: x; the log holds its traceback."),
+        (
+            ZeroDivisionError("x"),
+            "failed",
+            "An error of the program in the job train AAPL: ZeroDivisionError: x; the log holds its traceback.",
+        ),
     ):
         with pytest.raises(type(error)), jobs.running(store, "train", "AAPL", "PPO", 9) as job:
             raise error
@@ -210,9 +216,9 @@ def test_a_log_file_gets_a_line_now_and_then_and_at_each_stage():
     assert "\r" not in out.getvalue()
 
 
-@pytest.mark.parametrize(("seconds", "text"), [
-    (-3, "0 s"), (12.4, "12 s"), (59.6, "1 min 00 s"), (185, "3 min 05 s"), (7810, "2 h 10 min"),
-])
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(-3, "0 s"), (12.4, "12 s"), (59.6, "1 min 00 s"), (185, "3 min 05 s"), (7810, "2 h 10 min")]
+)
 def test_durations_are_short_and_readable(seconds, text):
     assert duration(seconds) == text
 

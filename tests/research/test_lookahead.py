@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from livetrading.core.scaler import fit
 from livetrading.core.features import FEATURES, compute
+from livetrading.core.scaler import fit
 from livetrading.core.types import AgentType, Terms
 from livetrading.research import lookahead, perturb
 from tests.doubles.probes import Probe

@@ -48,7 +48,11 @@ class Place:
 
     def train(self, request: TrainRequest, barset: BarSet, progress=None) -> Trained:
         return train(
-            request, barset, registry=self.registry, store=self.store, clock=lambda: NOW,
+            request,
+            barset,
+            registry=self.registry,
+            store=self.store,
+            clock=lambda: NOW,
             progress=progress or self.news.append,
         )
 
@@ -111,9 +115,7 @@ def test_the_card_tells_what_was_done(trained, barset):
     assert (card.bars_sha256, card.source, card.source_note) == (barset.sha256, "sample", barset.note)
     assert (card.seed, card.timesteps, card.trials, card.created) == (3, 400, 1, NOW)
     assert result.to_dict()["model_id"] == card.model_id
-    promised = {
-        "sharpe_ratio", "total_return_pct", "max_drawdown_pct", "win_rate_pct", "num_trades", "start", "end"
-    }
+    promised = {"sharpe_ratio", "total_return_pct", "max_drawdown_pct", "win_rate_pct", "num_trades", "start", "end"}
     assert promised <= set(result.to_dict()["test"])
 
 
@@ -160,10 +162,17 @@ def test_a_range_too_short_is_refused_before_anything_is_written(place, barset):
     assert place.models() == []
 
 
-@pytest.mark.parametrize("wrong", [
-    {"timesteps": 0}, {"timesteps": -5}, {"timesteps": 10**12}, {"seed": -1}, {"seed": 2**32},
-    {"start": date(2020, 1, 2), "end": date(2019, 1, 2)},
-])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"timesteps": 0},
+        {"timesteps": -5},
+        {"timesteps": 10**12},
+        {"seed": -1},
+        {"seed": 2**32},
+        {"start": date(2020, 1, 2), "end": date(2019, 1, 2)},
+    ],
+)
 def test_a_request_that_cannot_be_met_is_refused(wrong):
     with pytest.raises(BadInput):
         request(**wrong)
@@ -226,14 +235,21 @@ with jobs.running(store, "train", "NVDA", sys.argv[2], 50_000_000) as job:
 """
 
 
-@pytest.mark.parametrize(("signum", "agent_type", "state"), [
-    (signal.SIGINT, "PPO", "cancelled"), (signal.SIGINT, "SAC", "cancelled"),
-    (signal.SIGTERM, "PPO", "cancelled"), (signal.SIGKILL, "PPO", "failed"),
-])
+@pytest.mark.parametrize(
+    ("signum", "agent_type", "state"),
+    [
+        (signal.SIGINT, "PPO", "cancelled"),
+        (signal.SIGINT, "SAC", "cancelled"),
+        (signal.SIGTERM, "PPO", "cancelled"),
+        (signal.SIGKILL, "PPO", "failed"),
+    ],
+)
 def test_a_training_that_is_stopped_leaves_no_model(place, signum, agent_type, state):
     process = subprocess.Popen(
         [sys.executable, "-c", ENDLESS, str(place.home.root), agent_type],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         assert any(int(steps) > 0 for steps in process.stdout)  # it learns

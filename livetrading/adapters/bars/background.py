@@ -6,10 +6,10 @@ import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from .. import logs
-from .base import BarSet, BarSource, last_look
-from ..calendar import Calendar
 from ...core.errors import LivetradingError, Unavailable, in_a_line
+from .. import logs
+from ..calendar import Calendar
+from .base import BarSet, BarSource, last_look
 
 log = logging.getLogger(__name__)
 PATIENCE = 0.3
@@ -30,8 +30,10 @@ def asked(source: BarSource, symbol: str, now: datetime) -> BarSet:
         raise
     except Exception as error:
         logs.caught(log, f"{source.name}'s bars of {symbol}", error)
-        raise Unavailable(f"{source.name} failed to answer for {symbol} by an error of the program"
-                          f" ({in_a_line(error)}); the log holds its traceback. It is asked again.") from error
+        raise Unavailable(
+            f"{source.name} failed to answer for {symbol} by an error of the program"
+            f" ({in_a_line(error)}); the log holds its traceback. It is asked again."
+        ) from error
 
 
 @dataclass

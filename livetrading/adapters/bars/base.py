@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
 from typing import Protocol
 
 import pandas as pd
@@ -79,8 +79,10 @@ def sessions_of(frame: pd.DataFrame, where: str) -> list[date]:
     first, last = frame.index.min().date(), frame.index.max().date()
     for day in (first, last):
         if not calendar().first <= day <= calendar().last:
-            raise BadBars(f"{where} has a bar of {day}, but the exchange's sessions are known from"
-                          f" {calendar().first} to {calendar().last}; remove what lies outside.")
+            raise BadBars(
+                f"{where} has a bar of {day}, but the exchange's sessions are known from"
+                f" {calendar().first} to {calendar().last}; remove what lies outside."
+            )
     return calendar().sessions(first, last)
 
 
@@ -90,11 +92,12 @@ def as_of(symbol: str, frame: pd.DataFrame, source: str, note: str, now: datetim
     count = int(frame.index.searchsorted(pd.Timestamp(last), side="right"))
     if count == 0:
         start = f"they start on {frame.index[0]:%Y-%m-%d}" if len(frame) else "there are none"
-        raise BadBars(f"{source} has no bars of {symbol} complete at"
-                      f" {now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}, {start}; choose a later time.")
+        raise BadBars(
+            f"{source} has no bars of {symbol} complete at"
+            f" {now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}, {start}; choose a later time."
+        )
     shown = frame.iloc[:count]
-    return BarSet(symbol, shown, source, note,
-                  splits_ahead(split_pairs(frame.iloc[count:]), now))
+    return BarSet(symbol, shown, source, note, splits_ahead(split_pairs(frame.iloc[count:]), now))
 
 
 def split_pairs(frame: pd.DataFrame) -> list[tuple[date, float]]:

@@ -48,8 +48,7 @@ class BarCache:
         try:
             return _decode(orjson.loads(data))
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, BadBars) as error:
-            raise Damaged(f"{path} was changed or cut off; remove it, and the bars are fetched"
-                          f" again.") from error
+            raise Damaged(f"{path} was changed or cut off; remove it, and the bars are fetched again.") from error
 
     def save(self, symbol: str, stored: Stored) -> None:
         """Replace the file at once or leave it as it was (Unavailable)."""
@@ -58,14 +57,20 @@ class BarCache:
             make_directory(self.folder)
             _replace(path, orjson.dumps(_encode(symbol, stored)))
         except OSError as error:
-            raise Unavailable(f"{path} cannot be written ({error.strerror}); make room or correct its"
-                              f" permissions.") from error
+            raise Unavailable(
+                f"{path} cannot be written ({error.strerror}); make room or correct its permissions."
+            ) from error
 
 
 def _encode(symbol: str, stored: Stored) -> dict:
-    return {"symbol": symbol, "fetched_at": stored.fetched_at.astimezone(UTC).isoformat(),
-            "note": stored.note, "ahead": [[day.isoformat(), ratio] for day, ratio in stored.ahead],
-            "sha256": bars_sha256(stored.frame), "rows": to_rows(stored.frame)}
+    return {
+        "symbol": symbol,
+        "fetched_at": stored.fetched_at.astimezone(UTC).isoformat(),
+        "note": stored.note,
+        "ahead": [[day.isoformat(), ratio] for day, ratio in stored.ahead],
+        "sha256": bars_sha256(stored.frame),
+        "rows": to_rows(stored.frame),
+    }
 
 
 def _decode(data: dict) -> Stored:

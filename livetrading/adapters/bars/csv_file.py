@@ -57,8 +57,10 @@ def read_bars(path: Path) -> tuple[pd.DataFrame, str]:
     header, rows, lines = _table(path)
     missing = [name for name in REQUIRED if name not in header]
     if missing:
-        raise BadBars(f"{path}, line 1: there is no column {', '.join(missing)}; the columns are"
-                      f" {', '.join(REQUIRED)} and, optional, dividend, split.")
+        raise BadBars(
+            f"{path}, line 1: there is no column {', '.join(missing)}; the columns are"
+            f" {', '.join(REQUIRED)} and, optional, dividend, split."
+        )
     if not rows:
         raise BadBars(f"{path} holds no bars; add rows below the header or use another source.")
     texts = dict(zip(header, zip(*rows, strict=True), strict=True))
@@ -89,8 +91,7 @@ def _table(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
         raise BadBars(f"{path}, line 1: a column name is there twice; keep each once.")
     for line, row in numbered:
         if len(row) != len(header):
-            raise BadBars(f"{path}, line {line}: there are {len(row)} values for {len(header)}"
-                          f" columns; {CURE}.")
+            raise BadBars(f"{path}, line {line}: there are {len(row)} values for {len(header)} columns; {CURE}.")
     return header, [row for _, row in numbered[1:]], [line for line, _ in numbered[1:]]
 
 
@@ -102,8 +103,7 @@ def _floats(path: Path, name: str, texts: tuple[str, ...], lines: list[int]) -> 
         good = np.array([_is_number(text) for text in texts])
     if not good.all():
         row = int(np.argmin(good))
-        raise BadBars(f"{path}, line {lines[row]}: {name} is {texts[row]!r}, not a finite number;"
-                      f" {CURE}.")
+        raise BadBars(f"{path}, line {lines[row]}: {name} is {texts[row]!r}, not a finite number; {CURE}.")
     return values
 
 
@@ -132,8 +132,7 @@ def _note(path: Path, header: list[str]) -> str:
     words = [f"{path.name}:"]
     absent = [name for name in ABSENT if name not in header]
     if absent:
-        words.append(f"without {' and '.join(absent)} column, so none is counted, and prices are"
-                     f" taken as traded;")
+        words.append(f"without {' and '.join(absent)} column, so none is counted, and prices are taken as traded;")
     if "adj_close" in header:
         words.append("adj_close is ignored;")
     extra = [name for name in header if name not in (*REQUIRED, *ABSENT, "adj_close")]

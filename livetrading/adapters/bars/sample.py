@@ -45,8 +45,10 @@ def symbols() -> tuple[str, ...]:
 def provenance(symbol: str) -> Provenance:
     """NotFound, with the list of what is there, for a symbol that is not bundled."""
     if symbol not in _table():
-        raise NotFound(f"There is no bundled sample of {symbol!r}; the samples are"
-                       f" {', '.join(symbols())}, others come from yahoo or csv:PATH.")
+        raise NotFound(
+            f"There is no bundled sample of {symbol!r}; the samples are"
+            f" {', '.join(symbols())}, others come from yahoo or csv:PATH."
+        )
     return Provenance(symbol, **_table()[symbol])
 
 

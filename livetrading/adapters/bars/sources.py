@@ -26,12 +26,15 @@ def open_source(spec: str, cache_dir: Path, link: AccountLink | None = None) -> 
     kind, _, path = spec.partition(":")
     if spec == "sample":
         from .sample import SampleSource
+
         return SampleSource()
     if spec == "yahoo":
         from .yahoo import YahooSource
+
         return YahooSource(cache_dir)
     if kind == "csv" and path.strip():
         from .csv_file import CsvSource
+
         return CsvSource(Path(path.strip()))
     broker = registry.with_bars(spec)
     if broker is not None and broker.bars is not None:

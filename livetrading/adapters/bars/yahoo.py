@@ -17,8 +17,18 @@ from livetrading.core.bars import PRICES, check_series, overlap_problem
 from livetrading.core.errors import BadBars
 
 from ..calendar import SETTLED, calendar
-from .base import (LOOKS, NEW_YORK, BarSet, Splits, as_of, check_symbol, last_look, sessions_of, split_pairs,
-                   splits_ahead)
+from .base import (
+    LOOKS,
+    NEW_YORK,
+    BarSet,
+    Splits,
+    as_of,
+    check_symbol,
+    last_look,
+    sessions_of,
+    split_pairs,
+    splits_ahead,
+)
 from .cache import BarCache, Stored
 from .yahoo_client import Answer, fetch
 
@@ -79,10 +89,12 @@ class YahooSource:
         firm = _firm(stored)
         problem = overlap_problem(firm, fresh)
         if problem:
-            raise BadBars(f"Yahoo's bars have changed: they contradict its own {symbol} of"
-                          f" {stored.fetched_at:%Y-%m-%dT%H:%M:%SZ}: {problem}; compare with another"
-                          f" source, and remove {self._cache.path(symbol)} to accept the new bars.")
-        revised = overlap_problem(stored.frame.iloc[len(firm):], fresh)
+            raise BadBars(
+                f"Yahoo's bars have changed: they contradict its own {symbol} of"
+                f" {stored.fetched_at:%Y-%m-%dT%H:%M:%SZ}: {problem}; compare with another"
+                f" source, and remove {self._cache.path(symbol)} to accept the new bars."
+            )
+        revised = overlap_problem(stored.frame.iloc[len(firm) :], fresh)
         new = fresh if firm.empty else fresh[fresh.index > firm.index[-1]]
         return pd.concat([firm, new]), f"; Yahoo revised its last bar: {revised}" if revised else ""
 

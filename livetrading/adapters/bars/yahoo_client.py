@@ -23,8 +23,15 @@ TIMEOUT = 20
 """Seconds for the one large answer."""
 
 ZONE = "America/New_York"
-_COLUMNS = {"Open": "open", "High": "high", "Low": "low", "Close": "close", "Volume": "volume",
-            "Dividends": "dividend", "Stock Splits": "split"}
+_COLUMNS = {
+    "Open": "open",
+    "High": "high",
+    "Low": "low",
+    "Close": "close",
+    "Volume": "volume",
+    "Dividends": "dividend",
+    "Stock Splits": "split",
+}
 _NO_SUCH = re.compile(r"no data|not found|delisted|doesn't exist", re.IGNORECASE)
 _UNREADABLE = (ValueError, KeyError, IndexError, TypeError, AttributeError)
 _one_at_a_time = threading.Lock()  # yfinance keeps its settings and session for the whole process
@@ -46,13 +53,15 @@ def fetch(symbol: str, folder: Path, start: date) -> Answer:
     answer is about something else than `symbol` in USD in New York."""
     with _one_at_a_time, _strict(folder) as yfinance:
         from peewee import PeeweeException  # yfinance keeps its cookies with it
+
         try:
             ticker = yfinance.Ticker(symbol)
             # Saves a request, and keeps a failed one out of yfinance's cache of answers, which
             # would repeat the failure as long as this process lives.
             ticker._tz = ZONE
-            frame = ticker.history(start=start.isoformat(), interval="1d", auto_adjust=False,
-                                   actions=True, keepna=True, timeout=TIMEOUT)
+            frame = ticker.history(
+                start=start.isoformat(), interval="1d", auto_adjust=False, actions=True, keepna=True, timeout=TIMEOUT
+            )
             _check_identity(symbol, ticker.get_history_metadata())
             return _answer(symbol, frame)
         except yfinance.exceptions.YFPricesMissingError as error:
@@ -60,9 +69,11 @@ def fetch(symbol: str, folder: Path, start: date) -> Answer:
         except (OSError, PeeweeException, yfinance.exceptions.YFException) as error:
             raise _unavailable(symbol, error) from error
         except _UNREADABLE as error:  # yfinance's own, on JSON that is not a chart
-            raise Unavailable(f"Yahoo's answer for {symbol} cannot be read"
-                              f" ({type(error).__name__}: {error}); try again later or use"
-                              f" csv:PATH.") from error
+            raise Unavailable(
+                f"Yahoo's answer for {symbol} cannot be read"
+                f" ({type(error).__name__}: {error}); try again later or use"
+                f" csv:PATH."
+            ) from error
 
 
 @contextmanager
@@ -87,8 +98,10 @@ def _strict(folder: Path) -> Iterator[ModuleType]:
 def _check_identity(symbol: str, meta: dict) -> None:
     found = (meta["symbol"].upper(), meta["currency"], meta["exchangeTimezoneName"])
     if found != (symbol, "USD", ZONE):
-        raise BadBars(f"Yahoo answered for {found[0]} in {found[1]}, {found[2]}, instead of {symbol}"
-                      f" in USD, {ZONE}; check the symbol or use csv:PATH.")
+        raise BadBars(
+            f"Yahoo answered for {found[0]} in {found[1]}, {found[2]}, instead of {symbol}"
+            f" in USD, {ZONE}; check the symbol or use csv:PATH."
+        )
 
 
 def _answer(symbol: str, frame: pd.DataFrame) -> Answer:
@@ -103,13 +116,14 @@ def _answer(symbol: str, frame: pd.DataFrame) -> Answer:
 
 def _missing(symbol: str, reason: str | None) -> NotFound | Unavailable:
     if reason and _NO_SUCH.search(reason):
-        return NotFound(f"Yahoo does not know the symbol {symbol} ({reason.rstrip('.')}); check the symbol or use"
-                        f" csv:PATH.")
-    return Unavailable(f"Yahoo sends no bars of {symbol} now ({(reason or 'no reason').rstrip('.')});"
-                       f" try again later or use csv:PATH.")
+        return NotFound(
+            f"Yahoo does not know the symbol {symbol} ({reason.rstrip('.')}); check the symbol or use csv:PATH."
+        )
+    return Unavailable(
+        f"Yahoo sends no bars of {symbol} now ({(reason or 'no reason').rstrip('.')}); try again later or use csv:PATH."
+    )
 
 
 def _unavailable(symbol: str, error: Exception) -> Unavailable:
     why = " ".join(str(error).split(" See https://")[0].split()).rstrip(".")  # curl adds a manual
-    return Unavailable(f"Yahoo does not answer for {symbol} ({why}); try again later or use"
-                       f" csv:PATH.")
+    return Unavailable(f"Yahoo does not answer for {symbol} ({why}); try again later or use csv:PATH.")

@@ -60,8 +60,7 @@ class _Resting:
     def statement(self) -> BrokerOrder:
         t = self.ticket
         return BrokerOrder(
-            t.ref, self.broker_id, self.state, t.side, t.qty, self.filled, t.type,
-            t.stop_price, self.reason,
+            t.ref, self.broker_id, self.state, t.side, t.qty, self.filled, t.type, t.stop_price, self.reason
         )
 
 
@@ -86,14 +85,11 @@ class _Ledger:
     def execute(self, order: _Resting, session: str, fill: rules.Fill) -> "_Ledger":
         qty = int(fill.qty)
         execution = Execution(
-            f"{order.broker_id}.{order.ticket.ref}", order.ticket.ref, session, qty,
-            float(fill.price), float(fill.fee),
+            f"{order.broker_id}.{order.ticket.ref}", order.ticket.ref, session, qty, float(fill.price), float(fill.fee)
         )
         signed = qty if order.ticket.side == "BUY" else -qty
         after = self.swap(replace(order, state=OrderState.FILLED, filled=qty, cancel_at=""))
-        return replace(
-            after, position=self.position + signed, executions=(*self.executions, execution)
-        )
+        return replace(after, position=self.position + signed, executions=(*self.executions, execution))
 
     def forget(self) -> "_Ledger":
         done = [o.broker_id for o in self.orders if not o.working][:-KEEP]
@@ -267,9 +263,7 @@ class Standing:
     cancelled: bool
 
 
-def rebuild(
-    store: Store, path: Path, *, position: int, session: str, next_id: int, standing: list[Standing]
-) -> None:
+def rebuild(store: Store, path: Path, *, position: int, session: str, next_id: int, standing: list[Standing]) -> None:
     """Write a lost ledger again from what the agent's own journal knows.
 
     Executions that were not booked are not lost with it: the session that made
@@ -277,8 +271,7 @@ def rebuild(
     """
     orders = tuple(
         _Resting(
-            s.ticket, s.broker_id, s.accepted, s.parent, s.waits,
-            OrderState.CANCELED if s.cancelled else OrderState.NEW,
+            s.ticket, s.broker_id, s.accepted, s.parent, s.waits, OrderState.CANCELED if s.cancelled else OrderState.NEW
         )
         for s in standing
     )

@@ -120,7 +120,9 @@ def _bars(connection: "IbkrConnection", symbol: str) -> Check:
     try:
         bars = connection.bars(connection.instrument(symbol), "1 day", "5 D")
     except NoBars as error:
-        then = ("agents of source ibkr take Yahoo's bars, where 500 of them agree, and hold otherwise; a market data"
-                " subscription for API use would open IB's")
+        then = (
+            "agents of source ibkr take Yahoo's bars, where 500 of them agree, and hold otherwise; a market data"
+            " subscription for API use would open IB's"
+        )
         return check("broker bars", True, f"none of {symbol}: {error}", then)
     return check("broker bars", True, f"{counted(len(bars), 'daily bar')} of {symbol}, the last of {bars[-1].at}")

@@ -13,9 +13,9 @@ from ...adapters import settings
 from ...adapters.bars import check_symbol
 from ...adapters.brokers.ibkr import account_gates as gates
 from ...adapters.brokers.ibkr import handshake
+from ...adapters.brokers.ibkr.account_setup import IbkrAccountSetup
 from ...adapters.brokers.ibkr.config import IbkrConfig, Timing
 from ...adapters.brokers.ibkr.recorder import Recorder
-from ...adapters.brokers.ibkr.account_setup import IbkrAccountSetup
 from ...adapters.brokers.ibkr.setup import config_of
 from ...adapters.brokers.ibkr.words import WORDS
 from ...adapters.home import Home
@@ -63,8 +63,14 @@ def broker(home: Home, options: argparse.Namespace) -> list[Check]:
 
 
 def checks(
-    home: Home, *, asked: bool = False, symbol: str | None = None, clock: Callable[[], datetime] = utc_now,
-    timing: Timing = TIMING, answer_seconds: float = handshake.ANSWER_SECONDS, recorder: Recorder | None = None,
+    home: Home,
+    *,
+    asked: bool = False,
+    symbol: str | None = None,
+    clock: Callable[[], datetime] = utc_now,
+    timing: Timing = TIMING,
+    answer_seconds: float = handshake.ANSWER_SECONDS,
+    recorder: Recorder | None = None,
 ) -> list[Check]:
     """One line when nothing is configured and nobody ``asked``; else whatever is configured is tried."""
     chosen, store = settings.load(home), Store(home)
@@ -137,7 +143,7 @@ def _restart(chosen: Settings, now: datetime) -> Check:
         cure = "set ibkr_restart to TWS's time of Auto restart, if it has one"
         return check("broker restart", True, "no daily restart is configured", cure)
     day = gates.first_disturbed(
-        time.fromisoformat(chosen.ibkr_restart), chosen.ibkr_timezone, now.astimezone(gates.NEW_YORK).date(),
+        time.fromisoformat(chosen.ibkr_restart), chosen.ibkr_timezone, now.astimezone(gates.NEW_YORK).date()
     )
     if day is not None:
         cure = "choose another time of Auto restart in TWS and set ibkr_restart to it, ibkr_timezone to its zone"

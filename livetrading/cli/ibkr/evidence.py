@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ...adapters import settings
-from ...adapters.brokers.ibkr import evidence
-from ...adapters.brokers.ibkr import handshake
+from ...adapters.brokers.ibkr import evidence, handshake
 from ...adapters.brokers.ibkr.recorder import Recorder
 from ...adapters.home import Home
 from ...adapters.store import Store
@@ -43,7 +42,9 @@ def answer(home: Home, options: argparse.Namespace) -> dict[str, Any]:
 
 def _version(chosen: settings.Settings) -> int:
     """The version of the TWS that answers now, 0 if none does."""
-    return handshake.shake(chosen.ibkr_host, chosen.ibkr_port, chosen.ibkr_client_id + handshake.SPARE_CLIENT_ID, 1.0).version
+    return handshake.shake(
+        chosen.ibkr_host, chosen.ibkr_port, chosen.ibkr_client_id + handshake.SPARE_CLIENT_ID, 1.0
+    ).version
 
 
 def _lines(found: dict[str, Any]) -> list[str]:

@@ -13,10 +13,9 @@ from datetime import date, datetime
 from typing import Any
 
 from ...adapters import settings
-from ...adapters.brokers.ibkr import evidence
-from ...adapters.brokers.ibkr import account_gates as gates
-from ...adapters.brokers.ibkr import handshake
 from ...adapters.brokers.base import Health
+from ...adapters.brokers.ibkr import account_gates as gates
+from ...adapters.brokers.ibkr import evidence, handshake
 from ...adapters.brokers.ibkr.broker import IbkrBroker, IbkrConnection
 from ...adapters.brokers.ibkr.config import Timing
 from ...adapters.brokers.ibkr.orders import Instrument
@@ -30,8 +29,8 @@ from ...adapters.store import Store
 from ...core import windows
 from ...core.errors import BadInput, Conflict, LivetradingError, Refused, Unavailable
 from ...execution.state import queries
-from . import probe_record
 from ..acting import utc_now
+from . import probe_record
 from .probe_record import Record
 from .probe_steps import Probe, left
 
@@ -39,8 +38,13 @@ READY_SECONDS = 30.0
 
 
 def probe(
-    home: Home, confirm: str, symbol: str, *, clock: Callable[[], datetime] = utc_now,
-    pause: Callable[[float], None] = time.sleep, timing: Timing = Timing(),
+    home: Home,
+    confirm: str,
+    symbol: str,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    pause: Callable[[float], None] = time.sleep,
+    timing: Timing = Timing(),
 ) -> dict[str, Any]:
     """Buy one share at the next open and sell it, or end what an earlier probe left. Refused outside its
     window or without consent."""
@@ -60,7 +64,9 @@ def probe(
         _agreed(health.account, confirm)
 
         def run(record: Record, instrument: Instrument) -> Probe:
-            broker = IbkrBroker(connection, probe_record.PREFIX, instrument, gate=lambda number: _agreed(number, confirm))
+            broker = IbkrBroker(
+                connection, probe_record.PREFIX, instrument, gate=lambda number: _agreed(number, confirm)
+            )
             halted = lambda: HaltLatch(home).status() is not None  # noqa: E731
             return Probe(broker, record, lambda r: probe_record.save(store, r), halted, clock, pause)
 
@@ -83,8 +89,10 @@ def probe(
 def _may_try(home: Home, symbol: str, today: date, now: datetime) -> None:
     known = calendar()
     if not known.is_session(today) or not _within_hours(today, known.close_at(today), now):
-        raise Refused(f"The opening auction is probed between 04:00 and 09:20 New York on a session, and it is"
-                      f" {now.astimezone(windows.NEW_YORK):%A %H:%M} there; try again then.")
+        raise Refused(
+            f"The opening auction is probed between 04:00 and 09:20 New York on a session, and it is"
+            f" {now.astimezone(windows.NEW_YORK):%A %H:%M} there; try again then."
+        )
     if _agent_trades(home, symbol):
         raise Conflict(f"An agent trades {symbol} in this account; choose another stock with --symbol.")
 
@@ -102,8 +110,9 @@ def _agreed(account: str, confirm: str) -> None:
     if not gates.is_paper(account):
         raise Refused(f"Account {account} is not a paper account; log in to one before the opening auction is probed.")
     if confirm != account:
-        raise BadInput(f"Probing buys one share in paper account {account} and sells it again; agree with --confirm"
-                       f" {account}.")
+        raise BadInput(
+            f"Probing buys one share in paper account {account} and sells it again; agree with --confirm {account}."
+        )
 
 
 def _not_ready(chosen: settings.Settings, health: Health, unfinished: list[Record]) -> Unavailable:
@@ -130,8 +139,10 @@ def _ended(home: Home, run: Probe, today: bool) -> dict[str, Any]:
         _learn(home, run, problems)
         if run.record.held and _agent_trades(home, run.record.symbol):
             run.note(done=True)
-            raise Conflict(f"An agent trades {run.record.symbol} now, so the share that the probe bought in account"
-                           f" {run.record.account} is yours now; sell it in TWS and press Ignore on the difference.")
+            raise Conflict(
+                f"An agent trades {run.record.symbol} now, so the share that the probe bought in account"
+                f" {run.record.account} is yours now; sell it in TWS and press Ignore on the difference."
+            )
         run.sell()
     except KeyboardInterrupt:
         if not run.record.sent:
@@ -173,7 +184,7 @@ def _answer(record: Record, done: str) -> dict[str, Any]:
     seen = {
         "auction": f"The market-on-open order for {record.symbol} filled at the open: {account} simulates the auction.",
         "day": f"The market-on-open order for {record.symbol} did not fill at the open: {account} gets DAY orders from"
-               f" 09:30.",
+        f" 09:30.",
         "": "Whether the account simulates the auction was not found out; probe again on another morning.",
     }[policy]
     stored = f"ibkr_paper_open is {policy} now; the scheduler uses it after its next start." if policy else ""

@@ -73,5 +73,7 @@ def load(store: Store) -> list[Record]:
         found = [Record(**{k: v for k, v in doc.items() if k in known}) for doc in docs]
         return sorted(found, key=lambda r: r.day)
     except (Damaged, TypeError, ValueError):
-        raise Damaged(f"{path} was changed from outside; look in TWS for orders and shares of a probe ({PREFIX}:…), then"
-                      f" move the file away.") from None
+        raise Damaged(
+            f"{path} was changed from outside; look in TWS for orders and shares of a probe ({PREFIX}:…), then"
+            f" move the file away."
+        ) from None

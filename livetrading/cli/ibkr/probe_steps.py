@@ -31,10 +31,14 @@ def left(record: Record, why: str) -> str:
     why = why.rstrip(".")
     again = f"run `python -m livetrading doctor --probe-open --confirm {record.account}` again"
     if record.held:
-        return (f"{record.held} share of {record.symbol} that the probe bought is still held in paper account"
-                f" {record.account} ({why}); {again}, it sells the share by order {record.key('exit')}.")
-    return (f"Whether the probe's order {record.key('entry')} bought its 1 share of {record.symbol} in paper account"
-            f" {record.account} is not known ({why}); {again}, it cancels the order or sells the share.")
+        return (
+            f"{record.held} share of {record.symbol} that the probe bought is still held in paper account"
+            f" {record.account} ({why}); {again}, it sells the share by order {record.key('exit')}."
+        )
+    return (
+        f"Whether the probe's order {record.key('entry')} bought its 1 share of {record.symbol} in paper account"
+        f" {record.account} is not known ({why}); {again}, it cancels the order or sells the share."
+    )
 
 
 @dataclass
@@ -104,8 +108,9 @@ class Probe:
         found = self._looked_up("entry")
         if found is not None or not windows.for_open(self.record.day, self.clock()):
             if found is None and not self.record.sent:
-                raise Refused("A market-on-open order leaves between 04:00 and 09:20 New York; probe the opening auction"
-                              " then.")
+                raise Refused(
+                    "A market-on-open order leaves between 04:00 and 09:20 New York; probe the opening auction then."
+                )
             return found
         if self.halted():
             if self.record.sent:
@@ -120,9 +125,11 @@ class Probe:
         more = self._patiently(self.broker.position) - self.record.held_before
         if more > 1:
             self.note(done=True)
-            raise Conflict(f"Account {self.record.account} holds {more} shares of {self.record.symbol} more than before"
-                           f" the probe, and IB does not list order {self.record.key('entry')} any more; if you bought"
-                           f" fewer, sell the probe's share in TWS.")
+            raise Conflict(
+                f"Account {self.record.account} holds {more} shares of {self.record.symbol} more than before"
+                f" the probe, and IB does not list order {self.record.key('entry')} any more; if you bought"
+                f" fewer, sell the probe's share in TWS."
+            )
         self._bought(max(more, 0))
 
     def _cancelled(self, order: BrokerOrder) -> BrokerOrder:
@@ -153,8 +160,10 @@ class Probe:
             if order.filled:
                 self._end("The share is sold again.", sold=order.filled)
             elif order.state not in TERMINAL:
-                raise Unavailable("IB has the order to sell and has not filled it yet; outside 09:30 to 16:00 New York it"
-                                  " waits for the open")
+                raise Unavailable(
+                    "IB has the order to sell and has not filled it yet; outside 09:30 to 16:00 New York it"
+                    " waits for the open"
+                )
             else:
                 self.note(exits=self.record.exits + 1)
                 if self.record.exits - first >= MOST_EXITS:

@@ -23,11 +23,17 @@ def import_statement(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     for agent in agents:
         traded[agent["account"]].add(agent["symbol"])
     number = _account(path.name, rows, traded, options.account)
-    mine = [e for e in rows if e.account == number and (
-        e.symbol.replace(" ", "-") in traded[number] or AGENT_ID.fullmatch(OrderKey.owner(e.ref)))]
+    mine = [
+        e
+        for e in rows
+        if e.account == number
+        and (e.symbol.replace(" ", "-") in traded[number] or AGENT_ID.fullmatch(OrderKey.owner(e.ref)))
+    ]
     if not mine:
-        raise BadInput(f"{path.name} has no trade of the agents of account {number}; export a statement for the"
-                       " days of their fills.")
+        raise BadInput(
+            f"{path.name} has no trade of the agents of account {number}; export a statement for the"
+            " days of their fills."
+        )
     args = {"account": number, "executions": [e.to_dict() for e in mine]}
     return act(home, "import_statement", args=args, timeout=ACCOUNT_SECONDS)
 
@@ -36,9 +42,13 @@ def _account(name: str, rows: list[Stated], traded: dict[str, set[str]], wanted:
     """The one account that both the statement and the agents name."""
     stated = sorted({e.account for e in rows})
     if not traded:
-        raise Conflict("No agent trades an account at Interactive Brokers, so there is nothing that a statement could correct.")
+        raise Conflict(
+            "No agent trades an account at Interactive Brokers, so there is nothing that a statement could correct."
+        )
     if not stated:
-        raise BadInput(f"{name} has no execution of a stock in USD; export a statement for the days of the agents' fills.")
+        raise BadInput(
+            f"{name} has no execution of a stock in USD; export a statement for the days of the agents' fills."
+        )
     both = [number for number in stated if number in traded and wanted in (None, number)]
     if not both:
         theirs = f"{wanted} was asked for" if wanted else f"the agents trade {', '.join(sorted(traded))}"

@@ -5,9 +5,9 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from .training import add_agent
 from .agents import confirm
 from .shell import dialogs, emergency
+from .training import add_agent
 
 Dialog = Callable[[dict[str, Any]], None]
 Width = Literal["small", "medium"]

@@ -22,7 +22,8 @@ def unbooked(state: AgentState, told: Iterable[Report]) -> int:
     orders = {o.key: o for o in (*state.recent, *state.orders)}
     return sum(
         (1 if orders[key].side == "BUY" else -1) * max(cum - state.booked_of(key), 0)
-        for key, cum in most.items() if key in orders
+        for key, cum in most.items()
+        if key in orders
     )
 
 

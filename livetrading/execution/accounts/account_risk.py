@@ -33,7 +33,9 @@ class AccountRisk:
         """The limits in the settings of this home. US dollars, fractions, orders."""
         known = settings.load(self.home)
         return AccountLimits(
-            float(known.max_capital), known.max_day_loss_pct / 100, known.max_orders_a_day,
+            float(known.max_capital),
+            known.max_day_loss_pct / 100,
+            known.max_orders_a_day,
             float(known.max_order_notional),
         )
 
@@ -47,7 +49,8 @@ class AccountRisk:
         sent = sum(1 for _, o in orders if o.broker_id and o.created and parse_stamp(o.created) > yesterday)
         reserved = sum(
             account_limits.cost_of(o, s.book.close, s.agent.terms)
-            for s, o in orders if o.leg == Leg.ENTRY and o.open and o.at_broker and o.key != besides
+            for s, o in orders
+            if o.leg == Leg.ENTRY and o.open and o.at_broker and o.key != besides
         )
         return Standing(figures.net_liquidation, figures.currency, figures.cash_usd, before, sent, reserved)
 

@@ -7,22 +7,22 @@ from typing import Any
 
 import pandas as pd
 
+from ...adapters.bars.background import StillFetching
 from ...adapters.brokers.base import Execution
 from ...core.errors import LivetradingError
-from ...core.exposure import bare
 from ...core.events import Event, Filled, SplitApplied
+from ...core.exposure import bare
 from ...core.orders import Order
 from ...core.types import AgentStatus, Leg
-from . import pre_open_split
 from ..orders import execution_reports
-from .cash_reconciliation import CashReconciliation
-from .broker_account import BrokerAccount
-from .reconciliation import Reconciliation
-from ..state.agent_repository import AgentRepository
-from ...adapters.bars.background import StillFetching
-from .pre_open_split import PreOpenSplit
-from ..orders.pre_open_check import Look
 from ..orders.execution_reports import PriceOf
+from ..orders.pre_open_check import Look
+from ..state.agent_repository import AgentRepository
+from . import pre_open_split
+from .broker_account import BrokerAccount
+from .cash_reconciliation import CashReconciliation
+from .pre_open_split import PreOpenSplit
+from .reconciliation import Reconciliation
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,9 @@ class AgentInAccount:
         """Book a split effective today. False while the source is being asked whether there is one."""
         state = self.repository.state
         session = pre_open_split.today(now)
-        if state.split_on == session or (state.flat and not state.orders and not self.broker_account.shares.unmanaged(state)):
+        if state.split_on == session or (
+            state.flat and not state.orders and not self.broker_account.shares.unmanaged(state)
+        ):
             return True
         try:
             ratio = self.splits.ratio(state.agent.symbol, now)
@@ -89,13 +91,17 @@ class AgentInAccount:
         self.broker_account.shares.waits.doubts(self.repository.agent_id, self.watch.differs(), now)
         problem = self.watch.judge(now)
         if self.watch.lasting and self.repository.state.status == AgentStatus.STOPPED:
-            self.notices.append(self.watch.lasting)  # an agent that was stopped cannot be blocked, and its shares are there
+            self.notices.append(
+                self.watch.lasting
+            )  # an agent that was stopped cannot be blocked, and its shares are there
         self.shown = self.watch.document(problem, now)
         self.cash.look(now)
         return problem
 
     def _others(self) -> set[str]:
-        return {s.agent.agent_id for s in self.broker_account.shares.siblings(self.repository.state)} - {self.repository.agent_id}
+        return {s.agent.agent_id for s in self.broker_account.shares.siblings(self.repository.state)} - {
+            self.repository.agent_id
+        }
 
     def unreported(self, now: datetime) -> str:
         """Why nothing is bought while another agent's fills cannot be taken over; empty while they can."""

@@ -73,8 +73,10 @@ class BrokerAccount:
         """The broker of an agent that is being deployed. Conflict while agents of another one exist."""
         if self.wanted and self.name != broker:
             theirs = ", ".join(s.agent.agent_id for s in self.agents())
-            raise Conflict(f"{theirs} trades through {self.words.title}, and a home trades through one broker at a time;"
-                           f" remove what trades there, or deploy to {registry.words_of(broker).title} in another home.")
+            raise Conflict(
+                f"{theirs} trades through {self.words.title}, and a home trades through one broker at a time;"
+                f" remove what trades there, or deploy to {registry.words_of(broker).title} in another home."
+            )
         if self.name != broker:
             self.connection.close()
             self._wished = broker
@@ -88,7 +90,9 @@ class BrokerAccount:
         config = repository.state.agent
         broker = registry.named(config.broker)
         if config.broker != self.name:
-            raise Conflict(f"The agent was deployed on {broker.words.title}, and this home trades through {self.words.title}.")
+            raise Conflict(
+                f"The agent was deployed on {broker.words.title}, and this home trades through {self.words.title}."
+            )
         link = self.connection.ready()
         link.check_agent(config.account, config.confirmed_account)
         try:
@@ -96,11 +100,19 @@ class BrokerAccount:
         except NotFound as error:
             # It was known when the agent was deployed: the service that tells contracts may be away.
             raise Unavailable(f"{error} It is asked again.") from None
-        return broker.seat(link, Seat(
-            config.agent_id, config.account, config.confirmed_account, instrument, config.terms.costs,
-            booked=lambda ref: repository.state.booked_of(ref), others=lambda: self.shares.others(repository.state),
-            in_doubt=lambda: self.shares.in_doubt(repository.state),
-        ))
+        return broker.seat(
+            link,
+            Seat(
+                config.agent_id,
+                config.account,
+                config.confirmed_account,
+                instrument,
+                config.terms.costs,
+                booked=lambda ref: repository.state.booked_of(ref),
+                others=lambda: self.shares.others(repository.state),
+                in_doubt=lambda: self.shares.in_doubt(repository.state),
+            ),
+        )
 
     @property
     def auction(self) -> bool:

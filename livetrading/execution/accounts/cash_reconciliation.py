@@ -77,13 +77,16 @@ class CashReconciliation:
         """The money of every agent that trades or ever traded the account."""
         return {
             s.agent.agent_id: BookCash(s.book.traded, s.book.dividends + s.book.fractions, s.book.estimated)
-            for s in self.broker_account.states() if s.agent.mode == Mode.BROKER and s.agent.account == number
+            for s in self.broker_account.states()
+            if s.agent.mode == Mode.BROKER and s.agent.account == number
         }
 
     def _figures(self) -> tuple[str, float] | None:
         try:
             figures = self.broker_account.connection.ready().account()
-        except Exception as error:  # the connection says why; what nobody foresaw is in the log, and ends no agent's pass
+        except (
+            Exception
+        ) as error:  # the connection says why; what nobody foresaw is in the log, and ends no agent's pass
             logs.caught(log, "the account's cash", error)
             return None
         return None if figures.cash_usd is None else (figures.number, figures.cash_usd)
@@ -113,9 +116,16 @@ class CashReconciliation:
         doubted = self._doubted(number, cash)
         self.notices += [(agent_id, _text(cash)) for agent_id in doubted]
         if not doubted:
-            self.notices.append(("", (f"{_difference(cash)}. No agent's estimate can be the reason: if it is interest, a deposit"
-                                     " or a trade by hand, confirm it on the page of one of the account's agents, or with"
-                                     " `confirm-cash ACCOUNT`")))
+            self.notices.append(
+                (
+                    "",
+                    (
+                        f"{_difference(cash)}. No agent's estimate can be the reason: if it is interest, a deposit"
+                        " or a trade by hand, confirm it on the page of one of the account's agents, or with"
+                        " `confirm-cash ACCOUNT`"
+                    ),
+                )
+            )
 
     def _doubted(self, number: str, cash: Cash) -> list[str]:
         return [agent_id for agent_id, book in self.books(number).items() if cash.doubts(book.estimates)]
@@ -130,7 +140,9 @@ class CashReconciliation:
             return _text(known)
         return _text(young[0]) if young is not None and young[0].doubts(state.book.estimated) else ""
 
-    def confirm(self, state: AgentState, seen: float | None, request_id: str, by: str, now: datetime) -> tuple[str, Doc]:
+    def confirm(
+        self, state: AgentState, seen: float | None, request_id: str, by: str, now: datetime
+    ) -> tuple[str, Doc]:
         """A person's word that what is unexplained is his own. ``seen`` is the amount that he was shown."""
         number, journal = state.agent.account, self.broker_account.journal(state.agent.account)
         answer = {"account": number, "agent_id": state.agent.agent_id}
@@ -140,12 +152,16 @@ class CashReconciliation:
         if known is None or not known.open:
             raise Conflict(f"The cash of account {number} is fully explained; there is nothing to confirm.")
         if seen is not None and not abs(seen - known.unexplained) <= 0.01:
-            raise Conflict(f"The unexplained amount has changed to {known.unexplained:+,.2f} USD (you confirmed"
-                           f" {seen:+,.2f}); look at it and confirm again.")
+            raise Conflict(
+                f"The unexplained amount has changed to {known.unexplained:+,.2f} USD (you confirmed"
+                f" {seen:+,.2f}); look at it and confirm again."
+            )
         journal.record(CashConfirmed(known.unexplained, by, request_id), now)
         self._young.pop(number, None)
-        return (f"{known.unexplained:+,.2f} USD of account {number} are unmanaged from now on.",
-                answer | {"confirmed": known.unexplained})
+        return (
+            f"{known.unexplained:+,.2f} USD of account {number} are unmanaged from now on.",
+            answer | {"confirmed": known.unexplained},
+        )
 
     def documents(self, now: datetime) -> list[Doc]:
         """For pages: how each account's cash is made up, as last recorded."""
@@ -161,17 +177,27 @@ class CashReconciliation:
 def _says_more(known: Cash, after: Cash) -> bool:
     """Whether a look is worth a record: a new session, or another state of what is open."""
     estimates = [[book.estimates for book in c.books.values()] for c in (known, after)]
-    return (after.session > known.session or estimates[0] != estimates[1] or after.suspects != known.suspects
-            or after.due != known.due or after.open != known.open or abs(after.unexplained - known.unexplained) > TOLERANCE)
+    return (
+        after.session > known.session
+        or estimates[0] != estimates[1]
+        or after.suspects != known.suspects
+        or after.due != known.due
+        or after.open != known.open
+        or abs(after.unexplained - known.unexplained) > TOLERANCE
+    )
 
 
 def _difference(cash: Cash) -> str:
     """Both sides; without the account's number, for pages hide it."""
     if cash.masked:
-        return (f"the account has {cash.cash:,.2f} USD in cash, which agrees with the books only because a later difference"
-                " made up for an earlier one")
-    return (f"the account has {cash.cash:,.2f} USD in cash, but {cash.explained:,.2f} USD are explained:"
-            f" {cash.unexplained:+,.2f} USD are not")
+        return (
+            f"the account has {cash.cash:,.2f} USD in cash, which agrees with the books only because a later difference"
+            " made up for an earlier one"
+        )
+    return (
+        f"the account has {cash.cash:,.2f} USD in cash, but {cash.explained:,.2f} USD are explained:"
+        f" {cash.unexplained:+,.2f} USD are not"
+    )
 
 
 def _text(cash: Cash) -> str:
@@ -180,8 +206,16 @@ def _text(cash: Cash) -> str:
 
 def _document(number: str, cash: Cash, lines: dict[str, float], doubted: list[str], now: datetime) -> Doc:
     return {
-        "account": number, "session": cash.session, "cash": cash.cash, "explained": cash.explained,
-        "unexplained": cash.unexplained if cash.open else 0.0, "unmanaged": cash.unmanaged, "received": cash.received,
+        "account": number,
+        "session": cash.session,
+        "cash": cash.cash,
+        "explained": cash.explained,
+        "unexplained": cash.unexplained if cash.open else 0.0,
+        "unmanaged": cash.unmanaged,
+        "received": cash.received,
         "due": [{"agent_id": d.agent_id, "session": d.session, "amount": d.amount} for d in cash.due],
-        "lines": lines, "agents": doubted, "text": _difference(cash) if cash.open else "", "at": stamp(now),
+        "lines": lines,
+        "agents": doubted,
+        "text": _difference(cash) if cash.open else "",
+        "at": stamp(now),
     }

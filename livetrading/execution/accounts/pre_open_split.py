@@ -7,6 +7,7 @@ as well; a real one rescales the position in the night and fills in new shares.
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from ...adapters.bars.background import asked
 from ...adapters.bars.base import BarSource, last_look
 from ...adapters.calendar import Calendar
 from ...core import rules, windows
@@ -14,7 +15,6 @@ from ...core.agent import AgentState
 from ...core.events import Event, OrderMoved, SplitApplied
 from ...core.orders import Order, OrderState
 from ...core.windows import NEW_YORK
-from ...adapters.bars.background import asked
 
 NO_SHARE = "a split left no whole share"
 

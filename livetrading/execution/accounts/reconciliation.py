@@ -14,9 +14,9 @@ from ...adapters.brokers.base import AgentBroker
 from ...adapters.stamps import stamp
 from ...core.events import StatusChanged
 from ...core.types import AgentStatus
-from .broker_account import BrokerAccount
-from ..state.agent_repository import AgentRepository
 from ..orders.position_tracker import difference, expected, unexplained
+from ..state.agent_repository import AgentRepository
+from .broker_account import BrokerAccount
 
 SURE_AFTER = timedelta(seconds=10)
 """A difference that lasts so long is none of a fill on its way."""
@@ -38,7 +38,8 @@ class Reconciliation:
         state = self.repository.state
         return {
             "book": expected(self.repository, self.broker),
-            "broker": self.broker.position(), "unmanaged": self.broker_account.shares.unmanaged(state),
+            "broker": self.broker.position(),
+            "unmanaged": self.broker_account.shares.unmanaged(state),
         }
 
     def problem(self) -> str | None:
@@ -72,7 +73,9 @@ class Reconciliation:
             # What the broker has not told yet may be the very fill that explains it.
             self._since = (problem, now)
         lasts = now - self._since[1] >= SURE_AFTER
-        text = f"{problem}; {self.broker_account.shares.cure(self.repository.state) if self.differs() else self._cure()}"
+        text = (
+            f"{problem}; {self.broker_account.shares.cure(self.repository.state) if self.differs() else self._cure()}"
+        )
         self.lasting = text if lasts else ""
         if lasts and self.repository.state.status in (AgentStatus.RUNNING, AgentStatus.PAUSED):
             self.repository.commit([StatusChanged(AgentStatus.BLOCKED, text, "account watch")], now)
@@ -84,10 +87,10 @@ class Reconciliation:
 
     def _may_be_told(self) -> bool:
         """Whether the broker has still to answer, or a fill of another agent is on its way."""
-        return bool(self.broker.health().missing) or (self.differs() and unexplained(self.repository, self.broker) is None)
+        return bool(self.broker.health().missing) or (
+            self.differs() and unexplained(self.repository, self.broker) is None
+        )
 
     def document(self, problem: str | None, now: datetime) -> dict[str, Any]:
         """For a page: both sides, and what differs."""
-        return {
-            "agent_id": self.repository.agent_id, **self.sides(), "text": problem or "", "at": stamp(now),
-        }
+        return {"agent_id": self.repository.agent_id, **self.sides(), "text": problem or "", "at": stamp(now)}

@@ -41,8 +41,10 @@ class ShareAllocation:
         config = state.agent
         known = self.journals.of(config.account).book.rest
         if config.con_id not in known:
-            raise Refused(f"What account {config.account} holds of {config.symbol} beside the agents is not on record;"
-                          f" compare with {self._words.program} and run `python -m livetrading ignore {config.agent_id}`.")
+            raise Refused(
+                f"What account {config.account} holds of {config.symbol} beside the agents is not on record;"
+                f" compare with {self._words.program} and run `python -m livetrading ignore {config.agent_id}`."
+            )
         return known[config.con_id]
 
     def others(self, state: AgentState) -> int:
@@ -52,7 +54,9 @@ class ShareAllocation:
 
     def _by_agent(self, state: AgentState) -> dict[str, int]:
         """Shares of each agent of the contract, with the fills that the broker has reported."""
-        return {s.agent.agent_id: self._held(s) + account_fills.unbooked(s, self._done(s)) for s in self.siblings(state)}
+        return {
+            s.agent.agent_id: self._held(s) + account_fills.unbooked(s, self._done(s)) for s in self.siblings(state)
+        }
 
     def cure(self, state: AgentState) -> str:
         """What a person does about a difference in shares of an agent."""

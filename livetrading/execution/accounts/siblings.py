@@ -49,10 +49,18 @@ class Siblings:
     def unreported(self, others: Collection[str], now: datetime) -> str:
         """Why nothing is bought: the fills of one of ``others`` are unknown for long; empty if not."""
         late = sorted(a for a in others if a in self._unreported and now - self._unreported[a] >= UNREPORTED_FOR)
-        return (f"the fills of {', '.join(late)} of the same account cannot be taken over, so this agent's shares cannot be"
-                f" compared with the account; entries wait until that is mended") if late else ""
+        return (
+            (
+                f"the fills of {', '.join(late)} of the same account cannot be taken over, so this agent's shares cannot be"
+                f" compared with the account; entries wait until that is mended"
+            )
+            if late
+            else ""
+        )
 
-    def opposed(self, state: AgentState, others: Iterable[AgentState], working: Collection[str], now: datetime) -> str | None:
+    def opposed(
+        self, state: AgentState, others: Iterable[AgentState], working: Collection[str], now: datetime
+    ) -> str | None:
         """Why a purchase waits for a sale of another agent: one of the keys that the broker works, or one that
         is about to be sent. Both can meet in one auction: until that is over an exit that cannot go holds up the
         entry, and after it for two minutes."""

@@ -47,9 +47,10 @@ def _corrected(state: AgentState, told: list[Execution]) -> list[FillCorrected |
         if before is None or ids.number(e.exec_id) >= ids.number(before.exec_id):
             newest[ids.root(e.exec_id)] = e
     changed = {
-        b.fill.exec_id: b for root, report in newest.items()
-        if (b := holder(state, report.exec_id)) is not None and any(
-            ids.root(part) == root and ids.number(report.exec_id) > ids.number(part) for part in b.parts)
+        b.fill.exec_id: b
+        for root, report in newest.items()
+        if (b := holder(state, report.exec_id)) is not None
+        and any(ids.root(part) == root and ids.number(report.exec_id) > ids.number(part) for part in b.parts)
     }
     found = (restated(state, booked, newest) for booked in changed.values())
     return [event for event in found if event is not None]
@@ -63,15 +64,27 @@ def _beforehand(state: AgentState, told: list[Execution], fills: Collection[Exec
     found: list[Noted | FillDisputed] = []
     for report in newest.values():
         order, by = state.order(report.ref), f"{report.exec_id} {report.side} {report.qty} before it was booked"
-        if order is None or ids.number(report.exec_id) < 2 or holder(state, report.exec_id) or by in state.book.executions:
+        if (
+            order is None
+            or ids.number(report.exec_id) < 2
+            or holder(state, report.exec_id)
+            or by in state.book.executions
+        ):
             continue
         did = "bought" if order.side == "BUY" else "sold"
         what = f"the broker changed an execution of {report.ref}, {report.exec_id}, before it was booked"
         if report.qty <= 0 or (report.exec_id in booking and report.ref in guessed):
             now = f"{did} {report.qty} at {report.price:g}" if report.qty > 0 else "nothing: it was taken back"
-            found.append(FillDisputed(report.exec_id, by, (
-                f"{what}, to {now}, while the order's own count says more; compare with the account's statement, then adopt"
-                " or ignore the difference and start the agent")))
+            found.append(
+                FillDisputed(
+                    report.exec_id,
+                    by,
+                    (
+                        f"{what}, to {now}, while the order's own count says more; compare with the account's statement, then adopt"
+                        " or ignore the difference and start the agent"
+                    ),
+                )
+            )
         elif report.exec_id in booking:
             found.append(Noted(f"{what}: it is booked as {did} {report.qty} at {report.price:g}", told=True))
     return found
@@ -86,7 +99,9 @@ def holder(state: AgentState, exec_id: str) -> Booked | None:
     return next((b for b in state.book.fills.values() if any(ids.root(p) == root for p in b.parts)), None)
 
 
-def restated(state: AgentState, booked: Booked, told: Mapping[str, Execution], source: str = "the broker") -> FillCorrected | FillDisputed | None:
+def restated(
+    state: AgentState, booked: Booked, told: Mapping[str, Execution], source: str = "the broker"
+) -> FillCorrected | FillDisputed | None:
     """What the newest reports, by root, say now of a fill that executions stand for; None for nothing new."""
     was = {ids.root(part): ids.number(part) for part in booked.parts}
     reports = [told[root] for root, number in was.items() if root in told and ids.number(told[root].exec_id) >= number]
@@ -102,10 +117,18 @@ def restated(state: AgentState, booked: Booked, told: Mapping[str, Execution], s
         gone = next((r for r in reports if r.qty <= 0), (newer or reports)[0])
         return _disputed(state, booked, gone, source, "its executions are other shares now")
     same = isinstance(event, FillCorrected) and _same(booked, event.price, event.fee)
-    return None if same and not newer and not (booked.fill.estimated and isinstance(event, FillCorrected) and not event.estimated) else event
+    return (
+        None
+        if same
+        and not newer
+        and not (booked.fill.estimated and isinstance(event, FillCorrected) and not event.estimated)
+        else event
+    )
 
 
-def judged(state: AgentState, booked: Booked, report: Execution, source: str = "the broker") -> FillCorrected | FillDisputed | None:
+def judged(
+    state: AgentState, booked: Booked, report: Execution, source: str = "the broker"
+) -> FillCorrected | FillDisputed | None:
     """What a report of a fill changes: its money, or more than a book can follow; None for nothing new."""
     fill = booked.fill
     side = "BUY" if booked.bought else "SELL"
@@ -124,14 +147,27 @@ def _same(booked: Booked, price: float, fee: float) -> bool:
 
 
 def _believed(
-    state: AgentState, booked: Booked, price: float, fee: float, reports: list[Execution], source: str, *, estimated: bool,
+    state: AgentState,
+    booked: Booked,
+    price: float,
+    fee: float,
+    reports: list[Execution],
+    source: str,
+    *,
+    estimated: bool,
 ) -> FillCorrected | FillDisputed | None:
     """A correction, if its figures can be those of the fill."""
     times = FROM_ESTIMATE if booked.fill.estimated else FARTHEST
     if not is_price(price):
         return _disputed(state, booked, reports[0], source, f"{price:g} is no price")
     if not 1 / times <= price / booked.fill.price <= times:
-        return _disputed(state, booked, reports[0], source, f"{price:g} is too far from the book's {booked.fill.price:g} to be its correction")
+        return _disputed(
+            state,
+            booked,
+            reports[0],
+            source,
+            f"{price:g} is too far from the book's {booked.fill.price:g} to be its correction",
+        )
     if not is_fee(fee, booked.fill.qty, price):
         return _disputed(state, booked, reports[0], source, f"{fee:g} is no fee of such a trade")
     return FillCorrected(booked.fill.exec_id, price, fee, [r.exec_id for r in reports], source, estimated, peaks=True)
@@ -140,20 +176,28 @@ def _believed(
 def _disputed(state: AgentState, booked: Booked, report: Execution, source: str, why: str = "") -> FillDisputed | None:
     """What a person has to compare; None if he was told."""
     fill, side = booked.fill, "BUY" if booked.bought else "SELL"
-    by = f"{report.exec_id} {report.side or side} {report.qty}" + (f" at {report.price:g}, fee {report.fee:g}" if why else "")
+    by = f"{report.exec_id} {report.side or side} {report.qty}" + (
+        f" at {report.price:g}, fee {report.fee:g}" if why else ""
+    )
     if by in state.book.executions:
         return None
     did = "bought" if booked.bought else "sold"
     now = f"{report.side or side} {report.qty} at {report.price:g}" if report.qty > 0 else "nothing: it was taken back"
     cure = "compare with the account's statement, then adopt or ignore the difference and start the agent"
     if report.qty <= 0:
-        cure += ("; adopting books the shares at the last close and keeps this fill, so that the book then shows a trade and money"
-                 " that the account does not have")
+        cure += (
+            "; adopting books the shares at the last close and keeps this fill, so that the book then shows a trade and money"
+            " that the account does not have"
+        )
     if why:
-        cure = f"{why}, so the book keeps its figure: compare with the account's statement, import it and start the agent"
+        cure = (
+            f"{why}, so the book keeps its figure: compare with the account's statement, import it and start the agent"
+        )
     return FillDisputed(
-        fill.exec_id, by,
-        f"{source} changed the execution {fill.exec_id} of {fill.session} ({did} {fill.qty} at {fill.price:g}) to {now}; {cure}")
+        fill.exec_id,
+        by,
+        f"{source} changed the execution {fill.exec_id} of {fill.session} ({did} {fill.qty} at {fill.price:g}) to {now}; {cure}",
+    )
 
 
 def _replaced(state: AgentState, told: list[Execution]) -> list[FillCorrected | FillDisputed]:
@@ -172,7 +216,7 @@ def _replaced(state: AgentState, told: list[Execution]) -> list[FillCorrected | 
 
 
 def in_place_of(
-    state: AgentState, booked: Booked, parts: list[Execution], source: str = "the broker",
+    state: AgentState, booked: Booked, parts: list[Execution], source: str = "the broker"
 ) -> FillCorrected | FillDisputed | None:
     """The executions that a fill was booked for, if they are all there and have prices."""
     qty, side = booked.fill.qty, "BUY" if booked.bought else "SELL"

@@ -18,7 +18,6 @@ from ...core.orders import WORKING, Order, OrderState
 from ...core.types import Leg
 from . import corrections
 
-
 PriceOf = Callable[[Execution, Order], float]
 """The price of a fill of which the broker no longer tells one; 0 while that is not known."""
 
@@ -106,15 +105,25 @@ def moved(order: Order, answer: BrokerOrder) -> OrderMoved:
     stop = answer.stop_price if order.leg == Leg.STOP else None
     reason = "" if order.withdrawn and order.leg == Leg.ENTRY else answer.reason
     return OrderMoved(
-        order.key, str(answer.state), reason, answer.broker_id, answer.filled, answer.qty, stop,
+        order.key,
+        str(answer.state),
+        reason,
+        answer.broker_id,
+        answer.filled,
+        answer.qty,
+        stop,
         complaint="" if order.complaint else None,  # it is listed
     )
 
 
 def _changed(order: Order, answer: BrokerOrder) -> bool:
-    return order.state != answer.state or order.filled != answer.filled or order.qty != answer.qty or (
-        order.leg == Leg.STOP and order.stop_price != answer.stop_price
-    ) or bool(order.complaint)
+    return (
+        order.state != answer.state
+        or order.filled != answer.filled
+        or order.qty != answer.qty
+        or (order.leg == Leg.STOP and order.stop_price != answer.stop_price)
+        or bool(order.complaint)
+    )
 
 
 def _filled(state: AgentState, broker: Broker, fill: Execution) -> Filled:
@@ -126,6 +135,13 @@ def _filled(state: AgentState, broker: Broker, fill: Execution) -> Filled:
         answer = broker.find(children[0].key) if children else None
         stop = answer.stop_price if answer else order.stop_price
     return Filled(
-        fill.exec_id, fill.ref, str(order.leg), fill.session, fill.qty, fill.price, fill.fee, stop,
+        fill.exec_id,
+        fill.ref,
+        str(order.leg),
+        fill.session,
+        fill.qty,
+        fill.price,
+        fill.fee,
+        stop,
         fill.estimated or not fill.final,
     )

@@ -8,14 +8,14 @@ from datetime import date, datetime, timedelta
 
 from ...adapters.stamps import parse_stamp
 from ...core import windows
-from ...core.windows import NEW_YORK
 from ...core.order_key import OrderKey
 from ...core.orders import DEAD, Order, OrderState
 from ...core.types import AgentStatus, Leg
+from ...core.windows import NEW_YORK
+from ..state.agent_repository import AgentRepository
+from ..state.agent_status import where_to_look
 from .order_executor import OrderExecutor
 from .order_plans import planned_entry, planned_exit
-from ..state.agent_status import where_to_look
-from ..state.agent_repository import AgentRepository
 
 ATTEMPTS = 3
 """Orders of one leg for one decision; after so many refusals a person looks at it."""
@@ -79,12 +79,16 @@ def refused(repository: AgentRepository, now: datetime) -> str:
     last = exits[-ATTEMPTS:]
     ended = [o for o in last if o.state in DEAD and not o.withdrawn and not o.filled and _by_broker(o)]
     if last and ended[-1:] == last[-1:] and refused_just_now(repository, now):
-        return (f"the broker did not take the exit ({ended[-1].reason or ended[-1].state}); the protective stop comes back first,"
-                f" and the exit is tried again after {STOP_FIRST.seconds} seconds")
+        return (
+            f"the broker did not take the exit ({ended[-1].reason or ended[-1].state}); the protective stop comes back first,"
+            f" and the exit is tried again after {STOP_FIRST.seconds} seconds"
+        )
     if len(ended) < ATTEMPTS or now - parse_stamp(ended[-1].created) >= AGAIN_AFTER:
         return ""
-    return (f"the broker ended {ATTEMPTS} exits in a row, the last with {ended[-1].reason or ended[-1].state};"
-            f" {where_to_look(repository.state.agent)}. The exit is tried again every {AGAIN_AFTER.seconds // 60} minutes")
+    return (
+        f"the broker ended {ATTEMPTS} exits in a row, the last with {ended[-1].reason or ended[-1].state};"
+        f" {where_to_look(repository.state.agent)}. The exit is tried again every {AGAIN_AFTER.seconds // 60} minutes"
+    )
 
 
 def _dead(executor: OrderExecutor) -> Order | None:

@@ -18,8 +18,8 @@ from ...core.events import Event, OrderMoved
 from ...core.orders import Cause, Order, OrderState
 from ...core.types import AgentStatus, Leg
 from ...core.wording import counted
-from . import execution_reports
 from ..state.agent_repository import AgentRepository
+from . import execution_reports
 from .order_plans import ticket_of
 from .pre_open_check import Look
 from .send_window import SendWindow
@@ -188,9 +188,7 @@ class OrderExecutor:
 
     def drop(self, order: Order, state: OrderState, reason: str, now: datetime, cause: Cause = Cause.NONE) -> None:
         """End an order that never left, and the stop that would have come with it."""
-        children = [
-            o for o in self.repository.state.open_orders() if o.parent == order.key and o.state == _S.PLANNED
-        ]
+        children = [o for o in self.repository.state.open_orders() if o.parent == order.key and o.state == _S.PLANNED]
         self.repository.commit([OrderMoved(o.key, state, reason, cause=cause) for o in (order, *children)], now)
 
     def withdraw_ended(self, now: datetime) -> list[str]:

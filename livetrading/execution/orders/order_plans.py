@@ -11,13 +11,12 @@ from ...core.types import Leg
 
 
 def planned_entry(
-    state: AgentState, bar: str, qty: int, stop_price: float, now: datetime, tif: str = "OPG",
+    state: AgentState, bar: str, qty: int, stop_price: float, now: datetime, tif: str = "OPG"
 ) -> list[Event]:
     """A purchase at the open (OPG) or after it (DAY), and the stop that its fill activates."""
     at = stamp(now)
     buy = Order(
-        state.next_key(bar, Leg.ENTRY), Leg.ENTRY, qty, bar, tif=tif, stop_price=stop_price,
-        created=at, updated=at,
+        state.next_key(bar, Leg.ENTRY), Leg.ENTRY, qty, bar, tif=tif, stop_price=stop_price, created=at, updated=at
     )
     stop = planned_stop(state, bar, qty, stop_price, buy.key, at)
     return [OrderPlanned(buy.to_dict()), OrderPlanned(stop.to_dict())]
@@ -27,8 +26,7 @@ def planned_exit(state: AgentState, bar: str, now: datetime, tif: str = "OPG", r
     """A sale of everything held: at the open (OPG), or as soon as it may go (DAY). On record without a broker."""
     at = stamp(now)
     order = Order(
-        state.next_key(bar, Leg.EXIT), Leg.EXIT, state.book.shares, bar, tif=tif,
-        reason=reason, created=at, updated=at,
+        state.next_key(bar, Leg.EXIT), Leg.EXIT, state.book.shares, bar, tif=tif, reason=reason, created=at, updated=at
     )
     return [OrderPlanned(order.to_dict())]
 

@@ -37,8 +37,13 @@ def recover(executor: OrderExecutor, now: datetime) -> None:
 def _ask_again(executor: OrderExecutor, order: Order, now: datetime) -> None:
     """A cancel may have been lost on its way, or its outcome with an earlier connection."""
     answer = executor.broker.find(order.key)
-    if order.state == _S.PENDING_CANCEL and answer is not None and (
-        answer.state in WORKING or (answer.state == _S.PENDING_CANCEL and executor.cancel_unanswered(order.key, now))
+    if (
+        order.state == _S.PENDING_CANCEL
+        and answer is not None
+        and (
+            answer.state in WORKING
+            or (answer.state == _S.PENDING_CANCEL and executor.cancel_unanswered(order.key, now))
+        )
     ):
         executor.request_cancel(order.key, now)
     else:
@@ -50,7 +55,10 @@ def _after_complaint(executor: OrderExecutor, order: Order, now: datetime) -> No
     if executor.broker.find(order.key) is None:
         children = [o for o in executor.repository.state.open_orders(Leg.STOP) if o.parent == order.key]
         reason = order.complaint
-        ended = [OrderMoved(order.key, _S.REJECTED, reason), *(OrderMoved(o.key, _S.CANCELED, reason) for o in children)]
+        ended = [
+            OrderMoved(order.key, _S.REJECTED, reason),
+            *(OrderMoved(o.key, _S.CANCELED, reason) for o in children),
+        ]
         executor.repository.commit([*ended], now)
         if order.leg == Leg.STOP:
             executor.stop_refused = now
@@ -87,4 +95,6 @@ def _postpone(executor: OrderExecutor, order: Order, now: datetime) -> None:
     """An exit that did not arrive and may not go now is planned anew: meanwhile the stop comes back."""
     executor.give_up(order, "it did not reach the broker in time", now)
     if not executor.repository.state.flat and not executor.window.too_late(order, now):
-        executor.repository.commit(planned_exit(executor.repository.state, order.bar, now, order.tif, order.reason), now)
+        executor.repository.commit(
+            planned_exit(executor.repository.state, order.bar, now, order.tif, order.reason), now
+        )

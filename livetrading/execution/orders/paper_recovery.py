@@ -59,17 +59,17 @@ def _rebuild(store: Store, path: Path, repository: AgentRepository) -> None:
     accepted, last = _acceptances(events_of(repository.directory))
     standing = [
         Standing(
-            ticket=ticket_of(order), broker_id=order.broker_id or "", accepted=accepted[order.key],
-            parent=order.parent, waits=_waits(state, order.parent),
+            ticket=ticket_of(order),
+            broker_id=order.broker_id or "",
+            accepted=accepted[order.key],
+            parent=order.parent,
+            waits=_waits(state, order.parent),
             cancelled=order.state == OrderState.PENDING_CANCEL,
         )
         for order in state.orders
         if order.state in _SENT and order.key in accepted
     ]
-    rebuild(
-        store, path, position=state.book.shares, session=state.booked or "", next_id=last + 1,
-        standing=standing,
-    )
+    rebuild(store, path, position=state.book.shares, session=state.booked or "", next_id=last + 1, standing=standing)
 
 
 def _waits(state: AgentState, parent: str | None) -> bool:

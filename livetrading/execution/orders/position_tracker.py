@@ -5,8 +5,8 @@ from datetime import datetime
 from ...adapters.brokers.base import Broker
 from ...core.events import StatusChanged
 from ...core.types import AgentStatus
-from . import execution_reports
 from ..state.agent_repository import AgentRepository
+from . import execution_reports
 
 
 def difference(repository: AgentRepository, broker: Broker) -> str | None:

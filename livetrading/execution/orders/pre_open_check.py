@@ -5,11 +5,11 @@ from datetime import date, datetime
 
 import pandas as pd
 
+from ...adapters.bars.background import asked
 from ...adapters.bars.base import BarSource
 from ...core import sanity
 from ...core.bars import PRICES
 from ...core.errors import LivetradingError
-from ...adapters.bars.background import asked
 from ..state.bar_series import Series
 
 TOLERANCE = 1e-3
@@ -24,9 +24,7 @@ class Look:
     final: bool
 
 
-def at_bar(
-    source: BarSource, series: Series, symbol: str, bar: date, now: datetime, vendor: str
-) -> Look | None:
+def at_bar(source: BarSource, series: Series, symbol: str, bar: date, now: datetime, vendor: str) -> Look | None:
     """None when the source still tells the bar as it was decided on, which ``vendor`` priced.
 
     A split since then needs no word here: bars are as traded, and the broker

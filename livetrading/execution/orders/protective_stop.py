@@ -20,7 +20,9 @@ REFUSED_STOP_PAUSE = timedelta(seconds=15)
 def protect(executor: OrderExecutor, now: datetime) -> list[str]:
     """Exactly one stop of the position's size; what is or was wrong, in words."""
     if late := executor.withdraw_ended(now):
-        return [f"the broker still has order {key} open, which it had reported as ended: it is cancelled" for key in late]
+        return [
+            f"the broker still has order {key} open, which it had reported as ended: it is cancelled" for key in late
+        ]
     oversold = _withdraw_oversold(executor, now)
     if oversold is not None:
         return [oversold] if oversold else []
@@ -32,13 +34,18 @@ def protect(executor: OrderExecutor, now: datetime) -> list[str]:
     if any(o.at_broker for o in exits):
         return _too_large(executor, exits, held, theirs, now)  # it sells, or the broker is asked whether it does
     if exits and any(o.state == OrderState.PENDING_CANCEL for o in stops):
-        return [f"the exit waits: the broker has not confirmed the cancel of {o.key} yet; {where_to_look(state.agent)}"
-                for o in stops if o.state == OrderState.PENDING_CANCEL]
+        return [
+            f"the exit waits: the broker has not confirmed the cancel of {o.key} yet; {where_to_look(state.agent)}"
+            for o in stops
+            if o.state == OrderState.PENDING_CANCEL
+        ]
     if theirs != held:
         if unexplained(executor.repository, executor.broker) is None:
             return []  # another agent's fill is on its way
         bare = not any(o.at_broker and executor.broker.find(o.key) is not None for o in stops)
-        return [f"no stop is placed while the book holds {counted(held, 'share')} and the broker {theirs}"] if bare else []
+        return (
+            [f"no stop is placed while the book holds {counted(held, 'share')} and the broker {theirs}"] if bare else []
+        )
     for stop in state.open_orders(Leg.STOP):
         if stop.state in WORKING and not executor.known(stop):
             executor.give_up(stop, "the broker does not know it", now)
@@ -53,8 +60,12 @@ def protect(executor: OrderExecutor, now: datetime) -> list[str]:
     stop = stops[0] if stops else _planned(executor, held, now)
     if executor.send(stop, now):
         return [f"the protective stop was missing and was placed again at {stop.stop_price:.2f}"]
-    return [(f"the protective stop is missing, and the broker has not taken another at {stop.stop_price:.2f} yet; it is tried"
-            f" again, and the position is unprotected meanwhile")]
+    return [
+        (
+            f"the protective stop is missing, and the broker has not taken another at {stop.stop_price:.2f} yet; it is tried"
+            f" again, and the position is unprotected meanwhile"
+        )
+    ]
 
 
 def _withdraw_orphans(executor: OrderExecutor, now: datetime) -> list[str]:
@@ -62,18 +73,29 @@ def _withdraw_orphans(executor: OrderExecutor, now: datetime) -> list[str]:
     state = executor.repository.state
     if state.open_orders(Leg.ENTRY):
         return []
-    orphans = [o for o in state.orders if o.side == "SELL" and o.at_broker and o.state != OrderState.PENDING_CANCEL
-               and max(o.filled, state.booked_of(o.key)) < o.qty]  # what has sold everything only waits for its end
+    orphans = [
+        o
+        for o in state.orders
+        if o.side == "SELL"
+        and o.at_broker
+        and o.state != OrderState.PENDING_CANCEL
+        and max(o.filled, state.booked_of(o.key)) < o.qty
+    ]  # what has sold everything only waits for its end
     _cancel(executor, [o.key for o in orphans], "nothing is held any more", now)
     return [f"nothing is held any more: the {o.leg} order {o.key} is cancelled" for o in orphans]
 
 
 def _too_large(executor: OrderExecutor, exits: list[Order], held: int, theirs: int, now: datetime) -> list[str]:
     """An exit of more than the book holds, since a person has sold a part of it, would sell what is another's."""
-    large = [o for o in exits if o.at_broker and o.state != OrderState.PENDING_CANCEL and o.qty - o.filled > held == theirs]
+    large = [
+        o for o in exits if o.at_broker and o.state != OrderState.PENDING_CANCEL and o.qty - o.filled > held == theirs
+    ]
     _cancel(executor, [o.key for o in large], f"the book holds {held}", now)
-    return [f"the exit {o.key} would sell {counted(o.qty - o.filled, 'share')}, but the agent holds only {held}: the exit is"
-            f" cancelled; close the position again" for o in large]
+    return [
+        f"the exit {o.key} would sell {counted(o.qty - o.filled, 'share')}, but the agent holds only {held}: the exit is"
+        f" cancelled; close the position again"
+        for o in large
+    ]
 
 
 def _idle(executor: OrderExecutor, stop: Order) -> bool:

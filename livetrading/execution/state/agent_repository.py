@@ -194,8 +194,11 @@ def show_damage(directory: Path, why: str) -> None:
             return
         for document in tables.get("agent", []):
             document |= {
-                "status": "blocked", "is_running": False, "status_reason": why,
-                "warnings": [why], "shown": False,
+                "status": "blocked",
+                "is_running": False,
+                "status_reason": why,
+                "warnings": [why],
+                "shown": False,
             }
         Store.write_docs(path, tables, durable=False)
     except Exception as error:

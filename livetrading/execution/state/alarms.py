@@ -54,5 +54,9 @@ def _missed(entries: list[dict[str, Any]]) -> str:
     first, last = entries[0], entries[-1]
     if len(entries) == 1:
         return f"{first['session']} MISSED: {first['reason']}"
-    why = first["reason"] if first["reason"] == last["reason"] else f"at first {first['reason']}; at last {last['reason']}"
+    why = (
+        first["reason"]
+        if first["reason"] == last["reason"]
+        else f"at first {first['reason']}; at last {last['reason']}"
+    )
     return f"{len(entries)} sessions from {first['session']} to {last['session']} MISSED: {why}"

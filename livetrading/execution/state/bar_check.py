@@ -61,8 +61,10 @@ class Reach:
         if self.current:
             return None
         advice = cure(self.source)
-        return (f"The bars of {self.symbol} from {self.source} {self}: this agent cannot trade until later bars arrive."
-                f" {advice[:1].upper()}{advice[1:]}.")
+        return (
+            f"The bars of {self.symbol} from {self.source} {self}: this agent cannot trade until later bars arrive."
+            f" {advice[:1].upper()}{advice[1:]}."
+        )
 
 
 def cure(source: str) -> str:

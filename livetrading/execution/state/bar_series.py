@@ -44,11 +44,9 @@ class Series:
         problem = sanity.malformed(fresh)
         if problem:
             raise BadBars(f"{problem}; use another source.")
-        same = len(fresh) <= len(self._frame) and np.array_equal(
-            fresh.to_numpy(), self._frame.to_numpy()[: len(fresh)]
-        )
-        problem = None if same and fresh.index[0] == self._frame.index[0] else overlap_problem(
-            self._frame, fresh, tolerance
+        same = len(fresh) <= len(self._frame) and np.array_equal(fresh.to_numpy(), self._frame.to_numpy()[: len(fresh)])
+        problem = (
+            None if same and fresh.index[0] == self._frame.index[0] else overlap_problem(self._frame, fresh, tolerance)
         )
         if problem:
             raise BadBars(f"the source disagrees with the bars that the model was trained on: {problem}")

@@ -9,12 +9,11 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from ...adapters import logs
+from ...adapters import logs, settings
 from ...adapters.calendar import calendar
 from ...adapters.halt import HaltLatch
 from ...adapters.home import Home, check_agent_id, is_agent_id
 from ...adapters.registry import Registry
-from ...adapters import settings
 from ...adapters.stamps import parse_stamp, stamp
 from ...adapters.store import Store, Tables
 from ...core.bars import to_rows
@@ -31,13 +30,28 @@ LEAD_IN = 504
 """Sessions of the model's own bars shown before an agent's first."""
 UNREADABLE, UNREADABLE_TEXT = "unreadable", "cannot be read"
 """The status of an agent whose files say nothing, and its words."""
-REBUILT = "The scheduler rebuilds the file from the journal within a minute; closing and the emergency stop work meanwhile."
+REBUILT = (
+    "The scheduler rebuilds the file from the journal within a minute; closing and the emergency stop work meanwhile."
+)
 REBUILT_LATER = "Start the scheduler: it rebuilds the file from the journal. The emergency stop works also without it."
 AT_BROKER = "Look at the broker's own screen for what is held."
 NUMBERS = (
-    "entry_price", "stop_price", "current_price", "portfolio_value", "cash", "total_pnl", "total_pnl_pct",
-    "realized_pnl", "unrealized_pnl", "capital", "pace", "max_position_pct", "risk_per_trade", "dividends",
-    "current_position", "num_trades",
+    "entry_price",
+    "stop_price",
+    "current_price",
+    "portfolio_value",
+    "cash",
+    "total_pnl",
+    "total_pnl_pct",
+    "realized_pnl",
+    "unrealized_pnl",
+    "capital",
+    "pace",
+    "max_position_pct",
+    "risk_per_trade",
+    "dividends",
+    "current_position",
+    "num_trades",
 )
 
 
@@ -93,7 +107,11 @@ def _read_status(store: Store, agent_id: str, lives: bool, now: datetime | None)
             raise Damaged(f"{directory / 'state.json'} holds {doc[name]!r} as {name}.")
     now = now or datetime.now(UTC)
     doc |= _besides(store, doc, lives, now) | _unprotected(doc, now)
-    return {**doc, **agent_status.words(doc, lives, _trouble(store, agent_id), HaltLatch(store.home).status() is not None), "orders": tables.get("orders", [])}
+    return {
+        **doc,
+        **agent_status.words(doc, lives, _trouble(store, agent_id), HaltLatch(store.home).status() is not None),
+        "orders": tables.get("orders", []),
+    }
 
 
 def _trouble(store: Store, agent_id: str) -> tuple[str, bool]:
@@ -114,7 +132,11 @@ def _unprotected(doc: Doc, now: datetime | None) -> Doc:
 def _besides(store: Store, doc: Doc, lives: bool, now: datetime) -> Doc:
     """What other files add; one of them that is damaged costs these lines and not the agent's own."""
     try:
-        sides = {"reconciliation": _differs(store, doc["agent_id"]), **_cash(store, doc)} if Mode.of(doc["mode"]) == Mode.BROKER else {}
+        sides = (
+            {"reconciliation": _differs(store, doc["agent_id"]), **_cash(store, doc)}
+            if Mode.of(doc["mode"]) == Mode.BROKER
+            else {}
+        )
         return {**_times(store, doc, lives, now), **sides}
     except LivetradingError as error:
         return {"price_time": None, "next_check": None, "warnings": [*doc["warnings"], str(error)]}
@@ -143,18 +165,55 @@ def _unreadable(agent_id: str, why: str, lives: bool, heals: bool = True) -> Doc
     """
     kind, symbol = agent_id.split("_")[:2]
     numbers = dict.fromkeys(
-        ("entry_price", "stop_price", "current_price", "price_time", "portfolio_value", "cash", "total_pnl",
-         "total_pnl_pct", "realized_pnl", "unrealized_pnl", "last_check", "next_check", "last_decision",
-         "bar_session", "capital", "model_id", "source", "pace", "deployed_at", "max_position_pct",
-         "risk_per_trade", "dividends", "settled", "booked", "first_session", "current_position", "num_trades")
+        (
+            "entry_price",
+            "stop_price",
+            "current_price",
+            "price_time",
+            "portfolio_value",
+            "cash",
+            "total_pnl",
+            "total_pnl_pct",
+            "realized_pnl",
+            "unrealized_pnl",
+            "last_check",
+            "next_check",
+            "last_decision",
+            "bar_session",
+            "capital",
+            "model_id",
+            "source",
+            "pace",
+            "deployed_at",
+            "max_position_pct",
+            "risk_per_trade",
+            "dividends",
+            "settled",
+            "booked",
+            "first_session",
+            "current_position",
+            "num_trades",
+        )
     )
     cure = REBUILT if lives else REBUILT_LATER
     warning = f"{why} The agent's position cannot be read, so no figure of it is shown. {cure if heals else AT_BROKER}"
     return {
-        **numbers, "agent_id": agent_id, "agent_type": kind, "symbol": symbol, "mode": "unknown",
-        "status": UNREADABLE, "status_text": UNREADABLE_TEXT, "no_bars_since": None, "status_reason": why,
-        "is_running": False, "estimates": 0, "warnings": [warning],
-        "orders": [], "entries_paused": False, "time_frame": "daily", "seq": 0,
+        **numbers,
+        "agent_id": agent_id,
+        "agent_type": kind,
+        "symbol": symbol,
+        "mode": "unknown",
+        "status": UNREADABLE,
+        "status_text": UNREADABLE_TEXT,
+        "no_bars_since": None,
+        "status_reason": why,
+        "is_running": False,
+        "estimates": 0,
+        "warnings": [warning],
+        "orders": [],
+        "entries_paused": False,
+        "time_frame": "daily",
+        "seq": 0,
     }
 
 
@@ -167,7 +226,9 @@ def _times(store: Store, doc: Doc, lives: bool, now: datetime) -> Doc:
         return {"price_time": priced, "next_check": None}
     delay = timedelta(minutes=settings.load(store.home).check_delay_minutes)
     settled = doc["settled"]
-    following = calendar().next_session(date.fromisoformat(settled)) if settled else date.fromisoformat(doc["first_session"])
+    following = (
+        calendar().next_session(date.fromisoformat(settled)) if settled else date.fromisoformat(doc["first_session"])
+    )
     due = calendar().close_at(following) + delay
     return {"price_time": priced, "next_check": stamp(max(due, now)) if lives or due > now else None}
 
@@ -202,9 +263,9 @@ def system(store: Store, now: datetime) -> Doc:
     tables = store.read("system")
     return {
         "scheduler": _scheduler(store, tables, now),
-        "halt": None if halt is None else {
-            "reason": halt.reason, "by": halt.by, "at": stamp(halt.at) if halt.at else None
-        },
+        "halt": None
+        if halt is None
+        else {"reason": halt.reason, "by": halt.by, "at": stamp(halt.at) if halt.at else None},
         "stop": stop_record.picture(store, halt),
         "broker": next(iter(tables.get("broker", {}).values()), None),
         "alarms": list(tables.get("alarms", {}).values())[-50:],
@@ -221,8 +282,13 @@ def _scheduler(store: Store, tables: Tables, now: datetime) -> Doc:
     beat = stamp(now - timedelta(seconds=sign.still)) if state != Liveness.DEAD else ours.get("heartbeat")
     age = sign.still if state != Liveness.DEAD else _age(ours.get("heartbeat"), now)
     return {
-        "liveness": str(state), "alive": state.works, "pid": pid if state != Liveness.DEAD else None,
-        "heartbeat": beat, "age_seconds": age, "doing": ours.get("doing", "starting" if state.works else ""), "started": ours.get("started"),
+        "liveness": str(state),
+        "alive": state.works,
+        "pid": pid if state != Liveness.DEAD else None,
+        "heartbeat": beat,
+        "age_seconds": age,
+        "doing": ours.get("doing", "starting" if state.works else ""),
+        "started": ours.get("started"),
         "command": pid if state == Liveness.DEAD else None,
     }
 

@@ -15,10 +15,25 @@ from ...adapters.stamps import stamp
 from ...adapters.store import GrowingFile, Store
 from ...core import decide
 from ...core.agent import AgentState
-from ...core.errors import Damaged, Unavailable
 from ...core.booked import Booked
+from ...core.errors import Damaged, Unavailable
 from ...core.events import (
-    BarsAppended, Decided, DividendPaid, EntriesPaused, Event, FeeAdjusted, FillCorrected, FillDisputed, Filled, Held, Marked, Missed, Noted, OrderMoved, SplitApplied, StatusChanged,
+    BarsAppended,
+    Decided,
+    DividendPaid,
+    EntriesPaused,
+    Event,
+    FeeAdjusted,
+    FillCorrected,
+    FillDisputed,
+    Filled,
+    Held,
+    Marked,
+    Missed,
+    Noted,
+    OrderMoved,
+    SplitApplied,
+    StatusChanged,
 )
 from ...core.exposure import Exposure, bare, refused_exits
 from ...core.orders import Order
@@ -47,8 +62,11 @@ def documents(before: AgentState, event: Event, after: AgentState, at: str) -> l
     if isinstance(event, Marked):
         book = after.book
         doc = {
-            "session": event.session, "equity": book.equity, "cash": book.cash,
-            "shares": book.shares, "close": event.close,
+            "session": event.session,
+            "equity": book.equity,
+            "cash": book.cash,
+            "shares": book.shares,
+            "close": event.close,
         }
         found.append((event.session[:7], "equity", doc))
     elif isinstance(event, Decided | Missed):
@@ -72,12 +90,22 @@ def documents(before: AgentState, event: Event, after: AgentState, at: str) -> l
 def _decision(event: Decided | Missed, at: str) -> Doc:
     if isinstance(event, Missed):
         return {
-            "session": event.session, "status": "missed", "action": None, "qty": 0,
-            "reason": event.reason, "at": at,
+            "session": event.session,
+            "status": "missed",
+            "action": None,
+            "qty": 0,
+            "reason": event.reason,
+            "at": at,
         }
     return {
-        "session": event.session, "status": "decided", "action": Action(event.action).name,
-        "qty": event.qty, "reason": event.reason, "at": at, "raw": event.raw, "obs": event.obs,
+        "session": event.session,
+        "status": "decided",
+        "action": Action(event.action).name,
+        "qty": event.qty,
+        "reason": event.reason,
+        "at": at,
+        "raw": event.raw,
+        "obs": event.obs,
     }
 
 
@@ -156,8 +184,10 @@ def notice(event: Event, after: AgentState) -> str:
     fill = booked.fill
     did = "bought" if booked.bought else "sold"
     sure = ", the fee still an estimate" if event.estimated else ""
-    return (f"{event.source} states {fill.exec_id} of {fill.session} anew: {did} {fill.qty} at {event.price:.4f}, fee"
-            f" {event.fee:.2f}{sure}; the book is corrected")
+    return (
+        f"{event.source} states {fill.exec_id} of {fill.session} anew: {did} {fill.qty} at {event.price:.4f}, fee"
+        f" {event.fee:.2f}{sure}; the book is corrected"
+    )
 
 
 def state_document(state: AgentState, exposure: Exposure, seq: int, at: str) -> Doc:
@@ -166,31 +196,57 @@ def state_document(state: AgentState, exposure: Exposure, seq: int, at: str) -> 
     held = not state.flat
     decision = state.last_decision
     return {
-        "agent_id": config.agent_id, "agent_type": str(config.agent_type), "symbol": config.symbol,
-        "mode": config.mode_name, "status": str(state.status), "status_reason": state.status_reason,
-        "is_running": state.status == "running", "current_position": book.shares,
+        "agent_id": config.agent_id,
+        "agent_type": str(config.agent_type),
+        "symbol": config.symbol,
+        "mode": config.mode_name,
+        "status": str(state.status),
+        "status_reason": state.status_reason,
+        "is_running": state.status == "running",
+        "current_position": book.shares,
         "entry_price": float(book.account.entry) if held else None,
         "stop_price": float(book.account.stop) if held else None,
-        "current_price": book.close or None, "bar_session": book.marked,
-        "portfolio_value": book.worth, "cash": book.cash, "total_pnl": book.total_pnl,
+        "current_price": book.close or None,
+        "bar_session": book.marked,
+        "portfolio_value": book.worth,
+        "cash": book.cash,
+        "total_pnl": book.total_pnl,
         "total_pnl_pct": 100.0 * book.total_pnl / book.capital if book.capital else 0.0,
-        "realized_pnl": book.realized, "unrealized_pnl": book.unrealized,
-        "dividends": book.dividends, "num_trades": book.num_trades, "last_check": at,
-        "last_decision": None if decision is None else {
-            "session": decision.session, "action": Action(decision.action).name,
-            "qty": decision.qty, "reason": decision.reason,
+        "realized_pnl": book.realized,
+        "unrealized_pnl": book.unrealized,
+        "dividends": book.dividends,
+        "num_trades": book.num_trades,
+        "last_check": at,
+        "last_decision": None
+        if decision is None
+        else {
+            "session": decision.session,
+            "action": Action(decision.action).name,
+            "qty": decision.qty,
+            "reason": decision.reason,
         },
         "refused_exits": len(refused_exits(state)),
         "unprotected_since": stamp(exposure.bare_since) if exposure.bare_since else None,
         "unprotected_seconds": exposure.seconds,
-        "warnings": _warnings(state), "capital": book.capital, "model_id": config.model_id,
-        "source": config.source, "bars_source": state.priced_by or None, "bars_until": config.bars_until or None,
-        "account": config.account or None, "late_entry": config.late_entry, "pace": config.pace,
+        "warnings": _warnings(state),
+        "capital": book.capital,
+        "model_id": config.model_id,
+        "source": config.source,
+        "bars_source": state.priced_by or None,
+        "bars_until": config.bars_until or None,
+        "account": config.account or None,
+        "late_entry": config.late_entry,
+        "pace": config.pace,
         "time_frame": config.time_frame,
-        "deployed_at": state.deployed_at, "first_session": state.first_session,
+        "deployed_at": state.deployed_at,
+        "first_session": state.first_session,
         "max_position_pct": 100.0 * config.terms.limits.max_position,
-        "risk_per_trade": config.terms.limits.risk_per_trade, "settled": state.settled,
-        "booked": state.booked, "entries_paused": book.entries_paused, "estimates": len(book.estimated), "seq": seq,
+        "risk_per_trade": config.terms.limits.risk_per_trade,
+        "settled": state.settled,
+        "booked": state.booked,
+        "entries_paused": book.entries_paused,
+        "estimates": len(book.estimated),
+        "seq": seq,
     }
 
 
@@ -208,8 +264,11 @@ def _warnings(state: AgentState) -> list[str]:
         found.append("the position has neither an active protective stop nor an active exit at the broker")
     if refused := refused_exits(state):
         found.append(_refused(refused, words_of(state.agent.broker).program or "the broker"))
-    waits = "it is booked when the broker reports its fill" if state.agent.mode == Mode.BROKER else \
-        "provisional until the completed daily bar books it at its open"
+    waits = (
+        "it is booked when the broker reports its fill"
+        if state.agent.mode == Mode.BROKER
+        else "provisional until the completed daily bar books it at its open"
+    )
     return found + [
         f"{order.side} {order.qty} is at the broker: {waits}"
         for order in state.orders
@@ -220,8 +279,10 @@ def _warnings(state: AgentState) -> list[str]:
 def _refused(exits: list[Order], program: str) -> str:
     """A sale that does not come about is nothing that a person should have to look for."""
     times = f"{len(exits)} exits in a row" if len(exits) > 1 else "the exit"
-    return (f"the broker did not take {times}, the last with {exits[-1].reason or exits[-1].state}: the shares are still held. Look"
-            f" at it in {program}; if no other exit follows by itself, close the position again")
+    return (
+        f"the broker did not take {times}, the last with {exits[-1].reason or exits[-1].state}: the shares are still held. Look"
+        f" at it in {program}; if no other exit follows by itself, close the position again"
+    )
 
 
 def _estimates(state: AgentState) -> str:
@@ -229,8 +290,10 @@ def _estimates(state: AgentState) -> str:
     fills = state.unsure
     shown = "; ".join(f"{f.session} {f.leg} {f.qty} at {f.price:g}" for f in fills[-ESTIMATES_SHOWN:])
     more = f" and {len(fills) - ESTIMATES_SHOWN} earlier" if len(fills) > ESTIMATES_SHOWN else ""
-    return (f"cash, value and P&L are estimates: the broker has not sent the price or fee of {shown}{more};"
-            " import the account's statement if it does not")
+    return (
+        f"cash, value and P&L are estimates: the broker has not sent the price or fee of {shown}{more};"
+        " import the account's statement if it does not"
+    )
 
 
 class Unreadable(Damaged):

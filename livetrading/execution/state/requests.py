@@ -106,18 +106,27 @@ def _unanswered(store: Store, request: Request | None, timeout: float) -> str:
     known = request or {"id": "", "kind": "", "agent_id": None}
     works = heartbeat.look(store.home).scheduler.works
     if not works:
-        return (f"request {known['id']} has no answer after {timeout:g} s and stays queued; "
-                "see that `python -m livetrading up` or `scheduler` runs.")
+        return (
+            f"request {known['id']} has no answer after {timeout:g} s and stays queued; "
+            "see that `python -m livetrading up` or `scheduler` runs."
+        )
     kind, agent_id = known["kind"], known.get("agent_id") or ""
     broker = _broker(store, agent_id)
     if not broker:
-        return (f"The scheduler works and has not answered the request to {kind} within {timeout:g} s; it stays queued and is"
-                f" answered as soon as the scheduler comes to it. Look at its log if that lasts.")
-    then = ("the close is waiting and goes on by itself" if kind == "close" else
-            f"the request to {kind} waits, and the scheduler answers it as soon as it can; look at the agent before you ask again")
+        return (
+            f"The scheduler works and has not answered the request to {kind} within {timeout:g} s; it stays queued and is"
+            f" answered as soon as the scheduler comes to it. Look at its log if that lasts."
+        )
+    then = (
+        "the close is waiting and goes on by itself"
+        if kind == "close"
+        else f"the request to {kind} waits, and the scheduler answers it as soon as it can; look at the agent before you ask again"
+    )
     words = words_of(broker)
-    return (f"{words.title} ({words.programs}) has not answered within {timeout:g} s; {then}. The scheduler works; look at"
-            f" {words.program}'s window if that lasts.")
+    return (
+        f"{words.title} ({words.programs}) has not answered within {timeout:g} s; {then}. The scheduler works; look at"
+        f" {words.program}'s window if that lasts."
+    )
 
 
 def _broker(store: Store, agent_id: str) -> str:
@@ -130,9 +139,7 @@ def _broker(store: Store, agent_id: str) -> str:
     return next((mode for mode in modes if Mode.of(mode) == Mode.BROKER), "")
 
 
-def resolve(
-    store: Store, request_id: str, status: str, message: str, result: dict[str, Any], now: datetime
-) -> None:
+def resolve(store: Store, request_id: str, status: str, message: str, result: dict[str, Any], now: datetime) -> None:
     """Say the final word on a request; a second word changes nothing.
 
     Drops the oldest finished requests beyond the newest 500. Raises NotFound.

@@ -21,9 +21,13 @@ from .read_model import history_files
 log = logging.getLogger(__name__)
 Doc = dict[str, Any]
 FILE = "stop"
-KEYS = frozenset({"reason", "by", "at", "state", "flat", "items", "message", "updated", "all_orders", "asked", "found", "seq"})
-LOST = ("an emergency stop goes on, and counts its figures anew; whether the account's other orders were to be canceled"
-        " is lost with it: if so, ask again with --all-orders")
+KEYS = frozenset(
+    {"reason", "by", "at", "state", "flat", "items", "message", "updated", "all_orders", "asked", "found", "seq"}
+)
+LOST = (
+    "an emergency stop goes on, and counts its figures anew; whether the account's other orders were to be canceled"
+    " is lost with it: if so, ask again with --all-orders"
+)
 """What it means that the record starts empty."""
 MONTHS = 2
 """Of an agent's fills that are looked at: a sale fills within days."""
@@ -62,8 +66,16 @@ class StopRecord:
     def __init__(self, store: Store, halt: Halt, now: datetime) -> None:
         self._store, self._now = store, now
         self.doc: Doc = read(store, halt) or {
-            **identity(halt), "state": None, "flat": False, "items": [], "message": "", "updated": None,
-            "all_orders": False, "asked": None, "found": {}, "seq": -1,
+            **identity(halt),
+            "state": None,
+            "flat": False,
+            "items": [],
+            "message": "",
+            "updated": None,
+            "all_orders": False,
+            "asked": None,
+            "found": {},
+            "seq": -1,
         }
 
     def begin(self, states: list[AgentState], fills: dict[str, list[Doc]], all_orders: bool) -> None:
@@ -84,8 +96,14 @@ class StopRecord:
         """How far one round of the stop came."""
         flat = state == StopState.DONE
         told = f"{message} {self.doc['lost']}" if "lost" in self.doc else message
-        self.doc |= {"state": str(state), "flat": flat, "items": items, "message": told, "seq": seq,
-                     "updated": stamp(self._now)}
+        self.doc |= {
+            "state": str(state),
+            "flat": flat,
+            "items": items,
+            "message": told,
+            "seq": seq,
+            "updated": stamp(self._now),
+        }
         self._write()
 
     def goes_on(self, done: list[Doc]) -> None:

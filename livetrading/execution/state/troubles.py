@@ -22,7 +22,9 @@ def publish(store: Store, looked_at: Collection[str], failed: Mapping[str, str],
         fresh = [{"agent_id": a, "text": text, "stuck": True} for a, text in failed.items()]
         fresh += [{"agent_id": a, "text": text, "stuck": False} for a, text in waits.items() if a not in failed]
         gone = {*looked_at, *failed, *waits}
-        shown = sorted([*fresh, *(d for d in before if d.get("agent_id") not in gone)], key=lambda d: str(d.get("agent_id")))
+        shown = sorted(
+            [*fresh, *(d for d in before if d.get("agent_id") not in gone)], key=lambda d: str(d.get("agent_id"))
+        )
         if shown == [dict(doc) for doc in before]:
             return
         with store.transaction("system") as db:

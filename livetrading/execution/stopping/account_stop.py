@@ -77,7 +77,9 @@ def _ask_all(node: Node, record: StopRecord, now: datetime, patience: float) -> 
     number, theirs = link.health().account, {s.agent.account for s in agents}
     if number not in theirs:
         program = node.account.words.program
-        raise Refused(f"{program} is logged in to account {number}, and the agents trade {', '.join(theirs)}; log in to that.")
+        raise Refused(
+            f"{program} is logged in to account {number}, and the agents trade {', '.join(theirs)}; log in to that."
+        )
     legs = {s.agent.agent_id: _withdrawn_legs(node, s.agent.agent_id, now) for s in agents}
     working = [o.ref for o in link.open_orders() if _goes(OrderKey.parse(o.ref), legs)]
     left = link.cancel(working)

@@ -9,11 +9,11 @@ from ...core.events import Event, Noted, OrderMoved
 from ...core.orders import Cause, Order, OrderState
 from ...core.stopping import Outcome
 from ...core.types import AgentStatus, Leg, Mode
-from . import emergency_stop
-from ..trading import no_further_bars
 from ..node import Node
 from ..orders import order_recovery
 from ..orders.order_plans import planned_exit
+from ..trading import no_further_bars
+from . import emergency_stop
 
 Result = tuple[str, dict[str, Any]]
 
@@ -51,10 +51,16 @@ def _sold(node: Node, agent_id: str, by: str, now: datetime, note: Noted | None)
     done = emergency_stop.outcome(hand.executor, hand.now)
     if done == emergency_stop.WAITING:
         flat = hand.repository.state.flat
-        lacks = "confirmed the cancel of the entry yet, and what it still buys is sold" if flat else "taken the exit yet"
+        lacks = (
+            "confirmed the cancel of the entry yet, and what it still buys is sold" if flat else "taken the exit yet"
+        )
         return _answer(node, agent_id, done, f"the broker has not {lacks}; {_waits(node)}")
     until = no_further_bars.ended(hand.repository.state)
-    waits = f"; {no_further_bars.exit_waits(hand.repository.state, until)}" if until and not hand.repository.state.flat else ""
+    waits = (
+        f"; {no_further_bars.exit_waits(hand.repository.state, until)}"
+        if until and not hand.repository.state.flat
+        else ""
+    )
     return _answer(node, agent_id, done, f"{done}{waits}")
 
 
@@ -76,7 +82,11 @@ def _may_close(agent_id: str, status: AgentStatus, nothing: bool) -> None:
 
 
 def _answer(node: Node, agent_id: str, done: Outcome, text: str) -> Result:
-    return f"{agent_id}: {text}.", {"agent_id": agent_id, "outcome": str(done), "flat": node.repository(agent_id).state.flat}
+    return f"{agent_id}: {text}.", {
+        "agent_id": agent_id,
+        "outcome": str(done),
+        "flat": node.repository(agent_id).state.flat,
+    }
 
 
 def _recorded(node: Node, agent_id: str, by: str, now: datetime, note: Noted | None) -> bool:

@@ -14,24 +14,24 @@ from ...adapters import logs
 from ...core import stopping, windows
 from ...core.agent import AgentState
 from ...core.errors import Conflict, Unavailable
-from ...core.exposure import bare
 from ...core.events import Noted, OrderMoved, StatusChanged
+from ...core.exposure import bare
 from ...core.orders import WORKING, OrderState
 from ...core.stopping import Outcome, StopState
 from ...core.types import AgentStatus, Leg, Mode
 from ...core.wording import counted
-from ..orders import missed_open, order_recovery, protective_stop, sending
-from ..trading import replay
-from . import account_stop
-from ..state import stop_record
 from ..accounts.broker_account import BrokerAccount
 from ..node import Node
-from ..state.agent_repository import AgentRepository
-from ..trading.live_trader import LiveTrader
+from ..orders import missed_open, order_recovery, protective_stop, sending
 from ..orders.order_executor import OrderExecutor
 from ..orders.order_plans import planned_exit
 from ..orders.position_tracker import difference, unexplained
+from ..state import stop_record
+from ..state.agent_repository import AgentRepository
 from ..state.stop_record import StopRecord
+from ..trading import replay
+from ..trading.live_trader import LiveTrader
+from . import account_stop
 
 log = logging.getLogger(__name__)
 LOOK_AGAIN_SECONDS = 1.0
@@ -80,7 +80,11 @@ def flatten(hand: AgentInHand, reason: str, note: Noted | None = None) -> Outcom
     unbooked = broker.traded() > (repository.state.booked or "")
     problem = None if unbooked else unexplained(repository, broker)
     if problem:
-        cure = "compare them, then adopt the difference" if hand.account is None else hand.account.shares.cure(repository.state)
+        cure = (
+            "compare them, then adopt the difference"
+            if hand.account is None
+            else hand.account.shares.cure(repository.state)
+        )
         raise Conflict(f"{repository.agent_id}: {problem}; {cure}.")
     if not repository.state.flat:
         if again := missed_open.refused(repository, hand.now):
@@ -141,7 +145,7 @@ def is_flat(executor: OrderExecutor) -> bool:
 
 
 def stop(
-    node: Node, reason: str, by: str, now: datetime, all_orders: bool = False, wait: bool = True,
+    node: Node, reason: str, by: str, now: datetime, all_orders: bool = False, wait: bool = True
 ) -> tuple[str, dict[str, Any]]:
     """Cancel every purchase, then stop and flatten agent by agent; one that fails does not stop the others.
 
@@ -153,7 +157,9 @@ def stop(
     halt = node.latch.set(reason or "emergency stop", by, now)
     record = StopRecord(node.store, halt, now)
     agents = [node.repository(agent_id).state for agent_id in node.active()]
-    record.begin(agents, {s.agent.agent_id: stop_record.fills_of(node.store, s.agent.agent_id) for s in agents}, all_orders)
+    record.begin(
+        agents, {s.agent.agent_id: stop_record.fills_of(node.store, s.agent.agent_id) for s in agents}, all_orders
+    )
     _first_word(node, record)
     for agent_id in node.active():
         _halt_first(node, agent_id, by, now)
@@ -205,7 +211,9 @@ def _first_word(node: Node, record: StopRecord) -> None:
         record.end(StopState.WAITING, items, f"Stopped; the stop goes on: {counted(len(items), 'agent')}.", -1)
 
 
-def _cover(node: Node, record: StopRecord, items: list[dict[str, Any]], exposed: tuple[str, int, float], now: datetime) -> None:
+def _cover(
+    node: Node, record: StopRecord, items: list[dict[str, Any]], exposed: tuple[str, int, float], now: datetime
+) -> None:
     """An agent whose exit did not get to work: its stop comes back while the others are being sold."""
     agent_id, at, _ = exposed
     refused = ""
@@ -228,7 +236,6 @@ def _headline(state: StopState, away: str) -> str:
         return "Stopped; not everything is flat yet"
     why = f" ({away.rstrip('.')})" if away else ""
     return f"Stopped; the broker has not answered yet{why}, and the stop goes on by itself"
-
 
 
 def _frozen(items: list[dict[str, Any]]) -> str:

@@ -16,30 +16,30 @@ import numpy as np
 import pandas as pd
 
 from ...adapters.bars import agreement
+from ...adapters.bars.background import StillFetching, asked
 from ...adapters.bars.base import BarSet, BarSource, vendor_of
 from ...adapters.brokers.base import Broker
 from ...adapters.calendar import Calendar
 from ...core import agent as agents
 from ...core import decide, gate, ledger, limits, market, sanity, windows
+from ...core.agent import BLOCK_AFTER_HELD
 from ...core.card import ModelCard
 from ...core.errors import LivetradingError, Unavailable
-from ...core.exposure import bare
 from ...core.events import BarsAppended, Decided, EntriesPaused, Event, Held, Marked, Missed, StatusChanged
-from ...core.agent import BLOCK_AFTER_HELD
+from ...core.exposure import bare
 from ...core.market import Market
 from ...core.observe import observe
 from ...core.orders import Cause, Order
 from ...core.types import AgentStatus, Leg
-from . import session_booking
+from ..accounts.agent_in_account import AgentInAccount, price_in
 from ..orders import execution_reports, missed_open, order_recovery, pre_open_check, protective_stop, sending
-from ..state.agent_repository import AgentRepository
-from ...adapters.bars.background import StillFetching, asked
 from ..orders.order_executor import OrderExecutor
 from ..orders.order_plans import planned_entry, planned_exit
-from .pass_result import PassResult, due_sessions
 from ..orders.position_tracker import reconcile, unexplained
-from ..accounts.agent_in_account import AgentInAccount, price_in
+from ..state.agent_repository import AgentRepository
 from ..state.bar_series import Series
+from . import session_booking
+from .pass_result import PassResult, due_sessions
 
 log = logging.getLogger(__name__)
 
@@ -145,11 +145,22 @@ class LiveTrader:
         """What is held under the latch, or by an entry that filled while it was being
         withdrawn for a close, goes: this is how a stop that was cut short is completed."""
         state = self.repository.state
-        if state.flat or state.open_orders(Leg.EXIT) or unexplained(self.repository, self.broker) or missed_open.refused(self.repository, now):
+        if (
+            state.flat
+            or state.open_orders(Leg.EXIT)
+            or unexplained(self.repository, self.broker)
+            or missed_open.refused(self.repository, now)
+        ):
             return
         entry = next((o for o in reversed(state.recent) if o.leg == Leg.ENTRY), None)
         crossed = entry is not None and entry.cause == Cause.CLOSE
-        reason = "emergency stop" if self.executor.latch.status() is not None else entry.reason if entry is not None and crossed else ""
+        reason = (
+            "emergency stop"
+            if self.executor.latch.status() is not None
+            else entry.reason
+            if entry is not None and crossed
+            else ""
+        )
         if reason:
             bar = state.booked or state.first_session
             self.repository.commit(planned_exit(state, bar, now, "DAY", reason), now)
@@ -305,9 +316,7 @@ class LiveTrader:
         )
         for order in self.repository.state.orders:
             if order.bar == decided.session:
-                done.planned.append(
-                    self._told(key=order.key, leg=str(order.leg), side=order.side, qty=order.qty)
-                )
+                done.planned.append(self._told(key=order.key, leg=str(order.leg), side=order.side, qty=order.qty))
         return None
 
     def _decision(self, view: Market, name: str, now: datetime) -> list[Event]:

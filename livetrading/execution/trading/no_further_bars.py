@@ -25,15 +25,19 @@ def ended(state: AgentState) -> str | None:
 def exit_waits(state: AgentState, until: str) -> str:
     """What to know of an exit that no bar can fill."""
     symbol, source = state.agent.symbol, state.agent.source
-    return (f"but {source} has had no bar of {symbol} after {until}, and the exit fills only at the next bar."
-            f" If no more bars will come, remove the agent")
+    return (
+        f"but {source} has had no bar of {symbol} after {until}, and the exit fills only at the next bar."
+        f" If no more bars will come, remove the agent"
+    )
 
 
 def written_off(state: AgentState, until: str) -> str:
     """How the position ends that an agent is removed with."""
     book = state.book
-    return (f"its {book.shares} {state.agent.symbol} (simulated) were not sold, because {state.agent.source} has had no bar"
-            f" after {until}; they are valued at that day's close, {book.price:,.2f} USD a share")
+    return (
+        f"its {book.shares} {state.agent.symbol} (simulated) were not sold, because {state.agent.source} has had no bar"
+        f" after {until}; they are valued at that day's close, {book.price:,.2f} USD a share"
+    )
 
 
 def ended_orders(state: AgentState) -> list[OrderMoved]:
@@ -51,5 +55,7 @@ def or_look(state: AgentState, now: datetime) -> str:
     behind = len(calendar().sessions(calendar().next_session(date.fromisoformat(state.booked)), done))
     if behind < bar_check.NO_BARS_AFTER:
         return ""
-    return (f" If {state.agent.source} has no bars after {state.booked}, let the scheduler or `python -m livetrading check`"
-            f" look for them once; then it can be removed with its shares.")
+    return (
+        f" If {state.agent.source} has no bars after {state.booked}, let the scheduler or `python -m livetrading check`"
+        f" look for them once; then it can be removed with its shares."
+    )

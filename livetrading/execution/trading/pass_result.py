@@ -34,7 +34,9 @@ def due_sessions(state: AgentState, calendar: Calendar, now: datetime, delay: ti
     """Sessions complete at ``now`` that an agent has not yet booked and settled."""
     ended = state.status in (AgentStatus.STOPPED, AgentStatus.FINISHED)
     # Booked, and then a crash before the session was decided or held: it is gone on with.
-    half = state.booked is not None and state.booked > max(state.settled or "", state.held.session if state.held else "")
+    half = state.booked is not None and state.booked > max(
+        state.settled or "", state.held.session if state.held else ""
+    )
     if state.status == AgentStatus.REMOVED or not state.first_session or (ended and state.idle and not half):
         return []
     first = date.fromisoformat(state.first_session)

@@ -100,4 +100,3 @@ def summary(trader: LiveTrader) -> Replayed:
         fills=sum(len(row["fills"]) for row in rows),
         state=trader.repository.state,
     )
-

@@ -7,8 +7,9 @@ from livetrading.adapters.bars.cache import BarCache, Stored
 from livetrading.core.bars import bars_sha256, from_rows
 from livetrading.core.errors import Damaged, Unavailable
 
-FRAME = from_rows([["2024-06-03", 10.1, 12.3, 9.7, 0.1 + 11.2, 1e3, 0.0, 1.0],
-                   ["2024-06-04", 11.0, 12.0, 10.0, 11.0, 2e3, 0.25, 1.5]])
+FRAME = from_rows(
+    [["2024-06-03", 10.1, 12.3, 9.7, 0.1 + 11.2, 1e3, 0.0, 1.0], ["2024-06-04", 11.0, 12.0, 10.0, 11.0, 2e3, 0.25, 1.5]]
+)
 STORED = Stored(FRAME, datetime(2024, 6, 4, 20, 30, 1, 5, tzinfo=UTC), "a word", ((date(2024, 6, 5), 2.0),))
 
 
@@ -22,9 +23,17 @@ def test_what_was_stored_comes_back_to_the_bit(tmp_path):
     assert [path.name for path in cache.folder.iterdir()] == ["ABC.json"]
 
 
-@pytest.mark.parametrize("harm", [
-    lambda data: data[:-20], lambda data: b"", lambda data: b"[1]", lambda data: data.replace(b"12.3", b"12.4"),
-    lambda data: data.replace(b"fetched_at", b"fetched_by"), lambda data: b"\x00" * 50])
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda data: data[:-20],
+        lambda data: b"",
+        lambda data: b"[1]",
+        lambda data: data.replace(b"12.3", b"12.4"),
+        lambda data: data.replace(b"fetched_at", b"fetched_by"),
+        lambda data: b"\x00" * 50,
+    ],
+)
 def test_damaged_file_is_named_with_its_cure(tmp_path, harm):
     cache = BarCache(tmp_path)
     cache.save("ABC", STORED)

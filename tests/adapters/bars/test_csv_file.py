@@ -10,8 +10,13 @@ from livetrading.core.errors import BadBars, BadInput
 
 NOW = datetime(2024, 6, 8, 12, tzinfo=UTC)
 HEADER = "date,open,high,low,close,volume"
-ROWS = ["2024-06-03,10,12,9,11,1000", "2024-06-04,11,12,10,11.5,900", "2024-06-05,11.5,13,11,12,800",
-        "2024-06-06,12,12.5,11.5,12,700", "2024-06-07,12,14,12,13,600"]
+ROWS = [
+    "2024-06-03,10,12,9,11,1000",
+    "2024-06-04,11,12,10,11.5,900",
+    "2024-06-05,11.5,13,11,12,800",
+    "2024-06-06,12,12.5,11.5,12,700",
+    "2024-06-07,12,14,12,13,600",
+]
 
 
 def write(folder: Path, *lines: str, name: str = "mine.csv", end: str = "\n") -> Path:
@@ -37,8 +42,9 @@ def test_plain_file_is_read_for_the_symbol_that_the_user_says(tmp_path):
     bars = read(path)
     assert (bars.symbol, bars.source) == ("MINE", f"csv:{path}")
     assert bars.frame.loc["2024-06-07"].tolist() == [12, 14, 12, 13, 600, 0, 1]
-    assert bars.note == ("mine.csv: without dividend and split column, so none is counted, and"
-                         " prices are taken as traded")
+    assert bars.note == (
+        "mine.csv: without dividend and split column, so none is counted, and prices are taken as traded"
+    )
     assert bars.sha256 == bars_sha256(bars.frame)
 
 
@@ -92,38 +98,47 @@ def test_changing_a_bar_set_does_not_change_the_source(tmp_path):
     assert source.daily("X", now=NOW).frame.iloc[0, 0] == 10
 
 
-@pytest.mark.parametrize(("line", "words"), [
-    ("2024-06-05,11.5,13,11,,800", "FILE, line 4: close is '', not a finite number"),
-    ("2024-06-05,11.5,13,NaN,12,800", "FILE, line 4: low is 'NaN', not a finite number"),
-    ("2024-06-05,11.5,inf,11,12,800", "FILE, line 4: high is 'inf', not a finite number"),
-    ("2024-06-05,11.5,13,11,\"12,5\",800", "FILE, line 4: close is '12,5', not a finite number"),
-    ("2024-06-05,11.5,11,13,12,800", "FILE, line 4 (2024-06-05): low 13 is above high 11"),
-    ("2024-06-05,14,13,11,12,800", "FILE, line 4 (2024-06-05): open 14 is above high 13"),
-    ("2024-06-05,11.5,13,11,12,-800", "FILE, line 4 (2024-06-05): volume -800 is below 0"),
-    ("2024-06-05,0,13,0,12,800", "FILE, line 4 (2024-06-05): open 0 is not above 0"),
-    ("05/06/2024,11.5,13,11,12,800", "FILE, line 4: '05/06/2024' is not a date"),
-    ("2024-06-31,11.5,13,11,12,800", "FILE, line 4: '2024-06-31' is not a date"),
-    ("2024-W23-3,11.5,13,11,12,800", "FILE, line 4: '2024-W23-3' is not a date"),
-    ("2024-06-04,11.5,13,11,12,800", "FILE, line 4 (2024-06-04): the date is there twice"),
-    ("2024-06-10,11.5,13,11,12,800", "FILE, line 5 (2024-06-06): the date follows 2024-06-10"),
-    ("2024-06-05,11.5,13,11,12", "FILE, line 4: there are 5 values for 6 columns"),
-    ("2024-06-05,11.5,13,11,12,800,1", "FILE, line 4: there are 7 values for 6 columns"),
-    ("", "FILE has no bar for the session 2024-06-05 after line 3 (2024-06-04)"),
-])
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("2024-06-05,11.5,13,11,,800", "FILE, line 4: close is '', not a finite number"),
+        ("2024-06-05,11.5,13,NaN,12,800", "FILE, line 4: low is 'NaN', not a finite number"),
+        ("2024-06-05,11.5,inf,11,12,800", "FILE, line 4: high is 'inf', not a finite number"),
+        ('2024-06-05,11.5,13,11,"12,5",800', "FILE, line 4: close is '12,5', not a finite number"),
+        ("2024-06-05,11.5,11,13,12,800", "FILE, line 4 (2024-06-05): low 13 is above high 11"),
+        ("2024-06-05,14,13,11,12,800", "FILE, line 4 (2024-06-05): open 14 is above high 13"),
+        ("2024-06-05,11.5,13,11,12,-800", "FILE, line 4 (2024-06-05): volume -800 is below 0"),
+        ("2024-06-05,0,13,0,12,800", "FILE, line 4 (2024-06-05): open 0 is not above 0"),
+        ("05/06/2024,11.5,13,11,12,800", "FILE, line 4: '05/06/2024' is not a date"),
+        ("2024-06-31,11.5,13,11,12,800", "FILE, line 4: '2024-06-31' is not a date"),
+        ("2024-W23-3,11.5,13,11,12,800", "FILE, line 4: '2024-W23-3' is not a date"),
+        ("2024-06-04,11.5,13,11,12,800", "FILE, line 4 (2024-06-04): the date is there twice"),
+        ("2024-06-10,11.5,13,11,12,800", "FILE, line 5 (2024-06-06): the date follows 2024-06-10"),
+        ("2024-06-05,11.5,13,11,12", "FILE, line 4: there are 5 values for 6 columns"),
+        ("2024-06-05,11.5,13,11,12,800,1", "FILE, line 4: there are 7 values for 6 columns"),
+        ("", "FILE has no bar for the session 2024-06-05 after line 3 (2024-06-04)"),
+    ],
+)
 def test_bad_row_is_named_by_line_and_value(tmp_path, line, words):
     text = refusal(write(tmp_path, HEADER, *ROWS[:2], line, *ROWS[3:]))
     assert text.startswith(words), text
 
 
-@pytest.mark.parametrize(("lines", "words"), [
-    ([""], "FILE is empty"),
-    ([HEADER], "FILE holds no bars"),
-    (["date,open,high,close", "2024-06-03,1,1,1"], "FILE, line 1: there is no column low, volume"),
-    (["date,open,open,high,low,close,volume", "2024-06-03,1,1,1,1,1,1"], "FILE, line 1: a column name is there twice"),
-    ([HEADER, *ROWS, "2024-06-08,1,1,1,1,1"], "FILE, line 7 (2024-06-08): the exchange was closed"),
-    ([HEADER, "1985-01-02,1,1,1,1,1"], "FILE has a bar of 1985-01-02, but"),
-    ([HEADER, "0001-01-01,1,1,1,1,1"], "FILE, row 1: "),
-])
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ([""], "FILE is empty"),
+        ([HEADER], "FILE holds no bars"),
+        (["date,open,high,close", "2024-06-03,1,1,1"], "FILE, line 1: there is no column low, volume"),
+        (
+            ["date,open,open,high,low,close,volume", "2024-06-03,1,1,1,1,1,1"],
+            "FILE, line 1: a column name is there twice",
+        ),
+        ([HEADER, *ROWS, "2024-06-08,1,1,1,1,1"], "FILE, line 7 (2024-06-08): the exchange was closed"),
+        ([HEADER, "1985-01-02,1,1,1,1,1"], "FILE has a bar of 1985-01-02, but"),
+        ([HEADER, "0001-01-01,1,1,1,1,1"], "FILE, row 1: "),
+    ],
+)
 def test_bad_file_is_refused_in_one_sentence(tmp_path, lines, words):
     text = refusal(write(tmp_path, *lines))
     assert text.startswith(words), text

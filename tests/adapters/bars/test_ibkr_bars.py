@@ -14,7 +14,14 @@ from livetrading.adapters.bars.agreement import disagreement, may_stand_in
 from livetrading.adapters.brokers.ibkr.bars import IbkrSource, intraday
 from livetrading.adapters.brokers.ibkr.broker import IbkrConnection
 from livetrading.adapters.brokers.ibkr.history import (
-    CONTRACT_COUNT, CONTRACT_SECONDS, PACED, SAME_SECONDS, TOTAL_COUNT, TOTAL_SECONDS, NoBars, Pacer,
+    CONTRACT_COUNT,
+    CONTRACT_SECONDS,
+    PACED,
+    SAME_SECONDS,
+    TOTAL_COUNT,
+    TOTAL_SECONDS,
+    NoBars,
+    Pacer,
 )
 from livetrading.core.errors import BadBars, BadInput, NotFound, Unavailable
 from livetrading.core.features import FEATURES, READS_VOLUME, compute
@@ -45,7 +52,11 @@ def source(feed: IbkrConnection, events: Events | None = None) -> IbkrSource:
 def test_prices_come_from_ib_as_traded_and_events_from_the_other_source(feed):
     bars = source(feed).daily("AAPL", now=EVENING)
     truth = as_traded()
-    assert bars.source == "ibkr" and "prices and volume from Interactive Brokers" in bars.note and "from yahoo" in bars.note
+    assert (
+        bars.source == "ibkr"
+        and "prices and volume from Interactive Brokers" in bars.note
+        and "from yahoo" in bars.note
+    )
     pd.testing.assert_frame_equal(bars.frame, truth, check_freq=False, atol=1e-4, rtol=0)
     assert bars.frame["split"].max() == 4.0 and bars.frame["dividend"].max() == 0.25
 
@@ -63,10 +74,16 @@ def test_the_bar_of_the_running_session_is_left_out(feed):
     assert source(feed).daily("AAPL", now=EVENING).frame.index[-1].date() == LAST
 
 
-@pytest.mark.parametrize("trouble", [
-    (162, "Historical Market Data Service error message:No market data permissions for ISLAND STK"),
-    (354, "Requested market data is not subscribed."), (10089, "Requested market data requires additional subscription for API."),
-    (366, "No historical data query found for ticker id"), "silence"])
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        (162, "Historical Market Data Service error message:No market data permissions for ISLAND STK"),
+        (354, "Requested market data is not subscribed."),
+        (10089, "Requested market data requires additional subscription for API."),
+        (366, "No historical data query found for ticker id"),
+        "silence",
+    ],
+)
 def test_without_bars_from_ib_yahoo_prices_and_the_bar_set_says_so(feed, tws, trouble):
     tws.history_trouble["AAPL"] = trouble
     with impatient(feed, history=0.3):
@@ -80,8 +97,10 @@ def test_an_unknown_symbol_is_not_hidden_by_the_fallback(feed):
         source(feed).daily("NOSUCH", now=EVENING)
 
 
-@pytest.mark.parametrize("trouble", [
-    (162, "Historical Market Data Service error message:Historical data request pacing violation"), "too often"])
+@pytest.mark.parametrize(
+    "trouble",
+    [(162, "Historical Market Data Service error message:Historical data request pacing violation"), "too often"],
+)
 def test_a_question_that_came_too_soon_is_asked_again_and_not_answered_by_another_vendor(feed, tws, trouble):
     if trouble == "too often":
         now = feed.call(_loop_time)

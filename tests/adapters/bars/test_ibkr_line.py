@@ -12,20 +12,19 @@ from typing import Any
 import pytest
 
 from livetrading.adapters.bars import BarSet, ask_once, open_source
-from livetrading.adapters.brokers.ibkr import bar_line
 from livetrading.adapters.bars.agreement import TOLERANCE, tolerance, undecidable
-from livetrading.adapters.brokers.ibkr.bars import IbkrSource
-from livetrading.adapters.brokers.ibkr.bar_line import OwnLine
+from livetrading.adapters.bars.background import BackgroundSource
 from livetrading.adapters.bars.sample import SampleSource
-from livetrading.adapters.brokers.ibkr import account_gates
+from livetrading.adapters.brokers.ibkr import account_gates, bar_line
+from livetrading.adapters.brokers.ibkr.bar_line import OwnLine
+from livetrading.adapters.brokers.ibkr.bars import IbkrSource
 from livetrading.adapters.brokers.ibkr.broker import IbkrBroker, IbkrConnection
 from livetrading.adapters.brokers.ibkr.orders import Instrument
 from livetrading.adapters.calendar import calendar
 from livetrading.cli.main import main
 from livetrading.core.errors import BadBars, Refused, Unavailable
-from livetrading.execution.state import bar_check
 from livetrading.core.features import PRICE_SET, READS_VOLUME
-from livetrading.adapters.bars.background import BackgroundSource
+from livetrading.execution.state import bar_check
 from livetrading.execution.state.bar_series import Series
 from tests.doubles.ibkr import NOW, VERSIONS, any_account, await_that, config, connected, entry, exit_, stop
 from tests.doubles.ibkr_bars import Events, as_traded, ibs
@@ -142,8 +141,10 @@ def test_a_line_that_was_lost_is_made_again(tws):
 
 
 def test_a_process_that_leaves_the_line_open_ends_at_once_and_quietly(home, tws, yahoo):
-    script = ("import sys\nfrom pathlib import Path\nfrom livetrading.adapters.brokers.ibkr.bar_line import shared_line\n"
-              "print(shared_line(Path(sys.argv[1]) / 'cache').instrument('AAPL').con_id)\n")
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom livetrading.adapters.brokers.ibkr.bar_line import shared_line\n"
+        "print(shared_line(Path(sys.argv[1]) / 'cache').instrument('AAPL').con_id)\n"
+    )
     done = subprocess.run([sys.executable, "-c", script, str(home)], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "265598", "")
     nobody_left(tws)
@@ -155,8 +156,11 @@ def test_a_process_that_leaves_the_line_open_ends_at_once_and_quietly(home, tws,
 def refused_everywhere(connection: IbkrConnection) -> None:
     tna = IbkrBroker(connection, "PPO_TNA_001", Instrument("TNA", 38708990, "ARCA"), gate=any_account)
     attempts: list[Callable[[], Any]] = [
-        lambda: tna.submit(entry(), stop(), NOW), lambda: tna.submit(exit_(), None, NOW),
-        lambda: tna.cancel(stop().ref, NOW), lambda: connection.cancel([entry().ref]), connection.cancel_everything,
+        lambda: tna.submit(entry(), stop(), NOW),
+        lambda: tna.submit(exit_(), None, NOW),
+        lambda: tna.cancel(stop().ref, NOW),
+        lambda: connection.cancel([entry().ref]),
+        connection.cancel_everything,
     ]
     for attempt in attempts:
         with pytest.raises(Refused, match="only reads bars"):
@@ -169,7 +173,8 @@ def test_real_money_without_a_typed_number_reads_bars_and_can_order_nothing(vers
         tws.bars["AAPL", "1 day", "TRADES"] = ibs(as_traded())
         monkeypatch.setitem(account_gates.LIVE_PORTS, tws.port, "TWS")
         (tmp_path / "settings.toml").write_text(
-            f'ibkr_port = {tws.port}\nibkr_mode = "live"\nibkr_account = "{REAL}"\n')
+            f'ibkr_port = {tws.port}\nibkr_mode = "live"\nibkr_account = "{REAL}"\n'
+        )
         assert ask_once("ibkr", tmp_path / "cache", "AAPL", now=EVENING).vendor == "ibkr"
         live = config(tws, mode="live", account=REAL, read_only=True)
         with IbkrConnection(live) as connection:
@@ -208,17 +213,20 @@ def bars_of(source: str, factor: float = 1.0) -> BarSet:
     return BarSet("AAPL", frame, source, f"bars of {source}")
 
 
-@pytest.mark.parametrize(("model", "asked_of", "priced", "factor", "words"), [
-    ("ibkr", "ibkr", "ibkr", 1.0, None),
-    ("ibkr", "ibkr", "yahoo", 1.0, None),
-    ("ibkr", "ibkr", "yahoo", 1.0009, None),
-    ("ibkr", "ibkr", "yahoo", 1.0011, "the sources disagree: high of"),
-    ("ibkr", "yahoo", "yahoo", 1.0011, "the sources disagree"),
-    ("sample", "ibkr", "yahoo", 1.0011, "the sources disagree"),
-    ("yahoo", "ibkr", "ibkr", 1.0011, "the sources disagree"),
-    ("yahoo", "ibkr", "yahoo", 1.0011, None),  # the model's own vendor
-    ("sample", "yahoo", "yahoo", 1.0011, None),  # Series.check judges these
-])
+@pytest.mark.parametrize(
+    ("model", "asked_of", "priced", "factor", "words"),
+    [
+        ("ibkr", "ibkr", "ibkr", 1.0, None),
+        ("ibkr", "ibkr", "yahoo", 1.0, None),
+        ("ibkr", "ibkr", "yahoo", 1.0009, None),
+        ("ibkr", "ibkr", "yahoo", 1.0011, "the sources disagree: high of"),
+        ("ibkr", "yahoo", "yahoo", 1.0011, "the sources disagree"),
+        ("sample", "ibkr", "yahoo", 1.0011, "the sources disagree"),
+        ("yahoo", "ibkr", "ibkr", 1.0011, "the sources disagree"),
+        ("yahoo", "ibkr", "yahoo", 1.0011, None),  # the model's own vendor
+        ("sample", "yahoo", "yahoo", 1.0011, None),  # Series.check judges these
+    ],
+)
 def test_bars_of_another_vendor_decide_only_when_500_agree(model, asked_of, priced, factor, words):
     found = undecidable(card(model), asked_of, as_traded(), bars_of(priced, factor))
     assert found is None if words is None else words in found
@@ -301,7 +309,9 @@ def test_twenty_agents_on_five_symbols_ask_five_times_an_evening(tws):
 @pytest.fixture
 def apple(tws: TwsDouble, yahoo: YahooDouble) -> Any:
     """AAPL 2014 to 2020 with its splits and dividends, at both vendors."""
-    frame = SampleSource().daily("AAPL", now=datetime(2024, 12, 31, 12, tzinfo=UTC)).frame.loc["2014-01-02":"2020-12-31"]
+    frame = (
+        SampleSource().daily("AAPL", now=datetime(2024, 12, 31, 12, tzinfo=UTC)).frame.loc["2014-01-02":"2020-12-31"]
+    )
     tws.bars["AAPL", "1 day", "TRADES"] = ibs(frame)
     yahoo.serve("AAPL", frame)
     return frame
@@ -341,7 +351,10 @@ def test_a_model_is_trained_tested_and_replayed_on_ibs_bars(call, tws, yahoo, ap
 def test_a_model_trained_on_the_fallback_says_whose_bars_it_learned_from(call, tws, yahoo, apple):
     tws.history_trouble["AAPL"] = (162, "No market data permissions for ISLAND STK")
     done = call(*TRAIN)
-    assert done["source"] == "yahoo" and "used because Interactive Brokers gives no bars of AAPL: 162" in done["source_note"]
+    assert (
+        done["source"] == "yahoo"
+        and "used because Interactive Brokers gives no bars of AAPL: 162" in done["source_note"]
+    )
 
 
 @pytest.mark.parametrize("tws", [157], indirect=True)

@@ -110,7 +110,7 @@ def test_new_session_is_appended_and_a_new_split_changes_no_earlier_bar(yahoo, s
     before = source.daily("AAPL", now=at("2020-08-28T21:00:00Z")).frame
     yahoo.serve("AAPL", apple.loc[:"2020-09-04"])
     after = source.daily("AAPL", now=at("2020-09-04T21:00:00Z")).frame
-    assert after.iloc[:len(before)].equals(before)
+    assert after.iloc[: len(before)].equals(before)
     assert after.index[-1] == pd.Timestamp("2020-09-04") and after.loc["2020-08-31", "split"] == 4
 
 
@@ -199,12 +199,19 @@ def test_answer_for_another_symbol_or_currency_is_refused(yahoo, source, apple):
     assert "APC.F in EUR, Europe/Berlin, instead of AAPL in USD" in one_sentence(error)
 
 
-@pytest.mark.parametrize(("status", "body"), [
-    (500, "<html>boom</html>"), (429, "Too Many Requests"), (503, "Will be right back"),
-    (200, "<html>consent</html>"), (200, '{"chart": {"result": [{"meta": {}}], "error": null}}'),
-    (200, "[]"), (200, '{"finance": {"error": {"code": "Unauthorized"}}}'),
-    (422, '{"chart": {"result": null, "error": {"code": "x", "description": "Try later"}}}'),
-])
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (500, "<html>boom</html>"),
+        (429, "Too Many Requests"),
+        (503, "Will be right back"),
+        (200, "<html>consent</html>"),
+        (200, '{"chart": {"result": [{"meta": {}}], "error": null}}'),
+        (200, "[]"),
+        (200, '{"finance": {"error": {"code": "Unauthorized"}}}'),
+        (422, '{"chart": {"result": null, "error": {"code": "x", "description": "Try later"}}}'),
+    ],
+)
 def test_useless_answer_is_unavailable_and_the_next_try_is_a_new_one(yahoo, source, apple, status, body):
     yahoo.answer("AAPL", status, body)
     with pytest.raises(Unavailable) as error:

@@ -22,13 +22,20 @@ class BridgeDouble:
     def __init__(self) -> None:
         self.orders: list[dict[str, Any]] = []
         self.answers: dict[str, Any] = {
-            "/health": {"status": "ok"}, "/connection-status": {"connected": True, "port": 7497},
+            "/health": {"status": "ok"},
+            "/connection-status": {"connected": True, "port": 7497},
             "/accounts": ["DU1234567"],
-            "/account": {"value": [{"tag": "NetLiquidation", "value": "5506.37", "currency": "USD"},
-                                   {"tag": "TotalCashValue", "value": "500.0", "currency": "USD"},
-                                   {"tag": "AccountType", "value": "INDIVIDUAL", "currency": ""}]},
+            "/account": {
+                "value": [
+                    {"tag": "NetLiquidation", "value": "5506.37", "currency": "USD"},
+                    {"tag": "TotalCashValue", "value": "500.0", "currency": "USD"},
+                    {"tag": "AccountType", "value": "INDIVIDUAL", "currency": ""},
+                ]
+            },
             "/portfolio": {"value": [{"symbol": "TSLA", "averageCost": 217.53, "position": 10}]},
-            "/historical": {"bars": [{"Date": "20240603", "Open": 1, "High": 2, "Low": 0.5, "Close": 1.5, "Volume": 9}]},
+            "/historical": {
+                "bars": [{"Date": "20240603", "Open": 1, "High": 2, "Low": 0.5, "Close": 1.5, "Volume": 9}]
+            },
             "/place-order": {"success": True, "orderId": 5},
         }
         self.status = 200
@@ -54,7 +61,9 @@ def _handler(double: BridgeDouble) -> type[BaseHTTPRequestHandler]:
             return self.answer(double.status, double.answers[self.path])
 
         def answer(self, status: int, body: Any) -> None:
-            data = body if isinstance(body, bytes) else (json.dumps(body) if not isinstance(body, str) else body).encode()
+            data = (
+                body if isinstance(body, bytes) else (json.dumps(body) if not isinstance(body, str) else body).encode()
+            )
             self.send_response(status if body is not None else 404)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
@@ -97,10 +106,16 @@ def test_a_real_or_unnamed_account_gets_no_order_and_the_reason(bridge, double, 
     assert answer["success"] is False and "no reference and no stop" in answer["error"] and not double.orders
 
 
-@pytest.mark.parametrize(("order", "word"), [
-    (("AAPL", "HOLD", 10, "MKT"), "BUY or SELL"), (("AAPL", "BUY", 0, "MKT"), "whole shares"),
-    (("AAPL", "BUY", 1.5, "MKT"), "whole shares"), (("AAPL", "BUY", 1, "OPG"), "MKT, LMT, STP"),
-    (("AAPL", "BUY", 1, "STP"), "needs its price")])
+@pytest.mark.parametrize(
+    ("order", "word"),
+    [
+        (("AAPL", "HOLD", 10, "MKT"), "BUY or SELL"),
+        (("AAPL", "BUY", 0, "MKT"), "whole shares"),
+        (("AAPL", "BUY", 1.5, "MKT"), "whole shares"),
+        (("AAPL", "BUY", 1, "OPG"), "MKT, LMT, STP"),
+        (("AAPL", "BUY", 1, "STP"), "needs its price"),
+    ],
+)
 def test_an_order_that_cannot_be_is_an_error_and_not_sent(bridge, double, order, word):
     answer = bridge.place_order(*order)
     assert (answer["success"], word in answer["error"], double.orders) == (False, True, [])
@@ -112,9 +127,16 @@ def test_a_lost_answer_says_that_the_outcome_is_unknown_and_nothing_is_repeated(
     assert len(double.orders) == 1
 
 
-@pytest.mark.parametrize(("status", "body", "word"), [
-    (200, {"success": False, "error": "Not connected"}, "Not connected"), (200, {"success": False, "message": "no"}, "no"),
-    (400, {"error": "bad symbol"}, "bad symbol"), (200, {}, "did not say"), (500, {"detail": "crash"}, "not known")])
+@pytest.mark.parametrize(
+    ("status", "body", "word"),
+    [
+        (200, {"success": False, "error": "Not connected"}, "Not connected"),
+        (200, {"success": False, "message": "no"}, "no"),
+        (400, {"error": "bad symbol"}, "bad symbol"),
+        (200, {}, "did not say"),
+        (500, {"detail": "crash"}, "not known"),
+    ],
+)
 def test_only_a_clear_yes_counts_as_success(bridge, double, status, body, word):
     double.status, double.answers["/place-order"] = status, body
     answer = bridge.place_order("AAPL", "BUY", 10, "MKT")
@@ -127,7 +149,10 @@ def test_account_portfolio_bars_and_health_are_read_in_either_form(bridge, doubl
     assert (figures.number, figures.net_liquidation, figures.cash_usd) == ("DU1234567", 5506.37, 500.0)
     assert bridge.portfolio() == {"TSLA": 10} and bridge.position("TSLA") == 10 and bridge.position("X") == 0
     assert bridge.historical("INTC")[0]["close"] == 1.5
-    double.answers["/account"] = {"NetLiquidation": {"value": "7", "currency": "USD"}, "TotalCashValue": {"value": "3", "currency": "USD"}}
+    double.answers["/account"] = {
+        "NetLiquidation": {"value": "7", "currency": "USD"},
+        "TotalCashValue": {"value": "3", "currency": "USD"},
+    }
     double.answers["/portfolio"] = [{"symbol": "TSLA", "average_cost": 1, "position": 4}]
     double.answers["/historical"] = [{"date": "20240603", "close": 2.5}]
     assert bridge.account().cash_usd == 3.0 and bridge.portfolio() == {"TSLA": 4}
@@ -135,8 +160,12 @@ def test_account_portfolio_bars_and_health_are_read_in_either_form(bridge, doubl
 
 
 def test_what_its_routes_do_not_carry_is_refused_with_the_way_past(bridge, double):
-    for call in (lambda: bridge.submit(entry(), stop(), NOW), lambda: bridge.cancel("k", NOW),
-                 lambda: bridge.find("k"), bridge.executions):
+    for call in (
+        lambda: bridge.submit(entry(), stop(), NOW),
+        lambda: bridge.cancel("k", NOW),
+        lambda: bridge.find("k"),
+        bridge.executions,
+    ):
         with pytest.raises(Refused, match="mode ibkr, through TWS itself"):
             call()
     assert not double.orders
@@ -185,10 +214,18 @@ def test_an_action_or_a_type_that_is_no_text_is_an_error_and_not_sent(bridge, do
     assert bridge.place_order("AAPL", action, 10, kind)["success"] is False and not double.orders
 
 
-@pytest.mark.parametrize(("told", "kind", "words"), [
-    ("many", Unavailable, "not a number"), ("", Unavailable, "not a number"), (None, Unavailable, "not a number"),
-    ("1e999", Unavailable, "not a number"), (True, Unavailable, "not a number"), (0.5, Refused, "whole shares"),
-    ("2.25", Refused, "whole shares")])
+@pytest.mark.parametrize(
+    ("told", "kind", "words"),
+    [
+        ("many", Unavailable, "not a number"),
+        ("", Unavailable, "not a number"),
+        (None, Unavailable, "not a number"),
+        ("1e999", Unavailable, "not a number"),
+        (True, Unavailable, "not a number"),
+        (0.5, Refused, "whole shares"),
+        ("2.25", Refused, "whole shares"),
+    ],
+)
 def test_a_position_that_is_no_whole_number_is_refused_with_a_word_and_never_cut_off(bridge, double, told, kind, words):
     double.answers["/portfolio"] = [{"symbol": "TSLA", "position": told}]
     with pytest.raises(kind, match=words):
@@ -197,9 +234,25 @@ def test_a_position_that_is_no_whole_number_is_refused_with_a_word_and_never_cut
         bridge.position("TSLA")
 
 
-@pytest.mark.parametrize("text", [
-    "null", "7", '"x"', '{"value": {}}', "NaN", "Infinity", '[{"symbol": "A", "position": NaN}]', b"\xff\xfe", "[" * 100_000,
-    "9" * 5_000, "[7]", "[null]", '[{"position": 1}]', '[{"symbol": ["A"], "position": 1}]'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "null",
+        "7",
+        '"x"',
+        '{"value": {}}',
+        "NaN",
+        "Infinity",
+        '[{"symbol": "A", "position": NaN}]',
+        b"\xff\xfe",
+        "[" * 100_000,
+        "9" * 5_000,
+        "[7]",
+        "[null]",
+        '[{"position": 1}]',
+        '[{"symbol": ["A"], "position": 1}]',
+    ],
+)
 def test_an_answer_of_another_shape_is_unavailable_and_never_an_empty_account(bridge, double, text):
     double.answers["/portfolio"] = double.answers["/accounts"] = double.answers["/account"] = text
     for ask in (bridge.portfolio, bridge.accounts, bridge.account):
@@ -248,11 +301,38 @@ def test_an_address_that_cannot_be_one_is_unavailable(host):
 
 
 anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["DU1234567", "NaN", "1e999", "7"]),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["value", "symbol", "position", "tag", "currency", "account", "bars", "close",
-                                       "NetLiquidation", "TotalCashValue", "success", "error", "status"]), inner, max_size=4),
-    max_leaves=12)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["DU1234567", "NaN", "1e999", "7"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "value",
+                    "symbol",
+                    "position",
+                    "tag",
+                    "currency",
+                    "account",
+                    "bars",
+                    "close",
+                    "NetLiquidation",
+                    "TotalCashValue",
+                    "success",
+                    "error",
+                    "status",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -261,8 +341,15 @@ def test_whatever_it_answers_nothing_but_an_error_of_ours_comes_out(bridge, doub
     for path in double.answers:
         double.answers[path] = json.dumps(answer) if raw is None else raw
     double.status = status
-    for ask in (bridge.health, bridge.connection_status, bridge.accounts, bridge.account, bridge.portfolio,
-                lambda: bridge.position("AAPL"), lambda: bridge.historical("AAPL")):
+    for ask in (
+        bridge.health,
+        bridge.connection_status,
+        bridge.accounts,
+        bridge.account,
+        bridge.portfolio,
+        lambda: bridge.position("AAPL"),
+        lambda: bridge.historical("AAPL"),
+    ):
         try:
             ask()
         except LivetradingError as error:

@@ -36,6 +36,7 @@ class TestIbkr(BrokerSuite):
     @pytest.fixture
     def world(self) -> Iterator[World]:
         with TwsDouble(clock=lambda: NOW) as tws, connected(tws) as connection:
+
             def opens(price: float) -> None:
                 tws.happen(lambda ledger: [e for trade in (ledger.auction, ledger.market) for e in trade("TNA", price)])
 

@@ -7,9 +7,7 @@ import pytest
 from livetrading.adapters.brokers.ibkr.broker import IbkrBroker, IbkrConnection
 from livetrading.core.errors import BadInput, NotFound, Refused, Unavailable
 from livetrading.core.orders import OrderState
-from tests.doubles.ibkr import (
-    AGENT, NOW, VERSIONS, await_that, broker, connected, entry, exit_, impatient, other, stop,
-)
+from tests.doubles.ibkr import AGENT, NOW, VERSIONS, await_that, broker, connected, entry, exit_, impatient, other, stop
 from tests.doubles.tws import Fault, Listing, TwsDouble
 
 
@@ -46,13 +44,39 @@ def test_an_entry_leaves_with_its_stop_under_keys_that_the_broker_carries(tws, t
     answer = tna.submit(entry(), stop(), NOW)
     assert (answer.state, answer.ref, int(answer.broker_id) > 0) == (OrderState.NEW, entry().ref, True)
     first, second = (h.fields for h in tws.orders_reported())
-    named = {"side": 16, "qty": 17, "type": 18, "trigger": 20, "tif": 21, "account": 23, "ref": 26, "transmit": 27, "outside": 33}
+    named = {
+        "side": 16,
+        "qty": 17,
+        "type": 18,
+        "trigger": 20,
+        "tif": 21,
+        "account": 23,
+        "ref": 26,
+        "transmit": 27,
+        "outside": 33,
+    }
     assert {k: first[i] for k, i in named.items()} == {
-        "side": "BUY", "qty": "10", "type": "MKT", "trigger": "", "tif": "OPG", "account": "DU1234567",
-        "ref": entry().ref, "transmit": "0", "outside": "0"}
+        "side": "BUY",
+        "qty": "10",
+        "type": "MKT",
+        "trigger": "",
+        "tif": "OPG",
+        "account": "DU1234567",
+        "ref": entry().ref,
+        "transmit": "0",
+        "outside": "0",
+    }
     assert {k: second[i] for k, i in named.items()} == {
-        "side": "SELL", "qty": "10", "type": "STP", "trigger": "90.03", "tif": "GTC", "account": "DU1234567",
-        "ref": stop().ref, "transmit": "1", "outside": "0"}
+        "side": "SELL",
+        "qty": "10",
+        "type": "STP",
+        "trigger": "90.03",
+        "tif": "GTC",
+        "account": "DU1234567",
+        "ref": stop().ref,
+        "transmit": "1",
+        "outside": "0",
+    }
     assert second[28] == first[1]  # the parent
     assert (first[2], first[9], first[10]) == ("38708990", "SMART", "ARCA")
 
@@ -78,7 +102,9 @@ def test_fractions_of_a_share_never_reach_the_wire(tws, tna):
     assert tws.order_bytes() == 0
 
 
-@pytest.mark.parametrize(("price", "sent"), [(90.037, "90.03"), (90.03, "90.03"), (0.56789, "0.5678"), (1.0, "1.0"), (18.123456, "18.12")])
+@pytest.mark.parametrize(
+    ("price", "sent"), [(90.037, "90.03"), (90.03, "90.03"), (0.56789, "0.5678"), (1.0, "1.0"), (18.123456, "18.12")]
+)
 def test_a_trigger_is_rounded_down_to_the_tick(tws, tna, price, sent):
     tna.submit(stop(price=price), None, NOW)
     assert tws.orders_reported()[0].fields[20] == sent
@@ -95,7 +121,9 @@ def test_an_auction_fills_the_entry_and_wakes_its_stop(tws, tna):
     becomes(tna, entry().ref, OrderState.FILLED)
     fills = tna.executions()
     assert [(e.ref, e.qty, e.price, e.fee, e.final) for e in fills] == [
-        (entry().ref, 4, 100.5, 1.0, True), (entry().ref, 6, 101.0, 1.0, True)]
+        (entry().ref, 4, 100.5, 1.0, True),
+        (entry().ref, 6, 101.0, 1.0, True),
+    ]
     assert len({e.exec_id for e in fills}) == 2
     assert (tna.position(), state(tna, stop().ref)) == (10, OrderState.NEW)
     tws.happen(lambda ledger: ledger.market("TNA", 90.0))
@@ -263,7 +291,10 @@ def test_a_commission_that_never_comes_is_estimated_and_said_to_be(tws, connecti
     tws.happen(lambda ledger: ledger.market("TNA", 100.0))
     with impatient(connection, commission=0.1):
         (fill,) = await_that(tna.executions)
-    assert (fill.fee, fill.final) == (pytest.approx(2.0 + 40_000 * 27.80 / 1e6 + 400 * 0.000166), False)  # a sale pays SEC and FINRA
+    assert (fill.fee, fill.final) == (
+        pytest.approx(2.0 + 40_000 * 27.80 / 1e6 + 400 * 0.000166),
+        False,
+    )  # a sale pays SEC and FINRA
 
 
 def test_an_agents_position_leaves_out_what_is_not_its_own(tws, connection):
@@ -294,7 +325,12 @@ def test_another_contract_under_the_same_symbol_is_refused(tws, connection):
 
 def test_the_account_is_valued_by_the_broker(connection):
     figures = connection.account()
-    assert (figures.number, figures.net_liquidation, figures.currency, figures.cash_usd) == ("DU1234567", 100_000.0, "USD", 100_000.0)
+    assert (figures.number, figures.net_liquidation, figures.currency, figures.cash_usd) == (
+        "DU1234567",
+        100_000.0,
+        "USD",
+        100_000.0,
+    )
 
 
 # -- the account -------------------------------------------------------------------

@@ -7,8 +7,48 @@ from tests.doubles.ibkr import VERSIONS, await_that, broker, connected, entry, s
 from tests.doubles.tws import TwsDouble
 
 CODES = (
-    103, 104, 105, 109, 110, 116, 125, 133, 135, 136, 140, 141, 161, 163, 200, 201, 202, 203, 321, 322, 329, 354, 382,
-    388, 391, 399, 404, 434, 436, 451, 460, 492, 2109, 2148, 10147, 10148, 10167, 10197, 10243, 10318, 10349, 10052,
+    103,
+    104,
+    105,
+    109,
+    110,
+    116,
+    125,
+    133,
+    135,
+    136,
+    140,
+    141,
+    161,
+    163,
+    200,
+    201,
+    202,
+    203,
+    321,
+    322,
+    329,
+    354,
+    382,
+    388,
+    391,
+    399,
+    404,
+    434,
+    436,
+    451,
+    460,
+    492,
+    2109,
+    2148,
+    10147,
+    10148,
+    10167,
+    10197,
+    10243,
+    10318,
+    10349,
+    10052,
 )
 
 
@@ -22,7 +62,9 @@ def test_no_error_code_ends_a_working_order(version):
             for order_id in ids:
                 tws.complain(17, order_id, code, "Error processing the request")
         trades = connection.session.ib.wrapper.trades
-        await_that(lambda: {t.orderStatus.status for t in trades.values()} <= {"Cancelled", "ValidationError"})  # the library's lie
+        await_that(
+            lambda: {t.orderStatus.status for t in trades.values()} <= {"Cancelled", "ValidationError"}
+        )  # the library's lie
         connection.look()
         for ref in (entry().ref, stop().ref):
             assert tna.find(ref).state == OrderState.NEW

@@ -33,11 +33,18 @@ DIALOG = "confirm its dialog"
         (listeners.greeting(151), Answer.OLD, "update TWS"),
         (listeners.greeting(203), Answer.NEW, "earlier release"),
         (listeners.saying(b"\0\0\0\x08\0\0\0\xcc\x08\x01\x10\x02"), Answer.NEW, "earlier release"),
-        (listeners.complaining(503, "The TWS is out of date and must be upgraded."), Answer.COMPLAINT, "do what TWS says"),
+        (
+            listeners.complaining(503, "The TWS is out of date and must be upgraded."),
+            Answer.COMPLAINT,
+            "do what TWS says",
+        ),
         (listeners.greeting(176), Answer.NO_ACCOUNTS, DIALOG),
         (listeners.greeting(176, listeners.closing), Answer.CLOSED_LATER, TRUSTED),
-        (listeners.greeting(176, lambda line: line.sendall(listeners.message(4, 2, -1, 504, "Not connected"))),
-         Answer.COMPLAINT, "do what TWS says"),
+        (
+            listeners.greeting(176, lambda line: line.sendall(listeners.message(4, 2, -1, 504, "Not connected"))),
+            Answer.COMPLAINT,
+            "do what TWS says",
+        ),
     ],
 )
 def test_each_kind_of_listener_has_its_sentence_and_its_cure(act: listeners.Act, answer: Answer, cure: str) -> None:
@@ -48,7 +55,9 @@ def test_each_kind_of_listener_has_its_sentence_and_its_cure(act: listeners.Act,
     assert found.answer == answer and not found.ok, found
     detail, told = explain(found, f"127.0.0.1:{port}")
     assert cure in told and "\n" not in detail
-    assert not found.version or ((str(found.version) in detail and "157 to 178" in detail) or answer not in (Answer.OLD, Answer.NEW))
+    assert not found.version or (
+        (str(found.version) in detail and "157 to 178" in detail) or answer not in (Answer.OLD, Answer.NEW)
+    )
 
 
 def test_a_web_server_that_waits_for_the_end_of_a_request_is_told() -> None:

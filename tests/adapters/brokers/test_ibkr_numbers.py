@@ -11,7 +11,17 @@ from livetrading.adapters.brokers.ibkr.numbers import Unreadable, number, shares
 from livetrading.core.errors import Unavailable
 from livetrading.core.orders import OrderState
 from tests.doubles.ibkr import (
-    NOW, VERSIONS, again_ready, await_that, broker, config, connected, eventually, exit_, impatient, stop,
+    NOW,
+    VERSIONS,
+    again_ready,
+    await_that,
+    broker,
+    config,
+    connected,
+    eventually,
+    exit_,
+    impatient,
+    stop,
 )
 from tests.doubles.tws import Spoil, TwsDouble
 
@@ -19,7 +29,19 @@ BAD = ("", "n/a", "NaN", "Infinity", "1.7976931348623157E308")
 NO_SHARES = (*BAD, "10.5", "-1")
 TNA, AAPL = 38708990, 265598
 VALUE, STATUS, OPEN, NEXT_ID, EXECUTION, CONTRACT, HISTORY, TIME, COMMISSION, POSITION, MULTI, COMPLETED = (
-    6, 3, 5, 9, 11, 10, 17, 49, 59, 61, 73, 101)
+    6,
+    3,
+    5,
+    9,
+    11,
+    10,
+    17,
+    49,
+    59,
+    61,
+    73,
+    101,
+)
 BARS = [("20240603", 1.0, 2.0, 0.5, 1.5, 100, 1.2, 10), ("20240604", 1.5, 2.5, 1.0, 2.0, 200, 1.7, 20)]
 
 
@@ -61,8 +83,9 @@ def test_whole_shares_are_read_however_they_are_written(value, found):
 
 
 @pytest.mark.parametrize("value", BAD)
-@pytest.mark.parametrize(("tags", "field"), [
-    (("NetLiquidation",), "net_liquidation"), (("CashBalance", "TotalCashValue"), "cash_usd")])
+@pytest.mark.parametrize(
+    ("tags", "field"), [(("NetLiquidation",), "net_liquidation"), (("CashBalance", "TotalCashValue"), "cash_usd")]
+)
 def test_a_figure_that_is_no_number_is_absent_with_its_name(tws, connection, tags, field, value):
     spoils = [Spoil(VALUE, 3, value, lambda f: f[2] in tags), Spoil(MULTI, 6, value, lambda f: f[5] in tags)]
     spoil(tws, *spoils)
@@ -160,9 +183,20 @@ def test_an_ended_order_that_cannot_be_read_is_in_doubt_and_never_absent(tws, co
     assert tna.find(stop().ref).state == OrderState.CANCELED
 
 
-@pytest.mark.parametrize(("field", "value"), [
-    *((19, v) for v in NO_SHARES), *((24, v) for v in NO_SHARES), *((20, v) for v in (*BAD, "-1")),
-    (15, ""), (15, "n/a"), (15, "19690101 00:00:00 UTC"), (25, "n/a"), (7, "n/a"), (22, "n/a")])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *((19, v) for v in NO_SHARES),
+        *((24, v) for v in NO_SHARES),
+        *((20, v) for v in (*BAD, "-1")),
+        (15, ""),
+        (15, "n/a"),
+        (15, "19690101 00:00:00 UTC"),
+        (25, "n/a"),
+        (7, "n/a"),
+        (22, "n/a"),
+    ],
+)
 def test_an_execution_that_cannot_be_read_is_asked_for_again_and_booked_once(tws, connection, field, value):
     tna = broker(connection)
     tna.submit(exit_(), None, NOW)

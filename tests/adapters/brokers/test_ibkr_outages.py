@@ -10,8 +10,20 @@ from livetrading.adapters.brokers.ibkr.broker import IbkrConnection
 from livetrading.core.errors import Unavailable
 from livetrading.core.orders import OrderState
 from tests.doubles.ibkr import (
-    NOW, QUICK, VERSIONS, again_ready, any_account, await_that, broker, config, connected, entry, eventually, exit_,
-    impatient, stop,
+    NOW,
+    QUICK,
+    VERSIONS,
+    again_ready,
+    any_account,
+    await_that,
+    broker,
+    config,
+    connected,
+    entry,
+    eventually,
+    exit_,
+    impatient,
+    stop,
 )
 from tests.doubles.tws import Fault, TwsDouble
 
@@ -45,7 +57,10 @@ def test_it_connects_again_by_itself_and_knows_its_orders(tws, connection):
     tna = broker(connection)
     tna.submit(entry(), stop(), NOW)
     again_ready(connection, tws.drop_all)
-    assert {o.ref: o.state for o in connection.open_orders()} == {entry().ref: OrderState.NEW, stop().ref: OrderState.NEW}
+    assert {o.ref: o.state for o in connection.open_orders()} == {
+        entry().ref: OrderState.NEW,
+        stop().ref: OrderState.NEW,
+    }
     assert tna.find(entry().ref).state == OrderState.NEW
 
 
@@ -97,7 +112,9 @@ def test_fills_of_a_day_that_is_over_are_known_by_their_count(tws, connection, c
     again_ready(connection, outage)
     fills = sorted(tna.executions(), key=lambda e: e.ref)
     assert [(e.ref.split(":")[2], e.qty, e.session, e.estimated) for e in fills] == [
-        ("entry", 10, "2024-06-04", True), ("stop", 4, fills[1].session, True)]
+        ("entry", 10, "2024-06-04", True),
+        ("stop", 4, fills[1].session, True),
+    ]
     assert fills[1].price == 90.0  # an open order still tells its average
     assert tna.find(entry().ref).state == OrderState.FILLED
     assert (tna.find(stop().ref).state, tna.find(stop().ref).filled) == (OrderState.PARTIALLY_FILLED, 4)

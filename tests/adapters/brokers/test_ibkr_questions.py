@@ -9,7 +9,18 @@ from livetrading.adapters.brokers.ibkr.broker import IbkrConnection
 from livetrading.core.errors import Unavailable
 from livetrading.core.orders import OrderState
 from tests.doubles.ibkr import (
-    NOW, QUICK, VERSIONS, await_that, broker, config, connected, entry, eventually, exit_, impatient, stop,
+    NOW,
+    QUICK,
+    VERSIONS,
+    await_that,
+    broker,
+    config,
+    connected,
+    entry,
+    eventually,
+    exit_,
+    impatient,
+    stop,
 )
 from tests.doubles.tws import Fault, TwsDouble
 

@@ -66,8 +66,16 @@ def test_no_account_name_or_foreign_reference_is_in_it_and_each_account_is_the_s
 ) -> None:
     tws.accounts.append(OTHER)
     values = told.account_values
-    monkeypatch.setattr(told, "account_values", lambda ledger: [
-        *values(ledger), ("Owner", NAME, ""), ("AccountOrGroup", ACCOUNT, "USD"), ("AccountType", "INDIVIDUAL", "")])
+    monkeypatch.setattr(
+        told,
+        "account_values",
+        lambda ledger: [
+            *values(ledger),
+            ("Owner", NAME, ""),
+            ("AccountOrGroup", ACCOUNT, "USD"),
+            ("AccountType", "INDIVIDUAL", ""),
+        ],
+    )
     recorder = Recorder(path)
     with connected(tws, client_id=30, account=ACCOUNT) as somebody:
         broker(somebody).submit(other(stop(), ref=f"{NAME} private"), None, NOW)
@@ -81,14 +89,18 @@ def test_no_account_name_or_foreign_reference_is_in_it_and_each_account_is_the_s
         assert private not in text
     fields = [line["f"] for line in lines(path)[1:] if "f" in line]
     assert ["15", "1", "DU0000001,U0000002"] in fields
-    assert any("Order of account DU0000001 and of U0000002, owner text-1" in f for f in fields if f[0] == "4" for f in f)
+    assert any(
+        "Order of account DU0000001 and of U0000002, owner text-1" in f for f in fields if f[0] == "4" for f in f
+    )
     orders = [f for f in fields if f[0] == "5" and len(f) > 2]
     assert {f[20] for f in orders} == {"DU0000001"}
     assert {f[23] for f in orders} == {entry().ref, "ref-1"}
     assert ["6", "2", "AccountType", "INDIVIDUAL", "", "DU0000001"] in fields
 
 
-def test_amounts_of_the_account_are_rounded_unless_they_are_wanted_and_prices_of_orders_stay(tws: TwsDouble, path: Path) -> None:
+def test_amounts_of_the_account_are_rounded_unless_they_are_wanted_and_prices_of_orders_stay(
+    tws: TwsDouble, path: Path
+) -> None:
     tws.ledger.cash = 98_765.43
     recorded(tws, path)
     text = path.read_text()
@@ -105,7 +117,12 @@ def test_it_begins_with_a_header_and_holds_both_directions_in_their_order(tws: T
     recorder = recorded(tws, path)
     header, *rest = lines(path)
     assert (header["version"], header["server_version"]) == (1, tws.version) and "ib_async" in header["client"]
-    assert [(x["d"], x["f"][0]) for x in rest[:4]] == [(">", "v157..178"), ("<", str(tws.version)), (">", "71"), ("<", "15")]
+    assert [(x["d"], x["f"][0]) for x in rest[:4]] == [
+        (">", "v157..178"),
+        ("<", str(tws.version)),
+        (">", "71"),
+        ("<", "15"),
+    ]
     assert [x["t"] for x in rest] == sorted(x["t"] for x in rest)
     assert recorder.frames == sum("f" in x for x in rest) and rest[-1]["e"] == "closed"
     assert {x["f"][0] for x in rest if "f" in x and x["d"] == ">"} >= {"71", "61", "99", "16", "7", "3"}
@@ -186,7 +203,9 @@ def test_a_fault_of_the_recorder_itself_is_logged_with_its_traceback_and_disturb
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_a_place_that_cannot_be_written_is_told_and_the_connection_is_made_all_the_same(tws: TwsDouble, tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_told_and_the_connection_is_made_all_the_same(
+    tws: TwsDouble, tmp_path: Path
+) -> None:
     recorder = Recorder(tmp_path / "none" / "tws.jsonl")
     works(tws, recorder)
     with pytest.raises(Unavailable, match="tws.jsonl"):
@@ -233,20 +252,44 @@ def test_doctor_records_what_it_asks_and_says_where(
     assert not found["ok"]
 
 
-@pytest.mark.parametrize(("amount", "kept"), [
-    ("98765.43", "100000"), ("-1234.5", "-1000"), ("0.0456", "0.05"), ("0", "0"), ("0.00", "0.00"), ("", ""), ("n/a", "n/a"),
-    ("NaN", "NaN"), ("1.7976931348623157E308", "1.7976931348623157E308"), ("2147483647", "2147483647"), ("1e-5", "0.00001"),
-    ("9.9", "10")])
+@pytest.mark.parametrize(
+    ("amount", "kept"),
+    [
+        ("98765.43", "100000"),
+        ("-1234.5", "-1000"),
+        ("0.0456", "0.05"),
+        ("0", "0"),
+        ("0.00", "0.00"),
+        ("", ""),
+        ("n/a", "n/a"),
+        ("NaN", "NaN"),
+        ("1.7976931348623157E308", "1.7976931348623157E308"),
+        ("2147483647", "2147483647"),
+        ("1e-5", "0.00001"),
+        ("9.9", "10"),
+    ],
+)
 def test_an_amount_keeps_its_sign_and_size_and_marks_stay(amount: str, kept: str) -> None:
     assert rounded(amount) == kept
 
 
-texts = st.one_of(st.text(max_size=12), st.sampled_from([ACCOUNT, f"x {ACCOUNT}.", ACCOUNT.lower(), "12", "1e999", OTHER]))
+texts = st.one_of(
+    st.text(max_size=12), st.sampled_from([ACCOUNT, f"x {ACCOUNT}.", ACCOUNT.lower(), "12", "1e999", OTHER])
+)
 
 
-@given(st.lists(st.tuples(st.booleans(), st.sampled_from("3 4 5 6 7 11 15 61 63 73 101 999".split()),
-                          st.lists(texts, max_size=40)), max_size=4), st.sampled_from([157, 178]))
-def test_no_message_however_malformed_lets_an_account_through(frames: list[tuple[bool, str, list[str]]], version: int) -> None:
+@given(
+    st.lists(
+        st.tuples(
+            st.booleans(), st.sampled_from("3 4 5 6 7 11 15 61 63 73 101 999".split()), st.lists(texts, max_size=40)
+        ),
+        max_size=4,
+    ),
+    st.sampled_from([157, 178]),
+)
+def test_no_message_however_malformed_lets_an_account_through(
+    frames: list[tuple[bool, str, list[str]]], version: int
+) -> None:
     scrubber = Scrubber(version=version)
     scrubber.frame(False, ["15", "1", f"{ACCOUNT},{OTHER}"])
     for sent, kind, fields in frames:

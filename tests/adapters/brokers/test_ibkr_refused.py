@@ -29,14 +29,17 @@ def refused(tws: TwsDouble, **settings) -> str:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize(("accounts", "settings", "words"), [
-    ((REAL,), {}, "not a paper account"),
-    ((PAPER, "DU2"), {}, "several accounts"),
-    ((PAPER,), {"account": "DU2"}, "not to account DU2"),
-    ((PAPER,), {"account": REAL}, "mode is paper"),
-    ((PAPER,), {"mode": "live", "account": PAPER}, "no known live port"),
-    ((REAL,), {"mode": "live", "account": REAL, "confirmed": REAL}, "no known live port"),
-])
+@pytest.mark.parametrize(
+    ("accounts", "settings", "words"),
+    [
+        ((REAL,), {}, "not a paper account"),
+        ((PAPER, "DU2"), {}, "several accounts"),
+        ((PAPER,), {"account": "DU2"}, "not to account DU2"),
+        ((PAPER,), {"account": REAL}, "mode is paper"),
+        ((PAPER,), {"mode": "live", "account": PAPER}, "no known live port"),
+        ((REAL,), {"mode": "live", "account": REAL, "confirmed": REAL}, "no known live port"),
+    ],
+)
 def test_settings_that_disagree_send_nothing(version, accounts, settings, words):
     with TwsDouble(version, accounts) as tws:
         assert words in refused(tws, **settings)

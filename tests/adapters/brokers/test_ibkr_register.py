@@ -16,10 +16,23 @@ AT = datetime(2024, 6, 3, 13, 30, tzinfo=UTC)
 
 
 def order(perm=7, **more):
-    return SimpleNamespace(**{
-        "permId": perm, "orderId": 1, "clientId": 17, "orderRef": "A:b:entry:1", "account": "DU1", "action": "BUY",
-        "totalQuantity": 10.0, "orderType": "MKT", "tif": "OPG", "auxPrice": 0.0, "filledQuantity": 1.7976931348623157e308,
-        "whatIf": False, **more})
+    return SimpleNamespace(
+        **{
+            "permId": perm,
+            "orderId": 1,
+            "clientId": 17,
+            "orderRef": "A:b:entry:1",
+            "account": "DU1",
+            "action": "BUY",
+            "totalQuantity": 10.0,
+            "orderType": "MKT",
+            "tif": "OPG",
+            "auxPrice": 0.0,
+            "filledQuantity": 1.7976931348623157e308,
+            "whatIf": False,
+            **more,
+        }
+    )
 
 
 def state(status, said="", at=""):
@@ -30,8 +43,17 @@ CONTRACT = SimpleNamespace(conId=5)
 
 
 def execution(exec_id="e.1.01.01", shares=10.0, cum=10.0, price=100.0, perm=7, ref="A:b:entry:1"):
-    return SimpleNamespace(execId=exec_id, permId=perm, orderRef=ref, acctNumber="DU1", shares=shares, cumQty=cum,
-                           price=price, time=AT, side="BOT")
+    return SimpleNamespace(
+        execId=exec_id,
+        permId=perm,
+        orderRef=ref,
+        acctNumber="DU1",
+        shares=shares,
+        cumQty=cum,
+        price=price,
+        time=AT,
+        side="BOT",
+    )
 
 
 def heard(status, filled=0.0, confirmed=True, **more):
@@ -43,12 +65,21 @@ def heard(status, filled=0.0, confirmed=True, **more):
     return register, register.statements[7]
 
 
-@pytest.mark.parametrize(("status", "executed", "expected"), [
-    ("PendingSubmit", 0, OrderState.NEW), ("ApiPending", 0, OrderState.NEW), ("PreSubmitted", 0, OrderState.NEW),
-    ("Submitted", 0, OrderState.NEW), ("Submitted", 4, OrderState.PARTIALLY_FILLED),
-    ("PendingCancel", 0, OrderState.PENDING_CANCEL), ("Cancelled", 0, OrderState.CANCELED),
-    ("ApiCancelled", 4, OrderState.CANCELED), ("Filled", 10, OrderState.FILLED), ("Inactive", 0, OrderState.CANCELED),
-])
+@pytest.mark.parametrize(
+    ("status", "executed", "expected"),
+    [
+        ("PendingSubmit", 0, OrderState.NEW),
+        ("ApiPending", 0, OrderState.NEW),
+        ("PreSubmitted", 0, OrderState.NEW),
+        ("Submitted", 0, OrderState.NEW),
+        ("Submitted", 4, OrderState.PARTIALLY_FILLED),
+        ("PendingCancel", 0, OrderState.PENDING_CANCEL),
+        ("Cancelled", 0, OrderState.CANCELED),
+        ("ApiCancelled", 4, OrderState.CANCELED),
+        ("Filled", 10, OrderState.FILLED),
+        ("Inactive", 0, OrderState.CANCELED),
+    ],
+)
 def test_each_status_has_its_state(status, executed, expected):
     register, statement = heard(status)
     assert register.broker_order(statement, executed).state == expected
@@ -169,7 +200,11 @@ def test_a_price_that_is_none_is_a_price_that_is_not_told(price):
 
 def test_a_completed_order_of_another_day_tells_count_and_session():
     register = Register()
-    register.completed(CONTRACT, order(orderId=0, clientId=0, filledQuantity=10.0), state("Filled", "Filled Size: 10", "20240603 15:00:05 US/Eastern"))
+    register.completed(
+        CONTRACT,
+        order(orderId=0, clientId=0, filledQuantity=10.0),
+        state("Filled", "Filled Size: 10", "20240603 15:00:05 US/Eastern"),
+    )
     register.listed_fills(register.mark())
     statement = register.statements[7]
     assert (statement.filled, statement.ended) == (10, "2024-06-03")

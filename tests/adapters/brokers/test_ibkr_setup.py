@@ -11,8 +11,13 @@ def test_plain_settings_make_the_plain_paper_connection() -> None:
 
 def test_every_setting_of_the_connection_arrives() -> None:
     settings = Settings(
-        ibkr_host="gateway", ibkr_port=4001, ibkr_client_id=5, ibkr_account="U7654321", ibkr_mode="live",
-        ibkr_restart="01:15", ibkr_timezone="Europe/Berlin",
+        ibkr_host="gateway",
+        ibkr_port=4001,
+        ibkr_client_id=5,
+        ibkr_account="U7654321",
+        ibkr_mode="live",
+        ibkr_restart="01:15",
+        ibkr_timezone="Europe/Berlin",
     )
     made = config_of(settings, confirmed="U7654321")
     assert (made.host, made.port, made.client_id, made.account) == ("gateway", 4001, 5, "U7654321")

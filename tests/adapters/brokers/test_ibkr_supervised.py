@@ -34,12 +34,15 @@ def tracebacks(caplog: pytest.LogCaptureFixture) -> list[str]:
 # -- attempts that fail ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("changes", "state", "words"), [
-    ({"host": "tws..local"}, "disconnected", "cannot be the name of a computer"),
-    ({"host": "x" * 70 + ".local"}, "disconnected", "correct ibkr_host"),
-    ({"port": 70_000}, "failed", "look at ibkr_host and ibkr_port"),
-    ({"host": "tws\0local"}, "failed", "not foreseen"),
-])
+@pytest.mark.parametrize(
+    ("changes", "state", "words"),
+    [
+        ({"host": "tws..local"}, "disconnected", "cannot be the name of a computer"),
+        ({"host": "x" * 70 + ".local"}, "disconnected", "correct ibkr_host"),
+        ({"port": 70_000}, "failed", "look at ibkr_host and ibkr_port"),
+        ({"host": "tws\0local"}, "failed", "not foreseen"),
+    ],
+)
 def test_a_failure_that_nobody_foresaw_has_a_name_and_a_cure_and_is_tried_again(caplog, changes, state, words):
     with IbkrConnection(IbkrConfig(**{"port": 7497, "restart": None, "timing": HASTY, **changes})) as connection:
         await_that(lambda: connection.health().failures > 2, "tried again")
@@ -101,15 +104,19 @@ def port(answer: Callable[[socket.socket], object] | None) -> Iterator[int]:
             one.close()
 
 
-@pytest.mark.parametrize(("answer", "words"), [
-    (None, "Nothing answers"),
-    (lambda client: None, "does not speak"),
-    (lambda client: client.close(), ""),
-    (lambda client: client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"), ""),
-    (lambda client: client.sendall(b"\0\0\0\x08n/a\0now\0"), "invalid literal"),
-    (lambda client: client.sendall(b"\0\0\0\x05178\0\0"), ""),
-    (lambda client: client.sendall(b"\0\0\0\x0a178\0today\0\0\0\0\0"), ""),
-], ids=["deaf", "mute", "closes", "http", "no version", "empty time", "empty frame"])
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (None, "Nothing answers"),
+        (lambda client: None, "does not speak"),
+        (lambda client: client.close(), ""),
+        (lambda client: client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"), ""),
+        (lambda client: client.sendall(b"\0\0\0\x08n/a\0now\0"), "invalid literal"),
+        (lambda client: client.sendall(b"\0\0\0\x05178\0\0"), ""),
+        (lambda client: client.sendall(b"\0\0\0\x0a178\0today\0\0\0\0\0"), ""),
+    ],
+    ids=["deaf", "mute", "closes", "http", "no version", "empty time", "empty frame"],
+)
 def test_connecting_ends_in_time_whatever_hangs_and_says_why(answer, words):
     with port(answer) as number:
         wanted = IbkrConfig(port=number, restart=None, timing=HASTY)
@@ -183,9 +190,11 @@ def dying(connection: IbkrConnection) -> None:
         connection.call(stopped, 20.0)
 
 
-@pytest.mark.parametrize("die", [
-    lambda connection: connection._thread._loop.call_soon_threadsafe(ended), dying,
-], ids=["exit in a callback", "stopped"])
+@pytest.mark.parametrize(
+    "die",
+    [lambda connection: connection._thread._loop.call_soon_threadsafe(ended), dying],
+    ids=["exit in a callback", "stopped"],
+)
 def test_a_loop_that_dies_is_made_again_and_knows_what_was_executed(tws, caplog, die):
     with connected(tws) as connection:
         tna = broker(connection)
@@ -194,8 +203,11 @@ def test_a_loop_that_dies_is_made_again_and_knows_what_was_executed(tws, caplog,
         await_that(lambda: tna.find(exit_().ref).state == OrderState.FILLED)
         before = connection.session
         die(connection)
-        await_that(lambda: connection.session is not before and connection.session.connections == 2
-                   and connection.health().ready)
+        await_that(
+            lambda: (
+                connection.session is not before and connection.session.connections == 2 and connection.health().ready
+            )
+        )
         assert tracebacks(caplog) and [e.qty for e in tna.executions()] == [10]
         assert tna.submit(stop(), None, NOW).state == OrderState.NEW
 

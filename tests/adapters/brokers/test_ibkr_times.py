@@ -8,9 +8,14 @@ from tests.doubles.ibkr import NOW, await_that, broker, connected, exit_
 from tests.doubles.tws import TwsDouble
 
 
-@pytest.mark.parametrize(("at", "session"), [
-    (datetime(2024, 6, 3, 13, 30, tzinfo=UTC), "2024-06-03"), (datetime(2024, 6, 4, 3, 59, tzinfo=UTC), "2024-06-03"),
-    (datetime(2024, 6, 4, 4, 1, tzinfo=UTC), "2024-06-04")])
+@pytest.mark.parametrize(
+    ("at", "session"),
+    [
+        (datetime(2024, 6, 3, 13, 30, tzinfo=UTC), "2024-06-03"),
+        (datetime(2024, 6, 4, 3, 59, tzinfo=UTC), "2024-06-03"),
+        (datetime(2024, 6, 4, 4, 1, tzinfo=UTC), "2024-06-04"),
+    ],
+)
 @pytest.mark.parametrize("zone", ["US/Eastern", "Europe/Berlin"])
 @pytest.mark.parametrize("naive", [True, False])
 def test_a_fill_belongs_to_new_yorks_date_wherever_tws_runs(at, session, zone, naive):

@@ -35,7 +35,11 @@ def broken(connection: IbkrConnection, kind: str, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("kind", PUSHED)
 def test_it_is_logged_and_counted_and_the_connection_lives(
-    tws: TwsDouble, connection: IbkrConnection, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, kind: str
+    tws: TwsDouble,
+    connection: IbkrConnection,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    kind: str,
 ) -> None:
     tna = broker(connection)
     tna.submit(entry(), stop(), NOW)

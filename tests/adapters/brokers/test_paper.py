@@ -188,4 +188,7 @@ def test_fills_are_those_of_the_rules_that_backtests_run(holding: PaperBroker) -
     holding.submit(EXIT, None, clock(WEDNESDAY, "08:00"))
     trade(holding, WEDNESDAY, quote)
     expected = rules.sell_at(np.float64(10), quote.open, quote, Costs())
-    assert (holding.executions()[-1].price, holding.executions()[-1].fee) == (float(expected.price), float(expected.fee))
+    assert (holding.executions()[-1].price, holding.executions()[-1].fee) == (
+        float(expected.price),
+        float(expected.fee),
+    )

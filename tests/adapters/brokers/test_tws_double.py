@@ -42,12 +42,33 @@ def _witness():
     return Witness()
 
 
-NOTED = frozenset({
-    "nextValidId", "managedAccounts", "error", "position", "positionEnd", "contractDetails", "contractDetailsEnd",
-    "historicalData", "historicalDataEnd", "openOrder", "openOrderEnd", "orderStatus", "execDetails", "execDetailsEnd",
-    "commissionReport", "completedOrder", "completedOrdersEnd", "accountSummary", "accountSummaryEnd", "updatePortfolio",
-    "updateAccountValue", "accountDownloadEnd", "currentTime",
-})
+NOTED = frozenset(
+    {
+        "nextValidId",
+        "managedAccounts",
+        "error",
+        "position",
+        "positionEnd",
+        "contractDetails",
+        "contractDetailsEnd",
+        "historicalData",
+        "historicalDataEnd",
+        "openOrder",
+        "openOrderEnd",
+        "orderStatus",
+        "execDetails",
+        "execDetailsEnd",
+        "commissionReport",
+        "completedOrder",
+        "completedOrdersEnd",
+        "accountSummary",
+        "accountSummaryEnd",
+        "updatePortfolio",
+        "updateAccountValue",
+        "accountDownloadEnd",
+        "currentTime",
+    }
+)
 
 
 @pytest.fixture
@@ -99,12 +120,17 @@ def test_the_official_client_reads_contracts_and_bars(witness, tws):
     details = witness.seen["contractDetails"][0][1]
     assert (details.contract.conId, details.contract.primaryExchange, details.minTick) == (265598, "NASDAQ", 0.01)
     assert (details.longName, details.stockType) == ("AAPL INC", "COMMON")
-    assert [(b.date, b.close, b.volume) for _, b in witness.seen["historicalData"]] == [("20240603", 1.5, 100), ("20240604", 2.0, 200)]
+    assert [(b.date, b.close, b.volume) for _, b in witness.seen["historicalData"]] == [
+        ("20240603", 1.5, 100),
+        ("20240604", 2.0, 200),
+    ]
 
 
 def test_the_official_client_follows_a_bracket_from_the_auction_to_the_stop(witness, tws):
     first = witness.seen["nextValidId"][0][0]
-    witness.placeOrder(first, _contract(), _order(first, action="BUY", orderType="MKT", tif="OPG", orderRef="A:1", transmit=False))
+    witness.placeOrder(
+        first, _contract(), _order(first, action="BUY", orderType="MKT", tif="OPG", orderRef="A:1", transmit=False)
+    )
     child = _order(first + 1, action="SELL", orderType="STP", auxPrice=90.0, tif="GTC", orderRef="A:2", parentId=first)
     witness.placeOrder(first + 1, _contract(), child)
     await_that(lambda: len(witness.seen.get("orderStatus", [])) == 2)
@@ -119,9 +145,17 @@ def test_the_official_client_follows_a_bracket_from_the_auction_to_the_stop(witn
     orders = {o.orderRef: (o.action, o.tif, o.auxPrice, o.parentId) for _, _, o, _ in witness.seen["openOrder"]}
     assert orders["A:1"][:2] == ("BUY", "OPG") and orders["A:2"] == ("SELL", "GTC", 90.0, first)
     states = [(a[0], a[1], a[2]) for a in witness.seen["orderStatus"]]
-    assert (first, "Submitted", 4.0) in states and (first, "Filled", 10.0) in states and (first + 1, "Filled", 10.0) in states
+    assert (
+        (first, "Submitted", 4.0) in states
+        and (first, "Filled", 10.0) in states
+        and (first + 1, "Filled", 10.0) in states
+    )
     fills = [(e.orderRef, e.side, e.shares, e.price, e.cumQty) for _, _, e in witness.seen["execDetails"][:3]]
-    assert fills == [("A:1", "BOT", 4.0, 100.5, 4.0), ("A:1", "BOT", 6.0, 101.0, 10.0), ("A:2", "SLD", 10.0, 89.0, 10.0)]
+    assert fills == [
+        ("A:1", "BOT", 4.0, 100.5, 4.0),
+        ("A:1", "BOT", 6.0, 101.0, 10.0),
+        ("A:2", "SLD", 10.0, 89.0, 10.0),
+    ]
     done = {o.orderRef: (s.status, o.permId > 0, s.completedStatus) for _, o, s in witness.seen["completedOrder"]}
     assert done == {"A:1": ("Filled", True, "Filled Size: 10"), "A:2": ("Filled", True, "Filled Size: 10")}
     assert [a[1].conId for a in witness.seen.get("position", [])] == []  # it never subscribed
@@ -133,7 +167,9 @@ def test_the_official_client_reads_the_errors(witness, tws):
     unknown.symbol = "NOSUCH"
     witness.placeOrder(first, unknown, _order(first, action="BUY", orderType="MKT", tif="DAY"))
     witness.cancelOrder(99)
-    witness.placeOrder(first + 1, _contract(), _order(first + 1, action="SELL", orderType="STP", auxPrice=1.0, parentId=77))
+    witness.placeOrder(
+        first + 1, _contract(), _order(first + 1, action="SELL", orderType="STP", auxPrice=1.0, parentId=77)
+    )
     tws.fail(Fault("reject", only=lambda f: f[1] == str(first + 2)))
     witness.placeOrder(first + 2, _contract(), _order(first + 2, action="BUY", orderType="MKT", tif="DAY"))
     codes = await_that(lambda: (c := {a[0]: a[1] for a in witness.seen.get("error", [])}) and len(c) >= 5 and c)
@@ -152,11 +188,32 @@ def test_ib_async_decodes_every_message_at_both_versions(tws, caplog):
         await ib.connectAsync("127.0.0.1", tws.port, 17, timeout=30, raiseSyncErrors=True)
         (details,) = await ib.reqContractDetailsAsync(Stock("TNA", "SMART", "USD"))
         first = ib.client.getReqId()
-        ib.placeOrder(details.contract, Order(orderId=first, action="BUY", totalQuantity=10, orderType="MKT", tif="OPG",
-                                              orderRef="A:1", transmit=False))
+        ib.placeOrder(
+            details.contract,
+            Order(
+                orderId=first,
+                action="BUY",
+                totalQuantity=10,
+                orderType="MKT",
+                tif="OPG",
+                orderRef="A:1",
+                transmit=False,
+            ),
+        )
         second = ib.client.getReqId()
-        trade = ib.placeOrder(details.contract, Order(orderId=second, action="SELL", totalQuantity=10, orderType="STP",
-                                                      auxPrice=90.0, tif="GTC", orderRef="A:2", parentId=first))
+        trade = ib.placeOrder(
+            details.contract,
+            Order(
+                orderId=second,
+                action="SELL",
+                totalQuantity=10,
+                orderType="STP",
+                auxPrice=90.0,
+                tif="GTC",
+                orderRef="A:2",
+                parentId=first,
+            ),
+        )
         while trade.orderStatus.status != "PreSubmitted":
             await ib.updateEvent
         tws.happen(lambda ledger: ledger.auction("TNA", 100.5))
@@ -173,8 +230,12 @@ def test_ib_async_decodes_every_message_at_both_versions(tws, caplog):
         details, opened, done, fills, held = asyncio.run(live())
     assert not caplog.records
     assert details.contract.primaryExchange == "ARCA"
-    assert [(t.order.orderRef, t.order.parentId > 0, t.orderStatus.status) for t in opened] == [("A:2", True, "PreSubmitted")]
-    assert [(t.order.orderRef, t.order.orderId, t.order.filledQuantity, t.orderStatus.status) for t in done] == [("A:1", 0, 10.0, "Filled")]
+    assert [(t.order.orderRef, t.order.parentId > 0, t.orderStatus.status) for t in opened] == [
+        ("A:2", True, "PreSubmitted")
+    ]
+    assert [(t.order.orderRef, t.order.orderId, t.order.filledQuantity, t.orderStatus.status) for t in done] == [
+        ("A:1", 0, 10.0, "Filled")
+    ]
     assert [(f.execution.orderRef, f.execution.cumQty) for f in fills] == [("A:1", 10.0)]
     assert [(p.contract.symbol, p.position) for p in held] == [("TNA", 10.0)]
     fields = len(tws.orders_reported()[0].fields)

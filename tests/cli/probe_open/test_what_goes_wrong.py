@@ -29,8 +29,13 @@ def test_a_connection_that_is_gone_when_it_should_sell_says_what_is_held_and_wha
     morning.to_come = {"09:12": lambda x: x.auction("INTC", 30.0), "09:29": bought_then_gone}
     with pytest.raises(Unavailable) as told:
         probe(home, morning)
-    for words in ("1 share of INTC", "still held", f"account {ACCOUNT}", f"PROBE:{MONDAY}:exit:1",
-                  f"doctor --probe-open --confirm {ACCOUNT}` again"):
+    for words in (
+        "1 share of INTC",
+        "still held",
+        f"account {ACCOUNT}",
+        f"PROBE:{MONDAY}:exit:1",
+        f"doctor --probe-open --confirm {ACCOUNT}` again",
+    ):
         assert words in str(told.value)
     tws.open_port()
     morning.now, tws.ledger.clock = on("11:00"), morning
@@ -78,7 +83,9 @@ def test_an_order_that_was_left_open_is_cancelled_by_a_later_run(home: Home, mor
     assert not tws.ledger.open_orders()
 
 
-def test_a_later_run_needs_the_account_that_was_probed_typed_again(home: Home, morning: Morning, tws: TwsDouble) -> None:
+def test_a_later_run_needs_the_account_that_was_probed_typed_again(
+    home: Home, morning: Morning, tws: TwsDouble
+) -> None:
     morning.to_come = {"09:30:02": filled_then_gone(tws)}
     with pytest.raises(Unavailable):
         probe(home, morning)
@@ -99,7 +106,9 @@ def test_the_emergency_stop_set_in_between_cancels_the_order_and_decides_nothing
     assert what_was_found(home) == []
 
 
-def test_the_emergency_stop_set_after_the_fill_does_not_keep_the_share(home: Home, morning: Morning, tws: TwsDouble) -> None:
+def test_the_emergency_stop_set_after_the_fill_does_not_keep_the_share(
+    home: Home, morning: Morning, tws: TwsDouble
+) -> None:
     def fill(ledger: Ledger) -> list[Event]:
         HaltLatch(home).set("test", "test", morning.now)
         return ledger.auction("INTC", 30.0)
@@ -116,7 +125,9 @@ def test_a_fill_that_crosses_the_cancel_is_sold(home: Home, morning: Morning, tw
     assert sent(tws) == [("BUY", 1, "OPG"), ("SELL", 1, "DAY")]
 
 
-def test_a_cancel_that_ib_never_confirms_is_told_and_ended_by_a_later_run(home: Home, morning: Morning, tws: TwsDouble) -> None:
+def test_a_cancel_that_ib_never_confirms_is_told_and_ended_by_a_later_run(
+    home: Home, morning: Morning, tws: TwsDouble
+) -> None:
     tws.fail(Fault("stall", CANCEL_ORDER, times=99))
     with pytest.raises(Unavailable, match=f"PROBE:{MONDAY}:entry:1.*again"):
         probe(home, morning, acknowledge=0.2)
@@ -125,7 +136,9 @@ def test_a_cancel_that_ib_never_confirms_is_told_and_ended_by_a_later_run(home: 
     assert "Nothing was bought" in probe(home, morning)["message"]
 
 
-def test_an_order_that_ib_refuses_without_listing_it_is_not_bought_twice(home: Home, morning: Morning, tws: TwsDouble) -> None:
+def test_an_order_that_ib_refuses_without_listing_it_is_not_bought_twice(
+    home: Home, morning: Morning, tws: TwsDouble
+) -> None:
     tws.fail(Fault("vanish", times=1000))
     with pytest.raises(Unavailable, match="is not known"):
         probe(home, morning)
@@ -185,7 +198,9 @@ def test_a_tws_that_does_not_speak_is_told_with_its_cure_and_what_is_held_with_i
         settings.save(home, "ibkr_port", port)
         with pytest.raises(Unavailable, match="server version 203, which is too new.*install an earlier release"):
             probe(home, morning)
-        left = probe_record.Record(str(MONDAY), ACCOUNT, "INTC", 270639, "NASDAQ", 18, 0, sent=True, entry_over=True, bought=1)
+        left = probe_record.Record(
+            str(MONDAY), ACCOUNT, "INTC", 270639, "NASDAQ", 18, 0, sent=True, entry_over=True, bought=1
+        )
         probe_record.save(Store(home), left)
         with pytest.raises(Unavailable, match="1 share of INTC .* still held .*too new.* again"):
             probe(home, morning)

@@ -37,7 +37,9 @@ def test_an_order_still_open_after_the_auction_is_cancelled(home: Home, morning:
     assert windows.at(MONDAY, time(9, 35)) <= morning.now < windows.at(MONDAY, time(9, 36))
 
 
-def test_a_fill_before_the_open_is_no_auction_and_is_sold_after_it(home: Home, morning: Morning, tws: TwsDouble) -> None:
+def test_a_fill_before_the_open_is_no_auction_and_is_sold_after_it(
+    home: Home, morning: Morning, tws: TwsDouble
+) -> None:
     morning.to_come = {"09:12": lambda x: x.auction("INTC", 30.0), "09:30:20": lambda x: x.market("INTC", 30.1)}
     assert probe(home, morning)["paper_open"] == "day"
     assert tws.ledger.holds("INTC") == 0
@@ -66,8 +68,12 @@ def test_a_probe_that_was_interrupted_is_gone_on_with_and_buys_no_second_share(
     assert sent(tws) == [("BUY", 1, "OPG"), ("SELL", 1, "DAY")]
 
 
-@pytest.mark.parametrize("clock", ["2024-06-03 03:59", "2024-06-03 09:21", "2024-06-03 18:00", "2024-06-01 08:00", "2024-07-04 08:00"])
-def test_outside_the_window_of_a_session_nothing_is_sent(home: Home, morning: Morning, tws: TwsDouble, clock: str) -> None:
+@pytest.mark.parametrize(
+    "clock", ["2024-06-03 03:59", "2024-06-03 09:21", "2024-06-03 18:00", "2024-06-01 08:00", "2024-07-04 08:00"]
+)
+def test_outside_the_window_of_a_session_nothing_is_sent(
+    home: Home, morning: Morning, tws: TwsDouble, clock: str
+) -> None:
     morning.now = datetime.fromisoformat(clock).replace(tzinfo=windows.NEW_YORK).astimezone(UTC)
     with pytest.raises(Refused, match="04:00 and 09:20 New York"):
         probe(home, morning)

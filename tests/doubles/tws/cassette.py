@@ -26,15 +26,47 @@ from .wire import UNSET_DOUBLE, frame, greeting, read_payload, split
 TIME = "49"
 ASKED = {"3": (1, 28), "4": (2,), "7": (2,), "9": (2,), "20": (1,), "25": (2,), "62": (2,), "63": (2,), "76": (2,)}
 """Where a client's message carries ids that it chose."""
-TOLD = {"3": (1, 7), "4": (2,), "5": (1, 58), "11": (1, 2), "17": (1,), "52": (2,), "55": (2,), "63": (2,), "64": (2,),
-        "73": (2,), "74": (2,)}
+TOLD = {
+    "3": (1, 7),
+    "4": (2,),
+    "5": (1, 58),
+    "11": (1, 2),
+    "17": (1,),
+    "52": (2,),
+    "55": (2,),
+    "63": (2,),
+    "64": (2,),
+    "73": (2,),
+    "74": (2,),
+}
 OWNERS = {"3": 9, "5": 24, "11": 22}
 """Where TWS's message says whose order it is: an id of another client stays as it is."""
 
 
-ANSWERS = {"5": ("5", "3"), "6": ("6", "7", "8"), "7": ("11", "59"), "9": ("10",), "16": ("5", "3"), "20": (), "61": ("61",),
-           "62": ("63",), "76": ("73",), "99": ("101",)}
-ENDS = {"5": "53", "6": "54", "7": "55", "9": "52", "16": "53", "20": "17", "61": "62", "62": "64", "76": "74", "99": "102"}
+ANSWERS = {
+    "5": ("5", "3"),
+    "6": ("6", "7", "8"),
+    "7": ("11", "59"),
+    "9": ("10",),
+    "16": ("5", "3"),
+    "20": (),
+    "61": ("61",),
+    "62": ("63",),
+    "76": ("73",),
+    "99": ("101",),
+}
+ENDS = {
+    "5": "53",
+    "6": "54",
+    "7": "55",
+    "9": "52",
+    "16": "53",
+    "20": "17",
+    "61": "62",
+    "62": "64",
+    "76": "74",
+    "99": "102",
+}
 """What answers each question, and what ends the answer."""
 LONGEST_PAUSE = 0.2
 _REAL = re.compile(r"(?<![A-Za-z0-9])D?[UFI](\d{7})(?![A-Za-z0-9])")
@@ -84,7 +116,10 @@ def read(path: Path) -> Cassette:
     header, *rest = docs
     for number in sorted({d["c"] for d in rest if d["c"]}):
         mine = [d for d in rest if d["c"] == number]
-        made = Cassette(header, tuple(Line(d["d"] == ">", tuple(d.get("f", ())), d["t"]) for d in mine if d.get("e") != "unreadable"))
+        made = Cassette(
+            header,
+            tuple(Line(d["d"] == ">", tuple(d.get("f", ())), d["t"]) for d in mine if d.get("e") != "unreadable"),
+        )
         if any(not x.sent and x.fields[:1] == ("15",) for x in made.lines):
             return made
     raise AssertionError(f"{path} holds no connection that named its accounts")
@@ -102,7 +137,9 @@ def answers(cassette: Cassette) -> dict[int, int]:
             for place, asked, number in waiting:
                 own = told_place(kind, cassette.version)
                 mine = not number or own is None or line.fields[own] == number
-                if (mine and kind in (*ANSWERS[asked], ENDS[asked])) or (kind == "4" and number and line.fields[2] == number):
+                if (mine and kind in (*ANSWERS[asked], ENDS[asked])) or (
+                    kind == "4" and number and line.fields[2] == number
+                ):
                     found[i] = place
                     if kind in (ENDS[asked], "4"):
                         waiting.remove((place, asked, number))
@@ -230,8 +267,12 @@ class CassetteTws:
                     self.differences.append(f"{sent} means another order or question than {recorded}")
         plain = [tuple(f for i, f in enumerate(x) if i not in places) for x in (recorded, sent)]
         if plain[0] != plain[1]:
-            apart = [(i, a, b) for i, (a, b) in enumerate(zip(recorded, sent, strict=False)) if a != b and i not in places]
-            self.differences.append(f"message {sent[0]} differs, (place, recorded, sent): {apart}, {len(recorded)}/{len(sent)}")
+            apart = [
+                (i, a, b) for i, (a, b) in enumerate(zip(recorded, sent, strict=False)) if a != b and i not in places
+            ]
+            self.differences.append(
+                f"message {sent[0]} differs, (place, recorded, sent): {apart}, {len(recorded)}/{len(sent)}"
+            )
 
     async def _play(self) -> None:
         """Line by line; each message of the client is waited for."""
@@ -284,8 +325,9 @@ class Said:
         if order.filledQuantity < 1e300:
             self._filled(order.permId, order.filledQuantity)
 
-    def orderStatus(self, order_id: int, status: str, filled: float, remaining: float, avg: float, perm: int,
-                    *more: Any) -> None:
+    def orderStatus(
+        self, order_id: int, status: str, filled: float, remaining: float, avg: float, perm: int, *more: Any
+    ) -> None:
         if perm in self.refs:
             self.status[perm] = status
             self._filled(perm, filled)
@@ -313,5 +355,3 @@ def said(cassette: Cassette) -> Said:
         if fields[0] in ("3", "5", "11", "59", "61", "101"):
             decoder.interpret(list(fields))
     return found
-
-

@@ -146,8 +146,13 @@ class Ledger:
         order.why_held = "child,trigger" if order.waits else "trigger" if order.type == "STP" else ""
         events: list[Event] = [("open", order), ("status", order)]
         if order.tif == "OPG":
-            events.append(self._error(order, 399, "Order Message: Warning: your order will not be"
-                                                  " placed at the exchange until 09:30:00 US/Eastern"))
+            events.append(
+                self._error(
+                    order,
+                    399,
+                    "Order Message: Warning: your order will not be placed at the exchange until 09:30:00 US/Eastern",
+                )
+            )
         return events
 
     def _refuse(self, order: Order, fault: Fault) -> list[Event]:
@@ -171,7 +176,9 @@ class Ledger:
     def cancel(self, client_id: int, order_id: int, fault: Fault | None = None) -> list[Event]:
         order = self._own(client_id, order_id)
         if order is None:
-            return [("error", (client_id, order_id, 10147, f"OrderId {order_id} that needs to be cancelled is not found."))]
+            return [
+                ("error", (client_id, order_id, 10147, f"OrderId {order_id} that needs to be cancelled is not found."))
+            ]
         if order.status == "Inactive" and order.done_at is None:
             return self._cancelled(order)
         if not order.live and order.status:
@@ -212,8 +219,9 @@ class Ledger:
 
     def market(self, symbol: str, price: float, qty: float | None = None) -> list[Event]:
         """A trade in regular hours: day orders fill, stops at or above the price trigger."""
-        return self._trade(symbol, price, qty, lambda o: (o.type == "MKT" and o.tif == "DAY")
-                           or (o.type == "STP" and price <= o.aux))
+        return self._trade(
+            symbol, price, qty, lambda o: (o.type == "MKT" and o.tif == "DAY") or (o.type == "STP" and price <= o.aux)
+        )
 
     def _trade(self, symbol: str, price: float, qty: float | None, wanted: Callable[[Order], bool]) -> list[Event]:
         events: list[Event] = []
@@ -238,18 +246,31 @@ class Ledger:
         cost = (cost * held + price * qty) / total if signed > 0 and total else cost
         self.positions[order.listing.con_id] = (total, cost)
         self.cash -= signed * price + made.commission
-        events: list[Event] = [("exec", made), ("open", order), ("status", order), ("commission", made),
-                               ("position", order.listing)]
+        events: list[Event] = [
+            ("exec", made),
+            ("open", order),
+            ("status", order),
+            ("commission", made),
+            ("position", order.listing),
+        ]
         return [*events, *self._wake(order)]
 
-    def correct(self, exec_id: str, price: float | None = None, qty: float | None = None, number: int = 0) -> list[Event]:
+    def correct(
+        self, exec_id: str, price: float | None = None, qty: float | None = None, number: int = 0
+    ) -> list[Event]:
         """The exchange corrects an execution: the same id with another number behind its last dot. Cash and
         position follow; ``qty`` 0 takes it back."""
-        before = max((f for f in self.fills if f.exec_id.rpartition(".")[0] == exec_id.rpartition(".")[0]), key=lambda f: f.exec_id)
+        before = max(
+            (f for f in self.fills if f.exec_id.rpartition(".")[0] == exec_id.rpartition(".")[0]),
+            key=lambda f: f.exec_id,
+        )
         root, _, last = before.exec_id.rpartition(".")
         after = replace(
-            before, exec_id=f"{root}.{number or int(last) + 1:02d}", price=before.price if price is None else price,
-            qty=before.qty if qty is None else qty, cum=before.cum + (0 if qty is None else qty - before.qty),
+            before,
+            exec_id=f"{root}.{number or int(last) + 1:02d}",
+            price=before.price if price is None else price,
+            qty=before.qty if qty is None else qty,
+            cum=before.cum + (0 if qty is None else qty - before.qty),
         )
         self.fills.append(after)
         signed = 1 if before.order.action == "BUY" else -1
@@ -284,8 +305,13 @@ class Ledger:
 
     def on_sale(self, symbol: str) -> int:
         """Shares that live orders could sell at this moment."""
-        return int(sum(o.remaining for o in self.orders if o.live and o.perm_id and not o.waits
-                       and o.action == "SELL" and o.listing.symbol == symbol))
+        return int(
+            sum(
+                o.remaining
+                for o in self.orders
+                if o.live and o.perm_id and not o.waits and o.action == "SELL" and o.listing.symbol == symbol
+            )
+        )
 
     def forget_untransmitted(self) -> None:
         """Orders that were placed but never transmitted do not outlive their connection."""

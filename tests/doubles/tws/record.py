@@ -66,7 +66,9 @@ def morning(tws: TwsDouble, connection: IbkrConnection) -> None:
 
 
 STORIES: dict[str, tuple[int, Story]] = {
-    "double-157-round-trip": (157, round_trip), "double-178-refusals": (178, refusals), "double-178-morning": (178, morning),
+    "double-157-round-trip": (157, round_trip),
+    "double-178-refusals": (178, refusals),
+    "double-178-morning": (178, morning),
 }
 
 

@@ -24,7 +24,9 @@ TIMING = replace(QUICK, probe_every=20.0, answer=5.0, connect=5.0, history=5.0)
 def config_for(tws: CassetteTws) -> IbkrConfig:
     """The account and client id of the recording."""
     recorded = tws.cassette
-    return IbkrConfig(port=tws.port, client_id=recorded.client_id, account=recorded.account, restart=None, timing=TIMING)
+    return IbkrConfig(
+        port=tws.port, client_id=recorded.client_id, account=recorded.account, restart=None, timing=TIMING
+    )
 
 
 def follow(tws: CassetteTws, connection: IbkrConnection) -> None:

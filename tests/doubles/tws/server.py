@@ -37,8 +37,9 @@ class TwsDouble:
     in the caller's loop. The ledger outlives a closed port, as IB's servers do.
     """
 
-    def __init__(self, version: int = 157, accounts: Sequence[str] = ("DU1234567",),
-                 clock: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self, version: int = 157, accounts: Sequence[str] = ("DU1234567",), clock: Callable[[], datetime] | None = None
+    ) -> None:
         self.version, self.accounts = version, list(accounts)
         self.ledger = Ledger(clock or (lambda: datetime.now(UTC)), accounts[0])
         self.listed = list(DEFAULT)

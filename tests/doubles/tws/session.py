@@ -28,11 +28,27 @@ class Session:
         self._marker: dict[int, bytes] = {}
         """Markers that are said again before the next answer of their kind."""
         self._handlers: dict[int, Callable[[list[str]], None]] = {
-            3: self._place, 4: self._cancel, 5: self._open_orders, 6: self._account_updates, 7: self._executions,
-            8: self._ids, 9: self._contract, 15: lambda f: None, 16: self._all_open_orders, 20: self._history,
-            25: lambda f: None, 49: self._time, 58: self._global_cancel, 59: lambda f: None,
-            61: self._positions, 62: self._summary, 63: lambda f: None, 64: self._no_positions,
-            71: self._start, 76: self._multi, 99: self._completed,
+            3: self._place,
+            4: self._cancel,
+            5: self._open_orders,
+            6: self._account_updates,
+            7: self._executions,
+            8: self._ids,
+            9: self._contract,
+            15: lambda f: None,
+            16: self._all_open_orders,
+            20: self._history,
+            25: lambda f: None,
+            49: self._time,
+            58: self._global_cancel,
+            59: lambda f: None,
+            61: self._positions,
+            62: self._summary,
+            63: lambda f: None,
+            64: self._no_positions,
+            71: self._start,
+            76: self._multi,
+            99: self._completed,
         }
 
     def send(self, *frames: bytes) -> None:
@@ -57,9 +73,9 @@ class Session:
         finally:
             self._kept = None
         items, end = kept[:-1], kept[-1]
-        order = {
-            "no_end": items, "end_first": [end, *items], "twice": [*kept, *kept], "end_twice": kept, "late": [],
-        }[fault.kind]
+        order = {"no_end": items, "end_first": [end, *items], "twice": [*kept, *kept], "end_twice": kept, "late": []}[
+            fault.kind
+        ]
         if fault.kind == "end_twice":
             self._marker[int(fields[0])] = end
         if fault.kind == "late":
@@ -117,9 +133,12 @@ class Session:
         self.client_id = wanted
         self.say(15, 1, ",".join(self.tws.accounts))
         self._ids(fields)
-        for code, text in ((2104, "Market data farm connection is OK:usfarm"),
-                           (2106, "HMDS data farm connection is OK:ushmds"), (2158, "Sec-def data farm connection is OK:secdefil"),
-                           *self.tws.notices):
+        for code, text in (
+            (2104, "Market data farm connection is OK:usfarm"),
+            (2106, "HMDS data farm connection is OK:ushmds"),
+            (2158, "Sec-def data farm connection is OK:secdefil"),
+            *self.tws.notices,
+        ):
             self.error(-1, code, text)
         if not self.tws.link:
             self.error(-1, 2110, "Connectivity between TWS and server is broken. It will be restored automatically.")
@@ -183,7 +202,8 @@ class Session:
     def _contract(self, fields: list[str]) -> None:
         request, con_id, symbol, primary = fields[2], fields[3], fields[4], fields[11]
         found = [
-            x for x in self.tws.listed
+            x
+            for x in self.tws.listed
             if (x.con_id == int(con_id or 0) if int(con_id or 0) else x.symbol == symbol)
             and (not primary or x.primary == primary)
         ]
@@ -202,7 +222,9 @@ class Session:
             return self.error(int(request), *trouble)
         bars = self.tws.bars.get((symbol, size, what))
         if bars is None:
-            return self.error(int(request), 162, "Historical Market Data Service error message:HMDS query returned no data")
+            return self.error(
+                int(request), 162, "Historical Market Data Service error message:HMDS query returned no data"
+            )
         return self.send(messages.historical(request, bars))
 
     # -- orders -----------------------------------------------------------
@@ -265,6 +287,10 @@ class Session:
             "open": lambda: self.push(messages.open_order(self.version, subject), kind),
             "status": lambda: self.push(messages.order_status(subject), kind),
             "exec": lambda: self.push(self._execution(-1, subject), kind),
-            "commission": lambda: self.push(messages.commission(subject, self.tws.stated_fee(subject)), kind) if self.tws.commissions else None,
+            "commission": lambda: (
+                self.push(messages.commission(subject, self.tws.stated_fee(subject)), kind)
+                if self.tws.commissions
+                else None
+            ),
         }
         return say[kind]()

@@ -23,7 +23,9 @@ def decoded(text: bytes, path: str, url: str) -> Any:
         return json.loads(text or b"{}", parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else short(error)
-        raise Unavailable(f"The bridge's answer to {path} is not JSON ({why}); check that {url} is the bridge.") from None
+        raise Unavailable(
+            f"The bridge's answer to {path} is not JSON ({why}); check that {url} is the bridge."
+        ) from None
 
 
 def _no_constant(name: str) -> Any:
@@ -69,8 +71,9 @@ def rows(answer: Any, path: str) -> list[Any]:
     if isinstance(answer, Mapping):
         found = next((v for v in answer.values() if isinstance(v, list)), None)
     if not isinstance(found, list):
-        raise Unavailable(f"The bridge's answer to {path} holds no list ({short(answer)}); check that it is connected to"
-                          f" TWS.")
+        raise Unavailable(
+            f"The bridge's answer to {path} holds no list ({short(answer)}); check that it is connected to TWS."
+        )
     return found
 
 
@@ -81,8 +84,10 @@ def accounts(answer: Any) -> list[str]:
         named = lower(row)
         number = named.get("account") or named.get("id") if named else row
         if not isinstance(number, str) or not _ACCOUNT.fullmatch(number):
-            raise Unavailable(f"The bridge names {short(number)} as an account, which is not an account number; check that"
-                              f" it is connected to TWS.")
+            raise Unavailable(
+                f"The bridge names {short(number)} as an account, which is not an account number; check that"
+                f" it is connected to TWS."
+            )
         found.append(number)
     return found
 
@@ -96,11 +101,15 @@ def positions(answer: Any) -> dict[str, int]:
             raise Unavailable(f"The bridge reports a position without its symbol ({short(symbol)}); look in TWS.")
         shares = finite(told)
         if shares is None:
-            raise Unavailable(f"The bridge reports {short(told)} as the position in {short(symbol)}, which is not a number;"
-                              f" look in TWS.")
+            raise Unavailable(
+                f"The bridge reports {short(told)} as the position in {short(symbol)}, which is not a number;"
+                f" look in TWS."
+            )
         if shares != int(shares):
-            raise Refused(f"The account holds {shares} shares of {short(symbol)}; only whole shares are traded: sell the"
-                          f" fraction in TWS.")
+            raise Refused(
+                f"The account holds {shares} shares of {short(symbol)}; only whole shares are traded: sell the"
+                f" fraction in TWS."
+            )
         found[symbol] = found.get(symbol, 0) + int(shares)
     return found
 
@@ -115,7 +124,9 @@ def bars(answer: Any) -> list[dict[str, Any]]:
         for name in _PRICES:
             price = finite(bar[name]) if name in bar else 1.0
             if price is None or price <= 0:
-                raise Unavailable(f"The bridge reports {short(bar[name])} as a bar's {name}; a price is a number above 0.")
+                raise Unavailable(
+                    f"The bridge reports {short(bar[name])} as a bar's {name}; a price is a number above 0."
+                )
     return found
 
 

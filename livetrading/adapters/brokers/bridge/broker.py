@@ -20,9 +20,9 @@ from urllib.request import Request, urlopen
 
 from ....core.errors import BadInput, LivetradingError, Refused, Unavailable
 from ...bars.base import check_symbol
-from . import answers as answers
 from ..base import AccountFigures, BrokerOrder, Execution, Ticket
 from ..ibkr.account_gates import PAPER_PREFIX, is_paper
+from . import answers as answers
 
 SECONDS = 10.0
 ORDER_TYPES = ("MKT", "LMT", "STP")
@@ -39,8 +39,16 @@ class InterReactBridgeAdapter:
 
     # -- the specification's interface --------------------------------------
 
-    def place_order(self, symbol: str, action: str, quantity: int, order_type: str = "MKT", *,
-                    limit_price: float | None = None, stop_price: float | None = None) -> dict[str, Any]:
+    def place_order(
+        self,
+        symbol: str,
+        action: str,
+        quantity: int,
+        order_type: str = "MKT",
+        *,
+        limit_price: float | None = None,
+        stop_price: float | None = None,
+    ) -> dict[str, Any]:
         """``{"success": bool, "error": str | None}``. A lost answer is an error that says so."""
         try:
             body = _order(symbol, action, quantity, order_type, limit_price, stop_price)
@@ -76,8 +84,9 @@ class InterReactBridgeAdapter:
         worth = values.get("netliquidation")
         cash = values.get("totalcashvalue", values.get("cashbalance"))
         if worth is None or cash is None:
-            raise Unavailable("The bridge does not give NetLiquidation and TotalCashValue as numbers; connect it to TWS"
-                              " first.")
+            raise Unavailable(
+                "The bridge does not give NetLiquidation and TotalCashValue as numbers; connect it to TWS first."
+            )
         number = next(iter(self.accounts()), "")
         return AccountFigures(number, worth[0], worth[1], cash[0], datetime.now(UTC))
 
@@ -89,8 +98,13 @@ class InterReactBridgeAdapter:
         """Bars as the bridge serves them, keys in lower case; split-adjusted like all of IB's."""
         if not _whole(days, 100_000):
             raise BadInput(f"days is {answers.short(days)}; it must be a whole number from 1.")
-        query = {"symbol": _symbol(symbol), "secType": "STK", "exchange": "SMART", "durationDays": int(days),
-                 "barSize": str(bar_size)}
+        query = {
+            "symbol": _symbol(symbol),
+            "secType": "STK",
+            "exchange": "SMART",
+            "durationDays": int(days),
+            "barSize": str(bar_size),
+        }
         return answers.bars(self._call("/historical", query))
 
     # -- the Broker protocol, as far as the routes carry it ---------------------
@@ -122,9 +136,11 @@ class InterReactBridgeAdapter:
         real = [a for a in numbers if not is_paper(a)]
         if real or not numbers:
             what = f"account {real[0]}" if real else "an account that the bridge does not name"
-            raise Refused(f"The bridge may be used with paper accounts only ({PAPER_PREFIX}…) alone and is connected to {what}:"
-                          f" its orders carry no reference and no stop; trade real money in mode ibkr, through TWS"
-                          f" itself.")
+            raise Refused(
+                f"The bridge may be used with paper accounts only ({PAPER_PREFIX}…) alone and is connected to {what}:"
+                f" its orders carry no reference and no stop; trade real money in mode ibkr, through TWS"
+                f" itself."
+            )
 
     def _call(self, path: str, query: Mapping[str, Any] | None = None, body: Mapping[str, Any] | None = None) -> Any:
         """One request, never repeated. Refused when the bridge says no, Unavailable without an answer."""
@@ -142,8 +158,9 @@ class InterReactBridgeAdapter:
             raise Unavailable(f"The bridge failed on {path} with {error.code}: {said}") from error
         # ValueError: an address that cannot be one, or a header that is none.
         except (HTTPException, OSError, ValueError) as error:
-            raise Unavailable(f"The bridge does not answer at {self.url} ({error}); start it and connect it to"
-                              f" TWS.") from error
+            raise Unavailable(
+                f"The bridge does not answer at {self.url} ({error}); start it and connect it to TWS."
+            ) from error
         return answers.decoded(text, path, self.url)
 
 
@@ -153,8 +170,10 @@ def _read(answer: HTTPResponse, end: float) -> bytes:
     while part := answer.read1(65_536):
         parts.append(part)
         if sum(map(len, parts)) > answers.MOST_BYTES:
-            raise Unavailable(f"The bridge's answer is longer than {answers.MOST_BYTES:,} bytes; check that its address"
-                              f" is the bridge's.")
+            raise Unavailable(
+                f"The bridge's answer is longer than {answers.MOST_BYTES:,} bytes; check that its address"
+                f" is the bridge's."
+            )
         if time.monotonic() > end:
             raise Unavailable("The bridge's answer did not end in time; restart it.")
     return b"".join(parts)
@@ -168,9 +187,7 @@ def _said(error: HTTPError) -> str:
         return "it did not say why"
 
 
-def _order(
-    symbol: Any, action: Any, quantity: Any, order_type: Any, limit: Any, stop: Any
-) -> dict[str, Any]:
+def _order(symbol: Any, action: Any, quantity: Any, order_type: Any, limit: Any, stop: Any) -> dict[str, Any]:
     side, kind = (value.upper() if isinstance(value, str) else "" for value in (action, order_type))
     if side not in ("BUY", "SELL"):
         raise BadInput(f"action is {answers.short(action)}; it must be BUY or SELL.")

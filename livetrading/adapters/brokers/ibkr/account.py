@@ -24,8 +24,10 @@ class Held(dict[int, int]):
 
     def get(self, con_id: int, default: int = 0) -> int:  # type: ignore[override]
         if why := self._odd.get(con_id):
-            raise Unavailable(f"What the account holds of {why}; compare with TWS. Until it reports whole shares, nothing"
-                              f" is decided or sold there.")
+            raise Unavailable(
+                f"What the account holds of {why}; compare with TWS. Until it reports whole shares, nothing"
+                f" is decided or sold there."
+            )
         return super().get(con_id, default)
 
     def __getitem__(self, con_id: int) -> int:
@@ -66,5 +68,5 @@ def figures(account: str, values: Sequence[AccountValue], at: datetime) -> Accou
 
     value, currency = worth(values) or (None, "")
     return AccountFigures(
-        account, read("NetLiquidation", value), currency, read("CashBalance in USD", cash(values)), at, tuple(absent),
+        account, read("NetLiquidation", value), currency, read("CashBalance in USD", cash(values)), at, tuple(absent)
     )

@@ -50,8 +50,10 @@ def check_settings(gate: Gate) -> None:
     _check_port(gate)
     if gate.mode == "paper":
         if gate.account and not is_paper(gate.account):
-            raise Refused(f"Account {gate.account} is not a paper account ({PAPER_PREFIX}…), but the mode is paper;"
-                          f" correct ibkr_account, or set ibkr_mode to live and confirm the account.")
+            raise Refused(
+                f"Account {gate.account} is not a paper account ({PAPER_PREFIX}…), but the mode is paper;"
+                f" correct ibkr_account, or set ibkr_mode to live and confirm the account."
+            )
         return
     if not gate.account:
         raise Refused("The mode is live but no account is configured; set ibkr_account to its number.")
@@ -59,19 +61,24 @@ def check_settings(gate: Gate) -> None:
         raise Refused(f"Account {gate.account} is a paper account, but the mode is live; set ibkr_mode to paper.")
     if gate.confirmed != gate.account and not gate.read_only:
         typed = f"{gate.confirmed} was typed" if gate.confirmed else "nothing was typed"
-        raise Refused(f"Real money in account {gate.account} needs its number typed as confirmation, but"
-                      f" {typed}; give --confirm {gate.account}.")
+        raise Refused(
+            f"Real money in account {gate.account} needs its number typed as confirmation, but"
+            f" {typed}; give --confirm {gate.account}."
+        )
 
 
 def _check_port(gate: Gate) -> None:
     if gate.mode == "paper" and gate.port in LIVE_PORTS:
-        raise Refused(f"Port {gate.port} is {LIVE_PORTS[gate.port]}'s live port, but the mode is paper; set"
-                      f" ibkr_port to 7497 (TWS) or 4002 (Gateway).")
+        raise Refused(
+            f"Port {gate.port} is {LIVE_PORTS[gate.port]}'s live port, but the mode is paper; set"
+            f" ibkr_port to 7497 (TWS) or 4002 (Gateway)."
+        )
     if gate.mode == "live" and gate.port not in LIVE_PORTS:
         known = PAPER_PORTS.get(gate.port)
         what = f"{known}'s paper port" if known else "no known live port"
-        raise Refused(f"Port {gate.port} is {what}, but the mode is live; set ibkr_port to 7496 (TWS) or"
-                      f" 4001 (Gateway).")
+        raise Refused(
+            f"Port {gate.port} is {what}, but the mode is live; set ibkr_port to 7496 (TWS) or 4001 (Gateway)."
+        )
 
 
 def check_account(gate: Gate, managed: Sequence[str]) -> str:
@@ -80,39 +87,46 @@ def check_account(gate: Gate, managed: Sequence[str]) -> str:
     names = ", ".join(managed) or "none"
     if gate.account:
         if gate.account not in managed:
-            raise Refused(f"TWS is logged in to {names}, not to account {gate.account}; log in there, or correct"
-                          f" ibkr_account.")
+            raise Refused(
+                f"TWS is logged in to {names}, not to account {gate.account}; log in there, or correct ibkr_account."
+            )
         return gate.account
     paper = [a for a in managed if is_paper(a)]
     if len(managed) == 1 and paper:
         return paper[0]
     if not paper:
-        raise Refused(f"TWS is logged in to {names}, which is not a paper account ({PAPER_PREFIX}…), but the mode is"
-                      f" paper; log in to the paper account.")
+        raise Refused(
+            f"TWS is logged in to {names}, which is not a paper account ({PAPER_PREFIX}…), but the mode is"
+            f" paper; log in to the paper account."
+        )
     raise Refused(f"TWS is logged in to several accounts ({names}); set ibkr_account to the one to trade.")
 
 
 def check_agent(gate: Gate, account: str, agent_account: str, confirmed: str) -> None:
     """An agent goes on trading only the account that it was deployed to."""
     if agent_account != account:
-        raise Refused(f"The agent was deployed to account {agent_account}, but TWS trades {account}; log in to"
-                      f" {agent_account}, or deploy the model again.")
+        raise Refused(
+            f"The agent was deployed to account {agent_account}, but TWS trades {account}; log in to"
+            f" {agent_account}, or deploy the model again."
+        )
     if gate.mode == "live" and confirmed != account:
-        raise Refused(f"The agent has no typed confirmation for account {account}; deploy it again with --confirm"
-                      f" {account}.")
+        raise Refused(
+            f"The agent has no typed confirmation for account {account}; deploy it again with --confirm {account}."
+        )
 
 
 def read_only(code: int, text: str) -> str | None:
     """The cure if an error says that TWS takes no orders from programs."""
     if code == 321 and "read-only" in text.lower():
-        return ("TWS is in Read-Only API mode; clear Read-Only API in Global Configuration, API, Settings,"
-                " and connect again.")
+        return (
+            "TWS is in Read-Only API mode; clear Read-Only API in Global Configuration, API, Settings,"
+            " and connect again."
+        )
     return None
 
 
 def client_id_taken(client_id: int) -> str:
-    return (f"Another program is connected to TWS with client id {client_id}; close it, or set another"
-            f" ibkr_client_id.")
+    return f"Another program is connected to TWS with client id {client_id}; close it, or set another ibkr_client_id."
 
 
 def port_word(port: int) -> str:

@@ -21,8 +21,8 @@ from ib_async.wrapper import RequestError
 from ....core.errors import Unavailable
 from .account import Held
 from .config import Denied, IbkrConfig
-from .order_ids import OrderIds
 from .numbers import Unreadable
+from .order_ids import OrderIds
 from .order_register import Register
 from .wire import COMPLETED, EXECUTIONS, OPEN_ORDERS, POSITIONS, TappedIB
 
@@ -110,8 +110,7 @@ class Asking:
             except (OSError, asyncio.CancelledError) as error:
                 if isinstance(error, asyncio.CancelledError) and not work.cancelled():
                     raise
-                raise Ended(f"The connection to TWS ended during the question for {name}; it is made"
-                            f" again.") from error
+                raise Ended(f"The connection to TWS ended during the question for {name}; it is made again.") from error
             finally:
                 lost.cancel()
                 work.cancel()
@@ -130,8 +129,9 @@ class Asking:
         if self.ib is not ib:
             raise Ended(f"The connection to TWS ended during the question for {name}; it is made again.")
         if why := self._spoiled.pop(name, None):
-            self.renew(f"TWS answered the question for {name} with something that cannot be read ({why}); it is asked"
-                       f" again.")
+            self.renew(
+                f"TWS answered the question for {name} with something that cannot be read ({why}); it is asked again."
+            )
             raise Unavailable(f"Interactive Brokers answered the question for {name}, but {why}.")
 
     # -- questions that may stay unanswered -----------------------------------
@@ -234,8 +234,10 @@ class Asking:
                 self._send(name)
         stale = [q for q in self._asked[COMPLETED] if now - q[3] > self.timing.answer]
         if stale and COMPLETED not in self.missing:
-            self.renew("TWS answers the question for completed orders again, but left one unanswered; the connection is"
-                       " made again, so that no late answer passes for another.")
+            self.renew(
+                "TWS answers the question for completed orders again, but left one unanswered; the connection is"
+                " made again, so that no late answer passes for another."
+            )
 
     # -- what cannot be read --------------------------------------------------
 
@@ -245,8 +247,12 @@ class Asking:
         self.unreadable += 1
         known = why in self._logged
         self._logged.add(why)
-        log.log(logging.DEBUG if known else logging.ERROR, "IBKR: TWS sent what cannot be read: %s (%d so far)", why,
-                self.unreadable)
+        log.log(
+            logging.DEBUG if known else logging.ERROR,
+            "IBKR: TWS sent what cannot be read: %s (%d so far)",
+            why,
+            self.unreadable,
+        )
         if name:
             self._spoiled[name] = why
         if not self._looking:
@@ -288,7 +294,7 @@ class Asking:
         self.require()
         age, young = asyncio.get_running_loop().time() - self._looked_at, min(self.timing.fresh, most)
         if self._unread:
-            young = min(young, self.timing.between_looks * 2.0**min(self._unread, 10))
+            young = min(young, self.timing.between_looks * 2.0 ** min(self._unread, 10))
         if self.register.behind():  # an execution or an error came, and what became of its order did not
             young = min(young, self.timing.between_looks)
         if age > young:
@@ -297,11 +303,15 @@ class Asking:
     def assure_absent(self, ref: str, answered: frozenset[str]) -> None:
         """Unavailable unless a look that had these answers and showed no order ``ref`` proves that there is none."""
         if why := self.register.doubtful.get(ref):
-            raise Unavailable(f"Interactive Brokers sent something about {ref} that cannot be read ({why}); whether it"
-                              f" works is not known, and nothing is sent.")
+            raise Unavailable(
+                f"Interactive Brokers sent something about {ref} that cannot be read ({why}); whether it"
+                f" works is not known, and nothing is sent."
+            )
         if not answered:
-            raise Unavailable(f"Interactive Brokers shows no open order {ref}, but did not answer the questions for"
-                              f" {COMPLETED} and {EXECUTIONS}; whether it ever came in is not known yet.")
+            raise Unavailable(
+                f"Interactive Brokers shows no open order {ref}, but did not answer the questions for"
+                f" {COMPLETED} and {EXECUTIONS}; whether it ever came in is not known yet."
+            )
 
     def positions(self) -> Held:
         """Shares by contract id: the last look, and what was pushed since."""

@@ -12,15 +12,15 @@ from pathlib import Path
 
 from livetrading.core.errors import Refused, Unavailable
 
+from ...home import Home
+from ...settings import load
 from ..base import Cause, Health
 from ..connection import AccountLink
-from .connection import IbkrConnection
 from .config import IbkrConfig
+from .connection import IbkrConnection
 from .history import RawBar
 from .orders import Instrument
 from .setup import config_of
-from ...home import Home
-from ...settings import load
 
 FIRST_ID, CLIENT_IDS = 2, 5
 """After the scheduler's client id the next one is for tests of the connection; of those that follow

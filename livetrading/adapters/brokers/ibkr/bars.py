@@ -19,11 +19,11 @@ import pandas as pd
 from livetrading.core.bars import COLUMNS, check_series
 from livetrading.core.errors import BadBars, BadInput, LivetradingError, Unavailable
 
+from ...bars.base import BarSet, BarSource, Splits, check_symbol, sessions_of
+from ...bars.comparison import disagreement
+from ...calendar import calendar
 from .history import SILENT, UNREADABLE, NoBars, RawBar
 from .orders import Instrument
-from ...calendar import calendar
-from ...bars.comparison import disagreement
-from ...bars.base import BarSet, BarSource, Splits, check_symbol, sessions_of
 
 FALLBACK_CODES = frozenset({SILENT, UNREADABLE, 162, 354, 366, 10089, 10090, 10187})
 """No permission, no subscription, no such query, no answer or none that can be read:
@@ -49,8 +49,15 @@ class IbkrSource:
 
     name = "ibkr"
 
-    def __init__(self, feed: Feed, events: BarSource, *, years: int = YEARS, con_id: int = 0,
-                 clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        events: BarSource,
+        *,
+        years: int = YEARS,
+        con_id: int = 0,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._feed, self._events, self._years, self._con_id, self._clock = feed, events, years, con_id, clock
 
     def daily(self, symbol: str, *, now: datetime) -> BarSet:
@@ -75,8 +82,10 @@ class IbkrSource:
         try:
             return self._events.daily(ticker, now=now)
         except LivetradingError as error:
-            raise Unavailable(f"Interactive Brokers gives the prices of {ticker} but no table of splits and"
-                              f" dividends, and {self._events.name} does not either now: {error}") from error
+            raise Unavailable(
+                f"Interactive Brokers gives the prices of {ticker} but no table of splits and"
+                f" dividends, and {self._events.name} does not either now: {error}"
+            ) from error
 
     def _fallback(self, ticker: str, now: datetime, why: NoBars) -> BarSet:
         bars = self._events.daily(ticker, now=now)
@@ -94,12 +103,16 @@ class IbkrSource:
             adjusted = adjusted[adjusted.index >= known.frame.index[0]]
         missing = adjusted.index.difference(known.frame.index)
         if len(missing) and missing[0] < known.frame.index[-1]:
-            raise BadBars(f"Interactive Brokers has a bar of {ticker} for {missing[0]:%Y-%m-%d} and {known.source} none;"
-                          f" use another source.")
+            raise BadBars(
+                f"Interactive Brokers has a bar of {ticker} for {missing[0]:%Y-%m-%d} and {known.source} none;"
+                f" use another source."
+            )
         if len(missing):
-            raise Unavailable(f"{known.source} has no list of splits and dividends of {ticker} for"
-                              f" {missing[0]:%Y-%m-%d} yet, and"
-                              f" Interactive Brokers never sends one; try again later.")
+            raise Unavailable(
+                f"{known.source} has no list of splits and dividends of {ticker} for"
+                f" {missing[0]:%Y-%m-%d} yet, and"
+                f" Interactive Brokers never sends one; try again later."
+            )
         return _as_traded(ticker, adjusted, known)
 
 
@@ -123,9 +136,11 @@ def _as_traded(ticker: str, adjusted: pd.DataFrame, known: BarSet) -> pd.DataFra
         off = _off_scale(frame, known.frame)
         if not len(off):
             return frame
-    raise BadBars(f"IB's close of {ticker} on {off[-1]:%Y-%m-%d} is {adjusted['close'].loc[off[-1]]:.10g} split-adjusted"
-                  f" and {known.source}'s {known.frame['close'].loc[off[-1]]:.10g} as traded, which its splits do not"
-                  f" explain: a split is missing in one of them; compare with the exchange's notice.")
+    raise BadBars(
+        f"IB's close of {ticker} on {off[-1]:%Y-%m-%d} is {adjusted['close'].loc[off[-1]]:.10g} split-adjusted"
+        f" and {known.source}'s {known.frame['close'].loc[off[-1]]:.10g} as traded, which its splits do not"
+        f" explain: a split is missing in one of them; compare with the exchange's notice."
+    )
 
 
 def _factors(ahead: Splits) -> list[float]:
@@ -153,8 +168,11 @@ def intraday(feed: Feed, symbol: str, size: str, *, days: int, now: datetime, co
         raise BadInput(f"There are no bars of {size!r}; choose {', '.join(SIZES)}.")
     raw = feed.bars(feed.instrument(check_symbol(symbol), con_id), size, f"{days} D")
     index = pd.DatetimeIndex([pd.Timestamp(bar.at) for bar in raw], name="start").as_unit("ns")
-    frame = pd.DataFrame([bar[1:] for bar in raw], columns=["open", "high", "low", "close", "volume"],
-                         index=index, dtype=np.float64)
-    ended = [min(start + SIZES[size], calendar().close_at(start.astimezone("America/New_York").date())) <= now
-             for start in index]
+    frame = pd.DataFrame(
+        [bar[1:] for bar in raw], columns=["open", "high", "low", "close", "volume"], index=index, dtype=np.float64
+    )
+    ended = [
+        min(start + SIZES[size], calendar().close_at(start.astimezone("America/New_York").date())) <= now
+        for start in index
+    ]
     return frame[np.array(ended, dtype=bool)] if len(frame) else frame

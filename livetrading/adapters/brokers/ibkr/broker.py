@@ -15,8 +15,8 @@ from ....core.windows import NEW_YORK
 from ..base import BrokerOrder, Execution, Health, Ticket
 from .connection import IbkrConnection
 from .numbers import price_of
-from .orders import Instrument
 from .order_register import Done, OrderReport
+from .orders import Instrument
 from .wire import COMPLETED, EXECUTIONS
 
 T = TypeVar("T")
@@ -153,8 +153,16 @@ class IbkrBroker:
         if fee is None:
             estimate = self._estimate(done.side, done.qty, done.price, done.session)
         return Execution(
-            done.exec_id, done.ref, done.session, done.qty, done.price, estimate if fee is None else fee,
-            final=fee is not None, estimated=not done.price, side=done.side, cum=done.cum,
+            done.exec_id,
+            done.ref,
+            done.session,
+            done.qty,
+            done.price,
+            estimate if fee is None else fee,
+            final=fee is not None,
+            estimated=not done.price,
+            side=done.side,
+            cum=done.cum,
         )
 
     def _estimate(self, side: str, qty: int, price: float, session: str) -> float:
@@ -165,8 +173,15 @@ class IbkrBroker:
         qty, price = high - low, self._average(statement, high - low)
         session = statement.ended or self.connection.session.clock().astimezone(NEW_YORK).date().isoformat()
         return Execution(
-            f"ibkr:{statement.perm_id}:{low}-{high}", statement.ref, session, qty, price,
-            self._estimate(statement.side, qty, price, session), final=False, estimated=True, side=statement.side,
+            f"ibkr:{statement.perm_id}:{low}-{high}",
+            statement.ref,
+            session,
+            qty,
+            price,
+            self._estimate(statement.side, qty, price, session),
+            final=False,
+            estimated=True,
+            side=statement.side,
         )
 
     def _average(self, statement: OrderReport, qty: int) -> float:
@@ -174,5 +189,7 @@ class IbkrBroker:
         known = self.connection.session.register.done(statement)
         listed = sum(e.qty for e in known)
         if statement.avg_price and listed and listed + qty == statement.filled:
-            return price_of(round((statement.avg_price * statement.filled - sum(e.qty * e.price for e in known)) / qty, 6))
+            return price_of(
+                round((statement.avg_price * statement.filled - sum(e.qty * e.price for e in known)) / qty, 6)
+            )
         return statement.avg_price

@@ -83,8 +83,9 @@ class IbkrConfig:
     def check_may_order(self) -> None:
         """Refused on a connection that only reads; asked before every message that could change an order."""
         if self.read_only:
-            raise Refused("This connection to Interactive Brokers only reads bars; order and cancel through the"
-                          " scheduler's.")
+            raise Refused(
+                "This connection to Interactive Brokers only reads bars; order and cancel through the scheduler's."
+            )
 
     def explain(self, error: BaseException) -> str:
         """Why there is no connection, and what to do."""
@@ -96,12 +97,18 @@ class IbkrConfig:
         if isinstance(error, TimeoutError):
             return f"TWS at {where} accepts the connection but does not speak; confirm its dialog, or restart it."
         if isinstance(error, OSError):
-            return (f"TWS does not answer at {where} ({error}); start TWS or Gateway and log in, or correct ibkr_host and"
-                    f" ibkr_port.")
-        return (f"The connection to TWS at {where} failed in a way that was not foreseen ({type(error).__name__}: {error});"
-                f" it is tried again. If that lasts, look at ibkr_host and ibkr_port, restart TWS, and send the log.")
+            return (
+                f"TWS does not answer at {where} ({error}); start TWS or Gateway and log in, or correct ibkr_host and"
+                f" ibkr_port."
+            )
+        return (
+            f"The connection to TWS at {where} failed in a way that was not foreseen ({type(error).__name__}: {error});"
+            f" it is tried again. If that lasts, look at ibkr_host and ibkr_port, restart TWS, and send the log."
+        )
 
     def unreached(self) -> str:
         """Nobody took the connection in time."""
-        return (f"Nothing answers at {self.host}:{self.port}, not even with a refusal; start TWS or Gateway, correct"
-                f" ibkr_host and ibkr_port, or look at the firewall between.")
+        return (
+            f"Nothing answers at {self.host}:{self.port}, not even with a refusal; start TWS or Gateway, correct"
+            f" ibkr_host and ibkr_port, or look at the firewall between."
+        )

@@ -16,15 +16,15 @@ from ib_async.contract import ContractDetails
 from ....core.errors import NotFound, Refused, Unavailable
 from ....core.windows import NEW_YORK
 from ...store import Store
+from ..base import AccountFigures, BrokerOrder, Cause, Health
 from . import account_gates as gates
 from . import evidence
-from ..base import AccountFigures, BrokerOrder, Cause, Health
 from .account import figures
 from .config import Denied, IbkrConfig
 from .history import LONGEST_WAIT, BarSupplier, RawBar
 from .numbers import Unreadable, number
-from .orders import Instrument, OrderBuilder
 from .order_register import Done
+from .orders import Instrument, OrderBuilder
 from .session import IbkrSession
 from .thread import LoopThread
 
@@ -50,7 +50,7 @@ class IbkrConnection:
         self.pulse: Callable[[], object] = lambda: None
         """Called by whoever waits for an answer, while it waits."""
         self._thread = LoopThread(
-            lambda: self.session.run(), self._again, lambda error: self.session.fail(error, "a callback"),
+            lambda: self.session.run(), self._again, lambda error: self.session.fail(error, "a callback")
         )
 
     def _use(self, session: IbkrSession) -> None:
@@ -201,7 +201,8 @@ class IbkrConnection:
             await self.session.fresh()
             register = self.session.register
             return [
-                register.broker_order(s, s.filled) for s in register.statements.values()
+                register.broker_order(s, s.filled)
+                for s in register.statements.values()
                 if s.account == self.session.account and not s.over and not register.lost(s)
             ]
 
@@ -226,7 +227,9 @@ class IbkrConnection:
 
         async def work() -> list[ContractDetails]:
             self.session.require()
-            return await self.session.ask(f"contract {symbol}", lambda ib: ib.reqContractDetailsAsync(stock), numbered=True)
+            return await self.session.ask(
+                f"contract {symbol}", lambda ib: ib.reqContractDetailsAsync(stock), numbered=True
+            )
 
         try:
             found = self.call(work)
@@ -243,8 +246,10 @@ def _chosen(symbol: str, con_id: int, primary: str, found: list[ContractDetails]
         raise NotFound(f"Interactive Brokers does not know a stock {symbol} in USD; check the symbol.")
     ids = sorted({contract.conId for _, contract in stocks})
     if con_id and con_id not in ids:
-        raise Refused(f"{symbol} was contract {con_id} and is {ids[0]} now: another security trades under its symbol;"
-                      f" close the agent's position and deploy it again.")
+        raise Refused(
+            f"{symbol} was contract {con_id} and is {ids[0]} now: another security trades under its symbol;"
+            f" close the agent's position and deploy it again."
+        )
     kept = [stock for stock in stocks if con_id in (0, stock[1].conId)]
     if len({contract.conId for _, contract in kept}) > 1:
         where = ", ".join(sorted({contract.primaryExchange for _, contract in kept}))
@@ -253,5 +258,7 @@ def _chosen(symbol: str, con_id: int, primary: str, found: list[ContractDetails]
     try:
         tick = number(details.minTick, "tick", 0.0, MOST_TICK) or 0.01
     except Unreadable as error:
-        raise Unavailable(f"Interactive Brokers sent details of {symbol}, but its {error}; it is asked again.") from error
+        raise Unavailable(
+            f"Interactive Brokers sent details of {symbol}, but its {error}; it is asked again."
+        ) from error
     return Instrument(symbol, contract.conId, contract.primaryExchange or primary, tick)

@@ -127,4 +127,4 @@ def _bars(fields: list[str]) -> Iterator[tuple[int, list[str]]]:
         raise Unreadable(f"{count} bars are announced and {(len(fields) - FIRST_BAR) // 8} were sent")
     for n in range(count):
         start = FIRST_BAR + 8 * n
-        yield start, fields[start:start + 8]
+        yield start, fields[start : start + 8]

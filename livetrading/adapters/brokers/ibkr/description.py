@@ -27,8 +27,14 @@ def _seat(connection: "IbkrConnection", seat: Seat) -> AgentBroker:
     from .broker import IbkrBroker
 
     return IbkrBroker(
-        connection, seat.agent_id, seat.instrument, seat.costs, booked=seat.booked, others=seat.others,
-        in_doubt=seat.in_doubt, gate=lambda account: connection.check_account(account, seat.account, seat.confirmed),
+        connection,
+        seat.agent_id,
+        seat.instrument,
+        seat.costs,
+        booked=seat.booked,
+        others=seat.others,
+        in_doubt=seat.in_doubt,
+        gate=lambda account: connection.check_account(account, seat.account, seat.confirmed),
     )
 
 
@@ -57,6 +63,4 @@ def _bars_once(cache: Path, events: "BarSource", recent: bool) -> "Iterator[BarS
         yield IbkrSource(line, events, years=YEARS if recent else ALL_YEARS)
 
 
-DESCRIPTION = BrokerDescription(
-    WORDS, _open, _seat, _auction, _bars, _bars_once,
-)
+DESCRIPTION = BrokerDescription(WORDS, _open, _seat, _auction, _bars, _bars_once)

@@ -57,8 +57,12 @@ def proofs(store: Store) -> dict[str, list[Proof]]:
 def _proof(doc: dict[str, Any]) -> Proof:
     version = doc.get("server_version")
     return Proof(
-        str(doc.get("key", "")), doc.get("holds") is True, str(doc.get("at", "")),
-        version if isinstance(version, int) else 0, str(doc.get("account_kind", "")), str(doc.get("how", "")),
+        str(doc.get("key", "")),
+        doc.get("holds") is True,
+        str(doc.get("at", "")),
+        version if isinstance(version, int) else 0,
+        str(doc.get("account_kind", "")),
+        str(doc.get("how", "")),
     )
 
 

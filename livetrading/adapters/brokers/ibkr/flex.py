@@ -18,13 +18,25 @@ from ....core.stated import Stated
 LARGEST = 64 * 1024 * 1024
 ELEMENTS = ("Trade", "Execution", "TradeConfirm")
 NAMES: Mapping[str, tuple[str, ...]] = {
-    "account": ("accountid", "clientaccountid", "account"), "exec_id": ("ibexecid", "execid", "executionid"),
-    "order_id": ("iborderid", "orderid"), "ref": ("orderreference", "orderref"), "symbol": ("symbol",),
-    "con_id": ("conid",), "side": ("buysell",), "qty": ("quantity",), "price": ("tradeprice", "price"),
-    "fee": ("ibcommission", "commission"), "fee_currency": ("ibcommissioncurrency", "commissioncurrency"),
-    "taxes": ("taxes", "tax"), "day": ("tradedate",), "at": ("datetime", "datetimeofexecution"),
-    "kind": ("assetcategory", "assetclass"), "currency": ("currency", "currencyprimary"), "level": ("levelofdetail",),
-    "transaction": ("transactiontype",), "notes": ("notes", "notescodes", "code"),
+    "account": ("accountid", "clientaccountid", "account"),
+    "exec_id": ("ibexecid", "execid", "executionid"),
+    "order_id": ("iborderid", "orderid"),
+    "ref": ("orderreference", "orderref"),
+    "symbol": ("symbol",),
+    "con_id": ("conid",),
+    "side": ("buysell",),
+    "qty": ("quantity",),
+    "price": ("tradeprice", "price"),
+    "fee": ("ibcommission", "commission"),
+    "fee_currency": ("ibcommissioncurrency", "commissioncurrency"),
+    "taxes": ("taxes", "tax"),
+    "day": ("tradedate",),
+    "at": ("datetime", "datetimeofexecution"),
+    "kind": ("assetcategory", "assetclass"),
+    "currency": ("currency", "currencyprimary"),
+    "level": ("levelofdetail",),
+    "transaction": ("transactiontype",),
+    "notes": ("notes", "notescodes", "code"),
 }
 """What is read of a row, under the names that statements give it, in lower case without anything else."""
 COLUMNS = frozenset(alias for aliases in NAMES.values() for alias in aliases) | {"accountalias", "model", "description"}
@@ -83,7 +95,10 @@ def _of_csv(text: str, name: str) -> Iterator[tuple[str, Row]]:
                 trades = "symbol" in plain and ("buysell" in plain or "quantity" in plain)
                 header, headers = (plain, headers + 1) if trades else ([], headers)
             elif header and any(plain) and fields[0].strip().upper() not in RECORDS:
-                yield f"{name}, line {rows.line_num}", _named(_by_column(header, fields, f"{name}, line {rows.line_num}"))
+                yield (
+                    f"{name}, line {rows.line_num}",
+                    _named(_by_column(header, fields, f"{name}, line {rows.line_num}")),
+                )
     except csv.Error as error:
         raise BadInput(f"{name} is not a Flex statement ({error}); {CURE}.") from None
     if not headers:
@@ -92,10 +107,12 @@ def _of_csv(text: str, name: str) -> Iterator[tuple[str, Row]]:
 
 def _by_column(header: list[str], fields: list[str], where: str) -> Row:
     """A row under its columns. One of another length is cut, or its values stand under the wrong names."""
-    more = fields[len(header):]
+    more = fields[len(header) :]
     if len(fields) < len(header) or any(field.strip() for field in more):
-        raise BadInput(f"{where} has {len(fields)} fields, and the columns are {len(header)}; nothing was imported: export the"
-                       " statement again.")
+        raise BadInput(
+            f"{where} has {len(fields)} fields, and the columns are {len(header)}; nothing was imported: export the"
+            " statement again."
+        )
     return dict(zip(header, fields, strict=False))
 
 
@@ -111,8 +128,10 @@ def _named(values: Mapping[str, str]) -> Row:
 def _is_execution(row: Row) -> bool:
     """One execution of a stock in USD, and no sum of several."""
     return bool(
-        row.get("exec_id") and row.get("level", "EXECUTION").upper() in ("EXECUTION", "")
-        and row.get("kind", "STK") == "STK" and row.get("currency", "USD") == "USD"
+        row.get("exec_id")
+        and row.get("level", "EXECUTION").upper() in ("EXECUTION", "")
+        and row.get("kind", "STK") == "STK"
+        and row.get("currency", "USD") == "USD"
     )
 
 
@@ -130,9 +149,19 @@ def _stated(row: Row, where: str) -> Stated:
         fee = -(_number(row, "fee", where) + (_number(row, "taxes", where) if row.get("taxes") else 0.0)) + 0.0
     at = row.get("at", "")
     return Stated(
-        row.get("account", ""), row["exec_id"], row.get("order_id", ""), row.get("ref", ""), row.get("symbol", ""),
-        int(row["con_id"]) if _CONTRACT.fullmatch(row.get("con_id", "")) else 0, side.split()[0] if side else "",
-        0.0 if _taken_back(row) else qty, _number(row, "price", where), fee, _day(row.get("day") or at), at, where,
+        row.get("account", ""),
+        row["exec_id"],
+        row.get("order_id", ""),
+        row.get("ref", ""),
+        row.get("symbol", ""),
+        int(row["con_id"]) if _CONTRACT.fullmatch(row.get("con_id", "")) else 0,
+        side.split()[0] if side else "",
+        0.0 if _taken_back(row) else qty,
+        _number(row, "price", where),
+        fee,
+        _day(row.get("day") or at),
+        at,
+        where,
     )
 
 
@@ -151,8 +180,9 @@ def _number(row: Row, name: str, where: str) -> float:
             raise ValueError(text)
         return float(text.replace(",", ""))
     except ValueError:
-        raise BadInput(f"{where}: the {WORDS.get(name, name)} is {text!r}, which is not a number; export the"
-                       f" statement again.") from None
+        raise BadInput(
+            f"{where}: the {WORDS.get(name, name)} is {text!r}, which is not a number; export the statement again."
+        ) from None
 
 
 def _day(text: str) -> str:

@@ -220,14 +220,17 @@ def explain(found: Handshake, where: str) -> tuple[str, str]:
     """What is the matter at ``where``, and the cure, empty if nothing is."""
     version = f"server version {found.version}" if found.version else "no version"
     address = found.own_address or "this computer's address"
-    trusted = (f"in TWS's API settings turn Enable ActiveX and Socket Clients on, and add {address} to Trusted IPs or clear"
-               f" Allow connections from localhost only")
+    trusted = (
+        f"in TWS's API settings turn Enable ActiveX and Socket Clients on, and add {address} to Trusted IPs or clear"
+        f" Allow connections from localhost only"
+    )
     dialog = "look at TWS's window: confirm its dialog about the connection, let its login end, or restart it"
     return {
         Answer.SPEAKS: (f"TWS at {where} speaks {version}; {_CAN}", ""),
         Answer.NOTHING_LISTENS: (
             f"{where} does not answer ({found.said})",
-            "start TWS or Gateway and log in, let it accept socket clients, or correct ibkr_host and ibkr_port"),
+            "start TWS or Gateway and log in, let it accept socket clients, or correct ibkr_host and ibkr_port",
+        ),
         Answer.SILENT: (f"{where} accepts the connection and says nothing", dialog),
         Answer.CLOSED: (f"{where} accepts the connection and closes it at once", trusted),
         Answer.HTTP: (f"{where} is a web server and not TWS (it answered {found.said})", _PORTS),
@@ -236,8 +239,12 @@ def explain(found: Handshake, where: str) -> tuple[str, str]:
         Answer.OLD: (f"TWS at {where} speaks {version}, which is too old; {_CAN}", "update TWS or Gateway"),
         Answer.NEW: (
             f"TWS at {where} speaks {version if found.version else found.said}, which is too new; {_CAN}",
-            "install an earlier release of TWS or Gateway, one whose API still takes the older text messages"),
-        Answer.COMPLAINT: (f"TWS at {where} refuses the connection: {found.said.rstrip('.')}", "do what TWS says, then try again"),
+            "install an earlier release of TWS or Gateway, one whose API still takes the older text messages",
+        ),
+        Answer.COMPLAINT: (
+            f"TWS at {where} refuses the connection: {found.said.rstrip('.')}",
+            "do what TWS says, then try again",
+        ),
         Answer.NO_ACCOUNTS: (f"TWS at {where} greets with {version} and then does not name its accounts", dialog),
         Answer.CLOSED_LATER: (f"TWS at {where} greets with {version} and then closes the connection", trusted),
     }[found.answer]

@@ -97,8 +97,9 @@ class BarSupplier:
         loop = asyncio.get_running_loop()
         wait = self.pacer.delay(loop.time(), key, con_id)
         if wait > LONGEST_WAIT:
-            raise NoBars(PACED, f"Interactive Brokers allows no further request for bars for {wait:.0f} s; try again"
-                                 f" then.")
+            raise NoBars(
+                PACED, f"Interactive Brokers allows no further request for bars for {wait:.0f} s; try again then."
+            )
         while wait > 0:
             await asyncio.sleep(wait)
             wait = self.pacer.delay(loop.time(), key, con_id)
@@ -107,20 +108,24 @@ class BarSupplier:
     async def _ask(self, instrument: Instrument, size: str, duration: str, what: str) -> BarDataList:
         seconds = self.session.timing.history
         ib = self.session.require()
-        work = asyncio.ensure_future(ib.reqHistoricalDataAsync(
-            instrument.contract(), "", duration, size, what, useRTH=True, formatDate=2, timeout=seconds,
-        ))
+        work = asyncio.ensure_future(
+            ib.reqHistoricalDataAsync(
+                instrument.contract(), "", duration, size, what, useRTH=True, formatDate=2, timeout=seconds
+            )
+        )
         # One silent data farm does not make the connection suspect: requests have numbers of their own.
         try:
             found = await asyncio.wait_for(work, seconds + 1)
         except TimeoutError:
             found = BarDataList()
         except Unreadable as error:
-            raise NoBars(UNREADABLE, f"The bars of {instrument.symbol} that Interactive Brokers sent cannot be read:"
-                                     f" {error}.") from error
+            raise NoBars(
+                UNREADABLE, f"The bars of {instrument.symbol} that Interactive Brokers sent cannot be read: {error}."
+            ) from error
         except OSError as error:
-            raise NoBars(SILENT, f"The connection to TWS ended while it was asked for bars ({error}); they are asked"
-                                 f" again.") from error
+            raise NoBars(
+                SILENT, f"The connection to TWS ended while it was asked for bars ({error}); they are asked again."
+            ) from error
         except RequestError as error:
             text = f"Interactive Brokers gives no bars of {instrument.symbol}: {error.code} {error.message}"
             raise NoBars(PACED if "pacing violation" in error.message.lower() else error.code, text) from error

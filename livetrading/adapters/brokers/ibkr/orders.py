@@ -15,8 +15,8 @@ from ib_async import Contract, Order
 
 from ....core import rules
 from ....core.errors import BadInput, Refused, Unavailable
-from . import account_gates as gates
 from ..base import BrokerOrder, NotListed, Ticket
+from . import account_gates as gates
 from .order_register import REJECTING, OrderReport
 from .session import IbkrSession
 
@@ -47,7 +47,11 @@ class Instrument:
 
     def contract(self) -> Contract:
         return Contract(
-            secType="STK", conId=self.con_id, symbol=self.symbol, exchange="SMART", primaryExchange=self.primary,
+            secType="STK",
+            conId=self.con_id,
+            symbol=self.symbol,
+            exchange="SMART",
+            primaryExchange=self.primary,
             currency="USD",
         )
 
@@ -67,8 +71,16 @@ def order_for(ticket: Ticket, instrument: Instrument, account: str, order_id: in
     if stop and stop["auxPrice"] <= 0:
         raise BadInput(f"Order {ticket.ref} has the stop price {ticket.stop_price}; it must be positive.")
     return Order(
-        orderId=order_id, action=ticket.side, totalQuantity=int(ticket.qty), orderType=ticket.type, tif=ticket.tif,
-        orderRef=ticket.ref, account=account, outsideRth=False, **stop, **more,
+        orderId=order_id,
+        action=ticket.side,
+        totalQuantity=int(ticket.qty),
+        orderType=ticket.type,
+        tif=ticket.tif,
+        orderRef=ticket.ref,
+        account=account,
+        outsideRth=False,
+        **stop,
+        **more,
     )
 
 
@@ -238,8 +250,9 @@ class OrderBuilder:
         left = await self.cancel_many([ref])
         found = self.session.register.by_ref(ref) if left else None
         if found is not None and not self._ours(found):
-            raise Refused(f"Order {ref} belongs to client id {found.client_id}; cancel it in TWS, or set ibkr_client_id"
-                          f" to it.")
+            raise Refused(
+                f"Order {ref} belongs to client id {found.client_id}; cancel it in TWS, or set ibkr_client_id to it."
+            )
 
     async def cancel_many(self, refs: Sequence[str]) -> list[str]:
         """Ask for all at once, a silent one twice; the keys that IB has not confirmed as ended."""
@@ -274,7 +287,9 @@ class OrderBuilder:
         """Those of which IB has said neither an end nor, lately, that it works on the cancel."""
         known = self.session.register.statements
         return [
-            s for s in asked if not self._cancel_answered(s)
+            s
+            for s in asked
+            if not self._cancel_answered(s)
             and not (known[s.perm_id].status == "PendingCancel" and self._asked_lately(s))
         ]
 
@@ -312,8 +327,13 @@ class OrderBuilder:
             self._missed.pop(ref, None)
             return found
         loop = asyncio.get_running_loop()
-        pause = max(self._missed.get(ref, -1e9) + session.timing.between_looks,
-                    self._denied.get(ref, -1e9) + session.timing.refused_look) - loop.time()
+        pause = (
+            max(
+                self._missed.get(ref, -1e9) + session.timing.between_looks,
+                self._denied.get(ref, -1e9) + session.timing.refused_look,
+            )
+            - loop.time()
+        )
         if pause > 0:
             await asyncio.sleep(pause)
         answered = await session.look()

@@ -46,7 +46,13 @@ class Recorder:
     """One file for all connections of a process. Opened by the first of them, or by ``open``."""
 
     def __init__(
-        self, path: Path, *, values: bool = False, limit: int = LIMIT_BYTES, room: int = LIMIT_BYTES, source: str = "TWS or Gateway",
+        self,
+        path: Path,
+        *,
+        values: bool = False,
+        limit: int = LIMIT_BYTES,
+        room: int = LIMIT_BYTES,
+        source: str = "TWS or Gateway",
     ) -> None:
         """``limit``: bytes of the file; ``room``: bytes that may wait for the disk."""
         self.path, self._limit, self._room, self._source = path, limit, room, source
@@ -176,11 +182,17 @@ class Recorder:
         if self._headed:
             return
         held, self._held, self._headed = self._held, [], True
-        self._line({
-            "cassette": "livetrading ibkr", "version": VERSION, "created": stamp(datetime.now(UTC)),
-            "server_version": server_version, "client": f"ib_async {metadata.version('ib_async')}",
-            "source": self._source, "money": "as told" if self._values else "rounded to one digit",
-        })
+        self._line(
+            {
+                "cassette": "livetrading ibkr",
+                "version": VERSION,
+                "created": stamp(datetime.now(UTC)),
+                "server_version": server_version,
+                "client": f"ib_async {metadata.version('ib_async')}",
+                "source": self._source,
+                "money": "as told" if self._values else "rounded to one digit",
+            }
+        )
         for data in held:
             self._write(data)
 
@@ -192,7 +204,7 @@ class Recorder:
             data = b'{"t":0,"c":0,"d":"!","e":"full"}\n'
         view = memoryview(data)
         while view:
-            view = view[os.write(self._fd, view):]
+            view = view[os.write(self._fd, view) :]
         self._written += len(data)
 
 

@@ -26,9 +26,7 @@ _ORDER_WORDS = frozenset({
     "ApiPending", "SMART", "STK", "NASDAQ", "NYSE", "ARCA", "AMEX", "BATS", "ISLAND", "IBKRATS", "IEX", "EDGEA",
 })
 # fmt: on
-_RECEIVED = frozenset(
-    "3 4 5 6 7 8 9 10 11 15 17 49 52 53 54 55 58 59 61 62 63 64 73 74 101 102".split()
-)
+_RECEIVED = frozenset("3 4 5 6 7 8 9 10 11 15 17 49 52 53 54 55 58 59 61 62 63 64 73 74 101 102".split())
 _SENT = frozenset("1 2 3 4 5 6 7 8 9 15 16 20 25 49 58 59 61 62 63 64 71 76 99".split())
 LEAST = 4
 """A name is replaced everywhere if it has so many characters; a shorter one would hit other words."""

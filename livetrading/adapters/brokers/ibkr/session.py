@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ....core.errors import Refused, Unavailable
-from . import account_gates as gates
 from ..base import Cause, Health
+from . import account_gates as gates
 from .account import is_reported
 from .asking import FIGURES, Asking, Ended
 from .config import FARM_NOTICES, LINK_BACK, LINK_LOST, IbkrConfig
@@ -54,17 +54,27 @@ class IbkrSession(Asking):
         """From any thread, at once. An attempt that hangs beyond its time has failed, whatever hangs."""
         h, missing = self._health, tuple(sorted(self.missing))
         if h.ready and missing:
-            text = (f"{h.detail} It has not answered the question for {', '.join(missing)} yet and is asked again: entries"
-                    f" wait; stops, exits and the emergency stop work.")
+            text = (
+                f"{h.detail} It has not answered the question for {', '.join(missing)} yet and is asked again: entries"
+                f" wait; stops, exits and the emergency stop work."
+            )
             h = replace(h, state="degraded", detail=text, missing=missing)
         failures = self._failures
         if h.state in BEGINNING and time.monotonic() - self._said_at > 2 * self.timing.connecting:
-            text = (f"The attempt to connect to {self.config.host}:{self.config.port} hangs; restart the scheduler, and"
-                    f" send the log.")
+            text = (
+                f"The attempt to connect to {self.config.host}:{self.config.port} hangs; restart the scheduler, and"
+                f" send the log."
+            )
             h, failures = replace(h, state="disconnected", detail=text), failures + 1
         return replace(
-            h, account=self.account, heard=self.reported_at, away=self._away, failures=failures, lacking=self.lacking,
-            trouble=self._trouble or ("" if h.ready or h.state in BEGINNING else h.detail), unreadable=self.unreadable,
+            h,
+            account=self.account,
+            heard=self.reported_at,
+            away=self._away,
+            failures=failures,
+            lacking=self.lacking,
+            trouble=self._trouble or ("" if h.ready or h.state in BEGINNING else h.detail),
+            unreadable=self.unreadable,
         )
 
     def _say(self, state: str, detail: str, ready: bool = False, cause: Cause = Cause.NONE) -> None:
@@ -83,8 +93,12 @@ class IbkrSession(Asking):
     def fail(self, error: BaseException, where: str) -> None:
         """Something broke that nobody foresaw: logged with its traceback, and another connection is made."""
         log.error("IBKR: %s: %s", where, error, exc_info=error)
-        self.renew(f"An error that was not foreseen ended the connection to TWS ({type(error).__name__}: {error}); it is"
-                   f" made again. If that lasts, restart TWS and send the log.", "failed", Cause.ENDED)
+        self.renew(
+            f"An error that was not foreseen ended the connection to TWS ({type(error).__name__}: {error}); it is"
+            f" made again. If that lasts, restart TWS and send the log.",
+            "failed",
+            Cause.ENDED,
+        )
 
     def successor(self, error: BaseException | None) -> "IbkrSession":
         """The session after this one, whose loop has died: another connection, and what is known for good."""
@@ -92,8 +106,12 @@ class IbkrSession(Asking):
         made.register, made.ids, made.connections, made.looks = self.register, self.ids, self.connections, self.looks
         made.unreadable, made._failures, made._away = self.unreadable, self._failures + 1, self._away
         text = "" if error is None else f" ({type(error).__name__}: {error})"
-        made._say("failed", f"The connection to TWS died of an error that was not foreseen{text}; it is made again. If that"
-                            f" lasts, restart the scheduler and send the log.", cause=Cause.ENDED)
+        made._say(
+            "failed",
+            f"The connection to TWS died of an error that was not foreseen{text}; it is made again. If that"
+            f" lasts, restart the scheduler and send the log.",
+            cause=Cause.ENDED,
+        )
         return made
 
     def _why_not(self) -> str:
@@ -191,8 +209,9 @@ class IbkrSession(Asking):
         if not self.config.read_only:
             await self._until_lost(self._read_account())
         if not self._link:
-            raise Unavailable("TWS is connected, but its own link to Interactive Brokers is down; wait, or log in"
-                              " again.")
+            raise Unavailable(
+                "TWS is connected, but its own link to Interactive Brokers is down; wait, or log in again."
+            )
         self.connections += 1
         self.lacking = self.lacking if self.missing else None
         does = "Reading bars with" if self.config.read_only else "Trading"
@@ -213,12 +232,18 @@ class IbkrSession(Asking):
                 self._found(FIGURES)
 
         ib = TappedIB(
-            self.register, self.config.zone, mine(self._on_end), mine(self._on_spoiled),
-            mine(lambda error: self.fail(error, "a message of TWS could not be dealt with")), self.config.recorder,
+            self.register,
+            self.config.zone,
+            mine(self._on_end),
+            mine(self._on_spoiled),
+            mine(lambda error: self.fail(error, "a message of TWS could not be dealt with")),
+            self.config.recorder,
         )
         # A stopped listener is forgotten by eventkit if nothing else holds it.
         ib.client.conn.disconnected.connect(mine(closed), keep_ref=True)
-        ib.errorEvent.connect(mine(lambda about, code, text, contract: self._on_error(about, code, text)), keep_ref=True)
+        ib.errorEvent.connect(
+            mine(lambda about, code, text, contract: self._on_error(about, code, text)), keep_ref=True
+        )
         ib.updateEvent.connect(mine(data), keep_ref=True)
         return ib
 
@@ -294,8 +319,11 @@ class IbkrSession(Asking):
         elif code in LINK_LOST:
             self._link = False
             if self._health.ready:
-                self._say("link lost", "TWS lost its link to Interactive Brokers; usually it finds it again by itself; if not, log in"
-                                       " again.")
+                self._say(
+                    "link lost",
+                    "TWS lost its link to Interactive Brokers; usually it finds it again by itself; if not, log in"
+                    " again.",
+                )
         elif code in LINK_BACK:
             # Even with data kept, what happened meanwhile is asked anew.
             self.renew("TWS has its link to Interactive Brokers again; the account is read anew.")

@@ -30,7 +30,9 @@ class LoopThread:
     """
 
     def __init__(
-        self, live: Callable[[], Coroutine[Any, Any, None]], died: Callable[[BaseException | None], None],
+        self,
+        live: Callable[[], Coroutine[Any, Any, None]],
+        died: Callable[[BaseException | None], None],
         broke: Callable[[BaseException], None],
     ) -> None:
         self._live, self._died, self._broke = live, died, broke

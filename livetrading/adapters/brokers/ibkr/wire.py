@@ -13,8 +13,8 @@ from ib_async.wrapper import Wrapper
 
 from . import decoder as wire
 from .numbers import Unreadable
-from .recorder import Recorder
 from .order_register import Register
+from .recorder import Recorder
 
 log = logging.getLogger(__name__)
 
@@ -56,12 +56,31 @@ class _Tap(Wrapper):
         self.ended(COMPLETED, 0)
 
     def orderStatus(
-        self, orderId: int, status: str, filled: float, remaining: float, avgFillPrice: float, permId: int,
-        parentId: int, lastFillPrice: float, clientId: int, whyHeld: str, mktCapPrice: float = 0.0,
+        self,
+        orderId: int,
+        status: str,
+        filled: float,
+        remaining: float,
+        avgFillPrice: float,
+        permId: int,
+        parentId: int,
+        lastFillPrice: float,
+        clientId: int,
+        whyHeld: str,
+        mktCapPrice: float = 0.0,
     ) -> None:
         self.register.status(permId, status, filled, avgFillPrice, whyHeld)
         super().orderStatus(
-            orderId, status, filled, remaining, avgFillPrice, permId, parentId, lastFillPrice, clientId, whyHeld,
+            orderId,
+            status,
+            filled,
+            remaining,
+            avgFillPrice,
+            permId,
+            parentId,
+            lastFillPrice,
+            clientId,
+            whyHeld,
             mktCapPrice,
         )
 
@@ -117,9 +136,7 @@ class _Tap(Wrapper):
                     self._endReq(int(text), Unreadable(why), success=False)
 
 
-_SPOILS = {
-    str(wire.OPEN_ORDER): OPEN_ORDERS, str(wire.COMPLETED): COMPLETED, str(wire.EXECUTION): EXECUTIONS,
-}
+_SPOILS = {str(wire.OPEN_ORDER): OPEN_ORDERS, str(wire.COMPLETED): COMPLETED, str(wire.EXECUTION): EXECUTIONS}
 
 
 FARMS_DOWN, FARMS_UP = frozenset({2103, 2105, 2157}), frozenset({2104, 2106, 2107, 2108, 2158})
@@ -136,9 +153,13 @@ class TappedIB(IB):
     RaiseRequestErrors = True
 
     def __init__(
-        self, register: Register, zone: str, ended: Callable[[str, int], None] = lambda name, number: None,
+        self,
+        register: Register,
+        zone: str,
+        ended: Callable[[str, int], None] = lambda name, number: None,
         spoiled: Callable[[str, str], None] = lambda name, why: None,
-        broke: Callable[[Exception], None] = lambda error: None, recorder: Recorder | None = None,
+        broke: Callable[[Exception], None] = lambda error: None,
+        recorder: Recorder | None = None,
     ) -> None:
         self._createEvents()
         self.wrapper = _Tap(self, defaults=IBDefaults())

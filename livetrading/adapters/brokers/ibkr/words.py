@@ -4,5 +4,5 @@ from ..base import BrokerWords
 from .account_setup import IbkrAccountSetup
 
 WORDS = BrokerWords(
-    "ibkr", "Interactive Brokers", "IB", "TWS", "TWS or IB Gateway", bars="ibkr", setup=IbkrAccountSetup(),
+    "ibkr", "Interactive Brokers", "IB", "TWS", "TWS or IB Gateway", bars="ibkr", setup=IbkrAccountSetup()
 )

@@ -14,7 +14,13 @@ Doc = dict[str, Any]
 EVERY = 10
 OLD_SECONDS = 180
 """The scheduler writes the state of its connection once a minute."""
-TONES = {"ready": "lt-up", "connecting": "lt-warn", "starting": "lt-warn", "link lost": "lt-warn", "degraded": "lt-warn"}
+TONES = {
+    "ready": "lt-up",
+    "connecting": "lt-warn",
+    "starting": "lt-warn",
+    "link lost": "lt-warn",
+    "degraded": "lt-warn",
+}
 
 
 def render() -> None:

@@ -9,10 +9,9 @@ from livetrading.adapters import logs
 from livetrading.core.errors import NotFound
 from livetrading.dashboard import kinds, markup, reading, sitemap
 
-from . import agent_chart, agent_facts, reconciliation
-from . import confirm
 from ..shell import dialogs, frame, refresh
 from ..shell.guard import guarded, shown
+from . import agent_chart, agent_facts, confirm, reconciliation
 
 log = logging.getLogger(__name__)
 Doc = dict[str, Any]

@@ -23,21 +23,35 @@ def big(agent: Doc, history: Doc) -> None:
     agent_id = agent["agent_id"]
     with st.container(horizontal=True, vertical_alignment="center"):
         span = st.segmented_control(
-            "Range", list(prices.SPANS), default="6M", required=True, key=f"span_{agent_id}",
+            "Range",
+            list(prices.SPANS),
+            default="6M",
+            required=True,
+            key=f"span_{agent_id}",
             label_visibility="collapsed",
         )
         indicators = st.pills(
-            "Indicators", list(prices.INDICATORS), selection_mode="multi", key=f"indicators_{agent_id}",
+            "Indicators",
+            list(prices.INDICATORS),
+            selection_mode="multi",
+            key=f"indicators_{agent_id}",
             label_visibility="collapsed",
         )
         follow = True
         if agent["mode"] == "replay" and agent["is_running"]:
             follow = st.toggle(
-                "Follow", value=True, key=f"follow_{agent_id}",
+                "Follow",
+                value=True,
+                key=f"follow_{agent_id}",
                 help="Off: the chart does not refresh, so that your zoom stays.",
             )
     figure = _figure(
-        agent, history, span=span or "6M", indicators=tuple(indicators or ()), height=460, zoomable=True,
+        agent,
+        history,
+        span=span or "6M",
+        indicators=tuple(indicators or ()),
+        height=460,
+        zoomable=True,
         frozen=not follow,
     )
     st.plotly_chart(figure, key=f"big_chart_{agent_id}", theme=None, config=figures.CONFIG)
@@ -46,7 +60,13 @@ def big(agent: Doc, history: Doc) -> None:
 
 
 def _figure(
-    agent: Doc, history: Doc, *, span: str, indicators: tuple[str, ...], height: int, zoomable: bool,
+    agent: Doc,
+    history: Doc,
+    *,
+    span: str,
+    indicators: tuple[str, ...],
+    height: int,
+    zoomable: bool,
     frozen: bool = False,
 ) -> go.Figure:
     """Built again only after a new bar, a trade or another choice.
@@ -56,16 +76,26 @@ def _figure(
     bars, fills = history["bars"], history["fills"]
     choice = (span, indicators, height)
     state = (
-        len(bars), bars[-1][0] if bars else None, len(fills), bool(fills and fills[-1].get("provisional")),
-        agent["current_position"], agent["entry_price"], agent["stop_price"],
+        len(bars),
+        bars[-1][0] if bars else None,
+        len(fills),
+        bool(fills and fills[-1].get("provisional")),
+        agent["current_position"],
+        agent["entry_price"],
+        agent["stop_price"],
     )
     kept = st.session_state.setdefault("figures", {})
     slot = (agent["agent_id"], zoomable)
     old_choice, old_state, figure = kept.get(slot, (None, None, None))
     if old_choice != choice or (old_state != state and not frozen):
         figure = figures.price_figure(
-            prices.frame_of(bars), prices.marks_of_fills(fills), span=span, indicators=indicators, height=height,
-            zoomable=zoomable, **_lines(agent, fills),
+            prices.frame_of(bars),
+            prices.marks_of_fills(fills),
+            span=span,
+            indicators=indicators,
+            height=height,
+            zoomable=zoomable,
+            **_lines(agent, fills),
         )
         kept[slot] = (choice, state, figure)
     return figure

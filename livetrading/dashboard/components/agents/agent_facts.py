@@ -5,7 +5,19 @@ from typing import Any
 from livetrading.core.wording import counted
 from livetrading.dashboard import kinds, markup, reading
 from livetrading.dashboard.format import (
-    DASH, count, day_and_time, duration, masked, moment, money, new_york, percent, price, signed_money, signed_percent, tone,
+    DASH,
+    count,
+    day_and_time,
+    duration,
+    masked,
+    moment,
+    money,
+    new_york,
+    percent,
+    price,
+    signed_money,
+    signed_percent,
+    tone,
 )
 from livetrading.dashboard.markup import Fact
 from livetrading.execution.state import agent_status
@@ -39,7 +51,8 @@ def facts(agent: Doc, history: Doc) -> list[Fact]:
         Fact("Portfolio value", money(agent["portfolio_value"]), f"cash {money(agent['cash'])}{sure}"),
         Fact("Position", *((counted(int(held), "share"), entry) if held else FLAT)),
         Fact(
-            "Price", price(agent["current_price"]),
+            "Price",
+            price(agent["current_price"]),
             day_and_time(agent["price_time"]) if agent["price_time"] else "no price yet",
         ),
         Fact("Unrealised P&L", signed_money(gain), _gain_share(agent, gain), tone(gain), tone(gain)),
@@ -98,7 +111,11 @@ def holding(agent: Doc) -> str:
 
 
 def _next_check(agent: Doc) -> tuple[str, str]:
-    if agent["is_running"] and agent.get("status_text") == agent_status.WAITING and (agent["mode"] == "replay" or not agent["next_check"]):
+    if (
+        agent["is_running"]
+        and agent.get("status_text") == agent_status.WAITING
+        and (agent["mode"] == "replay" or not agent["next_check"])
+    ):
         return "Waiting", "for the scheduler"
     if agent["is_running"] and agent["next_check"] and moment(agent["next_check"]) <= reading.now():
         return "Now", "a session is due: tried again until it is decided"

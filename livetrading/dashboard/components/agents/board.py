@@ -9,10 +9,10 @@ from livetrading.dashboard import kinds, markup, reading
 from livetrading.dashboard.format import DASH, count, money, signed_money, signed_percent, tone
 from livetrading.dashboard.markup import Fact
 
-from . import agent_card as agents_panel
-from . import account_strip, agent_table, records
 from ..shell import dialogs, refresh
 from ..shell.guard import guarded, shown
+from . import account_strip, agent_table, records
+from . import agent_card as agents_panel
 
 Doc = dict[str, Any]
 CARDS = 6
@@ -33,8 +33,7 @@ def _header(agents: list[Doc], lives: bool) -> None:
     title, add = st.columns([4, 1], vertical_alignment="center", wrap=False)
     title.html(markup.title("Live Trading", f"{counted(len(agents), 'agent')} · {kinds.running_words(agents, lives)}"))
     add.button(
-        "Add Agent", key="add_open", type="primary", width="stretch", wrap=False, on_click=dialogs.note,
-        args=("add",),
+        "Add Agent", key="add_open", type="primary", width="stretch", wrap=False, on_click=dialogs.note, args=("add",)
     )
 
 
@@ -98,10 +97,16 @@ def totals(agents: list[Doc], scheduler_lives: bool) -> list[Fact]:
         Fact("Portfolio", money(value), f"capital {money(capital)}{without}"),
         Fact("Total P&L", signed_money(gain), share, tone(gain), tone(gain)),
         Fact("Unrealised P&L", signed_money(unrealised), "", tone(unrealised)),
-        Fact("Open positions", count(held if known else None), f"of {counted(len(agents), 'agent')}{besides}",
-             sub_tone="lt-down" if unknown else ""),
         Fact(
-            "Agents running" if scheduler_lives else "Waiting for the scheduler", f"{running:,} / {len(agents):,}" if known else DASH, unknown,
+            "Open positions",
+            count(held if known else None),
+            f"of {counted(len(agents), 'agent')}{besides}",
+            sub_tone="lt-down" if unknown else "",
+        ),
+        Fact(
+            "Agents running" if scheduler_lives else "Waiting for the scheduler",
+            f"{running:,} / {len(agents):,}" if known else DASH,
+            unknown,
             tone="" if scheduler_lives else "lt-warn",
         ),
         Fact("Closed trades", count(sum(a["num_trades"] for a in known) if known else None)),

@@ -13,9 +13,9 @@ from livetrading.dashboard.format import markdown, new_york, signed_money
 from livetrading.execution.state import bar_check
 
 from ..shell import dialogs, emergency
+from ..shell.guard import guarded
 from . import reconciliation
 from .agent_facts import holding
-from ..shell.guard import guarded
 
 BY = "dashboard"
 UNREAD = "Its position cannot be read at the moment."
@@ -30,8 +30,10 @@ def pause(asked: Asked) -> None:
             f"**{agent['agent_id']}** will make no further decision until you start it again. "
             + (
                 UNREAD + " If it holds shares it keeps them, and their protective stop stays in force."
-                if kinds.unread(agent) else
-                f"It keeps {held}, and the protective stop stays in force." if held else "It holds no position."
+                if kinds.unread(agent)
+                else f"It keeps {held}, and the protective stop stays in force."
+                if held
+                else "It holds no position."
             )
         )
         _buttons(asked, "pause", "Pause agent", danger=False)
@@ -154,7 +156,9 @@ def start(agent_id: str) -> None:
 def _buttons(asked: Asked, kind: str, label: str, danger: bool) -> None:
     cancel, act = st.columns(2)
     confirmed = act.button(
-        label, key=f"{'danger' if danger else 'confirm'}_{kind}", width="stretch",
+        label,
+        key=f"{'danger' if danger else 'confirm'}_{kind}",
+        width="stretch",
         type="secondary" if danger else "primary",
     )
     if cancel.button("Cancel", key=f"cancel_{kind}", width="stretch"):

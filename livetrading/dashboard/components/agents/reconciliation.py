@@ -42,10 +42,15 @@ def _cash_box(agent: Doc) -> None:
     agent_id = agent["agent_id"]
     with st.container(border=True, key=f"cash_{agent_id}"):
         title = "The account's cash is not explained" if cash["text"] else "Dividends due"
-        text = f"{cash['text']}. It may be interest, a deposit, a trade by hand; or a fill that was booked by an estimate."
+        text = (
+            f"{cash['text']}. It may be interest, a deposit, a trade by hand; or a fill that was booked by an estimate."
+        )
         st.html(markup.heading(title) + (markup.notes([text]) if cash["text"] else "") + markup.facts(cash_facts(cash)))
-        if cash["text"] and st.button("It is mine …", key=f"confirm_cash_{agent_id}",
-                                      help="Counts the unexplained amount as your own: unmanaged cash."):
+        if cash["text"] and st.button(
+            "It is mine …",
+            key=f"confirm_cash_{agent_id}",
+            help="Counts the unexplained amount as your own: unmanaged cash.",
+        ):
             dialogs.ask("confirm_cash", agent_id=agent_id, difference=cash["unexplained"])
 
 

@@ -17,21 +17,47 @@ ROWS = 1000
 SHOWN_WHOLE, TALL = 12, 440
 
 TRADES = {
-    "entry_session": "Entry", "entry_price": "Entry price", "exit_session": "Exit", "exit_price": "Exit price",
-    "qty": "Shares", "leg": "Closed by", "fees": "Fees", "pnl": "P&L", "pnl_pct": "P&L %",
+    "entry_session": "Entry",
+    "entry_price": "Entry price",
+    "exit_session": "Exit",
+    "exit_price": "Exit price",
+    "qty": "Shares",
+    "leg": "Closed by",
+    "fees": "Fees",
+    "pnl": "P&L",
+    "pnl_pct": "P&L %",
 }
 FILLS = {
-    "session": "Session", "leg": "Leg", "side": "Side", "qty": "Shares", "price": "Price", "fee": "Fee",
-    "at": "Booked (New York)", "provisional": "Provisional", "exec_id": "Execution",
+    "session": "Session",
+    "leg": "Leg",
+    "side": "Side",
+    "qty": "Shares",
+    "price": "Price",
+    "fee": "Fee",
+    "at": "Booked (New York)",
+    "provisional": "Provisional",
+    "exec_id": "Execution",
 }
 DECISIONS = {
-    "session": "Session", "status": "Status", "action": "Action", "qty": "Shares", "reason": "Reason",
+    "session": "Session",
+    "status": "Status",
+    "action": "Action",
+    "qty": "Shares",
+    "reason": "Reason",
     "at": "Decided (New York)",
 }
 ORDERS = {
-    "key": "Order", "leg": "Leg", "side": "Side", "qty": "Shares", "state": "State", "type": "Type",
-    "tif": "In force", "stop_price": "Stop",
-    "reason": "Reason", "created": "Created (New York)", "updated": "Updated (New York)",
+    "key": "Order",
+    "leg": "Leg",
+    "side": "Side",
+    "qty": "Shares",
+    "state": "State",
+    "type": "Type",
+    "tif": "In force",
+    "stop_price": "Stop",
+    "reason": "Reason",
+    "created": "Created (New York)",
+    "updated": "Updated (New York)",
 }
 LOG = {"at": "New York", "text": "What happened"}
 TIMES = ("at", "created", "updated")
@@ -70,12 +96,16 @@ def _table(docs: list[Doc], names: dict[str, str], key: str, empty: str, downloa
         return
     frame = frame_of(docs, names)
     st.dataframe(
-        colored(frame.head(ROWS)), hide_index=True, key=key, column_config=_columns(frame), placeholder=DASH,
+        colored(frame.head(ROWS)),
+        hide_index=True,
+        key=key,
+        column_config=_columns(frame),
+        placeholder=DASH,
         height="content" if len(frame) <= SHOWN_WHOLE else TALL,
     )
     if download:
         st.download_button(
-            "Download CSV", csv_of(docs, names), f"{key}.csv", "text/csv", key=f"csv_{key}", on_click="ignore",
+            "Download CSV", csv_of(docs, names), f"{key}.csv", "text/csv", key=f"csv_{key}", on_click="ignore"
         )
 
 

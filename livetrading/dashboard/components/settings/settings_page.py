@@ -6,15 +6,15 @@ from zoneinfo import available_timezones
 import streamlit as st
 
 from livetrading.adapters import settings
-from livetrading.adapters.brokers.base import BrokerWords
 from livetrading.adapters.brokers.account_setup import SettingField
+from livetrading.adapters.brokers.base import BrokerWords
 from livetrading.adapters.settings import Settings, Value
 from livetrading.core.errors import Refused
 from livetrading.dashboard import brokers, markup, reading
 from livetrading.dashboard.format import markdown
 
-from . import connection_test
 from ..shell.guard import guarded
+from . import connection_test
 
 USD = 1_000_000_000
 
@@ -104,9 +104,11 @@ def _field(column: Any, field: SettingField, value: Any, fixed: dict[str, str]) 
         return column.radio(label, names, names.index(value), format_func=field.choices.get, **common)
     if field.kind == "zone":
         zones = sorted({"", value, *available_timezones()})
-        return column.selectbox(label, zones, zones.index(value), format_func=lambda name: name or field.empty, **common)
+        return column.selectbox(
+            label, zones, zones.index(value), format_func=lambda name: name or field.empty, **common
+        )
     return column.text_input(
-        label, value, placeholder=field.empty or None, max_chars=field.most_characters, **common,
+        label, value, placeholder=field.empty or None, max_chars=field.most_characters, **common
     ).strip()
 
 
@@ -120,7 +122,7 @@ def _limits(chosen: Settings, fixed: dict[str, str]) -> dict[str, Value]:
     )
     return {
         key: column.number_input(
-            _label(label, key, fixed), low, high, getattr(chosen, key), step=step, **_widget(key, fixed, text),
+            _label(label, key, fixed), low, high, getattr(chosen, key), step=step, **_widget(key, fixed, text)
         )
         for column, (key, label, low, high, step, text) in zip(st.columns(len(fields)), fields, strict=True)
     }

@@ -13,6 +13,7 @@ from livetrading.adapters import request_ids
 
 OPEN = "open_dialog"
 
+
 def ask(kind: str, **details: Any) -> None:
     """Open a dialog from anywhere, a fragment included. Does not return."""
     note(kind, **details)

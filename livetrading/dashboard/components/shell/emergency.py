@@ -59,7 +59,9 @@ def announcement(agents: list[Doc] | None) -> str:
     unread = sum(1 for a in agents if kinds.unread(a))
     unknown = (
         f" **{counted(unread, 'agent')}** cannot be read: stopped, too, and whatever {'it holds' if unread == 1 else 'they hold'} by"
-        " the journal is closed; the result says what that was." if unread else ""
+        " the journal is closed; the result says what that was."
+        if unread
+        else ""
     )
     return (
         f"Halts all trading, pauses **{counted(len(running), 'running agent')}**{among}, cancels all open orders and closes "
@@ -196,12 +198,27 @@ def _items(items: list[Doc]) -> str:
 
 def _line(item: Doc, failed: bool) -> list[tuple[str, str] | str]:
     status = item.get("status")
-    tone_ = "lt-muted" if status == Outcome.OVER else "lt-up" if item.get("flat") else "lt-down" if status == Outcome.FAILED else "lt-warn"
+    tone_ = (
+        "lt-muted"
+        if status == Outcome.OVER
+        else "lt-up"
+        if item.get("flat")
+        else "lt-down"
+        if status == Outcome.FAILED
+        else "lt-warn"
+    )
     outcome = (OUTCOMES.get(str(status), str(status or DASH)), tone_)
     error = [(str(item.get("error") or ""), "wide lt-down")] if failed else []
     gain = item.get("pnl")
     return [
-        str(item.get("agent_id") or f"account {masked(item.get('account'))}"), outcome, str(item.get("symbol") or DASH),
-        count(item.get("shares")), cancelled(item) or DASH, count(item.get("sold")), price(item.get("price")),
-        (signed_money(gain), tone(gain)), str(item.get("exit") or DASH), *error,
+        str(item.get("agent_id") or f"account {masked(item.get('account'))}"),
+        outcome,
+        str(item.get("symbol") or DASH),
+        count(item.get("shares")),
+        cancelled(item) or DASH,
+        count(item.get("sold")),
+        price(item.get("price")),
+        (signed_money(gain), tone(gain)),
+        str(item.get("exit") or DASH),
+        *error,
     ]

@@ -15,8 +15,10 @@ from .guard import guarded, shown
 
 EVERY = 5
 PILLS = {
-    Liveness.ALIVE: ("Scheduler alive", "lt-up"), Liveness.LATE: ("Scheduler late", "lt-warn"),
-    Liveness.HUNG: ("Scheduler hung", "lt-down"), Liveness.DEAD: ("Scheduler not running", "lt-down"),
+    Liveness.ALIVE: ("Scheduler alive", "lt-up"),
+    Liveness.LATE: ("Scheduler late", "lt-warn"),
+    Liveness.HUNG: ("Scheduler hung", "lt-down"),
+    Liveness.DEAD: ("Scheduler not running", "lt-down"),
 }
 
 SCROLL_UP = "<script>document.querySelector('[data-testid=\"stMain\"]').scrollTo(0, 0)</script>"
@@ -32,8 +34,13 @@ def render() -> None:
         with st.container(width="stretch"), guarded():
             refresh.every(EVERY, _pulse)
         st.button(
-            "EMERGENCY STOP", key="emergency_open", width="content", wrap=False,
-            on_click=dialogs.note, args=("emergency",), help="Cancel all orders, close all positions, halt trading.",
+            "EMERGENCY STOP",
+            key="emergency_open",
+            width="content",
+            wrap=False,
+            on_click=dialogs.note,
+            args=("emergency",),
+            help="Cancel all orders, close all positions, halt trading.",
         )
     if st.session_state.pop("scroll_up", False):
         st.html(SCROLL_UP, unsafe_allow_javascript=True)
@@ -90,7 +97,7 @@ def _halt_banner(halt: dict[str, Any], dismissed: bool) -> None:
         since = f" since {new_york(halt['at'])}" if halt.get("at") else ""
         st.html(
             f'<div class="lt-halt" role="alert"><b>TRADING IS HALTED</b>{markup.escape(since)}, '
-            f'by {markup.escape(str(halt["by"]))}: {markup.escape(str(halt["reason"]))}</div>'
+            f"by {markup.escape(str(halt['by']))}: {markup.escape(str(halt['reason']))}</div>"
         )
         if dismissed and st.button("What the stop did", key="emergency_again", width="content"):
             emergency.show_again()

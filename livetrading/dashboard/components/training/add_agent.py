@@ -9,9 +9,9 @@ from livetrading.core.types import AgentType
 from livetrading.dashboard import reading, sitemap
 from livetrading.dashboard.format import number
 
-from . import deploy
 from ..shell import dialogs
 from ..shell.guard import guarded
+from . import deploy
 
 
 def body(asked: dict[str, Any]) -> None:
@@ -37,7 +37,9 @@ def _model(cards: list[ModelCard], agent_type: str, symbol: str) -> ModelCard | 
         _to_training()
         return None
     chosen = st.selectbox(
-        "Model", list(matching), key=f"add_model_{agent_type}_{symbol}",
+        "Model",
+        list(matching),
+        key=f"add_model_{agent_type}_{symbol}",
         format_func=lambda name: f"{name}  ·  Sharpe {number(matching[name].metrics['test'].get('sharpe_ratio'))}",
     )
     return matching[chosen]

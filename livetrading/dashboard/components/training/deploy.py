@@ -17,8 +17,8 @@ from livetrading.dashboard.format import markdown, number, signed_percent, tone
 from livetrading.dashboard.markup import Fact
 
 from ..agents import agent_card
-from . import deploy_account, deploy_bars
 from ..shell import dialogs
+from . import deploy_account, deploy_bars
 
 MODES = {
     str(Mode.PAPER): "Paper: real days, simulated fills",
@@ -39,15 +39,23 @@ def form(card: ModelCard, key: str, label: str, *, named: bool = True) -> None:
     st.session_state.setdefault(request, request_ids.new())
     test = card.metrics["test"]
     gain = test.get("total_return_pct")
-    st.html(markup.facts([
-        *([Fact("Model", card.model_id), Fact("Symbol", card.symbol)] if named else []),
-        Fact("Sharpe ratio", _sharpe(test), f"{card.test.start} – {card.test.end}"),
-        Fact(
-            "Return", signed_percent(gain),
-            f"buy and hold {signed_percent(card.metrics['buy_and_hold'].get('total_return_pct'))}", tone(gain),
-        ),
-    ]))
-    if not named and (text := drawdown_pause.words(test.get("pause"))):  # on the Training page the test itself is shown above
+    st.html(
+        markup.facts(
+            [
+                *([Fact("Model", card.model_id), Fact("Symbol", card.symbol)] if named else []),
+                Fact("Sharpe ratio", _sharpe(test), f"{card.test.start} – {card.test.end}"),
+                Fact(
+                    "Return",
+                    signed_percent(gain),
+                    f"buy and hold {signed_percent(card.metrics['buy_and_hold'].get('total_return_pct'))}",
+                    tone(gain),
+                ),
+            ]
+        )
+    )
+    if not named and (
+        text := drawdown_pause.words(test.get("pause"))
+    ):  # on the Training page the test itself is shown above
         st.warning(markdown(text))
     options = _terms(card, key)
     # Both are drawn, so that the user sees everything that is missing at once.
@@ -64,10 +72,14 @@ def _sharpe(test: dict[str, Any]) -> str:
 def _terms(card: ModelCard, key: str) -> dict[str, Any]:
     first, second, third, fourth = st.columns(4)
     capital = first.number_input(
-        "Initial capital ($)", 1.0, 1e9, deployment.CAPITAL, step=1_000.0, format="%.2f", key=f"{key}_capital",
+        "Initial capital ($)", 1.0, 1e9, deployment.CAPITAL, step=1_000.0, format="%.2f", key=f"{key}_capital"
     )
-    position = second.number_input("Max position (%)", 1.0, 100.0, 100 * LIMITS.max_position, step=5.0, format="%.1f", key=f"{key}_position")
-    risk = third.number_input("Risk per trade (%)", 0.1, 20.0, 100 * LIMITS.risk_per_trade, step=0.5, format="%.1f", key=f"{key}_risk")
+    position = second.number_input(
+        "Max position (%)", 1.0, 100.0, 100 * LIMITS.max_position, step=5.0, format="%.1f", key=f"{key}_position"
+    )
+    risk = third.number_input(
+        "Risk per trade (%)", 0.1, 20.0, 100 * LIMITS.risk_per_trade, step=0.5, format="%.1f", key=f"{key}_risk"
+    )
     fourth.selectbox("Time frame", ["Daily/EOD"], key=f"{key}_frame")
     first, second = st.columns([3, 1])
     modes = MODES | {words.name: deploy_account.label(words) for words in brokers.offered()}
@@ -80,15 +92,23 @@ def _terms(card: ModelCard, key: str) -> dict[str, Any]:
     replay = mode == Mode.REPLAY
     proposal = deploy_bars.proposed(card, mode)
     source = st.text_input(
-        "Bars", proposal, key=f"{key}_source_{mode}", disabled=replay,
-        help="A replay trades the model's own bars." if replay else
-        f"{sources.choices()}. They must continue the model's bars, and be kept up to date.",
+        "Bars",
+        proposal,
+        key=f"{key}_source_{mode}",
+        disabled=replay,
+        help="A replay trades the model's own bars."
+        if replay
+        else f"{sources.choices()}. They must continue the model's bars, and be kept up to date.",
     )
     terms = Terms(capital, Limits(round(position / 100, 6), round(risk / 100, 6)))
     return {
-        "capital": terms.capital, "max-position": terms.limits.max_position,
+        "capital": terms.capital,
+        "max-position": terms.limits.max_position,
         "risk-per-trade": terms.limits.risk_per_trade,
-        "time-frame": deployment.TIME_FRAME, "mode": str(mode), "source": source.strip() or proposal, "pace": pace,
+        "time-frame": deployment.TIME_FRAME,
+        "mode": str(mode),
+        "source": source.strip() or proposal,
+        "pace": pace,
         **(deploy_account.options(words_of(mode), key) if kinds.at_broker(mode) else {}),
     }
 
@@ -107,7 +127,9 @@ def _allowed(test: dict[str, Any], key: str, options: dict[str, Any]) -> bool:
 def deploy(card: ModelCard, options: dict[str, Any], key: str) -> None:
     """Deploy once for one showing of the form, then show the agent on Live Trading."""
     request, place = f"{key}_request", st.empty()
-    place.info("Testing the model under these terms and creating the agent …")  # replaces the error of an earlier attempt
+    place.info(
+        "Testing the model under these terms and creating the agent …"
+    )  # replaces the error of an earlier attempt
     try:
         answer = control.deploy(reading.home(), card.model_id, options, "dashboard", st.session_state[request])
     except control.OldBars as error:

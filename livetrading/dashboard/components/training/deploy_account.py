@@ -11,10 +11,7 @@ from livetrading.core import admission
 from livetrading.dashboard import reading
 from livetrading.dashboard.format import markdown, masked
 
-LATE = {
-    "skip": "is skipped",
-    "day": "goes as a market order until 10:00 New York",
-}
+LATE = {"skip": "is skipped", "day": "goes as a market order until 10:00 New York"}
 
 
 def label(words: BrokerWords) -> str:
@@ -27,14 +24,14 @@ def label(words: BrokerWords) -> str:
 def options(words: BrokerWords, key: str) -> dict[str, Any]:
     """The long options of ``deploy`` that this mode adds."""
     late = st.radio(
-        "An entry that missed the open", list(LATE), format_func=LATE.get, key=f"{key}_late", horizontal=True,
+        "An entry that missed the open", list(LATE), format_func=LATE.get, key=f"{key}_late", horizontal=True
     )
     number = _real_account(words)
     if number is None:
         st.caption(f"Trades the paper account that {words.program} is logged in to. {_opening(words)}")
         return {"late-entry": late, "confirm": None}
     typed = st.text_input(
-        f"Type the number of account {masked(number)} to trade real money", key=f"{key}_confirm", autocomplete="off",
+        f"Type the number of account {masked(number)} to trade real money", key=f"{key}_confirm", autocomplete="off"
     )
     return {"late-entry": late, "confirm": typed.strip() or None}
 

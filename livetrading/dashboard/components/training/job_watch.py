@@ -63,8 +63,9 @@ def _ended_record(watched: Doc) -> Doc | None:
     # It ended before it wrote a record; only its output is left.
     answer = command.wait(0)
     return {
-        "state": job_records.FAILED, "message": answer.error or "The training ended without a result.",
-        "result": answer.values
+        "state": job_records.FAILED,
+        "message": answer.error or "The training ended without a result.",
+        "result": answer.values,
     }
 
 
@@ -85,11 +86,15 @@ def _running(watched: Doc) -> None:
         st.progress(0.0, "Starting …")
     else:
         st.progress(min(1.0, record["share"]), f"{record['message'].capitalize()} · {100 * record['share']:.0f}%")
-        st.html(markup.facts([
-            markup.Fact("Steps", f"{count(record['steps'])} / {count(record['total_steps'])}"),
-            markup.Fact("Speed", f"{count(record['steps_per_s'])} steps/s"),
-            markup.Fact("Time left", duration(record["seconds_left"])),
-        ]))
+        st.html(
+            markup.facts(
+                [
+                    markup.Fact("Steps", f"{count(record['steps'])} / {count(record['total_steps'])}"),
+                    markup.Fact("Speed", f"{count(record['steps_per_s'])} steps/s"),
+                    markup.Fact("Time left", duration(record["seconds_left"])),
+                ]
+            )
+        )
         if st.button("Cancel training", key="train_cancel"):
             commands.interrupt(record["pid"], watched["id"])
             st.session_state["notice"] = "The training will stop in a moment; no model is kept."

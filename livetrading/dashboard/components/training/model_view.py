@@ -16,13 +16,17 @@ from livetrading.dashboard.format import DASH, count, markdown, money, number, p
 from ..agents import records
 
 MEASURES = (
-    ("Sharpe ratio", "sharpe_ratio", "ratio"), ("Sortino ratio", "sortino_ratio", "ratio"),
+    ("Sharpe ratio", "sharpe_ratio", "ratio"),
+    ("Sortino ratio", "sortino_ratio", "ratio"),
     ("Calmar ratio", "calmar_ratio", "ratio"),
-    ("Total return", "total_return_pct", "gain"), ("CAGR", "cagr_pct", "gain"),
+    ("Total return", "total_return_pct", "gain"),
+    ("CAGR", "cagr_pct", "gain"),
     ("Max drawdown", "max_drawdown_pct", "share"),
-    ("Volatility", "volatility_pct", "share"), ("Win rate", "win_rate_pct", "share"),
+    ("Volatility", "volatility_pct", "share"),
+    ("Win rate", "win_rate_pct", "share"),
     ("Profit factor", "profit_factor", "ratio"),
-    ("Closed trades", "num_trades", "count"), ("Exposure", "exposure_pct", "share"),
+    ("Closed trades", "num_trades", "count"),
+    ("Exposure", "exposure_pct", "share"),
     ("Final equity", "final_equity", "money"),
 )
 ONLY_TRADED = ("win_rate_pct", "profit_factor", "num_trades")
@@ -48,8 +52,11 @@ def render(card: ModelCard) -> None:
         equity, trades, listed = st.tabs(["Equity and drawdown", "Trades on candles", "Trade list"])
         with equity:
             figure = figures.equity_figure(
-                test["equity"], test["buy_and_hold"], name=str(card.agent_type),
-                paused=paused["session"] if paused else None, unpaused=test.get("unpaused") or (),
+                test["equity"],
+                test["buy_and_hold"],
+                name=str(card.agent_type),
+                paused=paused["session"] if paused else None,
+                unpaused=test.get("unpaused") or (),
             )
             st.plotly_chart(figure, key=f"equity_{card.model_id}", theme=None, config=figures.CONFIG)
         with trades:
@@ -88,10 +95,10 @@ def _cell(value: float | None, kind: str) -> tuple[str, str]:
 
 def _candles(card: ModelCard, test: dict[str, Any]) -> None:
     span = st.segmented_control(
-        "Range", list(prices.SPANS), default="1Y", required=True, key="model_span", label_visibility="collapsed",
+        "Range", list(prices.SPANS), default="1Y", required=True, key="model_span", label_visibility="collapsed"
     )
     figure = figures.price_figure(
-        _test_bars(card), prices.marks_of_trades(test["trades"]), span=span or "1Y", height=420,
+        _test_bars(card), prices.marks_of_trades(test["trades"]), span=span or "1Y", height=420
     )
     st.plotly_chart(figure, key=f"candles_{card.model_id}", theme=None, config=figures.CONFIG)
 

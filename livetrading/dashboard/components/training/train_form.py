@@ -25,7 +25,7 @@ def render() -> None:
     with st.container(border=True):
         sources = {"sample": "Bundled sample", "yahoo": "Yahoo Finance", **brokers.bar_sources(), "csv": "CSV file"}
         source = st.segmented_control(
-            "Bars", list(sources), default="sample", required=True, format_func=sources.__getitem__, key="train_source",
+            "Bars", list(sources), default="sample", required=True, format_func=sources.__getitem__, key="train_source"
         )
         symbol, spec = _series(source or "sample")
         left, middle, right = st.columns(3)
@@ -35,16 +35,24 @@ def render() -> None:
         with st.expander("Range of decided sessions"):
             left, right = st.columns(2)
             start = left.date_input(
-                "Start", None, min_value="1990-01-01", format="YYYY-MM-DD", key="train_start",
+                "Start",
+                None,
+                min_value="1990-01-01",
+                format="YYYY-MM-DD",
+                key="train_start",
                 help="Empty: as early as the warm-up of 500 bars allows.",
             )
             end = right.date_input(
-                "End", None, min_value="1990-01-01", format="YYYY-MM-DD", key="train_end",
+                "End",
+                None,
+                min_value="1990-01-01",
+                format="YYYY-MM-DD",
+                key="train_end",
                 help="Empty: the last complete session.",
             )
         busy = job_watch.busy()  # so that the second click of a double click starts nothing
         clicked = st.button(
-            "Train", type="primary", key="train_go", width="stretch", disabled=busy or not (symbol and spec),
+            "Train", type="primary", key="train_go", width="stretch", disabled=busy or not (symbol and spec)
         )
         if clicked and not busy:
             options = {"source": spec, "timesteps": int(steps), "seed": int(seed), "start": start, "end": end}
@@ -59,7 +67,8 @@ def _series(source: str) -> tuple[str, str | None]:
     if source != "csv":
         return symbol, source
     upload = st.file_uploader(
-        "CSV file: date, open, high, low, close, volume; dividend and split if there are any", type="csv",
+        "CSV file: date, open, high, low, close, volume; dividend and split if there are any",
+        type="csv",
         key="train_upload",
     )
     path = st.text_input("or the path of a file on this machine", key="train_path")

@@ -6,8 +6,8 @@ from livetrading.core.card import ModelCard
 from livetrading.dashboard import markup, reading
 from livetrading.dashboard.format import count, new_york, number, percent, signed_percent, tone
 
-from . import deploy, job_watch, model_view, train_form
 from ..shell.guard import guarded
+from . import deploy, job_watch, model_view, train_form
 
 CHOSEN = "model"
 """Session key and query parameter of the model that is shown."""
@@ -59,7 +59,16 @@ def _label(card: ModelCard) -> str:
 
 def _list(cards: list[ModelCard]) -> str:
     head = (
-        "Model", "Sharpe", "Return", "Buy and hold", "Max drawdown", "Trades", "Test", "Steps", "Seed", "Source",
+        "Model",
+        "Sharpe",
+        "Return",
+        "Buy and hold",
+        "Max drawdown",
+        "Trades",
+        "Test",
+        "Steps",
+        "Seed",
+        "Source",
         "Trained",
     )
     return markup.table(head, [_line(card) for card in cards])
@@ -69,9 +78,15 @@ def _line(card: ModelCard) -> list[tuple[str, str] | str]:
     test, hold = card.metrics["test"], card.metrics["buy_and_hold"]
     gain = test.get("total_return_pct")
     return [
-        card.model_id, number(test.get("sharpe_ratio")), (signed_percent(gain), tone(gain)),
-        signed_percent(hold.get("total_return_pct")), percent(test.get("max_drawdown_pct")),
+        card.model_id,
+        number(test.get("sharpe_ratio")),
+        (signed_percent(gain), tone(gain)),
+        signed_percent(hold.get("total_return_pct")),
+        percent(test.get("max_drawdown_pct")),
         count(test.get("num_trades")),
-        f"{card.test.start} – {card.test.end}", count(card.timesteps), str(card.seed), card.source,
+        f"{card.test.start} – {card.test.end}",
+        count(card.timesteps),
+        str(card.seed),
+        card.source,
         new_york(card.created),
     ]
