@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from livetrading.core.errors import BadInput, Refused
 
-SETTLED = timedelta(minutes=30)
+BAR_FINAL_AFTER = timedelta(minutes=30)
 """After the close by then the daily bar is final, on a 15 minutes' delay too."""
 
 KNOWN_UNTIL = date(2028, 12, 31)
@@ -65,7 +65,7 @@ class Calendar:
         """16:00 New York time, 13:00 on a half day, as UTC."""
         return _EPOCH + self._closes[self._index(session)] * _MICROSECOND
 
-    def last_complete(self, now: datetime, delay: timedelta = SETTLED) -> date:
+    def last_complete(self, now: datetime, delay: timedelta = BAR_FINAL_AFTER) -> date:
         """The last session with close + `delay` not after the aware `now`."""
         if now.tzinfo is None:
             raise BadInput(

@@ -108,7 +108,7 @@ class Child:
         """End a process whose heartbeat has stopped, first by SIGTERM, then by SIGKILL. The alarm comes after its
         end, because the process may have locked the file of alarms."""
         beat = self.heart(pid)
-        still, limit = self._watch.look((pid, beat), now), self.first_beat if beat is None else HUNG_SECONDS
+        still, limit = self._watch.observe((pid, beat), now), self.first_beat if beat is None else HUNG_SECONDS
         if beat is not None:
             self.first_beat = FIRST_BEAT_SECONDS
             if self._alarms and not self.hung:

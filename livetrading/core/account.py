@@ -1,8 +1,8 @@
 """One broker account that several agents share: whose a fill is, and whose the shares are.
 
-Every order carries its key, and a key begins with its agent's id: that is how
-fills are told apart. Shares are told apart by the books. What no book holds is the
-unmanaged rest: bought by hand, or by a program that is not ours.
+Every order carries its key, and a key begins with its agent's id: that says
+whose a fill is. The agents' books say whose the shares are. Shares that are in no book
+are unmanaged: bought by hand, or by a program that is not ours.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,18 +12,18 @@ from . import rules
 from .order_key import OrderKey
 
 
-class _Told(Protocol):
+class _Referenced(Protocol):
     @property
     def ref(self) -> str: ...
 
 
-T = TypeVar("T", bound=_Told)
+T = TypeVar("T", bound=_Referenced)
 K = TypeVar("K")
 
 
-def of_agent(agent_id: str, told: Iterable[T]) -> list[T]:
+def of_agent(agent_id: str, reports: Iterable[T]) -> list[T]:
     """What the account reports of one agent's orders: ``PPO_TNA_0010`` is not ``PPO_TNA_001``."""
-    return [item for item in told if OrderKey.owner(item.ref) == agent_id]
+    return [item for item in reports if OrderKey.owner(item.ref) == agent_id]
 
 
 def unmanaged(positions: Mapping[K, int], books: Iterable[tuple[K, int]]) -> dict[K, int]:
@@ -31,29 +31,29 @@ def unmanaged(positions: Mapping[K, int], books: Iterable[tuple[K, int]]) -> dic
 
     Negative where a person sold what an agent's book still holds.
     """
-    rest = dict(positions)
+    left = dict(positions)
     for symbol, shares in books:
-        rest[symbol] = rest.get(symbol, 0) - shares
-    return rest
+        left[symbol] = left.get(symbol, 0) - shares
+    return left
 
 
-def position_of(agent_id: str, position: int, holdings: Mapping[str, int], rest: int) -> int:
+def position_of(agent_id: str, position: int, holdings: Mapping[str, int], unmanaged_shares: int) -> int:
     """The part of the account's ``position`` in a symbol that is this agent's.
 
     ``holdings`` are the shares of every agent on that symbol by id. Equal to the
     agent's own as long as nobody traded its shares by hand.
     """
-    return position - not_of(agent_id, holdings, rest)
+    return position - shares_of_others(agent_id, holdings, unmanaged_shares)
 
 
-def not_of(agent_id: str, holdings: Mapping[str, int], rest: int) -> int:
-    """Shares of a contract that are not this agent's: other agents' and the unmanaged rest."""
-    return rest + sum(n for other, n in holdings.items() if other != agent_id)
+def shares_of_others(agent_id: str, holdings: Mapping[str, int], unmanaged_shares: int) -> int:
+    """Shares of a contract that are not this agent's: other agents' and the unmanaged ones."""
+    return unmanaged_shares + sum(n for other, n in holdings.items() if other != agent_id)
 
 
 def cure(symbol: str, managed: int, books: Mapping[str, int], program: str) -> str:
-    """What a person does about a difference in shares. ``managed`` shares of the account are not the unmanaged
-    rest, ``books`` are those of each agent: with several, not each of them misses the whole difference.
+    """What a person does about a difference in shares. ``managed``: shares of the account without the
+    unmanaged ones. ``books``: shares by agent; with several agents, the difference can be of one of them alone.
     ``program`` is where a person looks at the account."""
     total, whose = sum(books.values()), ""
     if len(books) > 1:
@@ -69,12 +69,12 @@ def cure(symbol: str, managed: int, books: Mapping[str, int], program: str) -> s
     return f"{whose}compare with {program}, then adopt or ignore the difference"
 
 
-def rest_after_split(rest: int, holdings: Iterable[int], ratio: float) -> int:
-    """The unmanaged rest when a split is rounded once for the account and once for each agent.
+def unmanaged_after_split(unmanaged_shares: int, holdings: Iterable[int], ratio: float) -> int:
+    """The unmanaged shares when a split is rounded once for the account and once for each agent.
 
-    A fraction that agents were paid in cash for may make up a whole share of the account: it is
-    the rest's, since a book holds whole shares of its own alone.
+    Agents are paid cash for their fractions of a share. In the account these fractions may make a
+    whole share. It belongs to no book, so it becomes unmanaged.
     """
     held = list(holdings)
-    whole = int(rules.whole(rest + sum(held), ratio))
+    whole = int(rules.whole(unmanaged_shares + sum(held), ratio))
     return whole - sum(int(rules.whole(shares, ratio)) for shares in held)

@@ -1,8 +1,8 @@
 """What is known of a shared broker account beside its agents' books, as a fold.
 
-The unmanaged rest is what a person holds by hand: it is recorded when the first
-agent trades a contract, and changes by a person's word or a split alone. The cash
-is recorded once a session, with what explains its change.
+Unmanaged shares are those that a person holds by hand. They are recorded when the first
+agent trades a contract; only a person's request or a split changes them. The cash is
+recorded once a session, with the reasons of its change.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from .types import InstrumentId, instrument_id, stored_id
 
 @dataclass(frozen=True)
 class RestSet:
-    """The shares of a contract that no agent holds are ``shares``, by a person's word."""
+    """The shares of a contract that no agent holds are ``shares``: a person said so."""
 
     con_id: InstrumentId
     symbol: str
@@ -49,7 +49,7 @@ class CashSeen:
     """The account's cash after a session, how it is made up and why it changed. USD.
 
     ``books``: by agent, what it traded, what it was credited with, and its open estimates;
-    ``due``: dividends not seen yet as [agent, session, amount]; ``lines``: the change by name; ``masked`` as
+    ``due``: dividends that have not arrived, as [agent, session, amount]; ``lines``: the change by name; ``masked`` as
     in Cash, False where an earlier version wrote it.
     """
 
@@ -67,7 +67,7 @@ class CashSeen:
 
 @dataclass(frozen=True)
 class CashConfirmed:
-    """A person says that the unexplained ``amount`` is his own: unmanaged from now on."""
+    """A person says that the unexplained ``amount`` is not of the agents: it is unmanaged from now on."""
 
     amount: float
     by: str
@@ -80,10 +80,10 @@ KINDS: dict[str, type[Any]] = {cls.__name__: cls for cls in (RestSet, RestSplit,
 
 @dataclass(frozen=True)
 class AccountBook:
-    """``rest`` shares by instrument id; ``splits`` the ratios already applied, by (instrument id, session).
-    ``cash`` is None before the first look; ``confirmed`` the last request that a person confirmed it by."""
+    """``unmanaged`` shares by instrument id; ``splits`` the ratios already applied, by (instrument id, session).
+    ``cash`` is None until it is first recorded; ``confirmed`` is the last request by which a person confirmed it."""
 
-    rest: dict[InstrumentId, int] = field(default_factory=dict)
+    unmanaged: dict[InstrumentId, int] = field(default_factory=dict)
     splits: dict[tuple[InstrumentId, str], float] = field(default_factory=dict)
     valued: Valued | None = None
     cash: Cash | None = None
@@ -99,14 +99,14 @@ def apply(book: AccountBook, event: AccountEvent) -> AccountBook:
         return replace(book, cash=_cash(event), lines=event.lines)
     if isinstance(event, CashConfirmed):
         return replace(book, cash=confirmed(book.cash) if book.cash else None, confirmed=event.request_id)
-    book = replace(book, rest={**book.rest, event.con_id: event.shares})
+    book = replace(book, unmanaged={**book.unmanaged, event.con_id: event.shares})
     if isinstance(event, RestSplit):
         return replace(book, splits={**book.splits, (event.con_id, event.session): event.ratio})
     return book
 
 
-def seen(cash: Cash, found: Explanation | None = None) -> CashSeen:
-    """The record of a look at the cash; ``found`` is what explains its change."""
+def cash_record(cash: Cash, found: Explanation | None = None) -> CashSeen:
+    """The event that records the cash; ``found`` are the reasons of its change."""
     books = {a: [book.traded, book.credited, list(book.estimates)] for a, book in cash.books.items()}
     due = [[d.agent_id, d.session, d.amount] for d in cash.due]
     return CashSeen(

@@ -1,7 +1,7 @@
 """What a shared broker account allows: capital in all, cash for each order, loss and orders a day.
 
-Each answer is the reason of a refusal, or None. A figure that is absent or no number refuses:
-compared with anything it would allow everything.
+Each function returns the reason of a refusal, or None. A figure that is missing or not a number
+refuses too: a comparison with NaN is always false, so it would allow everything.
 """
 
 import math
@@ -18,13 +18,13 @@ DAY_TRADES = 3
 DAY_TRADER_EQUITY = 25_000.0
 """A margin account below it could make three day trades in five sessions under FINRA rule 4210 (f)(8)(B)."""
 INTRADAY_MARGIN_FROM, PHASED_IN_UNTIL = date(2026, 6, 4), date(2027, 10, 20)
-"""The rule that counts day trades was replaced by intraday margin standards on the first day; a broker may go on
-with it until the second."""
+"""The rule that counts day trades was replaced by intraday margin standards on the first day; a broker may apply
+the old one until the second."""
 
 
 @dataclass(frozen=True)
 class AccountLimits:
-    """Zero means no limit of its own. Loss as a fraction, money in USD."""
+    """Zero means no limit. Loss as a fraction, money in USD."""
 
     max_capital: float = 0.0
     max_day_loss: float = 0.05
@@ -33,8 +33,8 @@ class AccountLimits:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """An account now: ``before`` is its net liquidation after the last session, 0 if not known.
+class AccountSnapshot:
+    """What the limits need of an account: ``before`` is its net liquidation after the last session, 0 if not known.
 
     Net liquidation and cash are None while the broker has not reported them as numbers.
     """
@@ -45,7 +45,7 @@ class Standing:
     before: float = 0.0
     orders_today: int = 0
     reserved: float = 0.0
-    """USD that other purchases on their way may take."""
+    """USD that other open purchases may still take."""
 
 
 def finite(*values: float | None) -> bool:
@@ -53,8 +53,8 @@ def finite(*values: float | None) -> bool:
     return all(value is not None and math.isfinite(value) for value in values)
 
 
-def over_allocated(allocated: float, now: Standing, limits: AccountLimits) -> str | None:
-    """Whether agents with ``allocated`` USD of capital in all are more than the account carries."""
+def over_allocated(allocated: float, now: AccountSnapshot, limits: AccountLimits) -> str | None:
+    """Why agents with ``allocated`` USD of capital in all are too much for the account."""
     if not finite(allocated, limits.max_capital):
         return "the agents' capital or max_capital is not a number; correct the deployment or the setting"
     if limits.max_capital and allocated > limits.max_capital:
@@ -79,18 +79,18 @@ def over_allocated(allocated: float, now: Standing, limits: AccountLimits) -> st
 def cost_of(order: Order, close: float, terms: Terms) -> float:
     """USD that a purchase may take if the open gaps up by three ATR14, its commission included.
 
-    The ATR is read off the order's own stop, which lies ``stop_atr`` of them below the close.
+    The ATR follows from the order's stop, which lies ``stop_atr`` ATR below the close.
     """
     atr = max(close - order.stop_price, 0.0) / terms.limits.stop_atr
     notional = order.qty * (close + 3.0 * atr)
     return notional + float(rules.commission(order.qty, order.qty * close, terms.costs))
 
 
-def entry_refused(order: Order, close: float, terms: Terms, now: Standing, limits: AccountLimits) -> str | None:
+def entry_refused(order: Order, close: float, terms: Terms, now: AccountSnapshot, limits: AccountLimits) -> str | None:
     """Why this purchase may not be sent."""
     notional, cost = order.qty * close, cost_of(order, close, terms)
     if not finite(order.stop_price, notional, cost, limits.max_order_notional, limits.max_day_loss):
-        return "the possible cost of the order is not a number, so it is not sent; look at its price and the settings of limits"
+        return "the possible cost of the order is not a number, so it is not sent; check its price and the account's limits"
     if now.net_liquidation is None or not finite(now.net_liquidation):
         return UNKNOWN.format("its net liquidation")
     if now.cash_usd is None or not finite(now.cash_usd, now.reserved):
@@ -111,11 +111,11 @@ def entry_refused(order: Order, close: float, terms: Terms, now: Standing, limit
     return None
 
 
-def pattern_day_trader(day_trades: int, now: Standing, today: date) -> str:
-    """A warning when one more round trip within a session could bind the account; empty else.
+def pattern_day_trader(day_trades: int, now: AccountSnapshot, today: date) -> str:
+    """A warning when one more round trip within a session could restrict the account; empty otherwise.
 
     Until 2026-06-03 FINRA rule 4210 (f)(8)(B) made a margin account with four day trades in five
-    business days a pattern day trader's, which must hold 25,000 USD. SR-FINRA-2025-017, approved in
+    business days a the account of a pattern day trader, which must hold 25,000 USD. SR-FINRA-2025-017, approved in
     91 FR 20731 (2026-04-17), replaced the count by intraday margin standards: in force since
     2026-06-04, and brokers may phase them in until 2027-10-20. From then on nothing is counted.
     """
@@ -126,9 +126,9 @@ def pattern_day_trader(day_trades: int, now: Standing, today: date) -> str:
         return ""
     counted = f"{wording.counted(day_trades, 'day trade')} in five sessions with {now.net_liquidation:,.0f} {now.currency} in the account"
     if today < INTRADAY_MARGIN_FROM:
-        return f"{counted}: below 25,000 USD a margin account may be held to closing trades after a fourth"
+        return f"{counted}: below 25,000 USD a margin account may be restricted to closing trades after a fourth"
     return (
         f"{counted}: FINRA's rule on pattern day traders was replaced on {INTRADAY_MARGIN_FROM} by limits on intraday"
-        f" margin, but your broker may still apply the old one until {PHASED_IN_UNTIL} and hold a margin account"
+        f" margin, but your broker may still apply the old one until {PHASED_IN_UNTIL} and restrict a margin account"
         f" below 25,000 USD to closing trades after a fourth; ask it which rule your account is under"
     )

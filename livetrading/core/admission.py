@@ -7,12 +7,12 @@ from .types import Mode
 
 SHARPE = 1.5
 SESSIONS, ROUND_TRIPS = 500, 20
-"""What a test must at least hold before a broker's account is opened to its model."""
+"""A test must have at least so many before its model may trade a broker's account."""
 TEST_KEYS = ("sharpe_ratio", "sessions", "num_trades")
 
 
 def warning(sharpe: float | None) -> str | None:
-    """What to say of a test's Sharpe ratio; None when it is above the gate."""
+    """The warning about a test's Sharpe ratio; None when it is above the limit."""
     if sharpe is not None and sharpe > SHARPE:
         return None
     shown = "undefined" if sharpe is None else f"{sharpe:.2f}"
@@ -39,7 +39,7 @@ def shortcomings(test: dict[str, Any]) -> list[str]:
 
 
 def refusal(test: dict[str, Any], account: str) -> str | None:
-    """Why this test does not open ``account`` ("an … account"), and what to do; None when it does."""
+    """Why a model with this test may not trade ``account`` ("an … account"), and what to do; None if it may."""
     found = shortcomings(test)
     if not found:
         return None
@@ -52,7 +52,7 @@ def refusal(test: dict[str, Any], account: str) -> str | None:
 
 
 def admit(mode: Mode, test: dict[str, Any], account: str = "a broker's account") -> str | None:
-    """The warning that practice goes on with. Refused where a broker's account, in words, would trade."""
+    """The warning with which a replay or paper agent is admitted. Refused where ``account`` of a broker would trade."""
     needed = TEST_KEYS if mode == Mode.BROKER else TEST_KEYS[:1]
     if not test.keys() >= set(needed):
         raise BadInput("The deployment has no test result; deploy again, so that the test is run.")

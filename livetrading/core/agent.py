@@ -34,7 +34,7 @@ from .types import AgentStatus, AgentType, Costs, InstrumentId, Leg, Limits, Mod
 AGENT_ID = re.compile(r"(PPO|SAC)_[A-Z][A-Z0-9.\-]{0,9}_\d{3,6}")
 RECENT_ORDERS = 24
 BLOCK_AFTER_HELD = 3
-"""Held sessions in a row for the same reason after which an agent is blocked."""
+"""After so many undecided sessions in a row, for the same reason, an agent is blocked."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,10 @@ class AgentConfig:
 
     ``pace``: seconds a session in replay. ``request_id`` names the request that
     created the agent, so that applying it again creates no second one. In mode BROKER: ``broker``
-    is the broker's name, ``account`` and the number that was typed for it, ``con_id`` the broker's id
-    of the instrument, and whether an entry that missed the open is skipped or goes as a day order. ``bars_until``: the last bar that its source had at the deployment, empty if
-    nobody looked.
+    is the broker's name, ``account`` its account, ``confirmed_account`` the number that the person
+    typed to confirm it, ``con_id`` the broker's id of the instrument, ``late_entry`` whether an entry
+    that missed the open is skipped or sent as a day order. ``bars_until``: the last bar that the
+    source had at the deployment, empty if that was not checked.
     """
 
     agent_id: str
@@ -80,7 +81,7 @@ class AgentConfig:
             raise BadInput(f"late entry is {self.late_entry!r}; choose skip or day.")
         if (self.mode == Mode.BROKER) != bool(self.broker):
             raise BadInput(
-                f"mode {self.mode} goes with {self.broker or 'no'!r} broker; name one with mode broker alone."
+                f"mode {self.mode} does not fit the broker {self.broker!r}; name a broker in mode broker, and in no other mode."
             )
 
     @property
@@ -89,7 +90,7 @@ class AgentConfig:
         return self.broker or str(self.mode)
 
     def to_dict(self) -> dict[str, Any]:
-        """As the journal holds it: the mode by its name."""
+        """As the journal stores it: the mode is stored as ``mode_name``."""
         data = {
             **asdict(self),
             "agent_type": str(self.agent_type),
@@ -120,8 +121,8 @@ class AgentState:
 
     ``booked`` is the last session whose money is in the book, ``settled`` the
     last that is decided or MISSED, ``bars_end`` the last appended bar, ``priced_by`` the
-    source that priced it.
-    ``held_in_a_row`` counts the sessions missed for ``held_reason`` in a row.
+    source that priced it. ``held`` says why the present session is not decided yet;
+    ``held_in_a_row`` counts the sessions missed in a row for ``held_reason``.
     ``overnight`` are the shares held at the last mark, in today's shares, ``split_on``
     the session of the last split; ``taken`` sums the fills of each order that are in the book;
     ``day_trades`` the sessions of the last round trips within one session; ``numbered`` the highest
@@ -168,8 +169,8 @@ class AgentState:
         return dict(self.taken).get(key, 0)
 
     @property
-    def unsure(self) -> tuple[Filled, ...]:
-        """Fills in the book whose price or fee the broker has not stated, however old."""
+    def estimated_fills(self) -> tuple[Filled, ...]:
+        """Fills in the book whose price or fee the broker has not reported, however old."""
         return tuple(self.book.fills[root].fill for root in self.book.estimated)
 
     def next_key(self, bar: str, leg: Leg) -> str:
@@ -208,7 +209,7 @@ def _appended(state: AgentState, event: BarsAppended) -> AgentState:
 
 def _filled(state: AgentState, event: Filled) -> AgentState:
     taken = (*((k, n) for k, n in state.taken if k != event.key), (event.key, state.booked_of(event.key) + event.qty))
-    # Told after its session was marked: those shares were held, or sold, before the night.
+    # Reported after its session was marked: these shares were held, or sold, before the night.
     late = signed(event) if event.session <= (state.booked or "") else 0
     return replace(state, fills=(*state.fills, event), taken=taken[-RECENT_ORDERS:], overnight=state.overnight + late)
 
@@ -219,7 +220,7 @@ def signed(fill: Filled) -> int:
 
 
 def _corrected(state: AgentState, event: FillCorrected) -> AgentState:
-    """A session that is not settled shows its fills as they are known now."""
+    """The fills of a session that is not decided yet are shown with the corrected figures."""
     fills = tuple(
         replace(f, price=event.price, fee=event.fee) if f.exec_id == event.exec_id else f for f in state.fills
     )
@@ -227,7 +228,7 @@ def _corrected(state: AgentState, event: FillCorrected) -> AgentState:
 
 
 def _fee(state: AgentState, event: FeeAdjusted) -> AgentState:
-    """As a correction of the price; an earlier version showed the fee that was booked first."""
+    """Shown as a corrected price is. An earlier version (no ``peaks``) kept showing the fee that was booked first."""
     if not event.peaks:
         return state
     fills = tuple(replace(f, fee=f.fee + event.amount) if f.exec_id == event.exec_id else f for f in state.fills)
@@ -239,7 +240,7 @@ def _split(state: AgentState, event: SplitApplied) -> AgentState:
 
 
 def _marked(state: AgentState, event: Marked) -> AgentState:
-    """``overnight`` leaves out what a later session has filled already."""
+    """``overnight`` does not count fills of a later session."""
     later = sum(signed(f) for f in state.fills if f.session > event.session)
     return replace(state, booked=event.session, overnight=state.book.shares - later)
 
@@ -265,7 +266,7 @@ def _held(state: AgentState, event: Held) -> AgentState:
 
 
 def _missed(state: AgentState, event: Missed) -> AgentState:
-    """Counts the sessions in a row that were held, and not merely slept through."""
+    """Counts sessions in a row that waited for a reason; a session when the program did not run is not counted."""
     was_held = state.held is not None and state.held.session == event.session
     same = was_held and _alike(event.reason, state.held_reason)
     return replace(
@@ -291,11 +292,11 @@ def _planned(state: AgentState, event: OrderPlanned) -> AgentState:
 
 
 def _numbered(state: AgentState, key: OrderKey | None) -> tuple[tuple[str, int], ...]:
-    """The highest number of each series, with this key's."""
+    """The highest number of each series, this key included."""
     if key is None:
         return state.numbered
-    rest = tuple((k, n) for k, n in state.numbered if k != key.series)[-RECENT_ORDERS:]
-    return (*rest, (key.series, max(key.n, dict(state.numbered).get(key.series, 0))))
+    others = tuple((k, n) for k, n in state.numbered if k != key.series)[-RECENT_ORDERS:]
+    return (*others, (key.series, max(key.n, dict(state.numbered).get(key.series, 0))))
 
 
 def _moved(state: AgentState, event: OrderMoved) -> AgentState:

@@ -1,4 +1,4 @@
-"""The ledger of what an agent really did, folded from its journal."""
+"""The ledger of an agent's real decisions and fills, folded from its journal."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -155,13 +155,13 @@ def to_rows(frame: pd.DataFrame) -> list[list[Any]]:
 
 
 def _values(frame: pd.DataFrame) -> np.ndarray:
-    """(T, 7) in the order of ``COLUMNS``; choosing columns takes longer than to look whether it must be."""
+    """(T, 7) in the order of ``COLUMNS``; columns are only selected if they differ, for selecting is slow."""
     values: np.ndarray = (frame if frame.columns.equals(_COLUMNS) else frame[COLUMNS]).to_numpy()
     return values
 
 
 class Rows:
-    """Rows as ``to_rows`` makes them, ever more of them, kept as plain numbers: 64 bytes each."""
+    """A growing list of rows as ``to_rows`` makes them, kept as plain numbers: 64 bytes each."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -197,7 +197,7 @@ def from_rows(rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
     if any(len(row) != 1 + len(COLUMNS) for row in rows):
         raise BadBars(f"Rows of bars need date and {', '.join(COLUMNS)}; fetch the bars again.")
     try:
-        # What to_rows wrote needs no reading of foreign forms; ten times as fast for a row.
+        # to_rows writes one date format only, so numpy can parse it: ten times as fast.
         days = np.array([row[0] for row in rows], dtype="datetime64[D]").astype("datetime64[ns]")
         values = np.array([row[1:] for row in rows], dtype=np.float64).reshape(len(rows), len(COLUMNS))
     except (ValueError, TypeError):
@@ -230,7 +230,7 @@ def overlap_problem(ours: pd.DataFrame, theirs: pd.DataFrame, tolerance: float =
 
 
 def _same_start(ours: pd.DataFrame, theirs: pd.DataFrame) -> bool:
-    """Whether one is the other's beginning, to the bit: the usual case, decided quickly."""
+    """Whether one series begins with the other, to the bit. This is the usual case and quick to check."""
     count = min(len(ours), len(theirs))
     yours = theirs.to_numpy()
     return (

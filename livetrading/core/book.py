@@ -4,10 +4,10 @@
 calls the same rules that training and backtest run; a fill counts once, by its
 execution id.
 
-A correction makes the book that the right figures would have made from the beginning:
-cash, entry, round trips, equity and both peaks. What was decided before it stands, with
-the equity and peak of its time: the journal is folded up to a decision to repeat it. So
-does a pause of entries that a wrong price caused, until a person resumes them.
+After a correction the book is what it would be had the right figures been booked at first:
+cash, entry, round trips, equity and both peaks. Earlier decisions do not change; to repeat
+one, the journal is folded up to it. A pause of entries that a wrong price caused does not
+end either, until a person resumes them.
 """
 
 from collections.abc import Callable, Mapping
@@ -40,8 +40,8 @@ from .types import AgentStatus
 KEPT_TRADES = 60
 """Closed round trips that a correction still changes; of older ones it changes the totals alone."""
 KEPT_FILLS = 300
-"""Fills that are kept whole, more than a year of daily bars; an estimate is kept until its figures arrive. Of older
-ones only what a correction in an earlier version's journal needs to move the money: the memory of an agent is bounded."""
+"""So many of the newest fills are kept whole, and every estimate until the broker reports its figures. Of older
+fills only ``Old`` is kept, for corrections in an earlier version's journal. This bounds the memory of an agent."""
 Old = tuple[int, float, float]
 """Of a fill that is not kept whole: shares (positive for a purchase), price and fee in USD."""
 
@@ -54,8 +54,8 @@ class Book:
     ``limit_peak`` the peak since a person last resumed entries. ``fractions`` is what splits
     paid for fractions of a share. ``executions`` holds every id that has counted, and its root;
     ``num_fills`` how many have counted; ``fills`` those that are kept whole, by root, in the order
-    of booking, ``old`` the others; ``estimated`` the roots of those whose price or fee the broker has not stated; ``highs`` what
-    both peaks are the highest of.
+    of booking, ``old`` the others; ``estimated`` the roots of those whose price or fee the broker has not
+    reported; ``highs`` the heights of equity from which both peaks are taken.
     """
 
     account: Account = field(default_factory=lambda: rules.open_account(0.0))
@@ -89,7 +89,7 @@ class Book:
 
     @property
     def traded(self) -> float:
-        """USD that fills and their fees have brought in, less what they took: what a broker's cash shows at once."""
+        """USD that fills and their fees have brought in, less what they took: a broker's cash shows it at once."""
         return self.cash - self.capital - self.dividends - self.fractions
 
     def counted(self, exec_id: str) -> bool:
@@ -224,7 +224,7 @@ def _fee(book: Book, event: FeeAdjusted) -> Book:
 
 
 def _corrected(book: Book, event: FillCorrected) -> Book:
-    """Cash, entry price and round trip as if the fill had been booked so; what was decided meanwhile stays."""
+    """Cash, entry price and round trip as if the fill had been booked so. Decisions made since do not change."""
     booked = book.booked(event.exec_id)
     if booked is None:
         return _old_corrected(book, event)
@@ -243,7 +243,7 @@ def _corrected(book: Book, event: FillCorrected) -> Book:
 
 
 def _old_corrected(book: Book, event: FillCorrected) -> Book:
-    """The money alone: of so old a fill the round trip is not kept, and peaks stay."""
+    """Changes the money alone: the round trip of so old a fill is not kept, and the peaks do not change."""
     root = ids.root(event.exec_id)
     if root not in book.old:
         return book
@@ -259,7 +259,7 @@ def _old_corrected(book: Book, event: FillCorrected) -> Book:
 
 
 def _heights(book: Book, root: str, amount: float, *, follow: bool) -> Book:
-    """The closes since a fill had it brought in ``amount`` more; ``follow``: equity and peaks with them."""
+    """Raises the heights of all closes since a fill by ``amount``, and with ``follow`` also equity and peaks."""
     place = book.fills[root].place
     book = replace(book, highs=peaks.corrected(book.highs, place, amount))
     if not follow or not book.highs or book.highs[-1].fills < place:
@@ -271,7 +271,7 @@ def _heights(book: Book, root: str, amount: float, *, follow: bool) -> Book:
 
 
 def _guessed(book: Book, booked: Booked, amount: float) -> Book:
-    """Equity and peaks after a correction as an earlier version took them to be."""
+    """Equity and peaks after a correction, as an earlier version computed them."""
     if book.marked == booked.marked:
         return book
     equity = book.equity + amount
@@ -304,7 +304,7 @@ def _restated(book: Book, booked: Booked, by_price: float, by_fee: float) -> Boo
 
 
 def _disputed(book: Book, event: FillDisputed) -> Book:
-    """It changes no money: a person does. The report is known from now on."""
+    """Changes no money; that is left to a person. The report counts as known from now on."""
     return replace(book, executions=book.executions | {event.by})
 
 
@@ -319,7 +319,7 @@ def _marked(book: Book, event: Marked) -> Book:
         close=event.close,
         marked=event.session,
         limit_peak=max(book.limit_peak, equity),
-        highs=peaks.marked(peaks.settled(book.highs, oldest), book.num_fills, equity),
+        highs=peaks.marked(peaks.merged(book.highs, oldest), book.num_fills, equity),
     )
 
 

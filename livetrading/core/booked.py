@@ -1,4 +1,4 @@
-"""A fill in the book, and what its correction has to know of the time when it was booked."""
+"""Fills as the book keeps them, with what a later correction needs."""
 
 from dataclasses import dataclass
 
@@ -14,9 +14,9 @@ IMPOSSIBLE_FEE, NOT_KNOWN = 1e12, -1.0
 class Booked:
     """A fill as the book holds it now, and what a correction has to know of the time it was booked.
 
-    ``place`` is its number among all fills, from 1, ``trade`` the number of its round trip, ``parts`` the ids of the broker's executions that
-    state it, ``marked``, ``peak`` and ``limit_peak`` those of the book before it, for corrections of an
-    earlier version's journal.
+    ``place`` is its number among all fills, from 1; ``trade`` the number of its round trip; ``parts`` the
+    ids of the broker's executions that report it. ``marked``, ``peak`` and ``limit_peak`` are the values of
+    the book before the fill, for corrections in the journals of an earlier version.
     """
 
     fill: Filled
@@ -33,23 +33,25 @@ class Booked:
 
 
 def known(event: Filled) -> Filled:
-    """An earlier version booked a broker's marks for an unknown fee as money. What no fee can be is none;
-    -1 stays the money that decisions were made on. Both are estimates until the fee is stated."""
+    """The fill with its fee marked as an estimate where an earlier version booked a broker's sign for "unknown".
+
+    A number too large for a fee becomes 0. -1 stays -1 USD, because decisions were made on it.
+    """
     if not abs(event.fee) <= IMPOSSIBLE_FEE:
         return replace(event, fee=0.0, estimated=True)
     return replace(event, estimated=True) if event.fee == NOT_KNOWN else event
 
 
 def peak_after(now: float, then: float, amount: float, equity: float) -> float:
-    """The highest equity had ``amount`` been there since the fill, of which ``then`` was the peak before it.
+    """The peak after a fill is corrected by ``amount`` USD, as an earlier version computed it; USD.
 
-    What an earlier version took it to be, wrong after a second correction: kept for its journals, whose
-    decisions were made on it.
+    ``then`` was the peak before the fill. The rule is wrong after a second correction. It is kept because
+    decisions in that version's journals were made on it.
     """
     if now == then:
-        moved = now  # no new high since
+        moved = now  # no new peak since the fill
     elif now < then:
-        moved = now + amount  # counted anew since
+        moved = now + amount  # the peak was reset since the fill
     else:
         moved = max(then, now + amount)
     return max(moved, equity)

@@ -52,7 +52,7 @@ class Span:
 
 @dataclass(frozen=True)
 class PolicySpec:
-    """What the network is built from, so that only tensors come out of the zip."""
+    """The form of the network. It is built from this, so only tensors are read from the zip."""
 
     net_arch: tuple[int, ...] = (64, 64)
     activation: str = "tanh"
@@ -70,7 +70,7 @@ class ModelCard:
     """One trained model.
 
     ``first_bar`` is the session from which features are computed;
-    ``bars_sha256`` records the series and does not gate another source;
+    ``bars_sha256`` identifies the training bars; bars of another source may differ from it;
     ``opened`` says how often a test range of this symbol that overlaps this
     one was opened, this time included; ``metrics`` holds ``test`` and
     ``buy_and_hold``. Dates are sessions, ``created`` is aware UTC.

@@ -1,44 +1,45 @@
-"""Why an account's cash changed: what its agents' books say, dividends that were due, and what nobody here did.
+"""Why an account's cash changed: trades of its agents, dividends that were due, and causes from outside.
 
 The cash of an account is, in USD, at any time
 
     unmanaged + received + traded of every book + unexplained
 
-``unmanaged`` is a person's: what was there at the first look, and what he moved and
-confirmed since. ``received`` are dividends, which a book takes on their ex-date and the
-cash shows weeks later: until then they are due. ``traded`` is what fills and fees of a
-book brought in. What is left is ``unexplained``; as long as it is more than
-``TOLERANCE``, estimates that were booked while it arose are suspect, and their agents
-buy nothing.
+``unmanaged`` belongs to a person: what was there when the cash was first recorded, and
+what the person moved and confirmed since. ``received`` are dividends: a book counts them
+on their ex-date, the cash shows them weeks later, and until then they are due. ``traded``
+is what fills and fees of a book brought in. What is left is ``unexplained``. While it is
+more than ``TOLERANCE``, the estimates that were booked while it arose are suspect, and
+their agents buy nothing.
 
 The cash is one number, and causes are distinguished by their time and their amount alone:
 
-- Money that arrives between two looks in which a fill was booked by an estimate can be
-  that estimate's error, also if it equals a dividend that is due: it is unexplained, and
-  the estimate suspect, until it is corrected. What is left then is compared with the
-  dividends that were due.
-- A difference that a later estimate's error makes up for is not explained by that:
-  both stay suspect (``masked``). If a correction opens a difference, the estimates that
-  are left are suspect, for one of them may have hidden it.
-- Not distinguished are errors of estimates of one span that add up to nothing, an error
-  and something else that a person did in the same span, and money of his that equals a
-  due dividend. So the sums never turn an estimate into a fact: it stays marked until
-  the broker states it, whether it is suspect or not.
+- Money may arrive between two records of the cash while a fill is booked by an estimate.
+  It can be that estimate's error, even if it equals a dividend that is due. So it is
+  unexplained and the estimate is suspect until it is corrected. What is left then is
+  compared with the dividends that were due.
+- The error of a later estimate may cancel a difference. That explains nothing: both
+  estimates stay suspect (``masked``). If a correction opens a difference, the remaining
+  estimates are suspect, for one of them may have hidden it.
+- Some cases cannot be distinguished: errors of estimates between the same two records
+  that cancel each other; an error and a person's transfer between the same two records;
+  a transfer that equals a due dividend. So an estimate stays marked as one until the
+  broker reports the figure, whether it is suspect or not.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import combinations
+from typing import NamedTuple
 
 TOLERANCE = 1.0
-"""USD a span: rounding, cents of fees that were estimated, some interest."""
+"""USD between two records: rounding, cents of estimated fees, some interest."""
 WITHHELD = (0.0, 0.1, 0.15, 0.25, 0.3)
-"""Parts of a dividend that are withheld as tax, by residence."""
+"""Fractions of a dividend that are withheld as tax; they depend on the residence."""
 CLOSE_TO_DIVIDEND = 0.02
-"""How far a payment may be off what was due, as a part of it; at most ``TOLERANCE``."""
+"""How far a payment may differ from the dividend, as a fraction of it; at most ``TOLERANCE``."""
 DUE_DAYS, MOST_DUE, TOGETHER = 200, 20, 3
-"""So long, and so many, dividends are waited for; so many are looked for in one payment."""
+"""Days that a dividend is waited for, how many are waited for, and how many one payment may contain."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Cash:
     due: tuple[Due, ...] = ()
     suspects: tuple[str, ...] = ()
     masked: bool = False
-    """Whether differences made up for each other while estimates that may be the reason of both are open."""
+    """Whether differences cancelled each other while estimates that may have caused both are open."""
 
     @property
     def explained(self) -> float:
@@ -80,11 +81,11 @@ class Cash:
 
     @property
     def open(self) -> bool:
-        """Whether something is unexplained that a person has to look at."""
+        """Whether something is unexplained, so that a person has to check it."""
         return self.masked or abs(self.unexplained) > TOLERANCE
 
     def doubts(self, estimates: Iterable[str]) -> bool:
-        """Whether one of an agent's open estimates may be why the cash is not what the books say."""
+        """Whether one of an agent's open estimates may have caused the unexplained difference."""
         return self.open and bool(set(self.suspects) & set(estimates))
 
 
@@ -92,8 +93,8 @@ class Cash:
 class Explanation:
     """The change of cash since the last record, and the record that follows. USD.
 
-    ``traded`` by agent, ``paid`` the dividends that arrived as ``received``; ``ordinary`` is small
-    enough to need no reason, ``arisen`` is without one.
+    ``traded`` by agent, ``paid`` the dividends that arrived as ``received``; ``ordinary`` is the part
+    small enough to need no reason, ``arisen`` the part without a reason.
     """
 
     change: float
@@ -112,17 +113,17 @@ class Explanation:
 
 
 def first(session: str, cash: float, books: Mapping[str, BookCash]) -> Cash:
-    """The first look at an account: what its books do not hold is a person's."""
+    """The first record of an account: cash that is not in its agents' books is unmanaged."""
     return Cash(session, cash, cash - sum(book.traded for book in books.values()), books=dict(books))
 
 
 def confirmed(cash: Cash) -> Cash:
-    """A person has said that what is unexplained is his own: exactly that amount, and nothing later."""
+    """A person confirmed the unexplained amount as unmanaged: exactly that amount, and nothing later."""
     return replace(cash, unmanaged=cash.unmanaged + cash.unexplained, unexplained=0.0, suspects=(), masked=False)
 
 
 def explain(before: Cash, session: str, cash: float, books: Mapping[str, BookCash]) -> Explanation:
-    """What changed the cash since ``before``. ``books`` are those of every agent that ever traded the account."""
+    """What changed the cash since ``before``. ``books``: of every agent that ever traded the account."""
     none = BookCash()
     known = {agent_id: before.books.get(agent_id, none) for agent_id in books}
     traded = {agent_id: book.traded - known[agent_id].traded for agent_id, book in books.items()}
@@ -130,64 +131,79 @@ def explain(before: Cash, session: str, cash: float, books: Mapping[str, BookCas
     new = tuple(Due(agent_id, session, amount) for agent_id, amount in credited.items() if amount > 0.005)
     due = tuple(d for d in (*before.due, *new) if _days(d.session, session) <= DUE_DAYS)[-MOST_DUE:]
     change = cash - before.cash
-    rest = change - sum(traded.values())
+    untraded = change - sum(traded.values())
     fresh = [e for agent_id, book in books.items() for e in book.estimates if e not in known[agent_id].estimates]
     left = [e for book in books.values() for e in book.estimates]
     corrected = any(e not in left for book in known.values() for e in book.estimates)
     suspects = tuple(e for e in before.suspects if e in left)
     cleared = bool(before.suspects) and not suspects
     paid, received = _received(
-        before, due, rest, cleared=cleared, doubtful=bool(fresh), unmanaged_doubtful=corrected and bool(left)
+        before, due, untraded, cleared=cleared, doubtful=bool(fresh), hidden=corrected and bool(left)
     )
-    arisen = rest - received
-    total = before.unexplained + arisen
-    masked, ordinary = False, 0.0
-    if abs(arisen) > TOLERANCE:
-        more = tuple(dict.fromkeys((*suspects, *(left if corrected else fresh))))
-    else:  # a fresh estimate may have made up for a correction
-        more = tuple(dict.fromkeys((*suspects, *fresh))) if suspects != before.suspects else suspects
-    if abs(total) <= TOLERANCE:
-        masked = bool(suspects) and (before.masked or (before.open and bool(fresh)))
-        suspects, ordinary, arisen, unexplained = more if masked else (), total, arisen - total, 0.0
-    elif abs(arisen) <= TOLERANCE:
-        suspects, ordinary, arisen, unexplained = more, arisen, 0.0, before.unexplained
-    else:
-        unexplained, suspects = total, more
+    arisen = untraded - received
+    found = _judged(before, arisen, suspects, fresh, left if corrected else fresh)
     after = Cash(
         session,
         cash,
-        before.unmanaged + ordinary,
+        before.unmanaged + found.ordinary,
         before.received + received,
-        unexplained,
+        found.unexplained,
         dict(books),
         _without(due, paid),
-        suspects,
-        masked,
+        found.suspects,
+        found.masked,
     )
-    return Explanation(change, traded, paid, received, ordinary, arisen, after)
+    return Explanation(change, traded, paid, received, found.ordinary, found.arisen, after)
+
+
+class _Judged(NamedTuple):
+    """How the part of a change without a known cause is recorded; fields as in Explanation and Cash."""
+
+    ordinary: float
+    arisen: float
+    unexplained: float
+    suspects: tuple[str, ...]
+    masked: bool = False
+
+
+def _judged(
+    before: Cash, arisen: float, suspects: tuple[str, ...], fresh: Sequence[str], causes: Sequence[str]
+) -> _Judged:
+    """``suspects`` of before that are still estimates, ``fresh`` estimates since, ``causes`` of a large ``arisen``."""
+    total = before.unexplained + arisen
+    if abs(arisen) > TOLERANCE:
+        more = tuple(dict.fromkeys((*suspects, *causes)))
+    else:  # the error of a fresh estimate may have cancelled a correction
+        more = tuple(dict.fromkeys((*suspects, *fresh))) if suspects != before.suspects else suspects
+    if abs(total) <= TOLERANCE:
+        masked = bool(suspects) and (before.masked or (before.open and bool(fresh)))
+        return _Judged(total, arisen - total, 0.0, more if masked else (), masked)
+    if abs(arisen) <= TOLERANCE:
+        return _Judged(arisen, 0.0, before.unexplained, more)
+    return _Judged(0.0, arisen, total, more)
 
 
 def _received(
-    before: Cash, due: tuple[Due, ...], rest: float, *, cleared: bool, doubtful: bool, unmanaged_doubtful: bool
+    before: Cash, due: tuple[Due, ...], untraded: float, *, cleared: bool, doubtful: bool, hidden: bool
 ) -> tuple[tuple[Due, ...], float]:
-    """The dividends that have arrived, and the USD of them.
+    """The dividends that have arrived, and their sum in USD; ``untraded`` is the change of cash without trades.
 
-    None while the money is ``doubtful``: an estimate of this span can be the reason. When the last suspect was
-    ``cleared``, what is left of its difference can be dividends that arrived with it. ``rest_doubtful``: an estimate
-    was corrected, and another one's error may have hidden that until now.
+    Empty while the money is ``doubtful``: a new estimate can be the cause. When the last suspect was ``cleared``,
+    what is left of its difference can be dividends that arrived with it. ``hidden``: an estimate was corrected, and
+    the error of another estimate may have hidden its error until now.
     """
-    total = before.unexplained + rest
+    total = before.unexplained + untraded
     if doubtful or (before.open and abs(total) <= TOLERANCE):
         return (), 0.0
     if cleared and (paid := _paid(tuple(d for d in due if d in before.due), total)):
         return paid, total
-    if not unmanaged_doubtful and (paid := _paid(due, rest)):
-        return paid, rest
+    if not hidden and (paid := _paid(due, untraded)):
+        return paid, untraded
     return (), 0.0
 
 
 def _without(due: tuple[Due, ...], paid: tuple[Due, ...]) -> tuple[Due, ...]:
-    """What is still due: of two that are alike, one payment takes one."""
+    """What is still due. Of two equal dividends one payment removes one."""
     left = list(due)
     for d in paid:
         left.remove(d)
@@ -195,7 +211,7 @@ def _without(due: tuple[Due, ...], paid: tuple[Due, ...]) -> tuple[Due, ...]:
 
 
 def _paid(due: tuple[Due, ...], amount: float) -> tuple[Due, ...]:
-    """The dividends that a payment of ``amount`` is, in whole or after tax; the closest, none if it is none."""
+    """The due dividends that a payment of ``amount`` fits best, in full or after tax; empty if it fits none."""
     best: tuple[float, tuple[Due, ...]] | None = None
     if amount < 0.01:
         return ()

@@ -1,4 +1,4 @@
-"""From an action to an intent: the one place where BUY becomes shares."""
+"""From an action to orders for the next open: only here a BUY becomes a number of shares."""
 
 from enum import IntEnum
 from typing import NamedTuple
@@ -46,7 +46,7 @@ TEXT = {
 
 
 class Intent(NamedTuple):
-    """A plan for the next open, and why. Arrays when the account is one."""
+    """A plan for the next open, and its reason. Arrays when the account consists of arrays."""
 
     plan: Plan
     reason: Num
@@ -55,13 +55,13 @@ class Intent(NamedTuple):
 def action_of(agent_type: AgentType, raw: Num) -> Num:
     """The policy's raw output as 0 SELL, 1 HOLD, 2 BUY.
 
-    PPO answers with the number itself; SAC with a in [-1, 1], of which each
-    third is an action.
+    PPO returns the number itself. SAC returns a number in [-1, 1]; each third of this
+    range is one action.
     """
     if agent_type == AgentType.PPO:
         return raw
-    # A float32 would compare with the third rounded to float32: training and
-    # live would differ on the number beside it.
+    # As float32 it would be compared with a threshold rounded to float32, and
+    # training and live trading would differ on the numbers next to it.
     value = np.asarray(raw, dtype=np.float64)
     long, short = value > SAC_THRESHOLD, value < -SAC_THRESHOLD
     return np.where(long, Action.BUY, np.where(short, Action.SELL, Action.HOLD))[()]

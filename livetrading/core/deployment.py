@@ -1,4 +1,4 @@
-"""What a deployment is made with where nobody says otherwise: form, command line and REST alike."""
+"""Default values of a deployment, the same in the form, on the command line and in REST."""
 
 from .types import Limits, Mode, Terms
 
@@ -11,5 +11,5 @@ TIME_FRAME = "daily"
 PACE = 1.0
 """Seconds a session, in replay."""
 LATE_ENTRIES = ("skip", "day")
-"""What becomes of an entry that missed the open at a real broker."""
+"""What is done with an entry that missed the open at a real broker: skip it, or send it as a day order."""
 LATE_ENTRY = LATE_ENTRIES[0]

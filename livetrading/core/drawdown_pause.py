@@ -1,8 +1,8 @@
 """Where a test's drawdown limit paused it, and what it would have been without.
 
-A paused test opens no position any more and ends in silence: flat, with a Sharpe ratio
-of the sessions before. That is what an agent does live until a person resumes it, and a
-reader of the measures must see it.
+A paused test opens no further position, so its measures describe only the sessions before
+the pause. A live agent behaves the same until a person resumes it. Whoever reads the
+measures must see that.
 """
 
 from collections.abc import Sequence
@@ -27,11 +27,11 @@ def document(session: str, limit: float, sessions_after: int, buys: int, without
 
 
 def words(pause: Doc | None) -> str | None:
-    """The pause in a sentence or two; None where there was none."""
+    """The pause in one or two sentences; None if there was none."""
     if not pause:
         return None
     buys = pause.get("buys_lost")
-    lost = "" if buys is None else f" and {buys:,} BUY {'signal was' if buys == 1 else 'signals were'} passed over"
+    lost = "" if buys is None else f" and {buys:,} BUY {'signal was' if buys == 1 else 'signals were'} not followed"
     after = pause["sessions_after"]
     text = (
         f"The drawdown limit of {pause['limit_pct']:g} % paused this test on {pause['session']}: in the {after:,}"

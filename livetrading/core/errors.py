@@ -28,31 +28,31 @@ class NotFound(LivetradingError):
 
 
 class Conflict(LivetradingError):
-    """The state forbids the request: change the state first."""
+    """The present state does not allow the request: change the state first."""
 
     http_status = 409
 
 
 class Refused(LivetradingError):
-    """A rule of safety says no: the message names the rule and the way past it."""
+    """A safety rule forbids it: the message names the rule and how to satisfy it."""
 
     http_status = 409
 
 
 class Unavailable(LivetradingError):
-    """Something outside does not answer now: try again later."""
+    """Something outside the program does not answer now: try again later."""
 
     http_status = 503
 
 
 class Damaged(LivetradingError):
-    """A file was changed from outside: look at it before anything goes on."""
+    """A file was changed from outside: check it before anything continues."""
 
     http_status = 503
 
 
 class Unforeseen(LivetradingError):
-    """An error of the program itself: its traceback is in the log; look there, and report it."""
+    """An error of the program itself: its traceback is in the log; read it, and report the error."""
 
     http_status = 500
 
@@ -61,7 +61,7 @@ _KINDS = {
     kind.__name__: kind
     for kind in (LivetradingError, BadInput, BadBars, NotFound, Conflict, Refused, Unavailable, Damaged, Unforeseen)
 }
-"""Errors that cross a border between processes as themselves: a subclass goes as the nearest of these."""
+"""Errors that keep their type between processes; a subclass is sent as the nearest of these."""
 
 
 def kind_of(error: BaseException) -> str:
@@ -70,11 +70,11 @@ def kind_of(error: BaseException) -> str:
 
 
 def revived(kind: object, sentence: str) -> LivetradingError:
-    """The error that another process stored by ``kind_of``; one of another version is a plain refusal."""
+    """The error that another process stored by ``kind_of``; a kind of another version, unknown here, becomes a plain refusal."""
     return _KINDS.get(str(kind), LivetradingError)(sentence)
 
 
 def in_a_line(error: BaseException) -> str:
-    """``RuntimeError: what it said``, of any exception, in one line of at most 200 characters."""
+    """``RuntimeError: its message``, of any exception, in one line of at most 200 characters."""
     said = " ".join(str(error).split())
     return f"{type(error).__name__}: {said}"[:200] if said else type(error).__name__

@@ -1,4 +1,4 @@
-"""What a trade will have cost before its broker states it, and what no statement of a price or fee can be."""
+"""Estimated fees until the broker reports them, and bounds that a reported price or fee must keep."""
 
 import math
 from datetime import date
@@ -9,18 +9,18 @@ from . import fees, rules
 from .types import Costs
 
 HIGHEST_PRICE = 1e7
-"""USD a share: no US stock has come near it."""
+"""USD a share: far above any US stock."""
 LEAST_DOUBTED, MOST_OF_VALUE = 25.0, 0.05
-"""A fee above so many USD and above this part of the trade's value is a wrong number: brokers charge 1 % at most."""
+"""A fee above so many USD and above this fraction of the trade's value is wrong: brokers charge 1 % at most."""
 
 
 def is_price(value: float) -> bool:
-    """Whether a share can have cost so many USD."""
+    """Whether ``value`` is a possible price of a share in USD."""
     return math.isfinite(value) and 0 < value < HIGHEST_PRICE
 
 
 def is_fee(value: float, qty: float, price: float) -> bool:
-    """Whether a trade can have cost so many USD; a rebate is negative."""
+    """Whether ``value`` is a possible fee of a trade in USD; a rebate is negative."""
     return math.isfinite(value) and abs(value) <= max(LEAST_DOUBTED, MOST_OF_VALUE * qty * price)
 
 

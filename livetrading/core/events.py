@@ -24,7 +24,7 @@ class Created(Event):
 
 @dataclass(frozen=True)
 class Deployed(Event):
-    """From ``at`` on sessions count; the first is ``first_session``."""
+    """Sessions after ``at`` are decided; the first is ``first_session``."""
 
     at: str
     first_session: str
@@ -68,8 +68,8 @@ class DividendPaid(Event):
 
 @dataclass(frozen=True)
 class Filled(Event):
-    """One execution. ``stop`` is the position's stop from an entry on; ``estimated``:
-    the broker had not stated its fee, or no longer reports its price."""
+    """One execution. ``stop`` is the protective stop that an entry brings; ``estimated``:
+    the broker had not reported its fee, or no longer reports its price."""
 
     exec_id: str
     key: str
@@ -84,9 +84,9 @@ class Filled(Event):
 
 @dataclass(frozen=True)
 class FeeAdjusted(Event):
-    """The broker's own fee of an execution is ``amount`` USD more than was booked. ``peaks``: the equity of
-    the closes since and their peaks follow it; False where an earlier version wrote it, whose decisions
-    were made without."""
+    """The broker reports a fee that is ``amount`` USD more than was booked. ``peaks``: equity and peaks of
+    the closes since then change with it; False where an earlier version wrote the event, because its
+    decisions were made without that change."""
 
     exec_id: str
     session: str
@@ -97,10 +97,10 @@ class FeeAdjusted(Event):
 @dataclass(frozen=True)
 class FillCorrected(Event):
     """The price (USD a share) and fee (USD) of the execution that was booked as ``exec_id``, as its
-    broker states them now. ``parts`` are the broker's ids that state it, in place of the one that was
-    booked; ``estimated``: the fee is still an estimate; ``source``: where it was stated, in words;
-    ``peaks``: equity and peaks become those that the right figures would have made; False where an
-    earlier version wrote it, whose decisions were made on its own guess of them."""
+    broker reports them now. ``parts`` are the broker's ids that report it, in place of the one that was
+    booked; ``estimated``: the fee is still an estimate; ``source``: where the figures come from, in words;
+    ``peaks``: equity and peaks become what the right figures would have made them; False where an
+    earlier version wrote the event, because its decisions were made on peaks that it guessed."""
 
     exec_id: str
     price: float
@@ -113,9 +113,9 @@ class FillCorrected(Event):
 
 @dataclass(frozen=True)
 class FillDisputed(Event):
-    """A report changed the execution that was booked as ``exec_id`` in a way that no book can follow
-    by itself (its quantity, its side, or all of it): a person has to compare. ``by`` is the report's
-    id with what it says, so that it is shown once."""
+    """A report changed the execution that was booked as ``exec_id`` in a way that the book cannot
+    follow (its quantity, its side, or all of it): a person has to compare. ``by`` is the report's id
+    with its content, so that each report is shown once."""
 
     exec_id: str
     by: str
@@ -142,7 +142,7 @@ class Decided(Event):
 
 @dataclass(frozen=True)
 class Held(Event):
-    """No decision yet, and why; tried again until the deadline."""
+    """The decision has to wait, and why; it is tried again until the deadline."""
 
     session: str
     reason: str
@@ -150,7 +150,7 @@ class Held(Event):
 
 @dataclass(frozen=True)
 class Missed(Event):
-    """No decision for good, and why."""
+    """The deadline passed without a decision, and why."""
 
     session: str
     reason: str
@@ -185,8 +185,8 @@ class OrderMoved(Event):
 
 @dataclass(frozen=True)
 class Noted(Event):
-    """A line for the agent's own log that changes nothing. ``told``: it becomes an alarm for a person at once;
-    ``request``: the id of the request that begins with it."""
+    """A line for the agent's own log that changes nothing. ``told``: it becomes an alarm at once;
+    ``request``: the id of the request whose work begins here."""
 
     text: str
     told: bool = False

@@ -1,9 +1,9 @@
-"""Ids of executions: which of them report the same fill, and which stand for a fill by its count alone.
+"""Ids of executions: which report the same fill, and which were made here for a fill without an execution.
 
-A broker corrects an execution by reporting it again under an id that differs in the
-digits behind the last dot alone: ``…01.02`` corrects ``…01.01``. The part before that
-dot is the root, by which a fill counts once. A fill of which a broker reports no
-execution has an id that ends with the range of its order's shares, ``…:0-100``.
+A broker corrects an execution by reporting it again under an id that differs only in the
+digits after the last dot: ``…01.02`` corrects ``…01.01``. The part before that
+dot is the root; a fill counts once for each root. If a broker reports no execution of a
+fill, we make an id that ends with the range of the order's shares, ``…:0-100``.
 """
 
 import re
@@ -19,12 +19,12 @@ def root(exec_id: str) -> str:
 
 
 def number(exec_id: str) -> int:
-    """Which report of its fill this is; a higher one takes the place of a lower one."""
+    """Which report of its fill this is; a higher number replaces a lower one."""
     found = _NUMBERED.fullmatch(exec_id)
     return int(found[2]) if found else 0
 
 
 def span(exec_id: str) -> tuple[int, int] | None:
-    """The shares (low, high] of its order for which an id without an execution stands; None for an execution."""
+    """The shares (low, high] of its order that an id made here represents; None for an execution's id."""
     found = _RANGE.fullmatch(exec_id)
     return (int(found[1]), int(found[2])) if found else None

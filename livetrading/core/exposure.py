@@ -1,8 +1,8 @@
-"""How long shares were held with neither a stop nor an exit at work, as a fold over the journal.
+"""How long shares were held without a working stop or exit, as a fold over the journal.
 
 A position is covered while the broker works a sale for it: the protective stop, or the
-exit that takes its place. Between the end of one and the acknowledgement of the next it
-is bare, and a fall of the price in that time is not limited by anything.
+exit that replaces it. Between the end of one and the acknowledgement of the next it is
+bare: nothing limits the loss if the price falls.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from .orders import DEAD, WORKING, Order, OrderState
 from .types import AgentStatus, Leg, Mode
 
 ALARM_AFTER = timedelta(seconds=20)
-"""A position that is bare for so long becomes an alarm for a person."""
+"""A position that is bare for so long raises an alarm."""
 
 _AT_WORK = WORKING | {OrderState.PENDING_CANCEL}
 
@@ -25,8 +25,8 @@ _AT_WORK = WORKING | {OrderState.PENDING_CANCEL}
 class Exposure:
     """``bare_since``: when the position lost its last sale, None while it is covered or flat.
 
-    ``seconds`` are those of this position before ``bare_since``, ``total`` those of all
-    positions. ``exit_refused``: when the broker last ended an exit that had sold nothing.
+    ``seconds``: how long this position was bare before ``bare_since``; ``total``: all positions
+    together. ``exit_refused``: when the broker last ended an exit that had sold nothing.
     """
 
     bare_since: datetime | None = None
@@ -39,24 +39,24 @@ class Exposure:
         return self.seconds + self.lasting(now).total_seconds()
 
     def lasting(self, now: datetime) -> timedelta:
-        """How long it has been bare without a break; nothing while it is covered."""
+        """How long it has been bare without a break; zero while it is covered."""
         return max(now - self.bare_since, timedelta(0)) if self.bare_since else timedelta(0)
 
 
 def bare(state: AgentState) -> bool:
-    """Whether shares are held and no sale of them is at work. What a replay that is over holds is not real."""
+    """Whether shares are held and no sale of them is working. Shares of a finished replay do not count."""
     if state.flat or state.status in (AgentStatus.FINISHED, AgentStatus.REMOVED):
         return False
     return not any(o.side == "SELL" and o.state in _at_work(state) and not unlisted(o) for o in state.orders)
 
 
 def unlisted(order: Order) -> bool:
-    """Whether the broker had accepted an exit, answers, and does not list it any more."""
+    """Whether the broker accepted an exit, answers our questions, and no longer lists the exit."""
     return order.leg == Leg.EXIT and order.state in WORKING and bool(order.complaint)
 
 
 def _at_work(state: AgentState) -> frozenset[OrderState]:
-    """At a simulated broker a cancelled stop works until its bar is known; at a real one nobody knows."""
+    """A simulated broker's stop works until its bar is known, even if a cancel is pending; a real broker's may not."""
     simulated = state.config is None or state.config.mode in (Mode.PAPER, Mode.REPLAY)
     return _AT_WORK if simulated else WORKING
 
@@ -68,8 +68,8 @@ def apply(exposure: Exposure, event: Event, after: AgentState, at: datetime) -> 
     return exposure
 
 
-def settle(exposure: Exposure, after: AgentState, at: datetime) -> Exposure:
-    """The exposure after a whole transaction: within one, nothing happens at the broker."""
+def after_transaction(exposure: Exposure, after: AgentState, at: datetime) -> Exposure:
+    """The exposure after a whole transaction, for within one nothing happens at the broker."""
     if bare(after):
         return exposure if exposure.bare_since else replace(exposure, bare_since=at)
     gone = exposure.lasting(at).total_seconds()
@@ -78,8 +78,8 @@ def settle(exposure: Exposure, after: AgentState, at: datetime) -> Exposure:
 
 
 def refused_exits(state: AgentState) -> list[Order]:
-    """The latest exits as long as the broker has ended each without a share, newest last; empty while one is open
-    or nothing is held."""
+    """The newest exits in a row that the broker ended without a fill, newest last. Empty while an exit is
+    open or no shares are held."""
     exits = [o for o in state.recent if o.leg == Leg.EXIT]
     if state.flat or state.open_orders(Leg.EXIT):
         return []
@@ -94,6 +94,6 @@ def _ended_by_broker(order: Order) -> bool:
 
 
 def _refused_exit(event: OrderMoved, after: AgentState) -> bool:
-    """Whether the broker, and not we, ended an exit unfilled. One that only missed the auction was not refused."""
+    """Whether the broker, and not we, ended an exit unfilled. An exit that only missed the auction was not refused."""
     order = after.order(event.key)
     return order is not None and order.leg == Leg.EXIT and _ended_by_broker(order)

@@ -1,4 +1,4 @@
-"""What a bar looks like: scale-free features by the ``ta`` package.
+"""Features of a bar that do not depend on the price level, by the ``ta`` package.
 
 Each feature of row t depends on rows up to t alone, and is the same to the bit
 whether computed on the series up to t or on a longer one. So only sequential
@@ -24,7 +24,7 @@ from .atr import atr14
 from .errors import BadBars
 
 FEATURE_SET = "daily-1"
-"""Identity of the usual set: a formula, window, neutral or order that changes makes another set."""
+"""Identity of the usual set: another formula, window, neutral value or order is another set."""
 
 PRICES = ("open", "high", "low", "close")
 
@@ -50,8 +50,8 @@ class Feature:
     """One column of the feature matrix.
 
     Where the formula is 0/0 although the last ``window`` bars are finite, the
-    value is ``neutral``; any other value that is not finite stays so, for the
-    gate to catch. ``neutral`` is None where 0/0 cannot happen.
+    value is ``neutral``; any other value that is not finite stays so, and
+    ``gate`` refuses it. ``neutral`` is None where 0/0 cannot happen.
     """
 
     name: str
@@ -133,7 +133,7 @@ REGISTRY: tuple[Feature, ...] = (
 )
 
 FEATURES: tuple[str, ...] = tuple(feature.name for feature in REGISTRY)
-"""Columns of the whole matrix; what a model sees of them is its set's."""
+"""Columns of the whole matrix; a model sees those of its set."""
 
 READS_VOLUME = frozenset({"cmf_20", "volume_20"})
 """Vendors count volume differently: another vendor's bars give other values for these."""
@@ -154,8 +154,8 @@ _PRICE = (
     "atr_14",
 )
 SETS: dict[str, tuple[str, ...]] = {FEATURE_SET: (*_PRICE, "cmf_20", "volume_20"), PRICE_SET: _PRICE}
-"""What a model may be trained on, by the identity that its card carries. A set is never changed: a new
-feature joins a new set, and the models of the sets that there are stay valid."""
+"""The columns that a model may be trained on, by the name that its card carries. A set is never changed: a new
+feature joins a new set, and models of the existing sets stay valid."""
 
 
 def select(matrix: np.ndarray, names: Sequence[str]) -> np.ndarray:
@@ -167,8 +167,8 @@ def adjusted(frame: pd.DataFrame) -> pd.DataFrame:
     """Open, high, low, close and volume, adjusted forwards from the first bar.
 
     F_0 = 1, F_t = F_(t-1) * r_t / (1 - D_t * r_t / C_(t-1)); price * F, volume
-    over the product of r. What happened on or before the first bar counts for
-    nothing, and a later dividend or split never changes an earlier row. Raises
+    over the product of r. Events on or before the first bar are
+    ignored, and a later dividend or split never changes an earlier row. Raises
     BadBars where a dividend is not below the close before it.
     """
     close = frame["close"].to_numpy(np.float64)

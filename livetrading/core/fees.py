@@ -5,9 +5,9 @@ proceeds. FINRA (until 2007 NASD): the Trading Activity Fee, USD a share with a
 maximum a trade. Both are charged on sales only; brokers pass them on.
 
 Each row names its source, in three grades. Without a remark: a text of the
-SEC's or FINRA's own. "As quoted": their words, read in a journal or a reprint.
+SEC or FINRA. "As quoted": their text, read in a journal or a reprint.
 "Secondary source": the figures come from a broker's, newspaper's or other
-public table and were not seen in the authority's words. A date in brackets is
+public table and were not seen in the authority's text. A date in brackets is
 the appropriation act whose 30 or 60 days give the effective date. Add a row
 when an advisory appears: https://www.sec.gov/rules-regulations/fee-rate-advisories
 and https://www.finra.org/rules-guidance/guidance/trading-activity-fee.

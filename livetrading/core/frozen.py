@@ -8,7 +8,7 @@ T = TypeVar("T")
 def replace(value: T, /, **changes: Any) -> T:
     """As ``dataclasses.replace`` for a frozen dataclass without slots; several times as fast.
 
-    A ``__post_init__`` still judges the new value. TypeError for a field that is none.
+    ``__post_init__`` still checks the new value. TypeError for an unknown field.
     """
     fields = vars(value)
     if not changes.keys() <= fields.keys():
@@ -16,7 +16,7 @@ def replace(value: T, /, **changes: Any) -> T:
         raise TypeError(f"{type(value).__name__} has no field {unknown}")
     new = object.__new__(type(value))
     new.__dict__.update(fields, **changes)
-    judge = getattr(new, "__post_init__", None)
-    if judge is not None:
-        judge()
+    check = getattr(new, "__post_init__", None)
+    if check is not None:
+        check()
     return new

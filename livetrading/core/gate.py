@@ -1,4 +1,4 @@
-"""Is this bar fit to decide on? Answers with the reason why not."""
+"""Can a decision be made on this bar? Each function returns the reason why not, or None."""
 
 from collections.abc import Sequence
 from datetime import date

@@ -1,4 +1,4 @@
-"""One canonical line for each decided session: what two drivers are compared by."""
+"""One canonical line for each decided session, so that two runs (backtest and live) can be compared."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What pauses an agent. Bounds on size live with the sizing in ``rules.size``."""
+"""The limit that pauses an agent. Bounds on the size of a position are in ``rules.size``."""
 
 import numpy as np
 

@@ -52,7 +52,7 @@ class Market:
         return Quote(*(column[t] for column in self.columns))
 
     def index(self, session: date) -> int:
-        """Where a session stands in the series."""
+        """The index of a session in the series."""
         return self.sessions.index(session)
 
     def last(self) -> "Market":
@@ -61,7 +61,7 @@ class Market:
         return Market(self.sessions[-1:], columns, self.atr[-1:].copy(), self.scaled[-1:].copy(), self.features)
 
     def decidable(self, start: date | None = None, end: date | None = None) -> range:
-        """Indexes of the sessions within [start, end] that have their warm-up behind them."""
+        """Indexes of the sessions within [start, end] that have the warm-up bars before them."""
         low = next((i for i, s in enumerate(self.sessions) if start is None or s >= start), len(self))
         high = sum(1 for s in self.sessions if end is None or s <= end)
         return range(max(low, WARMUP_BARS), max(high, low, WARMUP_BARS))

@@ -19,7 +19,7 @@ NO_DEVIATION = 1e-12
 
 
 def measure(equity: Sequence[float], trades: Sequence[Trade], held: Sequence[bool]) -> dict[str, Any]:
-    """JSON-ready measures of N closes: equity in USD, closed trades, held at each close.
+    """JSON-ready measures of N closes: equity in USD, closed trades, whether shares were held at each close.
 
     Sharpe: sqrt(252) * mean / deviation (ddof 1), flat days included; its
     standard error after A. W. Lo, "The Statistics of Sharpe Ratios" (2002), for
@@ -62,7 +62,7 @@ def drawdown(equity: Sequence[float] | np.ndarray) -> np.ndarray:
 
 def _ratios(equity: np.ndarray) -> dict[str, float | None]:
     names = ("sharpe_ratio", "sharpe_se", "sortino_ratio", "volatility_pct")
-    # A return on nothing, or on a debt, has no meaning.
+    # A return on zero or negative equity has no meaning.
     if len(equity) < 3 or (equity[:-1] <= 0.0).any():
         return dict.fromkeys(names)
     returns = equity[1:] / equity[:-1] - 1.0
@@ -81,7 +81,7 @@ def _ratios(equity: np.ndarray) -> dict[str, float | None]:
 
 
 def _cagr(equity: np.ndarray) -> float | None:
-    """Yearly growth as a fraction; None without a year's fraction or a positive equity."""
+    """Yearly growth as a fraction; None for fewer than 2 closes or without positive equity."""
     if len(equity) < 2 or equity[0] <= 0.0 or equity[-1] <= 0.0:
         return None
     growth = float(equity[-1] / equity[0])

@@ -1,4 +1,4 @@
-"""The key of an order: how it is made, read and told from a text that is none."""
+"""The key of an order: how it is made and read, and how other texts are recognised."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -15,7 +15,7 @@ class OrderKey:
     """``<agent_id>:<bar>:<leg>:<n>``, the name under which a broker carries an order.
 
     ``bar`` is the session that decided it, an ISO date. ``n`` counts the orders of one leg for one
-    decision from 1, and rises only after order n-1 has ended; 0 is a difference that a person adopted.
+    decision from 1, and rises only after order n-1 has ended; 0 marks a difference in shares that a person adopted.
     """
 
     agent_id: str
@@ -25,7 +25,7 @@ class OrderKey:
 
     def __post_init__(self) -> None:
         if not self.agent_id or _SIGN in self.agent_id or self.n < 0 or not _is_day(self.bar):
-            raise BadInput(f"{self} is no order key; it must be agent:YYYY-MM-DD:leg:number.")
+            raise BadInput(f"{self} is not an order key; it must be agent:YYYY-MM-DD:leg:number.")
 
     def __str__(self) -> str:
         return f"{self.series}{_SIGN}{self.n}"
@@ -42,7 +42,7 @@ class OrderKey:
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """The key that a text is; None for any other text, such as that of a person's own order."""
+        """The text as a key; None for any other text, such as the reference of a person's own order."""
         parts = text.split(_SIGN)
         if len(parts) != 4 or parts[2] not in tuple(Leg) or not (parts[3].isascii() and parts[3].isdigit()):
             return None
@@ -52,15 +52,15 @@ class OrderKey:
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """The key of one of our orders; BadInput for any other text."""
+        """As ``parse``, but BadInput for a text that is not a key."""
         key = cls.parse(text)
         if key is None:
-            raise BadInput(f"{text!r} is no order key; it must be agent:YYYY-MM-DD:leg:number.")
+            raise BadInput(f"{text!r} is not an order key; it must be agent:YYYY-MM-DD:leg:number.")
         return key
 
     @classmethod
     def owner(cls, text: str) -> str:
-        """The agent id in a key; empty for a text that is none."""
+        """The agent id in a key; empty for any other text."""
         key = cls.parse(text)
         return key.agent_id if key is not None else ""
 

@@ -22,11 +22,11 @@ class OrderState(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why we moved an order, where something later depends on it. The reason beside it is for people."""
+    """Why we changed an order, where later steps depend on it. The ``reason`` text is for people."""
 
     NONE = ""
     CLOSE = "close"
-    """A person closes the position: what the entry still buys is sold."""
+    """A person closes the position: shares that the entry still buys are sold."""
 
 
 _S = OrderState
@@ -39,7 +39,7 @@ DEAD = frozenset({_S.CANCELED, _S.REJECTED, _S.EXPIRED})
 NEXT: dict[OrderState, frozenset[OrderState]] = {
     _S.PLANNED: frozenset({_S.PENDING_NEW, _S.CANCELED, _S.EXPIRED}),
     _S.PENDING_NEW: frozenset(
-        # PENDING_NEW again: looked up twice, not found, sent again under the same key.
+        # PENDING_NEW again: the broker twice did not list it, so it is sent again under the same key.
         {
             _S.PENDING_NEW,
             _S.NEW,
@@ -53,7 +53,7 @@ NEXT: dict[OrderState, frozenset[OrderState]] = {
     ),
     _S.NEW: frozenset({_S.PARTIALLY_FILLED, _S.FILLED, _S.PENDING_CANCEL, _S.CANCELED, _S.REJECTED, _S.EXPIRED}),
     _S.PARTIALLY_FILLED: frozenset({_S.PARTIALLY_FILLED, _S.FILLED, _S.PENDING_CANCEL, _S.CANCELED, _S.EXPIRED}),
-    # The cancel may cross a fill, or be refused and leave the order working.
+    # A fill can arrive before the cancel, or the broker can refuse the cancel.
     _S.PENDING_CANCEL: frozenset(
         {_S.PENDING_CANCEL, _S.NEW, _S.PARTIALLY_FILLED, _S.FILLED, _S.CANCELED, _S.REJECTED, _S.EXPIRED}
     ),
@@ -66,15 +66,15 @@ NEXT: dict[OrderState, frozenset[OrderState]] = {
 
 @dataclass(frozen=True)
 class Order:
-    """What is asked of a broker, under the key by which it is found again.
+    """An order to a broker, under the key by which it is found again.
 
     ``qty`` in whole shares; ``type`` MKT or STP; ``tif`` OPG (market on open),
     DAY or GTC; ``stop_price`` in USD for STP and, on an entry, the trigger of
     the protective stop of that position. ``bar`` is the session that decided
     it. ``filled`` shares so far. ``parent`` is the entry that activates a stop.
-    ``withdrawn``: its end was asked for by us. ``complaint``: how the broker answered an order that it
-    then did not list; empty when it was listed, or was not answered at all. ``cause`` belongs to
-    ``reason``; an order is planned without one.
+    ``withdrawn``: we asked to cancel it. ``complaint``: the broker's message about an order that it
+    then did not list; empty if it was listed, or if there was no message. ``cause`` is the code of
+    ``reason``; a planned order has none.
     """
 
     key: str
@@ -105,7 +105,7 @@ class Order:
 
     @property
     def at_broker(self) -> bool:
-        """The broker may hold it: it can fill."""
+        """The broker may have it, so it can fill."""
         return self.state in AT_BROKER
 
     def to_dict(self) -> dict[str, Any]:
@@ -123,6 +123,6 @@ def advance(order: Order, state: OrderState, **changes: Any) -> Order:
     if state not in NEXT[order.state]:
         raise Damaged(
             f"Order {order.key} cannot go from {order.state} to {state}; "
-            "run 'python -m livetrading verify' and look at its journal."
+            "run 'python -m livetrading verify' and check its journal."
         )
     return replace(order, state=state, **changes)

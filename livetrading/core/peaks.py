@@ -1,9 +1,9 @@
-"""The highest equity at a close, kept so that a fill that is corrected later can still move it.
+"""The highest equity at a close, kept so that the later correction of a fill can still change it.
 
-A correction moves the equity of every close since its fill, and of no close before.
-So one height is kept for each number of fills that were in the book at a close: the
-highest equity of those closes, once since the beginning and once since a person last
-resumed entries. USD.
+A correction changes the equity of every close since its fill, and of no close before.
+So the closes are grouped by how many fills were booked by then, and the highest equity
+of each group is kept: once since the beginning, once since a person last resumed
+entries. USD.
 """
 
 import math
@@ -38,8 +38,8 @@ def marked(highs: Highs, fills: int, equity: float) -> Highs:
     return (*highs[:-1], High(fills, max(last.peak, equity), max(last.limit, equity)))
 
 
-def settled(highs: Highs, oldest: int) -> Highs:
-    """Those that no correction moves any more, as one: of closes before the fill number ``oldest`` was booked."""
+def merged(highs: Highs, oldest: int) -> Highs:
+    """With the heights of closes before fill number ``oldest`` merged into one, for no correction changes them."""
     past = [h for h in highs if h.fills < oldest]
     if len(past) < 2:
         return highs
@@ -47,7 +47,7 @@ def settled(highs: Highs, oldest: int) -> Highs:
 
 
 def resumed(highs: Highs, equity: float) -> Highs:
-    """From the last close on the limit counts anew."""
+    """The drawdown limit is measured from the last close on."""
     if not highs:
         return highs
     return (*(h._replace(limit=-math.inf) for h in highs[:-1]), highs[-1]._replace(limit=equity))

@@ -16,7 +16,7 @@ import numpy as np
 from .types import Costs, Limits
 
 RULES_VERSION = 1
-"""Changes whenever equal inputs may give another decision or another cent."""
+"""Raised whenever equal inputs may give another decision or another amount."""
 
 Num = float | np.ndarray
 _EPS = 1e-9
@@ -45,7 +45,7 @@ class Plan(NamedTuple):
 
 
 class Quote(NamedTuple):
-    """One session as traded, with what the law charges on its sales."""
+    """One session as traded, with the regulatory fees on its sales."""
 
     open: Num
     low: Num
@@ -125,7 +125,7 @@ def stop_price_hit(stop: Num, quote: Quote) -> Num:
 
 
 def whole(qty: Num, ratio: Num) -> Num:
-    """Whole shares after a split; float noise below a whole number is no fraction."""
+    """Whole shares after a split; rounding noise just below a whole number does not lose a share."""
     return np.floor(qty * ratio + _EPS)
 
 
@@ -169,7 +169,7 @@ def settle_buy(account: Account, fill: Fill, stop: Num) -> Account:
 
 
 def settle_sell(account: Account, fill: Fill) -> Account:
-    """Shares out, cash in; a position sold out leaves no entry, stop or age."""
+    """Shares out, cash in; when all shares are sold, entry, stop and age become 0."""
     shares = account.shares - fill.qty
     kept = shares > 0
     return account._replace(
@@ -187,7 +187,7 @@ def equity_of(account: Account, close: Num) -> Num:
 
 
 def mark(account: Account, close: Num) -> Account:
-    """The close: the position grows a session older, the peak may rise."""
+    """At the close the position is one session older, and the peak may rise."""
     return account._replace(
         held=np.where(account.shares > 0, account.held + 1.0, 0.0)[()],
         peak=np.maximum(account.peak, equity_of(account, close)),

@@ -1,13 +1,13 @@
-"""Is a freshly fetched bar believable? Answers with the reason why not.
+"""Is a newly fetched bar plausible? Each check returns the reason why not, or None.
 
-A source can serve a bar of the right form that is not what was traded. Each
+A source can serve a bar of the right form with prices that were not traded. Each
 check compares the new bar with the bars before it, on their own scale: prices
 after the split and dividend on record, ATR14, and the median volume. A bar
-that is already in the series is never judged: backtest, replay and live must
-see the same ones, and what a model learned from cannot be unlearned.
+that is already in the series is never checked: backtest, replay and live must
+see the same bars, and a model has already learned from them.
 
 The bounds were set on 24 years of AAPL and on GOOG, NVDA, INTC, TNA, SPY and IWM,
-so that none of their true days is held: AAPL's fall by half of 2000-09-29 (22
+so that no true day of theirs is refused: AAPL's fall by half of 2000-09-29 (22
 times the usual volume) and the flash crash of 2010-05-06 (a wick of 7 ATR) pass.
 """
 
@@ -24,22 +24,22 @@ from .errors import BadBars
 from .shared import Memory, fingerprint
 
 MEMORY = 20
-"""Sessions that say what is usual."""
+"""Sessions whose median and ATR define what is usual."""
 ANCESTRY = 300
-"""Bars from which ATR14 is taken; its start is forgotten long before."""
+"""Bars from which ATR14 is computed; the influence of its start is gone long before."""
 
 QUIET, LOUD = 0.10, 60.0
-"""Volume over the median. Half days go down to 0.16, the loudest true day was 22."""
+"""Volume over the median. Half days go down to 0.16, the highest true day was 22."""
 JUMP, JUMP_ATR, JUMP_ALWAYS = 0.15, 4.0, 0.29
-"""A move beyond both, or an overnight gap beyond the last, needs the volume to go with it."""
+"""A move beyond the first two (fraction, ATR), or an overnight gap beyond the third, needs high volume."""
 ACTIVE = 2.5
-"""Times the usual, in shares and in USD, that such a move is traded with: at least 4 in truth."""
+"""Such a move needs this multiple of the usual volume, in shares or USD; true moves had at least 4."""
 WICK_QUIET, WICK_QUIET_ATR, WICK, WICK_ATR, BUSY = 0.05, 3.5, 0.10, 8.0, 1.5
-"""How far high or low may lie beyond open and close: with less than BUSY and less than ACTIVE volume."""
+"""How far high or low may lie beyond open and close: the first pair below BUSY volume, the second below ACTIVE."""
 YIELD = 0.04
-"""A dividend above this fraction of the price shows in the open."""
+"""A dividend above this fraction of the price must show in the open."""
 TWICE = 10
-"""Sessions within which the same dividend is not paid again."""
+"""The same dividend is not paid twice within so many sessions."""
 SPLITS = (2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 100.0, 1.5, 1.25, 4 / 3)
 SPLIT_MATCH, SMALL_SPLIT_MATCH = 0.10, 0.03
 """How far the first open after a split may lie from the ratio; the latter below 2 for 1."""
@@ -49,7 +49,7 @@ _doubted: Memory[str | None] = Memory(32)
 
 
 class _Day(NamedTuple):
-    """A new bar beside what came before it, in its own shares; ``close_before`` is after the
+    """A new bar and the bars before it, in shares of the new bar; ``close_before`` is after the
     dividend. ``usual`` is the median volume, ``atr`` the ATR14 of the session before."""
 
     day: date
@@ -86,7 +86,7 @@ def malformed(fresh: pd.DataFrame) -> str | None:
 
 
 def doubt(ours: pd.DataFrame, fresh: pd.DataFrame, session: date, expected: Sequence[date], symbol: str) -> str | None:
-    """Why the bars of ``fresh`` up to ``session`` that ``ours`` does not hold yet are not to be believed.
+    """Why the bars of ``fresh`` up to ``session`` that ``ours`` does not hold yet are not plausible.
 
     ``ours`` is the series so far, ``expected`` the exchange's sessions around
     the new bars. None when all is well, and for a session that ``ours`` holds.
@@ -136,7 +136,7 @@ def _judge(known: pd.DataFrame, follower: pd.DataFrame) -> str | None:
 def _day(known: pd.DataFrame) -> _Day:
     bar, before = known.iloc[-1], known.iloc[:-1]
     recent = known.iloc[-MEMORY - 1 :]
-    # Volume of earlier sessions in today's shares.
+    # Volumes of earlier sessions in today's shares.
     later = recent["split"].to_numpy()[::-1].cumprod()[::-1]
     usual = float(np.median(recent["volume"].to_numpy()[:-1] * later[1:]))
     atr = float(atr14(before)[-1]) / bar.split
@@ -185,11 +185,11 @@ def _dividend(known: pd.DataFrame, day: _Day) -> str | None:
 
 
 def _jump(known: pd.DataFrame, day: _Day, follower: pd.DataFrame) -> str | None:
-    """A level that trading does not explain: a split, another share, another unit, a wrong tick."""
+    """A price level that trading does not explain: an unrecorded split, another stock, another unit, a wrong tick."""
     bar, before = day.bar, day.close_before
     gap, move = bar.open / before - 1, bar.close / before - 1
     far = max((bar.open, bar.close), key=lambda price: abs(np.log(price / before)))
-    # In logarithms' measure, so that a rise and the fall that undoes it count the same.
+    # By the ratio, so that a rise and the fall that undoes it have the same size.
     size = np.exp(abs(np.log(far / before))) - 1
     wide = size > JUMP and abs(far - before) > JUMP_ATR * day.atr
     if not wide and abs(np.log(bar.open / before)) < -np.log(1 - JUMP_ALWAYS):
@@ -205,7 +205,7 @@ def _jump(known: pd.DataFrame, day: _Day, follower: pd.DataFrame) -> str | None:
     if not follower.empty and _goes_on(bar, follower.iloc[0], day.atr):
         return None
     worst = move if far == bar.close else gap
-    return f"lies {100 * worst:+.0f} % from the close before, without the volume of such a day"
+    return f"lies {100 * worst:+.0f} % from the close before, without the volume of such a move"
 
 
 def split_like(gap: float) -> str:
@@ -224,7 +224,7 @@ def _ratio(ratio: float, back: bool) -> str:
 
 
 def _goes_on(bar: pd.Series, after: pd.Series, atr: float) -> bool:
-    """Whether the next session opened where this one closed: then the level was real."""
+    """Whether the next session opened near this close: then the price level was real."""
     closed = bar.close / after.split - after.dividend
     reach = max(bar.high - bar.low, atr) / after.split
     return bool(abs(after.open - closed) <= reach)

@@ -1,4 +1,4 @@
-"""What one agent worked out serves all agents of the same bars: a small memory of pure answers."""
+"""A small cache of pure results: agents on the same bars compute them once."""
 
 import hashlib
 from collections.abc import Callable, Hashable
@@ -11,14 +11,14 @@ T = TypeVar("T")
 
 
 class Memory(Generic[T]):
-    """The newest ``size`` answers by question. Only for pure functions whose result depends on the key alone."""
+    """The newest ``size`` results by key. Only for functions whose result depends on the key alone."""
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._known: dict[Hashable, T] = {}
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The answer to ``key``, made now if it is not remembered."""
+        """The result for ``key``, made now if it is not kept."""
         if key not in self._known:
             made = make()
             while len(self._known) >= self._size:

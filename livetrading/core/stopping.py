@@ -1,4 +1,4 @@
-"""An emergency stop in words that programs read: how far it is, as a whole and agent by agent."""
+"""The state of an emergency stop as codes: how far it is, as a whole and for each agent."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -12,9 +12,9 @@ Doc = dict[str, Any]
 
 
 class StopState(StrEnum):
-    """``done``: everything is flat, by the brokers' word. ``queued``: exits are on their way and fill when the
-    market trades. ``waiting``: a broker or the scheduler does not answer; whoever holds the lock goes on.
-    ``failed``: a person is needed, the items say for what."""
+    """``done``: everything is flat, as the brokers report. ``queued``: exits are sent and fill when the
+    market trades. ``waiting``: a broker or the scheduler does not answer; the process that holds the
+    lock continues. ``failed``: a person is needed, the items say for what."""
 
     DONE = "done"
     QUEUED = "queued"
@@ -23,7 +23,7 @@ class StopState(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What became of one agent, or of the account."""
+    """The result for one agent, or for the account."""
 
     FLAT = "flat"
     QUEUED = "exit queued"
@@ -47,7 +47,7 @@ WAITS = frozenset({Outcome.WAITING, Outcome.ASKED})
 
 
 def state_of(items: Sequence[Doc]) -> StopState:
-    """How far the whole stop is. What waits goes on by itself, so it is said before what failed."""
+    """How far the whole stop is. WAITING comes before FAILED, because it can still change by itself."""
     if all(item["flat"] for item in items):
         return StopState.DONE
     open_ = [item["status"] for item in items if not item["flat"]]
@@ -57,7 +57,7 @@ def state_of(items: Sequence[Doc]) -> StopState:
 
 
 def baseline(state: AgentState, fills: Sequence[Doc]) -> Doc:
-    """What a stop found: the figures of ``progress`` count from here. ``fills`` as there."""
+    """The state in which a stop began; ``progress`` counts from here. ``fills`` as there."""
     orders = {o.key: o.filled for o in state.open_orders()}
     return {
         "realized": state.book.realized,
@@ -69,12 +69,12 @@ def baseline(state: AgentState, fills: Sequence[Doc]) -> Doc:
 
 
 def progress(state: AgentState, before: Doc, fills: Sequence[Doc]) -> Doc:
-    """What one stop did to an agent so far, whoever asks and however often.
+    """What one stop did to an agent so far; the same whoever asks and however often.
 
     ``shares`` were held when it began, or bought since by an order that could not be cancelled in
     time; ``orders`` were open then; ``cancelled`` of them ended without filling, ``{key, leg, qty}``;
-    ``sold`` shares at the average ``price``, USD a share, None until filled; ``pnl`` the USD that the
-    round trip brought which this closed, net of fees, None until it is closed. ``fills`` are
+    ``sold`` shares at the average ``price``, USD a share, None until filled; ``pnl`` the
+    result of the closed round trip in USD, net of fees, None until it is closed. ``fills`` are
     documents ``{exec_id, key, qty, price}`` of this agent, among them all since the stop.
     """
     sales = {o.key for o in (*state.recent, *state.orders) if o.side == "SELL" and o.key not in before["ended"]}

@@ -1,16 +1,16 @@
-"""Sentences that journals of the version before hold where a code is stored now. Read here and nowhere else."""
+"""Sentences in journals of the version before, where a code is stored now. They are only read here."""
 
 import re
 
 from .orders import Cause
 
 _CAUSES = {"closed by ": Cause.CLOSE}
-"""How the reason of a move began, and what it stood for."""
+"""How the reason of a change of an order began, and its cause."""
 _REQUEST = re.compile(r"(?:close|remove) asked by .*, request ([A-Za-z0-9_-]+)", re.DOTALL)
 
 
 def cause_of(reason: str) -> Cause:
-    """Why an order was moved, from the reason in words."""
+    """The cause of a change of an order, from its reason in words."""
     return next((cause for words, cause in _CAUSES.items() if reason.startswith(words)), Cause.NONE)
 
 

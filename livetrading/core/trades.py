@@ -1,4 +1,4 @@
-"""Round trips: what was bought, what it was sold for, and what was left."""
+"""Round trips: purchases, the sales that close them, and the position in between."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,10 +29,10 @@ class Trade:
 
 @dataclass(frozen=True)
 class OpenTrade:
-    """A position on its way: shares still held, money paid, received and spent on fees.
+    """An open position: shares still held, money paid, received and spent on fees.
 
     ``weights`` says how much of each purchase's price is in ``entry_price``: a purchase
-    that is corrected later moves it by that part.
+    that is corrected later changes it by that part.
     """
 
     entry_session: str
@@ -86,7 +86,7 @@ def weight_of(trade: OpenTrade, exec_id: str) -> float:
 
 
 def corrected(trade: OpenTrade, exec_id: str, qty: int, by_price: float, by_fee: float, *, sale: bool) -> OpenTrade:
-    """The position had this fill's price been ``by_price`` USD a share and its fee ``by_fee`` USD more."""
+    """The position if this fill's price had been ``by_price`` USD a share and its fee ``by_fee`` USD more."""
     moved = qty * by_price
     return replace(
         trade,
@@ -106,7 +106,7 @@ def sold(
 
 
 def after_sale(trade: OpenTrade, qty: int, price: float, fee: float) -> OpenTrade:
-    """What a sale leaves, also when that is nothing."""
+    """The position after a sale, also when no shares are left."""
     return replace(trade, qty=trade.qty - qty, received=trade.received + qty * price, fees=trade.fees + fee)
 
 
@@ -122,7 +122,7 @@ def split(
 
 
 def after_split(trade: OpenTrade, ratio: float, shares: int, cash: float) -> OpenTrade:
-    """What a split leaves, also when that is nothing."""
+    """The position after a split, also when no shares are left."""
     return replace(
         trade,
         qty=shares,

@@ -1,4 +1,4 @@
-"""The nouns. All frozen; a wrong value cannot be born."""
+"""The basic types. All frozen; a wrong value is refused when it is made."""
 
 import math
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from enum import IntEnum, StrEnum
 from .errors import BadInput
 
 WARMUP_BARS = 500
-"""A recursive indicator has forgotten its start by then (ADX: 1e-15)."""
+"""After so many bars the start of a recursive indicator has no influence (ADX: 1e-15)."""
 
 
 class Action(IntEnum):
@@ -23,8 +23,8 @@ class AgentType(StrEnum):
 
 
 class Mode(StrEnum):
-    """Where an agent's orders go. BROKER stands with the broker's name beside it; people, journals and requests
-    call such a mode by that name alone."""
+    """Where an agent's orders go. BROKER comes with the broker's name beside it; pages, journals and
+    requests use that name as the mode."""
 
     REPLAY = "replay"
     PAPER = "paper"
@@ -32,7 +32,7 @@ class Mode(StrEnum):
 
     @staticmethod
     def of(name: str) -> "Mode":
-        """The mode of a stored name: what is neither replay nor paper is a broker's name."""
+        """The mode of a stored name: any name but replay and paper is a broker's."""
         return Mode(name) if name in (Mode.REPLAY, Mode.PAPER) else Mode.BROKER
 
 
@@ -41,7 +41,7 @@ InstrumentId = str
 
 
 def stored_id(known: InstrumentId) -> int | str:
-    """An instrument id as journals hold it: a whole number stays one, and none is 0."""
+    """An instrument id as journals hold it: a whole number as an integer, an empty id as 0."""
     return int(known or 0) if not known or (known.isdecimal() and str(int(known)) == known) else known
 
 
@@ -98,7 +98,7 @@ class Costs:
 
     Slippage in basis points of the price, commission in USD a share with its
     minimum in USD an order and its maximum as a fraction of the trade's value.
-    ``multiple`` scales all of it (0 trades free, 2 asks what if).
+    ``multiple`` scales all of it (0: trades are free; 2: twice the costs, for a what-if).
     """
 
     slip_bps: float = 5.0

@@ -1,4 +1,4 @@
-"""When an order may leave. New York times of the day, as UTC instants.
+"""When an order may be sent. New York times of the day, as UTC instants.
 
 Nasdaq takes market-on-open orders until 09:28 and no cancel from 09:25 on;
 between 16:00 and 16:06 a day order is refused (source: Interactive Brokers' pages).
@@ -11,7 +11,7 @@ NEW_YORK = ZoneInfo("America/New_York")
 
 OPG_FROM, OPG_UNTIL, RECOVER_UNTIL = time(4, 0), time(9, 20), time(9, 25)
 DAY_FROM, DAY_LEAD, ENTRY_UNTIL = time(9, 30), timedelta(minutes=15), time(10, 0)
-SETTLING_FROM, SETTLING_UNTIL = time(16, 0), time(16, 6)
+DAY_REFUSED_FROM, DAY_REFUSED_UNTIL = time(16, 0), time(16, 6)
 
 
 def at(session: date, clock: time) -> datetime:
@@ -49,7 +49,7 @@ def for_late_entry(session: date, now: datetime) -> bool:
     return at(session, DAY_FROM) <= now <= at(session, ENTRY_UNTIL)
 
 
-def settling(now: datetime) -> bool:
-    """The minutes after the close in which brokers refuse day orders."""
+def day_orders_refused(now: datetime) -> bool:
+    """Whether ``now`` is in the minutes after the close in which brokers refuse day orders."""
     clock = now.astimezone(NEW_YORK).time()
-    return SETTLING_FROM <= clock < SETTLING_UNTIL
+    return DAY_REFUSED_FROM <= clock < DAY_REFUSED_UNTIL

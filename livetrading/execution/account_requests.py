@@ -60,7 +60,7 @@ def _record_unmanaged(node: Node, number: str, con_id: InstrumentId, symbol: str
         (con_id, s.book.shares) for s in node.account.agents() if (s.agent.account, s.agent.con_id) == (number, con_id)
     ]
     journal, rest = node.account.journal(number), account.unmanaged({con_id: position}, books)[con_id]
-    known = journal.book.rest.get(con_id)
+    known = journal.book.unmanaged.get(con_id)
     if known == rest:
         return
     if books:
@@ -116,7 +116,7 @@ def _ignore(node: Node, repository: AgentRepository, position: int, by: str, now
     state = repository.state
     con_id, siblings = state.agent.con_id, node.account.shares.siblings(state)
     rest = account.unmanaged({con_id: position}, [(con_id, s.book.shares) for s in siblings])[con_id]
-    if node.account.journal(state.agent.account).book.rest.get(state.agent.con_id) == rest:
+    if node.account.journal(state.agent.account).book.unmanaged.get(state.agent.con_id) == rest:
         raise Conflict(f"{repository.agent_id}: book and broker agree; there is nothing to ignore.")
     text = f"{rest} {state.agent.symbol} of account {state.agent.account} are unmanaged from now on"
     node.account.shares.set_unmanaged(state, rest, by, "a person said so", now)

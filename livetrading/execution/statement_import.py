@@ -17,7 +17,7 @@ from ..core.agent import AGENT_ID, AgentState
 from ..core.errors import BadInput, Refused
 from ..core.events import Event, FillCorrected, FillDisputed
 from ..core.order_key import OrderKey
-from ..core.stated import Stated
+from ..core.statement import StatementExecution
 from ..core.types import Mode
 from ..core.wording import counted
 from .node import Node
@@ -35,7 +35,7 @@ def apply(node: Node, args: dict[str, Any], by: str, now: datetime) -> Result:
     number, rows = str(args.get("account", "")), args.get("executions")
     if not isinstance(rows, list) or len(rows) > MOST:
         raise BadInput(f"An import takes a list of at most {MOST} executions; export fewer days.")
-    stated = [row for row in map(Stated.from_dict, rows) if row.account == number]
+    stated = [row for row in map(StatementExecution.from_dict, rows) if row.account == number]
     repositories = [
         d
         for _, d in sorted(node.repositories.items())
@@ -61,7 +61,7 @@ def apply(node: Node, args: dict[str, Any], by: str, now: datetime) -> Result:
 
 
 def news(
-    state: AgentState, listed: list[Stated], repositories: Iterable[AgentRepository], taken: set[str]
+    state: AgentState, listed: list[StatementExecution], repositories: Iterable[AgentRepository], taken: set[str]
 ) -> list[Event]:
     """What the statement changes in one agent's book; ``taken`` are executions that another's estimate stood for."""
     mine = [e for e in listed if concerns(state, e)]
@@ -92,16 +92,16 @@ def news(
     return [*events, *corrections.blocked(state, events)]
 
 
-def newest(stated: list[Stated]) -> list[Stated]:
+def newest(stated: list[StatementExecution]) -> list[StatementExecution]:
     """What counts of each fill, whatever the order of the rows; sorted by when it filled. BadInput where rows of one
     execution say different things."""
-    by_root: dict[str, list[Stated]] = {}
+    by_root: dict[str, list[StatementExecution]] = {}
     for e in stated:
         by_root.setdefault(ids.root(e.exec_id), []).append(e)
     return sorted(map(_counts, by_root.values()), key=lambda e: (e.session, e.at, e.exec_id))
 
 
-def _counts(rows: list[Stated]) -> Stated:
+def _counts(rows: list[StatementExecution]) -> StatementExecution:
     """The row with the highest number that was not taken back. A cancellation takes back the row with its number
     and price, else one with its price and a lower number, else the fill. It filled when its first report says."""
     first = min(rows, key=lambda e: (ids.number(e.exec_id), e.session, e.at))
@@ -121,7 +121,7 @@ def _counts(rows: list[Stated]) -> Stated:
     return replace(known, ref=known.ref or first.ref, session=first.session, at=first.at)
 
 
-def concerns(state: AgentState, e: Stated) -> bool:
+def concerns(state: AgentState, e: StatementExecution) -> bool:
     """Whether an execution can be one of this agent's: of its stock, and of no other agent's order."""
     config = state.agent
     same = str(e.con_id) == config.con_id if e.con_id and config.con_id else e.symbol.replace(" ", "-") == config.symbol
@@ -129,7 +129,9 @@ def concerns(state: AgentState, e: Stated) -> bool:
     return same and e.qty == int(e.qty) and (not AGENT_ID.fullmatch(whose) or whose == config.agent_id)
 
 
-def _stands_for(exec_id: str, key: str, qty: int, mine: list[Stated], free: list[Stated]) -> list[Stated]:
+def _stands_for(
+    exec_id: str, key: str, qty: int, mine: list[StatementExecution], free: list[StatementExecution]
+) -> list[StatementExecution]:
     """The executions of an estimate's order: those of its range of shares, or what is left if that is as many."""
     perm = exec_id.split(":")[1] if ids.span(exec_id) else ""
     of_order = [e for e in mine if e.ref == key or (perm and e.order_id == perm)]
@@ -143,7 +145,7 @@ def _stands_for(exec_id: str, key: str, qty: int, mine: list[Stated], free: list
     return next((some for some in (inside, unbooked) if sum(e.qty for e in some) == qty), [])
 
 
-def _alike(state: AgentState, root: str, free: list[Stated]) -> list[Stated]:
+def _alike(state: AgentState, root: str, free: list[StatementExecution]) -> list[StatementExecution]:
     """Executions without a key of ours that are what the estimate says: the day's of that side, or one of them."""
     fill = state.book.fills[root].fill
     side = "BUY" if state.book.fills[root].bought else "SELL"
@@ -154,14 +156,14 @@ def _alike(state: AgentState, root: str, free: list[Stated]) -> list[Stated]:
     return day if sum(e.qty for e in day) == fill.qty else []
 
 
-def _execution(e: Stated) -> Execution:
+def _execution(e: StatementExecution) -> Execution:
     return Execution(
         e.exec_id, e.ref, e.session, int(e.qty), e.price, e.fee or 0.0, final=e.fee is not None, side=e.side
     )
 
 
 def _told(
-    number: str, repositories: list[AgentRepository], ours: list[Stated], found: dict[str, list[Event]]
+    number: str, repositories: list[AgentRepository], ours: list[StatementExecution], found: dict[str, list[Event]]
 ) -> Result:
     prices = sum(isinstance(event, FillCorrected) for events in found.values() for event in events)
     disputes = sum(isinstance(event, FillDisputed) for events in found.values() for event in events)

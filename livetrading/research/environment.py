@@ -71,7 +71,7 @@ class Task:
         """What the agent sees at the close of bar t."""
         return observe(self.market.scaled[t], account, self.market.columns.close[t])
 
-    def turn(self, account: Account, t: int | np.ndarray, action: Num) -> tuple[Account, rules.Session, Num]:
+    def step(self, account: Account, t: int | np.ndarray, action: Num) -> tuple[Account, rules.Session, Num]:
         """Decide at the close of t, live through t+1: account, its fills, reward."""
         close, atr = self.market.columns.close[t], self.market.atr[t]
         chosen = decide.action_of(self.agent_type, action)
@@ -105,7 +105,7 @@ class TradingEnv(gym.Env[np.ndarray, Any]):
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         value = np.asarray(action).reshape(-1)[0]
-        self._account, session, reward = self.task.turn(self._account, self._t, value)
+        self._account, session, reward = self.task.step(self._account, self._t, value)
         self._t += 1
         broke = bool(session.equity <= 0)
         info = {"t": self._t, "account": self._account, "session": session}
@@ -145,7 +145,7 @@ class BatchTradingEnv(VecEnv):
         self._actions = np.asarray(actions).reshape(self.num_envs, -1)[:, 0]
 
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
-        self._account, session, reward = self.task.turn(self._account, self._t, self._actions)
+        self._account, session, reward = self.task.step(self._account, self._t, self._actions)
         self._t = self._t + 1
         self.last_session, self.last_account = session, self._account
         view = self.task.view(self._account, self._t)

@@ -31,7 +31,7 @@ Steps = Callable[[int, float], None]
 
 
 @dataclass(frozen=True)
-class Settings:
+class Hyperparameters:
     """Hyper-parameters of one algorithm. ``episode`` is a year of decisions.
 
     ``reward_scale`` multiplies the rewards, daily log returns, while learning.
@@ -49,8 +49,8 @@ class Settings:
         return {**plain.pop("algorithm"), **{k: v for k, v in plain.items() if k != "policy"}}
 
 
-SETTINGS = {
-    AgentType.PPO: Settings(
+HYPERPARAMETERS = {
+    AgentType.PPO: Hyperparameters(
         policy=PolicySpec((64, 64), "tanh"),
         n_envs=16,
         episode=252,
@@ -65,7 +65,7 @@ SETTINGS = {
             "ent_coef": 0.01,
         },
     ),
-    AgentType.SAC: Settings(
+    AgentType.SAC: Hyperparameters(
         policy=PolicySpec((64, 64), "relu"),
         n_envs=8,
         episode=252,
@@ -88,33 +88,33 @@ SETTINGS = {
 def fit(task: Task, timesteps: int, seed: int, on_steps: Steps) -> BaseAlgorithm:
     """The model after at least ``timesteps`` steps; the same for the same seed and machine."""
     torch.set_num_threads(1)
-    settings = SETTINGS[task.agent_type]
-    env = _Scaled(BatchTradingEnv(task, settings.n_envs, seed), settings.reward_scale)
+    hyper = HYPERPARAMETERS[task.agent_type]
+    env = _Scaled(BatchTradingEnv(task, hyper.n_envs, seed), hyper.reward_scale)
     build = _ppo if task.agent_type == AgentType.PPO else _sac
-    model = build(env, settings, timesteps, seed)
+    model = build(env, hyper, timesteps, seed)
     model.learn(timesteps, callback=_Report(on_steps))
     return model
 
 
-def _ppo(env: VecEnv, settings: Settings, timesteps: int, seed: int) -> PPO:
+def _ppo(env: VecEnv, hyper: Hyperparameters, timesteps: int, seed: int) -> PPO:
     """Rollouts are shortened so that whole ones make up the steps asked for."""
-    chosen = dict(settings.algorithm)
+    chosen = dict(hyper.algorithm)
     rollouts = -(-timesteps // (chosen["n_steps"] * env.num_envs))
     chosen["n_steps"] = max(2, -(-timesteps // (rollouts * env.num_envs)))
     size = chosen["n_steps"] * env.num_envs
     # The divisor of the rollout next below the batch: no minibatch is cut short.
     chosen["batch_size"] = max(b for b in range(1, chosen["batch_size"] + 1) if size % b == 0)
-    return PPO("MlpPolicy", env, **chosen, **_common(settings, seed))
+    return PPO("MlpPolicy", env, **chosen, **_common(hyper, seed))
 
 
-def _sac(env: VecEnv, settings: Settings, timesteps: int, seed: int) -> SAC:
-    chosen = dict(settings.algorithm)
+def _sac(env: VecEnv, hyper: Hyperparameters, timesteps: int, seed: int) -> SAC:
+    chosen = dict(hyper.algorithm)
     chosen["learning_starts"] = min(chosen["learning_starts"], timesteps // 4)
-    return SAC("MlpPolicy", env, **chosen, **_common(settings, seed))
+    return SAC("MlpPolicy", env, **chosen, **_common(hyper, seed))
 
 
-def _common(settings: Settings, seed: int) -> dict[str, Any]:
-    network = {"net_arch": list(settings.policy.net_arch), "activation_fn": ACTIVATIONS[settings.policy.activation]}
+def _common(hyper: Hyperparameters, seed: int) -> dict[str, Any]:
+    network = {"net_arch": list(hyper.policy.net_arch), "activation_fn": ACTIVATIONS[hyper.policy.activation]}
     return {"policy_kwargs": network, "seed": seed, "device": "cpu"}
 
 

@@ -26,7 +26,7 @@ from ..core.scaler import Scaler
 from ..core.types import WARMUP_BARS, AgentType, Terms
 from .environment import Task
 from .evaluation import Evaluation, evaluate
-from .fitting import SETTINGS, fit
+from .fitting import HYPERPARAMETERS, fit
 from .progress import Listener, Progress
 
 TRAIN_SHARE = 0.8
@@ -115,7 +115,7 @@ def train(
         parts.train.start,
         parts.train.stop - 1,
         request.agent_type,
-        episode=SETTINGS[request.agent_type].episode,
+        episode=HYPERPARAMETERS[request.agent_type].episode,
         random_start=True,
     )
     report = _ProgressCallback(request.timesteps, progress)
@@ -158,7 +158,7 @@ class _Draft:
     opened: int
 
     def card(self, model_id: str, zip_sha256: str, created: datetime) -> ModelCard:
-        settings = SETTINGS[self.request.agent_type]
+        hyper = HYPERPARAMETERS[self.request.agent_type]
         return ModelCard(
             model_id=model_id,
             agent_type=self.request.agent_type,
@@ -182,8 +182,8 @@ class _Draft:
             packages=versions(),
             zip_sha256=zip_sha256,
             created=created,
-            policy=settings.policy,
-            hyperparameters=settings.to_dict(),
+            policy=hyper.policy,
+            hyperparameters=hyper.to_dict(),
         )
 
     def _span(self, bars: range) -> Span:

@@ -35,7 +35,7 @@ def test_each_agent_is_told_its_own_shares_of_the_accounts(holdings: dict[str, i
 
 @given(st.lists(SHARES, max_size=10), SHARES, st.sampled_from([2.0, 1.5, 0.5, 0.1, 1 / 3, 7.0]))
 def test_a_split_makes_no_shares_but_those_of_the_account(held: list[int], rest: int, ratio: float) -> None:
-    after = account.rest_after_split(rest, held, ratio)
+    after = account.unmanaged_after_split(rest, held, ratio)
     each = [int(n * ratio + 1e-9) for n in held]
     assert after + sum(each) == int((rest + sum(held)) * ratio + 1e-9)
     assert 0 <= after - int(rest * ratio + 1e-9) <= len(held)

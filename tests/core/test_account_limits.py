@@ -5,20 +5,26 @@ from datetime import date
 
 import pytest
 
-from livetrading.core.account_limits import AccountLimits, Standing, entry_refused, over_allocated, pattern_day_trader
+from livetrading.core.account_limits import (
+    AccountLimits,
+    AccountSnapshot,
+    entry_refused,
+    over_allocated,
+    pattern_day_trader,
+)
 from livetrading.core.orders import Order
 from livetrading.core.types import Leg, Terms
 
 NAN, INF = float("nan"), float("inf")
 BAD = (NAN, INF, -INF, None)
-NOW = Standing(100_000.0, "USD", 50_000.0, before=100_000.0)
+NOW = AccountSnapshot(100_000.0, "USD", 50_000.0, before=100_000.0)
 LIMITS = AccountLimits(max_order_notional=20_000.0)
 ORDER = Order("A:2024-06-03:entry:1", Leg.ENTRY, 10, "2024-06-03", stop_price=90.0)
 TERMS = Terms(10_000.0)
 
 
 def refused(
-    now: Standing = NOW, order: Order = ORDER, close: float = 100.0, limits: AccountLimits = LIMITS
+    now: AccountSnapshot = NOW, order: Order = ORDER, close: float = 100.0, limits: AccountLimits = LIMITS
 ) -> str | None:
     return entry_refused(order, close, TERMS, now, limits)
 

@@ -4,9 +4,9 @@ from datetime import date
 
 import pytest
 
-from livetrading.core.account_limits import Standing, pattern_day_trader
+from livetrading.core.account_limits import AccountSnapshot, pattern_day_trader
 
-SMALL, LARGE = Standing(9_000.0, "USD", 9_000.0), Standing(25_000.0, "USD", 25_000.0)
+SMALL, LARGE = AccountSnapshot(9_000.0, "USD", 9_000.0), AccountSnapshot(25_000.0, "USD", 25_000.0)
 BEFORE, FIRST, LAST, AFTER = date(2026, 6, 3), date(2026, 6, 4), date(2027, 10, 20), date(2027, 10, 21)
 
 

@@ -10,7 +10,7 @@ WITHOUT = {"sharpe_ratio": 0.5, "total_return_pct": 12.345, "max_drawdown_pct": 
 def test_a_pause_is_said_with_its_day_what_was_lost_and_what_would_have_been():
     said = drawdown_pause.words(drawdown_pause.document("2021-03-02", 0.15, 212, 37, WITHOUT))
     assert "drawdown limit of 15 % paused this test on 2021-03-02" in said
-    assert "in the 212 sessions after it no position was opened and 37 BUY signals were passed over" in said
+    assert "in the 212 sessions after it no position was opened and 37 BUY signals were not followed" in said
     assert "Without the limit: Sharpe ratio 0.50, return 12.35 %, largest drawdown 31.20 %, 44 closed trades." in said
 
 

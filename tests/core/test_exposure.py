@@ -26,7 +26,7 @@ def run(*steps: tuple[float, list[Event]]) -> Exposure:
         for event in events:
             state = agents.apply(state, event)
             found = exposure.apply(found, event, state, at)
-        found = exposure.settle(found, state, at)
+        found = exposure.after_transaction(found, state, at)
     return found
 
 
@@ -99,7 +99,7 @@ def test_bare_and_covered_seconds_make_up_the_position_whole(acts: list[tuple[fl
     steps: list[Event] = list(HELD)
     for event in steps:
         state = agents.apply(state, event)
-    found = exposure.settle(found, state, now)
+    found = exposure.after_transaction(found, state, now)
     key = STOP
     for seconds, act in acts:
         now += timedelta(seconds=seconds)
@@ -114,5 +114,5 @@ def test_bare_and_covered_seconds_make_up_the_position_whole(acts: list[tuple[fl
         for event in events:
             state = agents.apply(state, event)
             found = exposure.apply(found, event, state, now)
-        found = exposure.settle(found, state, now)
+        found = exposure.after_transaction(found, state, now)
     assert found.of_position(now) == pytest.approx(bare, abs=1e-6)

@@ -31,8 +31,8 @@ def test_a_watch_counts_what_it_sees_and_no_sleep() -> None:
     watch, now = Watch(), 0.0
     for _ in range(100):
         now += 0.2
-        watch.look("beat", now)
+        watch.observe("beat", now)
     assert watch.still == pytest.approx(19.8)
-    assert watch.look("beat", now + 36_000) == pytest.approx(20.8)
-    assert watch.look("beat", now) == pytest.approx(20.8), "nor one that goes back"
-    assert watch.look("another", now + 1) == 0.0
+    assert watch.observe("beat", now + 36_000) == pytest.approx(20.8)
+    assert watch.observe("beat", now) == pytest.approx(20.8), "nor one that goes back"
+    assert watch.observe("another", now + 1) == 0.0

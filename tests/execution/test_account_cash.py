@@ -43,7 +43,7 @@ def slept(life: AccountLife, factor: float = EXPENSIVE, **more: Any) -> int:
     life.restart()
     for clock in ("08:00", "08:01"):
         life.check(at(life.sessions[DAY + 2], clock))
-    assert life.state.book.shares == life.tws.ledger.holds("TEST") > 0 and life.state.unsure
+    assert life.state.book.shares == life.tws.ledger.holds("TEST") > 0 and life.state.estimated_fills
     return DAY + 2
 
 
@@ -171,7 +171,7 @@ def test_a_fill_that_was_slept_through_and_cost_more_blocks_entries_with_both_si
 def test_an_estimate_that_the_cash_bears_out_stays_marked_and_blocks_nobody(life: AccountLife) -> None:
     t = slept(life, factor=1.0)
     looked(life, t, "08:10")
-    assert life.state.unsure and life.node.cash.doubt(life.state) == "" and not cash(life).open
+    assert life.state.estimated_fills and life.node.cash.doubt(life.state) == "" and not cash(life).open
 
 
 def test_a_planned_entry_waits_while_the_cash_is_in_doubt(tmp_path: Path, calm: pd.DataFrame, tws: TwsDouble) -> None:
@@ -233,7 +233,7 @@ def test_a_confirmation_lifts_the_block_and_leaves_the_mark(life: AccountLife) -
     t = slept(life)
     looked(life, t, "08:10")
     assert life.ask("confirm_cash", at(life.sessions[t], "08:11"))["status"] == "done"
-    assert life.node.cash.doubt(life.state) == "" and life.state.unsure
+    assert life.node.cash.doubt(life.state) == "" and life.state.estimated_fills
     looked(life, t, "08:20", "16:40", "16:50")
     assert life.node.cash.doubt(life.state) == "" and not cash(life).open
 
@@ -246,7 +246,7 @@ def test_executions_that_are_listed_after_all_correct_the_book_and_lift_the_bloc
     life.tws.ledger.fills[0] = _today(life.tws.ledger.fills[0], life.now)
     life.restart()
     looked(life, t, "08:15", "08:16")
-    assert life.node.cash.doubt(life.state) == "" and life.state.unsure == () and not cash(life).open
+    assert life.node.cash.doubt(life.state) == "" and life.state.estimated_fills == () and not cash(life).open
     assert life.state.book.cash == pytest.approx(life.tws.ledger.cash - 90_000.0)
 
 
@@ -267,7 +267,9 @@ def test_an_error_that_equals_a_due_dividend_is_not_taken_for_it(life: AccountLi
     life.tws.happen(lambda book: book.fill(order, qty, price))
     life.restart()
     looked(life, DAY + 2, "08:00", "08:01", "08:10")
-    assert life.state.unsure and "buys nothing" in life.node.cash.doubt(life.state) and len(cash(life).due) == 1
+    assert (
+        life.state.estimated_fills and "buys nothing" in life.node.cash.doubt(life.state) and len(cash(life).due) == 1
+    )
     done = imported(life, flex.xml(tmp_path / "f.xml", flex.of(life.tws.ledger)))
     assert done["result"]["corrected"] == 1
     looked(life, DAY + 2, "08:15", "08:20")
@@ -293,7 +295,7 @@ def test_differences_that_made_up_for_each_other_are_told_and_can_be_confirmed(l
     looked(life, t, "08:10")
     known = cash(life)
     life.node.account.journal("DU1234567").record(
-        account_book.seen(replace(known, unexplained=0.0, masked=True)), life.now
+        account_book.cash_record(replace(known, unexplained=0.0, masked=True)), life.now
     )
     life.restart()
     looked(life, t, "08:15")
@@ -301,11 +303,11 @@ def test_differences_that_made_up_for_each_other_are_told_and_can_be_confirmed(l
         life.state
     )
     assert life.ask("confirm_cash", life.now, difference=0.0)["status"] == "done"
-    assert life.node.cash.doubt(life.state) == "" and life.state.unsure
+    assert life.node.cash.doubt(life.state) == "" and life.state.estimated_fills
 
 
 def test_a_record_of_the_cash_by_an_earlier_version_is_read() -> None:
-    written = account_book.encode(account_book.seen(first("2024-06-03", 5.0, {})))
+    written = account_book.encode(account_book.cash_record(first("2024-06-03", 5.0, {})))
     del written["masked"]
     assert account_book.fold([account_book.decode(written)]).cash == first("2024-06-03", 5.0, {})
     for wrong in ({"cash": None}, {"more": 1}):
@@ -349,7 +351,7 @@ def test_a_statement_corrects_what_was_booked_by_an_estimate_and_the_block_lifts
     path = written(tmp_path / "flex", flex.of(life.tws.ledger, **left))
     done = imported(life, path)
     assert done["status"] == "done" and done["result"]["corrected"] == 1 and done["result"]["estimates_left"] == 0, done
-    assert life.state.book.cash == pytest.approx(life.tws.ledger.cash - 90_000.0) and life.state.unsure == ()
+    assert life.state.book.cash == pytest.approx(life.tws.ledger.cash - 90_000.0) and life.state.estimated_fills == ()
     assert life.node.cash.doubt(life.state) == ""
     assert any("the statement states" in text for _, text in life.node.news())
     count = len(life.events)
@@ -406,7 +408,7 @@ def test_two_agents_of_one_stock_each_get_their_own_execution(life: AccountLife,
     for clock in ("08:00", "08:01"):
         life.tried(at(life.sessions[DAY + 2], clock))
     states = [d.state for d in life.node.repositories.values()]
-    assert all(s.unsure for s in states) and len(states) == 2
+    assert all(s.estimated_fills for s in states) and len(states) == 2
     done = imported(life, flex.xml(tmp_path / "f.xml", flex.of(life.tws.ledger)))
     assert done["result"]["corrected"] == 2, done
     paid = {s.agent.agent_id: s.book.fills for s in (d.state for d in life.node.repositories.values())}

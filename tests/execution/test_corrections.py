@@ -52,7 +52,7 @@ def test_a_fee_that_ib_does_not_know_yet_is_an_estimate_until_it_does(life: Acco
     assert shown["estimates"] == 1 and any("estimate" in text for text in shown["warnings"])
     states(life, 1.21)
     life.check(at(life.sessions[DAY], "10:00"))
-    assert life.state.unsure == () and life.state.book.cash == pytest.approx(cash_with(life, 1.21))
+    assert life.state.estimated_fills == () and life.state.book.cash == pytest.approx(cash_with(life, 1.21))
     shown = life.store.read_docs(life.home.agent(AGENT) / "state.json")["agent"][0]
     assert shown["estimates"] == 0 and not any("estimate" in text for text in shown["warnings"])
 
@@ -60,7 +60,7 @@ def test_a_fee_that_ib_does_not_know_yet_is_an_estimate_until_it_does(life: Acco
 def test_a_fee_of_nothing_is_a_fee_and_the_later_one_counts(life: AccountLife) -> None:
     life.tws.stated_fee = lambda fill: 0.0
     bought(life)
-    assert life.state.unsure == () and life.state.book.cash == cash_with(life, 0.0)
+    assert life.state.estimated_fills == () and life.state.book.cash == cash_with(life, 0.0)
     states(life, 1.0)
     life.check(at(life.sessions[DAY], "10:00"))
     assert life.state.book.cash == pytest.approx(cash_with(life, 1.0))
@@ -81,7 +81,7 @@ def test_a_fee_is_corrected_however_often_and_a_rebate_is_one(life: AccountLife)
 def test_a_fee_that_none_can_be_never_becomes_money(life: AccountLife) -> None:
     life.tws.stated_fee = lambda fill: "1e300"
     bought(life)
-    assert life.state.unsure and life.state.book.cash == cash_with(life, 1.0)
+    assert life.state.estimated_fills and life.state.book.cash == cash_with(life, 1.0)
 
 
 def test_a_fee_that_changed_while_the_program_was_off_is_corrected_after_the_start(life: AccountLife) -> None:
@@ -259,12 +259,12 @@ def test_executions_that_come_after_all_take_the_place_of_what_was_booked_by_the
     life.check(at(life.sessions[DAY], "16:40"))
     life.check(at(life.sessions[DAY], "16:41"))
     (fill,) = life.named("Filled")
-    assert fill.estimated and fill.fee > 0 and life.state.unsure
+    assert fill.estimated and fill.fee > 0 and life.state.estimated_fills
     life.tws.ledger.unlisted.clear()
     life.restart()
     life.check(at(life.sessions[DAY], "17:00"))
     paid = half * 10.0 + (fill.qty - half) * 11.0
-    assert life.state.unsure == () and life.state.book.cash == pytest.approx(10_000.0 - paid - 2.0)
+    assert life.state.estimated_fills == () and life.state.book.cash == pytest.approx(10_000.0 - paid - 2.0)
     assert len(life.named("Filled")) == 1 and life.state.book.shares == life.tws.ledger.holds("TEST")
     corrected(life, price=10.5)  # and one of them is corrected still later
     life.check(at(life.sessions[DAY], "18:00"))

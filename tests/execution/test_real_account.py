@@ -244,7 +244,7 @@ def test_a_fee_that_ib_tells_late_is_corrected_in_the_book(life: AccountLife) ->
         if life.state.book.shares:
             cash = life.state.book.cash
             break
-    assert cash is not None and life.state.unsure
+    assert cash is not None and life.state.estimated_fills
     life.tws.commissions = True
     fill = life.tws.ledger.fills[0]
     object.__setattr__(fill, "commission", 3.5)
@@ -252,4 +252,4 @@ def test_a_fee_that_ib_tells_late_is_corrected_in_the_book(life: AccountLife) ->
     life.heard()
     life.check(at(life.sessions[FIRST + 1], "09:50"))
     booked = life.named("Filled")[0].fee
-    assert life.state.unsure == () and life.state.book.cash == pytest.approx(cash - (3.5 - booked))
+    assert life.state.estimated_fills == () and life.state.book.cash == pytest.approx(cash - (3.5 - booked))

@@ -21,7 +21,7 @@ from livetrading.core.events import (
     Marked,
     StatusChanged,
 )
-from livetrading.core.stated import Stated
+from livetrading.core.statement import StatementExecution
 from livetrading.core.types import AgentType, Mode
 from livetrading.execution import statement_import
 from livetrading.execution.orders import corrections
@@ -47,7 +47,7 @@ def bought(exec_id: str = f"{ROOT}.01", *more: Event, estimated: bool = False, q
     )
 
 
-def row(number: int = 1, root: str = ROOT, **changes: Any) -> Stated:
+def row(number: int = 1, root: str = ROOT, **changes: Any) -> StatementExecution:
     values = {
         "account": "DU1",
         "exec_id": f"{root}.{number:02d}",
@@ -62,14 +62,14 @@ def row(number: int = 1, root: str = ROOT, **changes: Any) -> Stated:
         "session": "2024-06-04",
         "at": "20240604;093000",
     }
-    return Stated(**(values | changes))
+    return StatementExecution(**(values | changes))
 
 
-def cancelled(number: int = 1, **changes: Any) -> Stated:
+def cancelled(number: int = 1, **changes: Any) -> StatementExecution:
     return row(number, qty=0.0, **{"ref": "", **changes})
 
 
-def said(state: AgentState, rows: list[Stated]) -> list[Event]:
+def said(state: AgentState, rows: list[StatementExecution]) -> list[Event]:
     """What ``apply`` would write for one agent."""
     listed = statement_import.newest([e for e in rows if statement_import.concerns(state, e)])
     return statement_import.news(state, listed, [], set())
@@ -105,21 +105,27 @@ def test_the_order_of_rows_in_a_statement_does_not_matter(name: str, data: st.Da
 
 
 @given(st.permutations([row(1), row(1, fee=None), row(1)]))
-def test_a_fill_that_is_listed_twice_counts_once_with_the_commission_that_one_of_them_holds(rows: list[Stated]) -> None:
+def test_a_fill_that_is_listed_twice_counts_once_with_the_commission_that_one_of_them_holds(
+    rows: list[StatementExecution],
+) -> None:
     assert said(bought(), rows) == []
     assert [e.estimated for e in said(bought(estimated=True), rows)] == [False]
 
 
 @given(st.permutations([row(1, line="f, line 2"), row(1, price=30.75, line="f, line 3")]))
-def test_rows_of_one_id_that_contradict_each_other_are_refused_with_their_places(rows: list[Stated]) -> None:
+def test_rows_of_one_id_that_contradict_each_other_are_refused_with_their_places(
+    rows: list[StatementExecution],
+) -> None:
     with pytest.raises(BadInput, match="different things.*line [23] and f, line [23].*export it again"):
         said(bought(), rows)
 
 
 @given(st.permutations([row(1, session="2024-06-04"), row(2, price=30.75, session="2024-06-05")]))
-def test_an_estimate_is_found_by_its_day_though_its_execution_was_corrected_on_a_later_one(rows: list[Stated]) -> None:
+def test_an_estimate_is_found_by_its_day_though_its_execution_was_corrected_on_a_later_one(
+    rows: list[StatementExecution],
+) -> None:
     state = bought("ibkr:1:0-10", estimated=True)
-    events = said(state, [Stated(**{**e.to_dict(), "ref": "", "order_id": ""}) for e in rows])
+    events = said(state, [StatementExecution(**{**e.to_dict(), "ref": "", "order_id": ""}) for e in rows])
     assert kinds(events) == ["FillCorrected"] and events[0].price == 30.75
 
 
@@ -135,7 +141,7 @@ def in_parts() -> AgentState:
 
 
 @given(st.permutations([row(1, "a.1.01", qty=5.0), row(2, "a.1.01", qty=5.0, price=31.0), row(1, "a.2.01", qty=5.0)]))
-def test_a_correction_of_one_of_the_executions_of_a_fill_corrects_it(rows: list[Stated]) -> None:
+def test_a_correction_of_one_of_the_executions_of_a_fill_corrects_it(rows: list[StatementExecution]) -> None:
     (event,) = events = said(in_parts(), rows)
     assert isinstance(event, FillCorrected) and (event.price, event.fee) == (30.75, 2.0)
     assert said(agents.fold(events, in_parts()), rows) == []
@@ -149,7 +155,7 @@ def test_a_correction_of_one_of_the_executions_of_a_fill_corrects_it(rows: list[
     ],
     ids=["the other is not listed", "one is taken back"],
 )
-def test_what_cannot_be_followed_of_a_fill_in_parts_is_disputed(rows: list[Stated]) -> None:
+def test_what_cannot_be_followed_of_a_fill_in_parts_is_disputed(rows: list[StatementExecution]) -> None:
     events = said(in_parts(), rows)
     assert kinds(events) == ["FillDisputed", "StatusChanged"]
     assert said(agents.fold(events, in_parts()), rows) == []
@@ -197,7 +203,7 @@ def test_an_estimate_gives_way_to_an_execution_near_it_and_to_no_other() -> None
     state = bought("ibkr:1:0-10", estimated=True)
     assert kinds(said(state, [row(1, price=45.0)])) == ["FillCorrected"]
     events = said(state, [row(1, price=3050.0)])
-    assert kinds(events) == ["FillDisputed", "StatusChanged"] and agents.fold(events, state).unsure
+    assert kinds(events) == ["FillDisputed", "StatusChanged"] and agents.fold(events, state).estimated_fills
 
 
 @pytest.mark.parametrize(
@@ -220,7 +226,7 @@ def test_an_estimate_gives_way_to_an_execution_near_it_and_to_no_other() -> None
 )
 def test_a_request_with_an_execution_that_is_none_is_refused_in_a_sentence(change: dict[str, Any]) -> None:
     with pytest.raises(BadInput, match=r"\.$"):
-        Stated.from_dict(row().to_dict() | change)
+        StatementExecution.from_dict(row().to_dict() | change)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +238,7 @@ def test_a_request_with_an_execution_that_is_none_is_refused_in_a_sentence(chang
     )
 )
 def test_a_statement_without_commissions_leaves_the_fee_that_the_book_has(
-    state: AgentState, rows: list[Stated]
+    state: AgentState, rows: list[StatementExecution]
 ) -> None:
     after = agents.fold(said(state, rows), state)
     (fill,) = [booked.fill for booked in after.book.fills.values()]

@@ -196,7 +196,7 @@ class History:
     def _split(self) -> bool:
         symbol, ratio = self.chance.choice(SYMBOLS), self.chance.choice(RATIOS)
         before, on = self.prices[symbol], self.oracle.on(symbol)
-        self.rest[symbol] = account.rest_after_split(
+        self.rest[symbol] = account.unmanaged_after_split(
             self.rest[symbol], [self.states[n].book.shares for n in on], float(ratio)
         )
         self.prices[symbol] = round(before / float(ratio), 4)

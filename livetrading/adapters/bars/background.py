@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from ...core.errors import LivetradingError, Unavailable, in_a_line
 from .. import logs
 from ..calendar import Calendar
-from .base import BarSet, BarSource, last_look
+from .base import BarSet, BarSource, last_split_check
 
 log = logging.getLogger(__name__)
 PATIENCE = 0.3
@@ -67,7 +67,7 @@ class BackgroundSource:
     def daily(self, symbol: str, *, now: datetime) -> BarSet:
         """As the source's; StillFetching while it has not answered."""
         # Asked anew when a session completes, and at the hours when a split of today may show.
-        session = f"{self._calendar.last_complete(now, timedelta(0))} {last_look(now)}"
+        session = f"{self._calendar.last_complete(now, timedelta(0))} {last_split_check(now)}"
         call = self._calls.get(symbol)
         if call is None or self._stale(call, session):
             call = self._calls[symbol] = _Call(session)

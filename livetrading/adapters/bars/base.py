@@ -15,7 +15,7 @@ from livetrading.core.windows import NEW_YORK, OPG_FROM
 
 from ..calendar import calendar
 
-LOOKS = (OPG_FROM, time(9))
+SPLIT_CHECKS = (OPG_FROM, time(9))
 """New York times from which a split effective that day is looked for anew: before the first
 orders for the open leave, and before the last."""
 
@@ -105,11 +105,11 @@ def split_pairs(frame: pd.DataFrame) -> list[tuple[date, float]]:
     return list(zip(frame.index.date, frame["split"].tolist(), strict=True))
 
 
-def last_look(at: datetime) -> datetime | None:
-    """The last of the day's ``LOOKS`` that has come at ``at``: what was fetched before may lack a
+def last_split_check(at: datetime) -> datetime | None:
+    """The last of the day's ``SPLIT_CHECKS`` that has come at ``at``: what was fetched before may lack a
     split of today. None before the first one and on a day without a session."""
     today = at.astimezone(NEW_YORK).date()
-    marks = [datetime.combine(today, clock, NEW_YORK) for clock in LOOKS]
+    marks = [datetime.combine(today, clock, NEW_YORK) for clock in SPLIT_CHECKS]
     passed = [mark for mark in marks if mark <= at]
     return passed[-1] if passed and calendar().is_session(today) else None
 

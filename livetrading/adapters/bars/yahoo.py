@@ -16,15 +16,15 @@ import pandas as pd
 from livetrading.core.bars import PRICES, check_series, overlap_problem
 from livetrading.core.errors import BadBars
 
-from ..calendar import SETTLED, calendar
+from ..calendar import BAR_FINAL_AFTER, calendar
 from .base import (
-    LOOKS,
     NEW_YORK,
+    SPLIT_CHECKS,
     BarSet,
     Splits,
     as_of,
     check_symbol,
-    last_look,
+    last_split_check,
     sessions_of,
     split_pairs,
     splits_ahead,
@@ -79,7 +79,7 @@ class YahooSource:
             bars, word = self._append(symbol, stored, bars)
             check_series(bars, sessions_of(bars, where), where)
             note += word
-        final = bars.index <= pd.Timestamp(calendar().last_complete(at, SETTLED))
+        final = bars.index <= pd.Timestamp(calendar().last_complete(at, BAR_FINAL_AFTER))
         if final.any():
             self._cache.save(symbol, Stored(bars[final], at, note, ahead))
         return Stored(bars, at, note, ahead)
@@ -103,7 +103,7 @@ def _firm(stored: Stored) -> pd.DataFrame:
     """The stored bars without a last one that was only seen on its own evening:
     Yahoo still corrects it overnight, and the morning's look shows that."""
     last = stored.frame.index[-1].date()
-    morning = datetime.combine(calendar().next_session(last), LOOKS[0], NEW_YORK)
+    morning = datetime.combine(calendar().next_session(last), SPLIT_CHECKS[0], NEW_YORK)
     return stored.frame if stored.fetched_at >= morning else stored.frame.iloc[:-1]
 
 
@@ -112,7 +112,7 @@ def _current(stored: Stored, needed: date, at: datetime) -> bool:
     and today's splits were looked for since the day's last look."""
     if stored.frame.index[-1].date() < needed:
         return False
-    look = last_look(at)
+    look = last_split_check(at)
     return look is None or stored.fetched_at >= look
 
 

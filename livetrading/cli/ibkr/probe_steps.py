@@ -178,7 +178,7 @@ class Probe:
             gone = f"The account no longer holds the share of {self.record.symbol}: nothing was sold."
             self._end(gone, sold=self.record.bought)
             return None
-        while windows.settling(self.clock()):
+        while windows.day_orders_refused(self.clock()):
             self.pause(OFTEN)
         return self._submit(Ticket(self.record.key("exit"), "SELL", self.record.held, "MKT", "DAY"))
 

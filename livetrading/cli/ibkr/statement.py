@@ -9,7 +9,7 @@ from ...adapters.home import Home
 from ...core.agent import AGENT_ID
 from ...core.errors import BadInput, Conflict
 from ...core.order_key import OrderKey
-from ...core.stated import Stated
+from ...core.statement import StatementExecution
 from ..account import ACCOUNT_SECONDS, in_accounts
 from ..acting import act
 
@@ -38,7 +38,7 @@ def import_statement(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     return act(home, "import_statement", args=args, timeout=ACCOUNT_SECONDS)
 
 
-def _account(name: str, rows: list[Stated], traded: dict[str, set[str]], wanted: str | None) -> str:
+def _account(name: str, rows: list[StatementExecution], traded: dict[str, set[str]], wanted: str | None) -> str:
     """The one account that both the statement and the agents name."""
     stated = sorted({e.account for e in rows})
     if not traded:

@@ -9,7 +9,7 @@ from ...adapters.home import Home
 from ...adapters.stamps import parse_stamp
 from ...core import account_limits
 from ...core.account_book import Valued
-from ...core.account_limits import AccountLimits, Standing
+from ...core.account_limits import AccountLimits, AccountSnapshot
 from ...core.agent import AgentState
 from ...core.errors import Unavailable
 from ...core.orders import Order
@@ -39,7 +39,7 @@ class AccountRisk:
             float(known.max_order_notional),
         )
 
-    def standing(self, number: str, now: datetime, besides: str = "") -> Standing:
+    def standing(self, number: str, now: datetime, besides: str = "") -> AccountSnapshot:
         """The account's figures now; purchases on their way, but for ``besides``, reserve their cost."""
         figures = self.connection.ready().account()
         yesterday = now - timedelta(days=1)
@@ -52,7 +52,7 @@ class AccountRisk:
             for s, o in orders
             if o.leg == Leg.ENTRY and o.open and o.at_broker and o.key != besides
         )
-        return Standing(figures.net_liquidation, figures.currency, figures.cash_usd, before, sent, reserved)
+        return AccountSnapshot(figures.net_liquidation, figures.currency, figures.cash_usd, before, sent, reserved)
 
     def entries_wait(self) -> str | None:
         """Why no purchase can be judged now, for as long as the broker does not tell what it is judged by."""

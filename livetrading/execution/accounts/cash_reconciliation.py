@@ -61,7 +61,7 @@ class CashReconciliation:
             return
         session = self.calendar.last_complete(now, self.delay).isoformat()
         if known is None:
-            self.broker_account.journal(number).record(account_book.seen(rules.first(session, cash, books)), now)
+            self.broker_account.journal(number).record(account_book.cash_record(rules.first(session, cash, books)), now)
         elif known.books.keys() <= books.keys():  # else an agent's journal cannot be read
             self._compare(number, known, rules.explain(known, max(session, known.session), cash, books), now)
 
@@ -71,7 +71,9 @@ class CashReconciliation:
         if self.broker_account.journal(number).book.cash is None and figures is not None and figures[0] == number:
             if not self.books(number):
                 session = self.calendar.last_complete(now, self.delay).isoformat()
-                self.broker_account.journal(number).record(account_book.seen(rules.first(session, figures[1], {})), now)
+                self.broker_account.journal(number).record(
+                    account_book.cash_record(rules.first(session, figures[1], {})), now
+                )
 
     def books(self, number: str) -> dict[str, BookCash]:
         """The money of every agent that trades or ever traded the account."""
@@ -108,7 +110,7 @@ class CashReconciliation:
                 return
         self._young.pop(number, None)
         if _says_more(known, found.after):
-            self.broker_account.journal(number).record(account_book.seen(found.after, found), now)
+            self.broker_account.journal(number).record(account_book.cash_record(found.after, found), now)
             if moved and found.after.open:
                 self._tell(number, found.after)
 

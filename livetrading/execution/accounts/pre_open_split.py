@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from ...adapters.bars.background import asked
-from ...adapters.bars.base import BarSource, last_look
+from ...adapters.bars.base import BarSource, last_split_check
 from ...adapters.calendar import Calendar
 from ...core import rules, windows
 from ...core.agent import AgentState
@@ -54,7 +54,7 @@ class PreOpenSplit:
 
     def _due(self, now: datetime) -> bool:
         """Whether the source was not asked yet since the last hour at which a split may show."""
-        mark = last_look(now)
+        mark = last_split_check(now)
         return mark is not None and (self.asked is None or self.asked < mark)
 
 

@@ -39,7 +39,7 @@ class ShareAllocation:
     def unmanaged(self, state: AgentState) -> int:
         """Shares of the agent's contract that no agent holds. Refused if that is not on record."""
         config = state.agent
-        known = self.journals.of(config.account).book.rest
+        known = self.journals.of(config.account).book.unmanaged
         if config.con_id not in known:
             raise Refused(
                 f"What account {config.account} holds of {config.symbol} beside the agents is not on record;"
@@ -50,7 +50,7 @@ class ShareAllocation:
     def others(self, state: AgentState) -> int:
         """Shares of the contract that are not this agent's: other agents' and the unmanaged rest. What the broker has reported
         of another agent's fills counts before its book has it."""
-        return account.not_of(state.agent.agent_id, self._by_agent(state), self.unmanaged(state))
+        return account.shares_of_others(state.agent.agent_id, self._by_agent(state), self.unmanaged(state))
 
     def _by_agent(self, state: AgentState) -> dict[str, int]:
         """Shares of each agent of the contract, with the fills that the broker has reported."""
@@ -108,7 +108,7 @@ class ShareAllocation:
         """From now on so many shares are nobody's business here."""
         config = state.agent
         journal = self.journals.of(config.account)
-        if journal.book.rest.get(config.con_id) != shares:
+        if journal.book.unmanaged.get(config.con_id) != shares:
             journal.record(RestSet(config.con_id, config.symbol, shares, by, reason), now)
 
     def split(self, state: AgentState, session: str, ratio: float, now: datetime) -> None:
@@ -117,7 +117,7 @@ class ShareAllocation:
         if (config.con_id, session) in journal.book.splits:
             return
         held = [s.book.shares for s in self.siblings(state)]
-        after = account.rest_after_split(self.unmanaged(state), held, ratio)
+        after = account.unmanaged_after_split(self.unmanaged(state), held, ratio)
         journal.record(RestSplit(config.con_id, session, ratio, after), now)
 
 

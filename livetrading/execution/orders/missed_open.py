@@ -37,7 +37,7 @@ def replan(executor: OrderExecutor, now: datetime) -> list[str]:
     said = f"the {dead.leg} {dead.key} ended {dead.state}" + (f" ({dead.reason})" if dead.reason else "")
     if dead.leg == Leg.EXIT:
         # What was sent outside the session, by a person's word, and refused is tried again outside it.
-        at_once = dead.tif == "DAY" and dead.state == OrderState.REJECTED and not windows.settling(now)
+        at_once = dead.tif == "DAY" and dead.state == OrderState.REJECTED and not windows.day_orders_refused(now)
         if state.flat or not (at_once or windows.for_day(session, close, now)):
             over = now > windows.day_until(close) and session.isoformat() > (state.booked or "")
             return [f"{said} and its session is over; close the position again"] if over and not state.flat else []

@@ -30,7 +30,7 @@ class SendWindow:
         if order.leg == Leg.ENTRY:
             return self.at_open(order, now) or (self.by_day(order) and windows.for_late_entry(session, now))
         if order.tif == "DAY":
-            return not windows.settling(now)
+            return not windows.day_orders_refused(now)
         return self.at_open(order, now) or windows.for_day(session, self.calendar.close_at(session), now)
 
     def at_open(self, order: Order, now: datetime) -> bool:
@@ -58,5 +58,5 @@ class SendWindow:
         """Whether an exit that did not arrive can be sent again at once, as it is or as a day order."""
         session = self.session(order)
         if order.tif == "DAY":
-            return not windows.settling(now)
+            return not windows.day_orders_refused(now)
         return windows.may_recover(session, now) or windows.for_day(session, self.calendar.close_at(session), now)

@@ -114,7 +114,7 @@ class AgentRepository:
             self._projection.add(before, event, self.state, self._at)
             if isinstance(event, BarsAppended):
                 self.rows.extend(event.rows)
-        self.exposure = exposures.settle(self.exposure, self.state, at)
+        self.exposure = exposures.after_transaction(self.exposure, self.state, at)
 
     def commit(self, events: list[Event], now: datetime) -> AgentState:
         """Make events true, durably. Raises Unavailable when the disk refuses: then nothing happened."""

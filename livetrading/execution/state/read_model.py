@@ -256,7 +256,7 @@ def _warnings(state: AgentState) -> list[str]:
         found.append(f"{state.held.session} is held: {state.held.reason}")
     if state.book.entries_paused:
         found.append(decide.TEXT[decide.Reason.DRAWDOWN_PAUSE])
-    if state.unsure:
+    if state.estimated_fills:
         found.append(_estimates(state))
     if state.book.cash < 0:
         found.append(f"cash is overdrawn by {-state.book.cash:.2f} USD after a gap; buying waits")
@@ -287,7 +287,7 @@ def _refused(exits: list[Order], program: str) -> str:
 
 def _estimates(state: AgentState) -> str:
     """Which figures are not the broker's own yet, and what makes them so."""
-    fills = state.unsure
+    fills = state.estimated_fills
     shown = "; ".join(f"{f.session} {f.leg} {f.qty} at {f.price:g}" for f in fills[-ESTIMATES_SHOWN:])
     more = f" and {len(fills) - ESTIMATES_SHOWN} earlier" if len(fills) > ESTIMATES_SHOWN else ""
     return (

@@ -107,7 +107,7 @@ def outcome(executor: OrderExecutor, now: datetime) -> Outcome:
     if state.agent.mode != Mode.BROKER:
         return QUEUED
     open_ = [o for o in state.open_orders() if o.leg != Leg.STOP]
-    planned = OrderState.PLANNED if windows.settling(now) else None
+    planned = OrderState.PLANNED if windows.day_orders_refused(now) else None
     return QUEUED if open_ and all(o.state in WORKING or o.state == planned for o in open_) else WAITING
 
 

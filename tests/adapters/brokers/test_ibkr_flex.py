@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from livetrading.adapters.brokers.ibkr import flex as flex_file
 from livetrading.core.errors import BadInput, NotFound
-from livetrading.core.stated import Stated
+from livetrading.core.statement import StatementExecution
 from tests.doubles import flex
 from tests.doubles.tws.ledger import Fill, Listing, Order
 
@@ -43,7 +43,7 @@ def rows(*fills: Fill, **changes: str) -> list[dict[str, str]]:
 def test_an_execution_is_read_with_all_that_finds_it(tmp_path: Path, element: str) -> None:
     found = flex_file.read(flex.xml(tmp_path / "f.xml", rows(fill(), fill(2, "SELL", 4, 31.0)), element))
     assert list(found) == [
-        Stated(
+        StatementExecution(
             "DU1",
             "0000e0d5.00000001.01.01",
             "700001",
@@ -58,7 +58,7 @@ def test_an_execution_is_read_with_all_that_finds_it(tmp_path: Path, element: st
             "20240604;093000",
             f"f.xml, {element} 1",
         ),
-        Stated(
+        StatementExecution(
             "DU1",
             "0000e0d5.00000002.01.01",
             "700002",

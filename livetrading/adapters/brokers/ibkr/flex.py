@@ -13,7 +13,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from ....core.errors import BadInput, NotFound
-from ....core.stated import Stated
+from ....core.statement import StatementExecution
 
 LARGEST = 64 * 1024 * 1024
 ELEMENTS = ("Trade", "Execution", "TradeConfirm")
@@ -46,7 +46,7 @@ CURE = "export it from IB's Client Portal as a Flex query with the section Trade
 Row = dict[str, str]
 
 
-def read(path: Path) -> list[Stated]:
+def read(path: Path) -> list[StatementExecution]:
     """Every execution of a stock in USD. BadInput says in a sentence what is wrong with the file."""
     try:
         data = path.read_bytes()[: LARGEST + 1]
@@ -141,14 +141,14 @@ def _taken_back(row: Row) -> bool:
     return "(CA" in row.get("side", "").upper() or row.get("transaction", "").upper() == "TRADECANCEL" or "CA" in notes
 
 
-def _stated(row: Row, where: str) -> Stated:
+def _stated(row: Row, where: str) -> StatementExecution:
     side = row.get("side", "").upper()
     qty = abs(_number(row, "qty", where))
     fee = None
     if row.get("fee") and row.get("fee_currency", "USD") == "USD":
         fee = -(_number(row, "fee", where) + (_number(row, "taxes", where) if row.get("taxes") else 0.0)) + 0.0
     at = row.get("at", "")
-    return Stated(
+    return StatementExecution(
         row.get("account", ""),
         row["exec_id"],
         row.get("order_id", ""),

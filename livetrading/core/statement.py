@@ -1,4 +1,4 @@
-"""An execution as an account's statement lists it."""
+"""An execution as the broker's account statement lists it."""
 
 import math
 from dataclasses import asdict, dataclass, fields
@@ -10,9 +10,9 @@ from .estimates import is_fee, is_price
 
 
 @dataclass(frozen=True)
-class Stated:
-    """``side`` BUY or SELL; ``qty`` shares, 0 if it was taken back; ``price`` USD a share; ``fee`` USD,
-    None if the statement does not hold it; ``at`` as written, to sort by; ``line`` where it stands."""
+class StatementExecution:
+    """``side`` BUY or SELL; ``qty`` shares, 0 if the broker cancelled it; ``price`` USD a share; ``fee`` USD,
+    None if the statement does not hold it; ``at``: the time as written, to sort by; ``line``: its place in the file."""
 
     account: str
     exec_id: str
@@ -60,17 +60,17 @@ class Stated:
         return asdict(self)
 
     @staticmethod
-    def from_dict(data: dict[str, Any]) -> "Stated":
-        """BadInput for what is none."""
+    def from_dict(data: dict[str, Any]) -> "StatementExecution":
+        """The inverse of ``to_dict``; BadInput for a dictionary of another form."""
         try:
-            values = {f.name: data[f.name] for f in fields(Stated)}
+            values = {f.name: data[f.name] for f in fields(StatementExecution)}
             if any(
                 isinstance(value, bool) or not isinstance(value, _KIND.get(name, str)) for name, value in values.items()
             ):
                 raise TypeError
             numbers = {name: float(values[name]) for name in ("qty", "price")}
             fee = None if values["fee"] is None else float(values["fee"])
-            return Stated(**{**values, **numbers, "fee": fee})
+            return StatementExecution(**{**values, **numbers, "fee": fee})
         except (KeyError, TypeError, OverflowError):
             raise BadInput(
                 "An execution in the request lacks some of its fields; import the statement file again."
@@ -78,7 +78,7 @@ class Stated:
 
 
 _KIND: dict[str, Any] = {"qty": (int, float), "price": (int, float), "fee": (int, float, type(None)), "con_id": int}
-"""What a field is in JSON; the others are text."""
+"""JSON types of the fields; the others are text."""
 
 
 def _day(text: str, where: str) -> None:
