@@ -1,1 +1,1 @@
-"""One foreign thing per file: disk, calendar, models, bar sources, brokers."""
+"""One external thing in each file: disk, calendar, models, bar sources, brokers."""

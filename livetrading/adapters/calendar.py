@@ -1,7 +1,7 @@
 """When the exchange trades: sessions, opens and closes in UTC.
 
-Built from exchange_calendars with its bounds given: its own start is 20 years
-back and its own end a year from today, so that both would move with the clock.
+Built from exchange_calendars with fixed bounds: its defaults, 20 years back and
+one year ahead, would change with the date of the day.
 """
 
 from bisect import bisect_left, bisect_right
@@ -11,7 +11,7 @@ from functools import lru_cache
 from livetrading.core.errors import BadInput, Refused
 
 BAR_FINAL_AFTER = timedelta(minutes=30)
-"""After the close by then the daily bar is final, on a 15 minutes' delay too."""
+"""So long after the close the daily bar is final, also from a source delayed by 15 minutes."""
 
 KNOWN_UNTIL = date(2028, 12, 31)
 """NYSE has published its holidays to here (announced 2025-12-23) and

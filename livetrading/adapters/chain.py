@@ -1,4 +1,4 @@
-"""The journal's line: how it is written, how it is checked.
+"""The form of a line in the journal: how it is written and checked.
 
 One line is one transaction of at least one event, as canonical JSON (sorted
 keys, no spaces) ended by a newline::
@@ -37,7 +37,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Tail:
-    """Where a journal ends: last line, bytes up to its newline, bytes beyond."""
+    """The end of a journal: last line, bytes up to its newline, bytes after it."""
 
     seq: int = 0
     hash: str = GENESIS
@@ -98,7 +98,7 @@ def scan(file: BinaryIO) -> Iterator[tuple[bytes, Tail]]:
             digest = verify(raw[:-1], tail)
             tail = Tail(tail.seq + 1, digest, tail.size + len(raw))
             yield raw[:-1], tail
-        elif _whole(raw[:-1], tail):  # a cut never leaves a byte after a whole line
+        elif _whole(raw[:-1], tail):  # an interrupted write never leaves a byte after a whole line
             raise ValueError("has another byte where its newline was")
         else:
             yield b"", Tail(tail.seq, tail.hash, tail.size, len(raw))

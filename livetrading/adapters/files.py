@@ -24,7 +24,7 @@ _CURES = {
     errno.EMFILE: "this process has too many open files; raise the limit (ulimit -n) and start it again",
 }
 NAMED = 0o666
-"""Mode of a file that a person named, outside the home: as their umask wants it."""
+"""Mode of a file outside the home that a person named; the umask restricts it."""
 _TEMPORARY = re.compile(r"\.(\d{1,9})\.\d+\.tmp\Z")
 _count = itertools.count()
 
@@ -38,7 +38,7 @@ def unavailable(error: OSError, path: Path, doing: str = "written") -> Unavailab
 
 
 def write_all(fd: int, data: bytes) -> None:
-    """One write(2) where the system takes it whole, as it does for files."""
+    """Usually one write(2); more if the system takes only a part."""
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
@@ -50,7 +50,7 @@ def sync_directory(directory: Path) -> None:
     try:
         os.fsync(fd)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # some file systems know no such thing
+        if error.errno != errno.EINVAL:  # some file systems cannot sync a directory
             raise
     finally:
         os.close(fd)
@@ -90,9 +90,9 @@ def temporary_for(path: Path) -> Path:
 def atomic_write(path: Path, data: bytes, *, mode: int = private.FILE, durable: bool = True) -> None:
     """Replace ``path``: temporary file beside it, fsync, rename, directory fsync.
 
-    ``mode`` is its owner's alone unless a person named the file, and subject to the umask. What another file can rebuild need not be
-    ``durable``: readers see it whole all the same, a power cut may lose it. Raises Unavailable, and then the old
-    content stands and nothing is left behind.
+    ``mode`` gives rights to the owner alone unless a person named the file; the umask applies. A file that can
+    be rebuilt from another need not be ``durable``: readers still see it whole, but a power cut may lose it.
+    Raises Unavailable; then the old content is kept and no temporary file is left.
     """
     temporary = temporary_for(path)
     try:
@@ -103,12 +103,12 @@ def atomic_write(path: Path, data: bytes, *, mode: int = private.FILE, durable: 
     except OSError as error:
         raise unavailable(error, path) from None
     finally:
-        with suppress(OSError):  # gone after the rename, as it should be
+        with suppress(OSError):  # after the rename it does not exist any more
             os.unlink(temporary)
 
 
 def remove(path: Path) -> None:
-    """Delete what may be gone already. Raises Unavailable."""
+    """Delete a file if it exists. Raises Unavailable."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
@@ -126,7 +126,7 @@ def read_file(path: Path) -> bytes | None:
 
 
 def signature(path: Path) -> tuple[int, ...]:
-    """Changes whenever the file is replaced or written to; empty if there is none that can be looked at."""
+    """Changes whenever the file is replaced or written to; empty if it does not exist or cannot be read."""
     try:
         found = os.stat(path)
     except OSError:
@@ -141,7 +141,7 @@ def sweep(root: Path) -> int:
         for name in names:
             match = _TEMPORARY.search(name)
             if match and not processes.exists(int(match[1])):
-                with suppress(OSError):  # it costs a few bytes, not a refusal
+                with suppress(OSError):  # a left file costs a few bytes only
                     os.unlink(os.path.join(directory, name))
                     removed += 1
     return removed

@@ -1,7 +1,7 @@
 """The halt latch: one file that any process can set and only a person clears.
 
-Standard library only, so that the emergency stop sets it before anything
-heavy is imported. Whatever cannot be read counts as halted.
+Standard library only, so that the emergency stop can set it before slow
+imports. A latch that cannot be read counts as halted.
 """
 
 import errno
@@ -36,7 +36,7 @@ class HaltLatch:
         self.log = home.root / "halts.log"
 
     def set(self, reason: str, by: str, at: datetime) -> Halt:
-        """Halt, durably before return; a latch already set keeps its first reason.
+        """Halt; durable when it returns. A latch that is already set keeps its first reason.
 
         Raises Unavailable only if not even an empty file can be made.
         """
@@ -46,7 +46,7 @@ class HaltLatch:
             sync_directory(self.path.parent)
         except OSError as error:
             raise unavailable(error, self.path) from None
-        return self.status() or Halt(reason, by, at)  # cleared again meanwhile
+        return self.status() or Halt(reason, by, at)  # another process cleared it meanwhile
 
     def _create(self, text: bytes) -> None:
         """Make the file if it is not there. Raises OSError."""
@@ -72,11 +72,11 @@ class HaltLatch:
                 os.unlink(temporary)
 
     def status(self) -> Halt | None:
-        """The halt, or None if a readable home holds no latch."""
+        """The halt, or None if the home can be read and holds no latch."""
         try:
             text = self.path.read_bytes()
         except FileNotFoundError:
-            # A link to nowhere and a home that is not there are not a "no".
+            # A broken link or a missing home does not prove that there is no halt.
             if os.path.lexists(self.path) or not self.path.parent.is_dir():
                 return _unreadable(f"{self.path} cannot be reached")
             return None
@@ -91,7 +91,7 @@ class HaltLatch:
     def clear(self, by: str, at: datetime) -> Halt | None:
         """Move the latch into ``halts.log``; None if it was not set.
 
-        The log line is durable first. Raises Unavailable, still halted.
+        The log line is made durable first. If it raises Unavailable, the halt stays set.
         """
         halt = self.status()
         if halt is None:

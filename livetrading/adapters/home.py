@@ -1,6 +1,6 @@
-"""The directory that holds everything: where it is, and what lies where in it.
+"""The home directory: where it is, and the paths inside it.
 
-Standard library only, for the emergency stop comes through here.
+Standard library only, because the emergency stop imports it.
 """
 
 import os
@@ -27,19 +27,19 @@ _ACCOUNT = re.compile(r"[A-Za-z0-9]{1,32}")
 
 
 def is_agent_id(name: object) -> bool:
-    """Whether it may become a path and a key."""
+    """Whether it can be used in a path and an order key."""
     return isinstance(name, str) and len(name) <= MAX_AGENT_ID and _AGENT.fullmatch(name) is not None
 
 
 def check_agent_id(agent_id: str | None) -> str:
-    """Returned if it may become a path and a key, else BadInput."""
+    """Returns the id if it can be used in a path and an order key, else BadInput."""
     if agent_id is not None and is_agent_id(agent_id):
         return agent_id
     raise BadInput(f"{agent_id!r} is not an agent id; use one like PPO_INTC_001, as `agents` lists them.")
 
 
 def check_model_id(model_id: str) -> str:
-    """Returned if it may become a path, else BadInput."""
+    """Returns the id if it can be used in a path, else BadInput."""
     if isinstance(model_id, str) and len(model_id) <= 64 and _MODEL.fullmatch(model_id):
         return model_id
     raise BadInput(f"{model_id!r} is not a model id; use one like PPO_INTC_v20251108_162433, as `models` lists them.")
@@ -56,8 +56,8 @@ class Home:
         """``option`` (--home), else LIVETRADING_HOME, else ``var`` in the checkout.
 
         Creates the directories, for their owner alone, and tries a write. Raises
-        BadInput in one sentence if that fails; a home that others can read and that
-        cannot be closed to them is a warning on standard error.
+        BadInput in one sentence if that fails; a home that others can read, and whose rights
+        cannot be changed, is a warning on standard error.
         """
         chosen = option or environ.get("LIVETRADING_HOME") or str(CHECKOUT / "var")
         home = cls(Path(os.path.abspath(os.path.expanduser(chosen))))
@@ -111,7 +111,7 @@ class Home:
 
 
 def _close(root: Path) -> None:
-    """A home of an earlier version, or one that was made by hand, is closed when it is first met."""
+    """Takes the rights of other users from a home that an earlier version or a person made."""
     if not os.stat(root).st_mode & private.OTHERS:
         return
     problem = private.close_root(root)
@@ -122,9 +122,9 @@ def _close(root: Path) -> None:
 
 
 def _try_write(root: Path) -> None:
-    """Root may do anything but write to a read-only disk, so only a real write shows it."""
+    """For root the permission bits say nothing about a read-only disk, so a real write is tried."""
     probe = root / f".probe.{os.getpid()}.0.tmp"
     fd = os.open(probe, os.O_WRONLY | os.O_CREAT, private.FILE)
     os.close(fd)
-    with suppress(FileNotFoundError):  # another thread of ours probed as well
+    with suppress(FileNotFoundError):  # another thread of this process made the same test
         os.unlink(probe)

@@ -1,4 +1,4 @@
-"""An agent's truth: an append-only file of numbered, chained, synced lines.
+"""An agent's journal: an append-only file of numbered, chained, synced lines.
 
 The form of a line is in ``chain``. A line without its newline was never
 acknowledged and may be dropped; anything else that does not fit is damage.
@@ -23,7 +23,7 @@ Signature = tuple[int, int, int, int]
 def read_lines(path: Path) -> Iterator[Line]:
     """Verified lines, oldest first, without a lock; none if there is no file.
 
-    A torn last line is left out: its writer may still be at it. Raises Damaged
+    An unfinished last line is left out: its writer may still be writing it. Raises Damaged
     that names the file, the line and what is wrong, after the lines before it.
     """
     for raw, tail in _scan(path):
@@ -32,20 +32,20 @@ def read_lines(path: Path) -> Iterator[Line]:
 
 
 class Journal:
-    """The writer's end, for the holder of the scheduler's lock."""
+    """The journal for its writer, who must hold the scheduler's lock."""
 
     def __init__(self, path: Path, tail: Tail, signature: Signature | None) -> None:
         self.path = path
         self._tail = tail
-        self._signature = signature  # how the file looked when last seen; None: not there
-        self._undone = False  # a failed append could not be taken back yet
+        self._signature = signature  # the file's signature when last read or written; None: no file
+        self._undone = False  # a failed append has not been undone yet
         self._mutex = threading.Lock()
 
     @classmethod
     def open(cls, path: Path, take: Callable[[Line], object] | None = None) -> "Journal":
         """Verify the whole chain once; a file that is not there is an empty journal.
 
-        ``take`` is handed each line as it is verified. Raises Damaged that names
+        ``take`` is called with each verified line. Raises Damaged that names
         the line, after the lines before it, or Unavailable.
         """
         signature, tail = _signature(path), Tail()
@@ -82,7 +82,7 @@ class Journal:
         """Write one transaction and return when it is durable.
 
         Costs the same however long the file is. Raises Conflict if another
-        process wrote, Damaged if the file was changed or is torn, Unavailable
+        process wrote, Damaged if the file was changed or ends in an unfinished line, Unavailable
         if it cannot be written (and then it is as long as before), BadInput if
         an event is not plain finite JSON.
         """
@@ -96,7 +96,7 @@ class Journal:
                 self._require_unchanged(fd)
                 self._write(fd, raw)
             finally:
-                # Said explicitly: a child forked meanwhile shares the lock.
+                # Unlocked explicitly: a child forked meanwhile shares the lock.
                 fcntl.flock(fd, fcntl.LOCK_UN)
                 os.close(fd)
             self._tail = Tail(line.seq, line.hash, self._tail.size + len(raw))
@@ -132,7 +132,7 @@ class Journal:
                 raise _foreign(self.path)
             if (tail.seq, tail.hash) != (self.seq, self.head):
                 raise Damaged(f"{self.path} lost what followed line {tail.seq}; put it back from a backup.")
-            self._tail = tail  # touched or copied, the lines are ours
+            self._tail = tail  # only touched or copied: the lines are the same
         self._signature = seen
         if self._tail.torn:
             raise Damaged(f"{self.path} ends in an unfinished line; start again, which drops that line and says so.")
@@ -158,7 +158,7 @@ class Journal:
 
     def _recover(self) -> int:
         if not (self._tail.torn or self._undone) and _signature(self.path) == self._signature:
-            return 0  # as it was left: a long journal is not read again for nothing
+            return 0  # unchanged, so a long journal is not read again
         tail = _last(self.path)
         ours = (tail.seq, tail.hash) == (self.seq, self.head)
         if not ours and not (self._undone and tail.seq == self.seq + 1):
@@ -178,7 +178,7 @@ class Journal:
 
 
 def _scan(path: Path) -> Iterator[tuple[bytes, Tail]]:
-    """As ``chain.scan``, with its faults named by file and line."""
+    """As ``chain.scan``; faults name the file and the line."""
     tail = Tail()
     try:
         with path.open("rb") as file:

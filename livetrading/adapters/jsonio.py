@@ -1,4 +1,4 @@
-"""JSON that reads back as what was written: no NaN, no foreign types."""
+"""JSON that reads back as it was written: no NaN, only plain types."""
 
 import math
 from typing import Any
@@ -11,8 +11,8 @@ from ..core.errors import BadInput
 def plain(value: Any, where: str = "value") -> Any:
     """A copy made of dict, list, str, int, float, bool and None alone.
 
-    orjson would write NaN and infinity as null, and a null that was a price is
-    a lie, so they are refused. Subclasses (enums, NumPy's float64) become their
+    orjson would write NaN and infinity as null, and a price must not become null
+    silently, so they are refused. Subclasses (enums, NumPy's float64) become their
     base. Raises BadInput that names the place.
     """
     kind = type(value)

@@ -1,10 +1,10 @@
 """The scheduler's lock: whoever holds it may change trading state, nobody else.
 
 A flock on ``scheduler.lock``, which the system frees when the holder dies.
-``scheduler.pid.json`` only says who it is; whether anyone holds the lock is
-asked of the lock, for the file survives a crash. The holder's heartbeat is written
+``scheduler.pid.json`` only says who the holder is. The lock itself shows whether it
+is held, because the file survives a crash. The holder's heartbeat is written
 into the lock file itself: in place, so that neither a full disk nor another lock
-can hold it up, and in seconds of a clock that nobody sets.
+can delay it, and as seconds of the monotonic clock.
 """
 
 import fcntl
@@ -23,15 +23,15 @@ from .files import atomic_write, unavailable
 from .home import Home
 from .stamps import parse_stamp, stamp
 
-_SETTLE_SECONDS = 0.5
-"""A holder has written its pid by then; a reader's probe has long ended."""
+_ANNOUNCE_SECONDS = 0.5
+"""A new holder writes its pid within so many seconds; a reader's test of the lock is much shorter."""
 _POLL_SECONDS = 0.005
 _BEAT_BYTES = 64
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds the lock. ``pid`` and ``since`` are None while it has not said so."""
+    """Who holds the lock. ``pid`` and ``since`` are None until it has written them."""
 
     pid: int | None
     since: datetime | None
@@ -45,7 +45,7 @@ class SchedulerLock:
         self.path = home.root / "scheduler.lock"
         self.pid_path = home.root / "scheduler.pid.json"
         self._fd = -1
-        self._owner = 0  # the process that acquired: a forked child has not
+        self._owner = 0  # pid of the process that acquired the lock: not a forked child
 
     @property
     def held(self) -> bool:
@@ -59,9 +59,9 @@ class SchedulerLock:
         """
         if self.held:
             raise Conflict("this process holds the scheduler's lock already; release it first.")
-        deadline = time.monotonic() + _SETTLE_SECONDS
+        deadline = time.monotonic() + _ANNOUNCE_SECONDS
         while not self._try():
-            # A probe of holder() elsewhere may have the lock for microseconds.
+            # holder() in another process may test the lock for microseconds.
             if (holder := self.holder()) is not None or time.monotonic() > deadline:
                 raise Conflict(_taken(holder, self.path))
             time.sleep(_POLL_SECONDS)
@@ -73,14 +73,14 @@ class SchedulerLock:
         return self
 
     def beat(self) -> None:
-        """The holder's sign of life; nothing happens if the lock is not held. Never fails, never waits."""
+        """Write the holder's heartbeat; does nothing if the lock is not held. Never fails, never waits."""
         if self.held:
             with suppress(OSError):
                 os.pwrite(self._fd, f"{os.getpid()} {time.monotonic():.3f}".ljust(_BEAT_BYTES).encode(), 0)
 
     def heartbeat(self) -> tuple[int, float] | None:
-        """The last beat's pid and its ``time.monotonic``, which is the same clock in every process of a
-        machine; None if there is none. The pid is not the holder's if that has not beaten yet."""
+        """Pid and ``time.monotonic`` of the last heartbeat, None if there is none. The clock is the same in all
+        processes of a machine. A new holder that has not written yet shows the pid of the one before."""
         try:
             pid, at = self.path.read_bytes()[:_BEAT_BYTES].split()
             return int(pid), float(at)
@@ -88,19 +88,19 @@ class SchedulerLock:
             return None
 
     def release(self) -> None:
-        """Give the lock back; nothing happens if it is not held."""
+        """Release the lock; does nothing if it is not held."""
         if not self.held:
             return
         self._owner = 0
         _held.discard(self._fd)
-        with suppress(OSError):  # stale is allowed, the lock is the truth
+        with suppress(OSError):  # the file may stay: only the lock counts
             os.unlink(self.pid_path)
         fcntl.flock(self._fd, fcntl.LOCK_UN)
         os.close(self._fd)
 
     def holder(self) -> Holder | None:
         """Who holds the lock now, None if nobody does. Waits 0.5 s at most."""
-        deadline = time.monotonic() + _SETTLE_SECONDS
+        deadline = time.monotonic() + _ANNOUNCE_SECONDS
         while self._is_locked():
             holder = self._read_pid()
             if holder is not None:
@@ -125,7 +125,7 @@ class SchedulerLock:
             raise unavailable(error, self.path, "locked") from None
         if not _flock(fd, fcntl.LOCK_EX, self.path):
             return False
-        with suppress(OSError):  # of a holder that crashed: its pid may be another's now
+        with suppress(OSError):  # left by a holder that crashed: its pid may be reused
             os.unlink(self.pid_path)
         self._fd, self._owner = fd, os.getpid()
         _held.add(fd)
@@ -163,7 +163,7 @@ class SchedulerLock:
 
 
 def _flock(fd: int, kind: int, path: Path) -> bool:
-    """Whether the lock was to be had at once; ``fd`` is closed if it was not."""
+    """Whether the lock was free; ``fd`` is closed if it was not."""
     try:
         fcntl.flock(fd, kind | fcntl.LOCK_NB)
     except BlockingIOError:

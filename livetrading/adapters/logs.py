@@ -1,8 +1,8 @@
 """The log file: one for all processes of a home, rotated, without secrets.
 
-A log is what a person sends to somebody else. So the home's token is never in it,
-whoever wrote it into a reason, an id or an address, and of a broker account's
-number only the last four digits are.
+People send logs to others. So the log never contains the home's token, even if it is
+part of a reason, an id or an address, and only the last four digits of a broker
+account's number.
 """
 
 import fcntl
@@ -39,18 +39,18 @@ logged: dict[tuple[str, ...], float] = {}
 _ACCOUNT = re.compile(r"\b(DU|DF|DI|U|F|I)\d{2,5}(\d{4})\b")
 """Numbers of accounts at Interactive Brokers."""
 _LONG_ENOUGH = 8
-"""Characters; a shorter text would be found in words that are no secret."""
+"""Characters; a shorter text would also be found in ordinary words."""
 _secrets: dict[Path, tuple[object, str]] = {}
 _mutex = threading.Lock()
 
 
 def hide(path: Path) -> None:
-    """What this file holds is never written to the log, also when it is made or changed later."""
+    """The content of this file is never written to the log, also when the file is made or changed later."""
     _secrets.setdefault(path, (None, ""))
 
 
 def _hidden() -> Iterator[str]:
-    """The secrets as they are now; a file that cannot be read keeps what was known of it."""
+    """The present secrets; of a file that cannot be read, the last known one."""
     for path, (seen, secret) in list(_secrets.items()):
         with suppress(OSError):
             found = os.stat(path)
@@ -63,10 +63,10 @@ def _hidden() -> Iterator[str]:
 
 
 def caught(logger: logging.Logger, doing: str, error: Exception) -> LivetradingError:
-    """An error that a bulkhead caught, as one of ours: what nobody foresaw is logged with its traceback.
+    """A caught error as one of ours; an unforeseen error is logged with its traceback.
 
-    ``doing`` names what it happened in, such as "the pass of PPO_INTC_001". The same error
-    at the same place is logged once an hour, for a loop may meet it every second.
+    ``doing`` says where it happened, such as "the pass of PPO_INTC_001". The same error
+    at the same place is logged once an hour, because a loop may cause it every second.
     """
     if isinstance(error, LivetradingError):
         return error
@@ -90,8 +90,8 @@ def _place(error: Exception) -> str:
 def setup(home: Home, role: str, level: int = logging.INFO) -> Path:
     """Log the package's loggers to ``logs/livetrading.log``; returns its path.
 
-    May be called again and again (a dashboard's script is); the last call
-    counts. ``role`` says which process speaks. Raises Unavailable.
+    May be called repeatedly, as a dashboard's script does; the last call
+    counts. ``role`` names the process. Raises Unavailable.
     """
     make_directory(home.logs)
     hide(home.token)
@@ -109,7 +109,7 @@ def _attach(path: Path, role: str, level: int) -> None:
 
 
 def _thread_died(args: threading.ExceptHookArgs) -> None:
-    """The log says what ended a thread, wherever nothing else caught it."""
+    """Logs the error that ended a thread."""
     if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
         name = args.thread.name if args.thread is not None else "unknown"
         logging.getLogger(__name__).critical("the thread %s ended", name, exc_info=args.exc_value)
@@ -131,8 +131,8 @@ def _attach_to(logger: logging.Logger, path: Path, role: str) -> None:
 class SharedFileHandler(WatchedFileHandler):
     """Rotates by size although several processes write.
 
-    The standard rotating handler goes on writing to the file that another
-    process has renamed; this one reopens by name, and renames under a lock.
+    The standard rotating handler continues to write to a file that another
+    process has renamed. This one reopens the file by name and renames under a lock.
     """
 
     def __init__(self, path: Path, max_bytes: int = MAX_BYTES, kept: int = KEPT) -> None:
@@ -141,12 +141,12 @@ class SharedFileHandler(WatchedFileHandler):
         self.kept = kept
 
     def _open(self) -> TextIOWrapper:
-        """The log for its owner alone, whatever the umask."""
+        """Opens the log with rights for its owner alone, whatever the umask."""
         fd = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, private.FILE)
         return TextIOWrapper(os.fdopen(fd, "ab"), encoding=self.encoding, errors=self.errors)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record; a disk that refuses costs the line, not the caller."""
+        """Write one record; if the disk refuses, the line is lost and the caller continues."""
         try:
             if self._too_long():
                 self._rotate()
@@ -173,7 +173,7 @@ class SharedFileHandler(WatchedFileHandler):
         fd = os.open(f"{self.baseFilename}.lock", os.O_RDWR | os.O_CREAT, private.FILE)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
-            if self._too_long():  # still: another process may have been first
+            if self._too_long():  # checked again: another process may have rotated it
                 for n in range(self.kept - 1, 0, -1):
                     with suppress(FileNotFoundError):
                         os.rename(f"{self.baseFilename}.{n}", f"{self.baseFilename}.{n + 1}")
@@ -192,7 +192,7 @@ class _Formatter(logging.Formatter):
         return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        # A message cannot forge a line of its own; a traceback below may have several.
+        # A message stays on one line, so that it cannot imitate another record. A traceback may have several.
         record.message = record.message.replace("\r", "\\r").replace("\n", "\\n")
         return super().formatMessage(record)
 

@@ -1,4 +1,4 @@
-"""How often a test range was opened: each look makes its result weaker evidence."""
+"""Counts how often a test range was used: each use makes its result weaker evidence."""
 
 from datetime import date, datetime
 
@@ -9,10 +9,10 @@ NAME = "openings"
 
 
 def count_opening(store: Store, symbol: str, start: date, end: date, *, now: datetime) -> int:
-    """Records one opening of a test, before it happens, and says how many there were.
+    """Records one use of a test range, before it happens, and returns how many there were.
 
-    Counted are all openings of this symbol whose range shares a session day
-    with [start, end], this one included.
+    Counts all uses of this symbol whose range overlaps [start, end], this one
+    included.
     """
     with store.transaction(NAME) as db:
         table = db.table(NAME)

@@ -9,12 +9,12 @@ PACKAGES = ("stable-baselines3", "torch", "pandas", "numpy", "ta")
 
 
 def versions() -> dict[str, str]:
-    """Package name to installed version; imports none of them."""
+    """Installed versions by package name; no package is imported."""
     return {name: metadata.version(name) for name in PACKAGES}
 
 
 def check_versions(recorded: Mapping[str, str], model_id: str) -> None:
-    """Refused where a package has another major version than at training.
+    """Refused if a package has another major version than at training.
 
     A major 0 changes with each minor version (semver.org, item 4).
     """

@@ -1,6 +1,6 @@
 """Stable-Baselines3 networks, one observation at a time, without unpickling.
 
-The network is built from the model card, and only tensors come out of the zip:
+The network is built from the model card, and only tensors are read from the zip:
 ``torch.load(weights_only=True)`` reads ``policy.pth`` with torch's own
 restricted reader. The zip's ``data``, pickles that ``PPO.load`` would run, is
 never opened. torch is imported when a policy is built and not before.
@@ -57,7 +57,7 @@ def load_policy(card: ModelCard, content: bytes) -> Policy:
 def build(agent_type: AgentType, width: int, spec: PolicySpec) -> "BasePolicy":
     """SB3's untrained network for observations of ``width`` float32 numbers.
 
-    Leaves torch's random numbers as they were.
+    Does not change the state of torch's random numbers.
     """
     import torch
     from gymnasium import spaces
@@ -78,13 +78,13 @@ def build(agent_type: AgentType, width: int, spec: PolicySpec) -> "BasePolicy":
 
 
 def policy_of(agent_type: AgentType, network: "BasePolicy") -> Policy:
-    """SB3's network as a Policy: the same bits as its ``predict(deterministic=True)``."""
+    """SB3's network as a Policy, with the same output bits as its ``predict(deterministic=True)``."""
     network.set_training_mode(False)
     return _Ppo(network) if agent_type == AgentType.PPO else _Sac(network)
 
 
 class _Single:
-    """Feeds one observation as a batch of one, the shape that SB3 gives it."""
+    """Passes one observation as a batch of one, the shape that SB3 uses."""
 
     def __init__(self, network: Any) -> None:
         import torch

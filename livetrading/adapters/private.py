@@ -1,7 +1,7 @@
 """A home is its owner's alone: directories 0700, files 0600. Standard library only.
 
-What is created says so itself, whatever the umask. What an earlier version or
-another program created is closed here.
+New files are created with these rights, whatever the umask. For files of an earlier
+version or of another program, this module takes the rights of others away.
 """
 
 import os
@@ -12,14 +12,14 @@ FILE, DIRECTORY = 0o600, 0o700
 OTHERS = 0o077
 """The bits of group and world."""
 OURS = ("accounts", "agents", "cache", "commands", "logs", "models", "uploads")
-"""Directories of a home; what else a person keeps in it is theirs."""
+"""Our directories in a home; a person may keep other files in it, which are not changed."""
 
 
 def close_root(root: Path) -> str | None:
     """Make a home's own directory 0700 if others may look into it.
 
-    Returns what to say if that is not to be done: it belongs to somebody else, it is
-    shared with everybody, or the system refuses. None when it is closed.
+    Returns a warning if that is impossible: the directory belongs to somebody else, it is
+    shared with everybody, or the system refuses. None if others have no rights.
     """
     found = os.stat(root)
     if not found.st_mode & OTHERS:
@@ -35,9 +35,9 @@ def close_root(root: Path) -> str | None:
 
 
 def close_content(root: Path) -> int:
-    """Take every right of group and world from what is ours in a home; how many were changed.
+    """Take all rights of group and others from our files in a home; returns how many were changed.
 
-    A file that vanishes meanwhile or cannot be changed is passed over: the closed
+    A file that disappears meanwhile or cannot be changed is skipped: the closed
     directory above it keeps others out.
     """
     changed = sum(_close(path) for path in root.iterdir() if path.name in OURS or path.is_file())
@@ -45,7 +45,7 @@ def close_content(root: Path) -> int:
 
 
 def close_below(directory: Path) -> int:
-    """The same for all that lies in one directory."""
+    """The same for everything in one directory."""
     return sum(
         _close(Path(parent, name))
         for parent, directories, files in os.walk(directory)

@@ -1,4 +1,4 @@
-"""Which process is it? The system gives a pid again; pid and start together name one process."""
+"""The identity of a process. The system reuses pids; pid and start time together name one process."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -12,22 +12,22 @@ _NOBODY = -1
 
 @dataclass(frozen=True)
 class Identity:
-    """``born``: hundredths of a second from the machine's start to the process's, which no change of the clock
-    moves. None where a record does not say it: then the pid alone counts."""
+    """``born``: hundredths of a second from the machine's start to the process's start, so changes of the clock
+    do not matter. None if a record does not hold it: then the pid alone counts."""
 
     pid: int
     born: int | None
 
     @classmethod
     def stored(cls, pid: int, mark: int | str | None) -> Self:
-        """As a record holds it. Earlier versions wrote the same count of Linux, as a number or as text, and
-        elsewhere None or an empty text. Anything else names no process."""
+        """The identity in a record. Earlier versions wrote the same number on Linux, as a number or as text, and
+        on other systems None or an empty text. Any other mark matches no process."""
         if mark is None or mark == "":
             return cls(pid, None)
         return cls(pid, int(mark) if str(mark).isdecimal() else _NOBODY)
 
     def runs(self) -> bool:
-        """Whether this very process runs now; one that has ended and was not collected does not."""
+        """Whether this process runs now; a zombie (ended, not yet collected) does not."""
         found = find(self.pid)
         return found is not None and (None in (self.born, found.born) or self.born == found.born)
 
@@ -45,7 +45,7 @@ def find(pid: int) -> Identity | None:
 
 
 def exists(pid: int) -> bool:
-    """Whether any process has this pid now, also one that has ended and was not collected."""
+    """Whether any process has this pid now, also a zombie (ended, not yet collected)."""
     try:
         return bool(psutil.pid_exists(pid))
     except OverflowError:
@@ -62,7 +62,7 @@ def carries(pid: int, mark: str) -> bool:
 
 
 def _born(pid: int) -> int | None:
-    """psutil adds the time of the machine's start, which follows the clock: it is taken off again."""
+    """psutil adds the machine's start time, which follows changes of the clock, so it is subtracted again."""
     for _ in range(_TRIES):
         booted = psutil.boot_time()
         started = psutil.Process(pid).create_time()

@@ -1,6 +1,6 @@
 """Trained models on disk: ``models/<model_id>/`` with zip, card, bars and test.
 
-A model appears whole or not at all: it is written beside its place and renamed.
+A model appears whole or not at all: it is written to a temporary directory and renamed.
 Listing and reading cards needs no torch; only ``load`` imports it.
 """
 
@@ -35,13 +35,13 @@ ZIP, CARD, BARS, TEST = "model.zip", "card.json", "bars.csv", "test.json"
 STAGING = ".tmp-"
 LISTED = ("sharpe_ratio", "total_return_pct", "max_drawdown_pct", "num_trades")
 LARGEST = 1e15
-"""No measure is larger; what is cannot be shown."""
+"""No real measure is larger; a card with a larger one is refused."""
 LISTED_OF_HOLDING = ("total_return_pct",)
 """Measures that every list of models shows; None where they are undefined."""
 
 
 _SHAPE = (LivetradingError, TypeError, KeyError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
-"""What reading a file raises that somebody gave another shape."""
+"""What reading raises if a file has another form than expected."""
 log = logging.getLogger(__name__)
 
 
@@ -70,7 +70,7 @@ class Registry:
             yield Path(folder)
 
     def register(self, card: ModelCard, zip_path: Path, bars: pd.DataFrame, test: dict[str, Any]) -> Path:
-        """Writes a model and makes it visible at once. Returns its directory.
+        """Writes a model and makes it visible in one step. Returns its directory.
 
         Damaged if zip or bars are not those of the card, Conflict if the id is taken.
         """
@@ -90,7 +90,7 @@ class Registry:
         except OSError as error:
             raise unavailable(error, staging) from error
         finally:
-            # Gone already when all went well; failure and Ctrl-C leave nothing.
+            # After success it does not exist any more; failure and Ctrl-C must leave nothing.
             shutil.rmtree(staging, ignore_errors=True)
         return self.home.model(card.model_id)
 
@@ -105,7 +105,7 @@ class Registry:
         sync_directory(self.home.models)
 
     def _sweep(self) -> None:
-        """Removes what processes that died in the middle of ``register`` left."""
+        """Removes what processes left that died during ``register``."""
         for path in self.home.models.glob(f"{STAGING}*"):
             pid = path.name.removeprefix(STAGING).split("-")[0]
             if pid.isdigit() and not processes.exists(int(pid)):
@@ -132,7 +132,7 @@ class Registry:
                 yield model_id, card if not wrong else Damaged(f"The card of {model_id} {wrong}: train it again.")
             except NotFound:
                 continue  # removed meanwhile
-            except Exception as error:  # one model is no reason to list none
+            except Exception as error:  # one bad model must not hide the others
                 yield model_id, logs.caught(log, f"the card of {model_id}", error)
 
     def card(self, model_id: str) -> ModelCard:
@@ -170,8 +170,8 @@ class Registry:
     def load(self, model_id: str) -> tuple[ModelCard, Policy]:
         """The model, ready to decide, and its card.
 
-        Refused if this code observes or trades by other rules than the training
-        did, or other package majors are installed; Damaged if a byte changed.
+        Refused if this code computes other observations or rules than at training,
+        or if package versions differ in the major number; Damaged if a byte changed.
         """
         card = self.card(model_id)
         check_rules(card)
@@ -207,7 +207,7 @@ class Registry:
 
 
 def unlisted(metrics: dict[str, Any]) -> str | None:
-    """What keeps a model off the lists, in words: a measure that they show is missing or is no number."""
+    """Why a model cannot be listed, in words: a measure is missing or not a number. None if it can be listed."""
     for part, names in (("test", LISTED), ("buy_and_hold", LISTED_OF_HOLDING)):
         for name in names:
             if name not in metrics[part]:
@@ -219,7 +219,7 @@ def unlisted(metrics: dict[str, Any]) -> str | None:
 
 
 def check_rules(card: ModelCard) -> None:
-    """Refused unless this code computes what the model learned to see and do."""
+    """Refused unless this code computes the model's features and rules."""
     if features.SETS.get(card.feature_set) != card.features:
         known = "; ".join(f"{name} ({', '.join(columns)})" for name, columns in features.SETS.items())
         raise Refused(

@@ -1,6 +1,6 @@
-"""Ids of requests, commands and jobs: how one is made, and which of a caller's are taken.
+"""Ids of requests, commands and jobs: how an id is made, and which ids of a caller are accepted.
 
-An id names files and stands on command lines, so it holds letters, digits, ``-`` and ``_`` alone.
+An id is part of file names and command lines, so it holds letters, digits, ``-`` and ``_`` alone.
 """
 
 import re
@@ -24,11 +24,11 @@ class Rule:
 REQUEST = Rule(1, 64)
 """Of a request to the scheduler."""
 COMMAND = Rule(8, 64)
-"""Of a process that the dashboard starts: short ones are too easily given twice."""
+"""Of a process that the dashboard starts: a short id is too easily used twice."""
 CALLER = Rule(8, COMMAND.most - len("deploy-") - 1)
-"""Of a REST call: with a prefix it becomes that of a command."""
+"""Of a REST call: with a prefix it becomes the id of a command."""
 
 
 def new() -> str:
-    """Made when a form opens, so that a double click is one request."""
+    """A new id. A form makes it when it opens, so that a double click is one request."""
     return uuid.uuid4().hex

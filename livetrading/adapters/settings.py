@@ -1,4 +1,4 @@
-"""Settings of one home: ``settings.toml``, and ``LIVETRADING_*`` over it."""
+"""Settings of one home: ``settings.toml``; ``LIVETRADING_*`` in the environment overrides it."""
 
 import ipaddress
 import json
@@ -20,22 +20,22 @@ _ACCOUNT = re.compile(r"[A-Za-z0-9]{0,32}")
 _RESTART = re.compile(r"(([01][0-9]|2[0-3]):[0-5][0-9])?")
 _USD = 1_000_000_000
 LAST_CLIENT_ID = 2_000_000_000
-"""The next few are for tests of the connection and for bars; to 0 TWS binds orders that were made by hand."""
+"""The ids after it are used for connection tests and bars. TWS gives orders made by hand to client 0."""
 ACCOUNT_MODES = ("paper", "live")
 PAPER_OPENS = ("day", "auction")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Validated at birth: BadInput names the key.
+    """Validated when made: BadInput names the key.
 
-    ``address`` (see ``check_address``), ``port`` and ``allowed_hosts`` are the dashboard's; a check
-    runs ``check_delay_minutes`` after the close, for delayed bars need 15.
+    ``address`` (see ``check_address``), ``port`` and ``allowed_hosts`` are the dashboard's; a pass
+    runs ``check_delay_minutes`` after the close, because delayed bars need 15 minutes.
     ``ibkr_*`` say where TWS listens and which account is traded there:
     ``ibkr_restart`` is its daily restart (HH:MM, empty for none) in
     ``ibkr_timezone`` (an IANA zone, empty for this computer's);
     ``ibkr_paper_open`` says how a paper account trades the open: by DAY orders,
-    or in the auction where it was seen to simulate one. ``max_*`` are limits of
+    or in the auction if the paper account was seen to simulate one. ``max_*`` are limits of
     the whole account; 0 means the account's net liquidation for ``max_capital``
     (USD) and no limit for ``max_order_notional`` (USD).
     """
@@ -87,9 +87,9 @@ class Settings:
 def check_address(address: str | None) -> str:
     """The address under which the dashboard listens, if this computer alone can reach it, else BadInput.
 
-    The pages have no sign-in. A host name may mean another address tomorrow, so of names only
-    localhost is taken. Asked for by what serves pages: a scheduler or an emergency stop is not
-    kept from its work by it.
+    The pages have no sign-in. A host name can change its address, so localhost is the only name
+    accepted. Only the process that serves pages checks this, so a wrong address does not stop a
+    scheduler or an emergency stop.
     """
     if address is not None and (address.lower() == "localhost" or _is_loopback(address)):
         return address
@@ -104,7 +104,7 @@ def check_address(address: str | None) -> str:
 
 
 def _is_loopback(address: str) -> bool:
-    """IPv4 alone: the pages are not served under ::1."""
+    """IPv4 only: the pages are not served under ::1."""
     try:
         return ipaddress.IPv4Address(address).is_loopback
     except ValueError:
@@ -122,13 +122,13 @@ def load(home: Home, environ: Mapping[str, str] = os.environ) -> Settings:
 
 
 def overridden(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Keys that the environment decides, whatever the file says, and its words."""
+    """Values of the keys that the environment overrides, as text."""
     names = {field.name: f"LIVETRADING_{field.name.upper()}" for field in fields(Settings)}
     return {key: environ[name] for key, name in names.items() if name in environ}
 
 
 def ibkr_configured(settings: Settings, environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether somebody has said anything about Interactive Brokers."""
+    """Whether any setting of Interactive Brokers was set."""
     plain = Settings()
     mine = [field.name for field in fields(Settings) if field.name.startswith("ibkr_")]
     said = any(getattr(settings, key) != getattr(plain, key) for key in mine)
@@ -136,12 +136,12 @@ def ibkr_configured(settings: Settings, environ: Mapping[str, str] = os.environ)
 
 
 def save(home: Home, key: str, value: Value) -> Settings:
-    """Store one setting in the file, as ``save_all`` does."""
+    """As ``save_all``, for one setting."""
     return save_all(home, {key: value})
 
 
 def save_all(home: Home, changes: Mapping[str, Value]) -> Settings:
-    """Store settings in the file at once, the other keys and comments kept.
+    """Store settings in the file in one step; other keys and comments are kept.
 
     Returns the settings of the file. Raises BadInput and writes nothing if a
     key or a value is wrong, Unavailable if the disk refuses.
@@ -158,7 +158,7 @@ def save_all(home: Home, changes: Mapping[str, Value]) -> Settings:
     for key, value in changes.items():
         new = _with_value(new, key, value)
     if _parsed_or_none(new) != _parsed_or_none("\n".join(f"{k} = {_toml(v)}" for k, v in values.items())):
-        # A value over several lines cannot be replaced by its first one.
+        # Replacing the first line of a value of several lines would break the file.
         new = "".join(f"{k} = {_toml(v)}\n" for k, v in values.items())
     atomic_write(path, new.encode())
     return settings
@@ -207,7 +207,7 @@ def _text(key: str, value: Any, pattern: re.Pattern[str], what: str) -> None:
 
 
 def _resolvable(key: str, host: str) -> None:
-    """A name that no computer can have: parts between its dots are empty or too long (IDNA)."""
+    """Refuses a name that no computer can have: parts between its dots are empty or too long (IDNA)."""
     try:
         host.encode("idna")
     except UnicodeError as error:
@@ -232,7 +232,7 @@ def _zone(key: str, value: Any) -> None:
 
 
 def _toml(value: Value) -> str:
-    """A TOML literal: of texts without control characters JSON's form is one."""
+    """A TOML literal: for a text without control characters, JSON's form is valid TOML."""
     return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
 
 

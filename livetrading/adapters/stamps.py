@@ -18,6 +18,6 @@ def parse_stamp(text: str) -> datetime:
         at = datetime.fromisoformat(text)
         if at.tzinfo is not None:
             return at.astimezone(UTC)
-    except (TypeError, ValueError, OverflowError):  # the last where UTC has no such year
+    except (TypeError, ValueError, OverflowError):  # OverflowError: the year does not exist in UTC
         raise BadInput(f"{text!r} is not a time; write it as 2024-06-03T20:40:00Z.") from None
     raise BadInput(f"the time {text!r} has no zone; give it in UTC, ended by Z.")

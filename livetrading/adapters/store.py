@@ -1,8 +1,8 @@
 """The files that all processes read, and the locked way to change shared ones.
 
 A shared file ``<home>/<name>.json`` is a plain TinyDB file. A writer holds
-``<name>.json.lock``, loads once, runs TinyDB in memory and replaces the file
-once; readers take no lock and see the state before or after.
+``<name>.json.lock``, loads the file, runs TinyDB in memory and replaces the file in
+one step. Readers take no lock; they see the state before or after.
 """
 
 import re
@@ -32,7 +32,7 @@ _SLICE_SECONDS = 1.0
 
 
 class _Preloaded(MemoryStorage):
-    """TinyDB's memory storage over given tables; knows whether it was written."""
+    """TinyDB's memory storage over given tables; records whether it was written."""
 
     def __init__(self, tables: Tables) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class Store:
         """Called while another process holds a file's lock; it must not use the store."""
 
     def path(self, name: str) -> Path:
-        """``<home>/<name>.json``. Raises BadInput for a name that is no file name."""
+        """``<home>/<name>.json``. Raises BadInput for a name that cannot be a file name."""
         if not _NAME.fullmatch(name):
             raise BadInput(f"{name!r} cannot name a store file; use small letters, digits, - and _.")
         return self.home.root / f"{name}.json"
@@ -78,15 +78,15 @@ class Store:
                     atomic_write(path, after)
 
     def read(self, name: str) -> Tables:
-        """The file as it is now, {} if there is none; never waits. Raises Damaged."""
+        """The present content, {} if there is no file; never waits. Raises Damaged."""
         path = self.path(name)
         return _tables(path, read_file(path))
 
     def repair(self, name: str, now: datetime) -> Path | None:
         """Set a damaged shared file aside, so that it starts empty.
 
-        For the holder of the scheduler's lock, at its start. Returns where the
-        damaged file lies now, None if it was sound.
+        For the holder of the scheduler's lock, at its start. Returns the new path
+        of the damaged file, None if the file was sound.
         """
         path = self.path(name)
         with self._locked(path):
@@ -110,7 +110,7 @@ class Store:
         except filelock.Timeout:
             raise Unavailable(
                 f"{path}.lock is held by another process for more than {self._lock_timeout:g} s; "
-                "find and end the one that hangs, then try again."
+                "end that process if it hangs, then try again."
             ) from None
         except OSError as error:
             raise unavailable(error, Path(f"{path}.lock"), "locked") from None
@@ -151,8 +151,8 @@ class Store:
 class GrowingFile:
     """A TinyDB file to which documents are only added, and which a journal rebuilds.
 
-    Each document is encoded once, when it is first written, so that a file that
-    is long already costs hardly more than a short one. ``tables`` is its content.
+    Each document is encoded once, when it is first written, so writing a long file
+    costs hardly more than writing a short one. ``tables`` is its content.
     """
 
     def __init__(self, path: Path, tables: dict[str, list[dict[str, Any]]]) -> None:
@@ -161,7 +161,7 @@ class GrowingFile:
         self._encoded = dict.fromkeys(tables, 0)
 
     def add(self, table: str, doc: dict[str, Any]) -> None:
-        """Nothing is written yet."""
+        """Adds a document in memory; ``write`` writes it."""
         self.tables[table].append(doc)
 
     def write(self) -> None:

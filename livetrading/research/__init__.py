@@ -1,1 +1,1 @@
-"""Learns and judges: environment, training, backtest, evaluation."""
+"""Trains and tests models: environment, training, backtest, evaluation."""

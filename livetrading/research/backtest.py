@@ -13,15 +13,15 @@ from ..core.trades import OpenTrade, Trade
 from ..core.types import AgentType, Leg, Terms
 
 RawPolicy = Callable[[np.ndarray], float]
-"""One float32 observation in, the policy's own output out."""
+"""From one float32 observation to the policy's raw output."""
 
 
 @dataclass(frozen=True)
 class Backtest:
-    """What happened. ``rows`` is the ledger; equity and held have one entry a session.
+    """The result of a run. ``rows`` is the ledger; equity and held have one entry a session.
 
     ``paused``: the index in them of the session at whose close the drawdown limit
-    paused entries, None if it never did; ``buys_lost``: BUY signals that it turned down.
+    paused entries, None if it never did; ``buys_lost``: BUY signals that were not followed because of it.
     """
 
     rows: list[dict[str, Any]]
@@ -47,8 +47,8 @@ def run(
 
     Every session is decided, also the last, whose order never fills; nothing is
     liquidated at the end. A drawdown beyond the limit ends all further entries,
-    as it does live until a person resumes. ``open_shift_atr`` asks what if each
-    open were that many ATR14 of the decision worse for us; 0 in every real test.
+    as it does live until a person resumes. ``open_shift_atr`` makes each open
+    worse for us by so many ATR14 of the decision, for a what-if; 0 in every real test.
     """
     account, plan = rules.open_account(np.float64(terms.capital)), rules.NO_PLAN
     held, equities, rows, tracker = list[bool](), list[float](), list[dict[str, Any]](), _Tracker()
@@ -68,22 +68,25 @@ def run(
         intent = decide.intend(action, account, close, market.atr[t], paused_at is not None, terms.limits, terms.costs)
         buys_lost += int(intent.reason == decide.Reason.DRAWDOWN_PAUSE)
         plan = intent.plan
-        qty = int(account.shares) if plan.exit else int(plan.qty)
-        rows.append(
-            ledger.row(
-                market.sessions[t].isoformat(),
-                int(action),
-                qty,
-                ledger.obs_sha256(seen),
-                float(account.cash),
-                float(equity),
-                int(account.shares),
-                fills,
-            )
-        )
+        rows.append(_row(market.sessions[t].isoformat(), int(action), plan, seen, account, float(equity), fills))
         equities.append(float(equity))
         held.append(bool(account.shares > 0))
     return Backtest(rows, equities, held, tracker.closed, paused_at, buys_lost)
+
+
+def _row(
+    bar: str,
+    action: int,
+    plan: rules.Plan,
+    seen: np.ndarray,
+    account: rules.Account,
+    equity: float,
+    fills: list[ledger.LedgerFill],
+) -> dict[str, Any]:
+    """The ledger row of a decided session; ``account`` at its close, ``fills`` of its open."""
+    shares = int(account.shares)
+    qty = shares if plan.exit else int(plan.qty)
+    return ledger.row(bar, action, qty, ledger.obs_sha256(seen), float(account.cash), equity, shares, fills)
 
 
 def _quote(market: Market, t: int, plan: rules.Plan, open_shift_atr: float) -> rules.Quote:
@@ -93,7 +96,7 @@ def _quote(market: Market, t: int, plan: rules.Plan, open_shift_atr: float) -> r
 
 
 def _worse_open(quote: rules.Quote, plan: rules.Plan, shift: rules.Num) -> rules.Quote:
-    """The open, ``shift`` USD (of the session before) against what is to be traded there."""
+    """The quote with its open ``shift`` USD (in shares of the session before) worse for the plan."""
     moved = shift / quote.split
     worse = quote.open + moved if plan.qty > 0 else np.maximum(quote.open - moved, quote.open * 0.01)
     return quote._replace(open=worse)
@@ -107,7 +110,7 @@ class _Tracker:
         self.closed: list[Trade] = []
 
     def session(self, market: Market, t: int, before: rules.Account, session: rules.Session) -> list[ledger.LedgerFill]:
-        """Book one session's split and fills; the ledger's view of the fills."""
+        """Book one session's split and fills; returns the fills for the ledger."""
         name = market.sessions[t].isoformat()
         self._split(name, before, market.quote(t))
         fills: list[ledger.LedgerFill] = []

@@ -22,12 +22,12 @@ from ..core.rules import Account, Num
 from ..core.types import AgentType, Terms
 
 WORST_RATIO = 1e-6
-"""Equity over the last equity is floored here: a lost account is a bounded loss."""
+"""The ratio of equities is at least this, so that the reward of a lost account is bounded."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is learned: decisions at bars ``first`` to ``last - 1`` of a market.
+    """The task of learning: decisions at bars ``first`` to ``last - 1`` of a market.
 
     ``episode`` bounds an episode's decisions (None: up to ``last``);
     ``random_start`` draws its first bar.
@@ -72,10 +72,10 @@ class Task:
         return observe(self.market.scaled[t], account, self.market.columns.close[t])
 
     def step(self, account: Account, t: int | np.ndarray, action: Num) -> tuple[Account, rules.Session, Num]:
-        """Decide at the close of t, live through t+1: account, its fills, reward."""
+        """Decide at the close of t and run session t+1: account, its fills, reward."""
         close, atr = self.market.columns.close[t], self.market.atr[t]
         chosen = decide.action_of(self.agent_type, action)
-        # A limit's pause waits for a person, and nobody is there in training.
+        # A pause by the drawdown limit waits for a person, so training runs without it.
         intent = decide.intend(chosen, account, close, atr, False, self.terms.limits, self.terms.costs)
         before = rules.equity_of(account, close)
         after, session = rules.step(account, intent.plan, self.market.quote(t + 1), self.terms.costs)
@@ -164,16 +164,16 @@ class BatchTradingEnv(VecEnv):
         return [seed] * self.num_envs
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """There is nothing to close."""
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
         return [getattr(self, attr_name)] * len(list(self._get_indices(indices)))
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        raise BadInput("The accounts of a batch share their settings: build another batch instead.")
+        raise BadInput("The accounts of a batch share their attributes: build another batch instead.")
 
     def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> list[Any]:
-        raise BadInput("The accounts of a batch are no objects of their own: use TradingEnv for one.")
+        raise BadInput("The accounts of a batch are not separate objects: use TradingEnv for one.")
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
         return [False] * len(list(self._get_indices(indices)))

@@ -1,4 +1,4 @@
-"""A run in numbers, beside buying and holding at the same costs."""
+"""The measures of a run, compared with buying and holding at the same costs."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,15 +12,15 @@ from . import backtest
 from .backtest import Backtest, RawPolicy
 
 NO_LIMIT = 1.0
-"""A drawdown that an account without debt never reaches."""
+"""A drawdown limit that an account without debt never reaches."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """A model's run and its measures; ``hold`` is buy-and-hold's equity, one a session.
 
-    Where the drawdown limit paused the run, ``measures`` say so under ``pause`` (``core.drawdown_pause``),
-    else that is None, and ``unpaused`` is the equity of the same run without the limit.
+    If the drawdown limit paused the run, ``measures`` has it under ``pause`` (``core.drawdown_pause``) and
+    ``unpaused`` is the equity of the same run without the limit; otherwise both are None.
     """
 
     run: Backtest
@@ -31,12 +31,12 @@ class Evaluation:
     unpaused: list[float] | None = None
 
     def summary(self) -> dict[str, Any]:
-        """Measures with their range, and buy-and-hold beside them."""
+        """Measures with their range, and those of buy-and-hold."""
         span = {"start": self.sessions[0], "end": self.sessions[-1]}
         return {"test": {**self.measures, **span}, "buy_and_hold": {**self.hold_measures, **span}}
 
     def document(self) -> dict[str, Any]:
-        """What the registry keeps of a test, for charts and tables."""
+        """The test as the registry stores it, for charts and tables."""
         return {
             "equity": [list(pair) for pair in zip(self.sessions, self.run.equity, strict=True)],
             "buy_and_hold": [list(pair) for pair in zip(self.sessions, self.hold, strict=True)],

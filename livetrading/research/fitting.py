@@ -1,9 +1,9 @@
-"""PPO and SAC by Stable-Baselines3, with settings fit for one symbol's daily bars.
+"""PPO and SAC by Stable-Baselines3, with hyperparameters for one symbol's daily bars.
 
 PPO: Schulman et al., "Proximal Policy Optimization Algorithms" (2017). SAC:
 Haarnoja et al., "Soft Actor-Critic Algorithms and Applications" (2018). The
-settings were chosen on walk-forward folds inside the training part of the
-bundled symbols; no test part was looked at.
+values were chosen on walk-forward folds inside the training part of the
+bundled symbols; no test part was used.
 """
 
 import time
@@ -32,7 +32,7 @@ Steps = Callable[[int, float], None]
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """Hyper-parameters of one algorithm. ``episode`` is a year of decisions.
+    """Hyperparameters of one algorithm. ``episode`` is a year of decisions.
 
     ``reward_scale`` multiplies the rewards, daily log returns, while learning.
     """
@@ -44,7 +44,7 @@ class Hyperparameters:
     algorithm: dict[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, without the network, which the card names apart."""
+        """JSON-ready, without the network, which has its own field in the card."""
         plain = asdict(self)
         return {**plain.pop("algorithm"), **{k: v for k, v in plain.items() if k != "policy"}}
 
@@ -69,7 +69,8 @@ HYPERPARAMETERS = {
         policy=PolicySpec((64, 64), "relu"),
         n_envs=8,
         episode=252,
-        # Next to an entropy of order 1, plain log returns teach SAC to hold for ever.
+        # SAC adds an entropy of order 1 to the reward. Beside it, log returns that are not
+        # scaled up are too small, and the agent learns to hold for ever.
         reward_scale=100.0,
         algorithm={
             "learning_rate": 1e-3,
@@ -97,12 +98,12 @@ def fit(task: Task, timesteps: int, seed: int, on_steps: Steps) -> BaseAlgorithm
 
 
 def _ppo(env: VecEnv, hyper: Hyperparameters, timesteps: int, seed: int) -> PPO:
-    """Rollouts are shortened so that whole ones make up the steps asked for."""
+    """Rollouts are shortened so that a whole number of them gives about ``timesteps``."""
     chosen = dict(hyper.algorithm)
     rollouts = -(-timesteps // (chosen["n_steps"] * env.num_envs))
     chosen["n_steps"] = max(2, -(-timesteps // (rollouts * env.num_envs)))
     size = chosen["n_steps"] * env.num_envs
-    # The divisor of the rollout next below the batch: no minibatch is cut short.
+    # The largest divisor of the rollout up to the batch size: all minibatches are full.
     chosen["batch_size"] = max(b for b in range(1, chosen["batch_size"] + 1) if size % b == 0)
     return PPO("MlpPolicy", env, **chosen, **_common(hyper, seed))
 
@@ -134,7 +135,7 @@ class _Scaled(VecEnvWrapper):
 
 
 class _Report(BaseCallback):
-    """Tells the steps done, a few times a second."""
+    """Reports the steps done, a few times a second."""
 
     def __init__(self, on_steps: Steps) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""Long work as records that every process can watch: ``jobs.json``.
+"""Jobs that take long, as records that every process can read: ``jobs.json``.
 
-Whoever does the work writes its own record; readers see a process that died
-as a failed job. Nothing heavy is imported here: the dashboard reads jobs.
+The process that does the work writes the record; if that process died, readers
+see a failed job. No slow imports here, because the dashboard reads jobs.
 """
 
 import logging
@@ -28,7 +28,7 @@ UPDATE_SECONDS = 0.5
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 RUNNING, DONE, FAILED, CANCELLED = "running", "done", "failed", "cancelled"
 _mine: dict[str, dict[str, Any]] = {}
-"""Jobs of this process as they were begun: back they go into a file that had to start empty."""
+"""The first records of this process's jobs. They are added again if the file had to start empty."""
 
 
 def utc_now() -> datetime:
@@ -38,7 +38,7 @@ def utc_now() -> datetime:
 def start(
     store: Store, kind: str, symbol: str, agent_type: str, total_steps: int, *, now: datetime, job_id: str | None = None
 ) -> str:
-    """Records a job that this process does, and forgets all but the newest 100."""
+    """Records a job that this process does, and removes all but the newest 100."""
     job_id = job_id or request_ids.new()
     record = {
         "id": job_id,
@@ -62,13 +62,13 @@ def start(
     with _records(store, now) as db:
         table = db.table("jobs")
         table.upsert(record, where("id") == job_id)
-        settled = [d.doc_id for d in _newest_first(table.all()) if d["state"] != RUNNING or not _alive(d)]
-        table.remove(doc_ids=settled[max(0, KEPT - (len(table) - len(settled))) :])
+        ended = [d.doc_id for d in _newest_first(table.all()) if d["state"] != RUNNING or not _alive(d)]
+        table.remove(doc_ids=ended[max(0, KEPT - (len(table) - len(ended))) :])
     return job_id
 
 
 def update(store: Store, job_id: str, progress: Progress, *, now: datetime) -> None:
-    """Notes how far a running job is."""
+    """Records how far a running job is."""
     _change(
         store,
         job_id,
@@ -147,10 +147,10 @@ def running(
     job_id: str | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> Iterator[Reporter]:
-    """A job around a body of work that this process does in its main thread.
+    """Runs the body of a ``with`` as a job of this process, in its main thread.
 
-    Report progress to what it yields, and call its ``finish``. Ctrl-C and
-    SIGTERM cancel the job, an error fails it; both go on as they were raised.
+    Give progress to the Reporter that it yields, and call its ``finish``. Ctrl-C and
+    SIGTERM cancel the job, an error fails it; the exception is raised further.
     """
     job_id = start(store, kind, symbol, agent_type, total_steps, now=clock(), job_id=job_id)
     try:
@@ -163,16 +163,16 @@ def running(
         fail(store, job_id, str(logs.caught(log, f"the job {kind} {symbol}", error)), now=clock())
         raise
     finally:
-        # Nothing happens if it is settled; if not, it ended without a result.
+        # Changes nothing if the job has ended. If it has not, there was no result.
         fail(store, job_id, "it ended without a result: see the log", now=clock())
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """SIGTERM and SIGINT raise KeyboardInterrupt meanwhile.
+    """Inside, SIGTERM and SIGINT raise KeyboardInterrupt.
 
-    SIGINT, too, must be asked for: a shell starts what runs in its background
-    with SIGINT ignored, and children inherit that.
+    SIGINT must be set too: a shell starts background processes with SIGINT
+    ignored, and children inherit that.
     """
     before = {number: signal.signal(number, signal.default_int_handler) for number in INTERRUPTS}
     try:
@@ -194,14 +194,14 @@ def _change(store: Store, job_id: str, now: datetime, **values: Any) -> None:
 
 @contextmanager
 def _records(store: Store, now: datetime) -> Iterator[TinyDB]:
-    """The file in a transaction. A damaged one is set aside first: whoever works does not wait for a scheduler."""
+    """The file in a transaction. A damaged file is set aside first: a job does not wait for the scheduler to do it."""
     try:
         store.read("jobs")
     except Damaged as error:
         aside = store.repair("jobs", now)
         if aside is not None:
             log.warning(
-                "%s It was set aside as %s; the list of jobs starts empty, those that run add themselves again.",
+                "%s It was set aside as %s; the list of jobs starts empty, and running jobs add themselves again.",
                 error,
                 aside.name,
             )
@@ -210,7 +210,7 @@ def _records(store: Store, now: datetime) -> Iterator[TinyDB]:
 
 
 def _newest_first(records: Any) -> list[Any]:
-    """Records that somebody wrote by hand, or another version, are none of ours."""
+    """Records of another form, written by hand or by another version, are left out."""
     return sorted(filter(_known, records), key=lambda record: parse_stamp(record["started"]), reverse=True)
 
 
@@ -234,7 +234,7 @@ def _alive(record: dict[str, Any]) -> bool:
 
 
 def _mark(pid: int) -> str:
-    """The start of a process, as records hold it; empty where it is not known."""
+    """The start of a process, as records store it; empty if it is not known."""
     found = find(pid)
     return "" if found is None or found.born is None else str(found.born)
 

@@ -1,11 +1,11 @@
-"""Does anything look ahead? Other futures are put behind each session; nothing before may move.
+"""Tests for look-ahead: the bars after a session are changed, and nothing up to it may change.
 
-The functions under suspicion are given, so that a person's own features, a
-scaler or an engine can be checked as well as this package's. A function is
-clean if features, ATR14, scaled rows, observations, actions, quantities, fills
-and money up to session t are the same to the last bit whatever follows t; if
-fills of t do not depend on what happens after them inside the bar; and if
-features depend neither on the unit of price or volume nor on a split.
+The functions to be checked are given, so that a person's own features, scaler or
+engine can be checked as well as this package's. A function passes if features, ATR14,
+scaled rows, observations, actions, quantities, fills and money up to session t are the
+same to the last bit whatever follows t; if fills of t do not depend on what happens
+after them inside the bar; and if features depend neither on the unit of price or volume
+nor on a split.
 """
 
 import hashlib
@@ -28,14 +28,14 @@ from .backtest import RawPolicy
 Rows = list[dict[str, Any]]
 SAMPLES = 40
 WINDOW = 60
-"""Sessions that each repeated run trades through before the one in question."""
+"""Each repeated run trades through so many sessions before the one that is checked."""
 CLOSE_ENOUGH = 1e-6
-"""Relative to a feature's own deviation, where units differ and bits must too."""
+"""In deviations of the feature. After a change of units the bits cannot be the same."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is checked. ``features``: frame -> ``(T, F)`` unscaled; ``market``: frame and
+    """The functions that are checked. ``features``: frame -> ``(T, F)`` unscaled; ``market``: frame and
     features -> Market; ``trades``: engines, each Market and range -> ledger rows."""
 
     names: tuple[str, ...]
@@ -46,7 +46,7 @@ class Subject:
 
 @dataclass
 class Report:
-    """``problems`` has one entry for each check and thing that moved, with its first session."""
+    """``problems`` has one entry for each check and each value that changed, with its first session."""
 
     sessions: int = 0
     values: int = 0
@@ -86,7 +86,7 @@ def engine(agent_type: AgentType, raw: RawPolicy, terms: Terms) -> Callable[[Mar
 
 
 def probe(observation: np.ndarray) -> int:
-    """A policy that answers by a hash: it trades a lot, and one changed bit changes its answer."""
+    """A policy that decides by a hash: it trades often, and one changed bit changes the decision."""
     digest = hashlib.blake2b(np.ascontiguousarray(observation, "<f4").tobytes(), digest_size=4).digest()
     return int.from_bytes(digest, "little") % 3
 
@@ -96,7 +96,7 @@ def _probe_for(agent_type: AgentType) -> RawPolicy:
 
 
 def _remembered(raw: RawPolicy) -> RawPolicy:
-    """A policy is a pure function: the same observation need not be asked twice."""
+    """Caches the policy's outputs, because a policy is a pure function."""
     known: dict[bytes, float] = {}
 
     def answer(observation: np.ndarray) -> float:
@@ -117,10 +117,10 @@ def check(
     samples: int = SAMPLES,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Report:
-    """Look for look-ahead at sessions ``bars`` (indexes): every one, or a spread of them.
+    """Check sessions ``bars`` (indexes) for look-ahead: every one, or a sample.
 
-    Sessions around splits and dividends are always among a sample. Nothing is
-    raised: what was found is in the report.
+    A sample always includes sessions at splits and dividends. Nothing is raised:
+    the report holds what was found.
     """
     report = Report()
     base = _World(what, frame)
@@ -130,7 +130,7 @@ def check(
         window = range(max(bars.start, t - WINDOW), t + 1)
         rows = [trade(base.view, window) for trade in what.trades]
         if not every:
-            t, window, rows = _to_where_it_shows(done, window, rows)
+            t, window, rows = _cut_where_it_shows(done, window, rows)
         _later(what, base, t, window, rows, report)
         _inside(what, base, rows, report)
         report.sessions += 1
@@ -138,17 +138,17 @@ def check(
     return report
 
 
-def _to_where_it_shows(turn: int, window: range, rows: list[Rows]) -> tuple[int, range, list[Rows]]:
-    """The same run as it is, or cut after its last order, or after its last close with shares:
-    an order or a position is where knowing tomorrow would show. In turns."""
+def _cut_where_it_shows(number: int, window: range, rows: list[Rows]) -> tuple[int, range, list[Rows]]:
+    """The run as it is, or cut after its last order, or after its last close with shares: look-ahead would
+    show in an order or a position. ``number`` chooses among the three."""
     tests = (lambda row: True, lambda row: row["qty"] > 0, lambda row: row["shares"] > 0)
-    fits = [i for i, row in enumerate(rows[-1]) if tests[turn % 3](row)]
+    fits = [i for i, row in enumerate(rows[-1]) if tests[number % 3](row)]
     kept = fits[-1] + 1 if fits else len(window)
     return window[kept - 1], window[:kept], [each[:kept] for each in rows]
 
 
 class _World:
-    """A history with everything that is made of it."""
+    """A history with everything that is computed from it."""
 
     def __init__(self, what: Subject, frame: pd.DataFrame) -> None:
         self.frame = frame
@@ -156,7 +156,7 @@ class _World:
         self.view = what.market(frame, self.features)
 
     def columns(self, names: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
-        """Everything computed, column by column, with what it is called."""
+        """Each computed column with its name."""
         for i, name in enumerate(names):
             yield name, self.features[:, i]
             yield f"{name} (scaled)", self.view.scaled[:, i]
@@ -168,7 +168,7 @@ def _same(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _later(what: Subject, base: _World, t: int, window: range, rows: list[Rows], report: Report) -> None:
-    """Other futures behind t: nothing up to t may move."""
+    """Other bars after t: nothing up to t may change."""
     if t + 1 >= len(base.frame):
         return
     for cause, change in perturb.LATER.items():

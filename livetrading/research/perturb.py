@@ -1,7 +1,7 @@
-"""Bars that never were: histories that differ from the real one after a session, or inside one.
+"""Changed bars: histories that differ from the real one after a session, or inside one.
 
-Every function takes a canonical frame and gives another sound one. A quantity
-that looks only at the past is the same in both, up to the session.
+Every function takes a canonical frame and returns another valid one. A value that
+depends only on the past is the same in both, up to the session.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ def _from(frame: pd.DataFrame, t: int) -> tuple[pd.DataFrame, slice]:
 
 
 def other_prices(frame: pd.DataFrame, t: int) -> pd.DataFrame:
-    """After t another walk of prices and volumes, level and range included."""
+    """After t other prices and volumes, by a random walk; level and range differ too."""
     changed, later = _from(frame, t)
     rng = np.random.default_rng(t)
     steps = rng.normal(0.01, 0.05, len(frame) - t - 1)
@@ -30,7 +30,7 @@ def other_prices(frame: pd.DataFrame, t: int) -> pd.DataFrame:
 
 
 def only_tomorrow(frame: pd.DataFrame, t: int) -> pd.DataFrame:
-    """The next bar alone is another: everything moves up by a tenth."""
+    """Only the next bar differs: prices a tenth higher, three times the volume."""
     changed = frame.copy()
     changed.iloc[t + 1, : len(PRICES)] = frame[PRICES].iloc[t + 1].to_numpy() * 1.1
     changed.iloc[t + 1, changed.columns.get_loc("volume")] *= 3.0
@@ -56,7 +56,7 @@ def later_dividend(frame: pd.DataFrame, t: int) -> pd.DataFrame:
 
 
 def gone(frame: pd.DataFrame, t: int) -> pd.DataFrame:
-    """Nothing after t was ever seen: the prefix, as live sees it."""
+    """The series ends at t, as in live trading."""
     return frame.iloc[: t + 1]
 
 
@@ -67,11 +67,11 @@ LATER: dict[str, Change] = {
     "a later split": later_split,
     "a later dividend": later_dividend,
 }
-"""Changes after t: nothing up to t may move."""
+"""Changes after t: nothing up to t may change."""
 
 
 def rest_of_the_bar(frame: pd.DataFrame, t: int) -> pd.DataFrame:
-    """High, close and volume of t are others; its open and low are not."""
+    """High, close and volume of t differ; its open and low do not."""
     changed = frame.copy()
     for name, factor in (("high", 1.07), ("close", 1.03), ("volume", 1.9)):
         changed.iloc[t, changed.columns.get_loc(name)] *= factor
@@ -79,14 +79,14 @@ def rest_of_the_bar(frame: pd.DataFrame, t: int) -> pd.DataFrame:
 
 
 def deeper_low(frame: pd.DataFrame, t: int) -> pd.DataFrame:
-    """The low of t alone is another."""
+    """Only the low of t differs."""
     changed = frame.copy()
     changed.iloc[t, changed.columns.get_loc("low")] *= 0.93
     return changed
 
 
 def in_other_units(frame: pd.DataFrame, price: float, volume: float) -> pd.DataFrame:
-    """The same history in another currency and another lot."""
+    """The same history with prices and volume in other units."""
     changed = frame.copy()
     for name in (*PRICES, "dividend"):
         changed[name] *= price

@@ -1,4 +1,4 @@
-"""How far a long piece of work is, and one line of it for a terminal."""
+"""The progress of a long job, and its line for a terminal."""
 
 import sys
 import time
@@ -52,7 +52,7 @@ def duration(seconds: float) -> str:
 
 
 class TerminalProgress:
-    """Draws over one line of a terminal; elsewhere writes a line now and then.
+    """Redraws one line of a terminal; if the stream is not a terminal, writes a line from time to time.
 
     Lines go to standard error: standard output belongs to the result.
     """
@@ -79,7 +79,7 @@ class TerminalProgress:
         self._stream.flush()
 
     def close(self) -> None:
-        """Ends the line, so that what follows starts on its own."""
+        """Ends the line, so that the next output starts on a new one."""
         if self._tty and self._width:
             self._stream.write("\n")
             self._stream.flush()

@@ -33,12 +33,12 @@ TRAIN_SHARE = 0.8
 MIN_TRAIN, MIN_TEST = 504, 126
 MAX_TIMESTEPS = 100_000_000
 FIT_SHARE = 0.95
-"""How much of the work is fitting, for the progress bar."""
+"""Share of the work that is fitting, for the progress bar."""
 
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """What to train. ``start`` and ``end`` bound the decided sessions, ``feature_set`` says what it sees."""
+    """What to train. ``start`` and ``end`` bound the decided sessions, ``feature_set`` names the model's features."""
 
     symbol: str
     agent_type: AgentType
@@ -104,9 +104,9 @@ def train(
     clock: Callable[[], datetime],
     progress: Listener,
 ) -> Trained:
-    """Fits a model, opens its test once and registers it, or leaves nothing.
+    """Fits a model, tests it once and registers it; on failure nothing is left.
 
-    ``clock`` gives aware times for the record; nothing learned depends on them.
+    ``clock`` gives aware times for the record; the model does not depend on them.
     """
     began = time.monotonic()
     market, parts, scaler = prepare(request, barset)
@@ -147,7 +147,7 @@ def prepare(request: TrainRequest, barset: BarSet) -> tuple[Market, Parts, Scale
 
 @dataclass(frozen=True)
 class _Draft:
-    """All of a card but for its name and its zip."""
+    """A card without its model id and zip hash."""
 
     request: TrainRequest
     barset: BarSet

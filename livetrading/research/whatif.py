@@ -1,4 +1,4 @@
-"""The same test under other circumstances: free, twice as dear, at worse opens, with other terms."""
+"""The same test under other conditions: no costs, double costs, worse opens, other terms."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,12 +10,12 @@ from .backtest import RawPolicy
 from .evaluation import evaluate
 
 OPEN_SHIFT_ATR = 1.0 / 20.0
-"""How far an open auction may print from what we get, in ATR14."""
+"""How far our fill may be from the price of the opening auction, in ATR14."""
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """One circumstance. ``open_shift_atr``: every open that many ATR14 against us."""
+    """One condition. ``open_shift_atr``: every open is worse for us by so many ATR14."""
 
     name: str
     terms: Terms
@@ -40,7 +40,7 @@ def scenarios(terms: Terms, agents: Mapping[str, Terms]) -> list[Scenario]:
 def report(
     market: Market, bars: range, agent_type: AgentType, policy: RawPolicy, wanted: list[Scenario]
 ) -> list[dict[str, Any]]:
-    """One JSON-ready row a scenario: its terms, what was paid in fees, and the test's measures."""
+    """One JSON-ready row for each scenario: its terms, the fees paid, and the test's measures."""
     rows = []
     for scenario in wanted:
         done = evaluate(market, bars, agent_type, policy, scenario.terms, scenario.open_shift_atr)

@@ -58,7 +58,7 @@ def test_a_killed_holder_frees_the_lock_although_its_pid_file_stays(home: Home) 
 
 
 def test_a_stale_pid_file_never_names_the_wrong_process(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("livetrading.adapters.locks._SETTLE_SECONDS", 0.02)
+    monkeypatch.setattr("livetrading.adapters.locks._ANNOUNCE_SECONDS", 0.02)
     ready, done = FORK.Event(), FORK.Event()
     first = start(hold, home, ready, done)
     assert ready.wait(30)
@@ -120,7 +120,7 @@ def test_a_release_by_the_child_leaves_the_parents_lock(home: Home) -> None:
 
 
 def test_asking_who_holds_it_never_refuses_an_acquisition(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("livetrading.adapters.locks._SETTLE_SECONDS", 30.0)  # a busy machine may stop a reader midway
+    monkeypatch.setattr("livetrading.adapters.locks._ANNOUNCE_SECONDS", 30.0)  # a busy machine may stop a reader midway
 
     def ask_for_ever() -> None:
         while True:

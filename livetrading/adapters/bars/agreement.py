@@ -11,12 +11,12 @@ from .comparison import OVERLAP_BARS as OVERLAP_BARS
 from .comparison import TOLERANCE, disagreement
 
 SAME = 1e-4
-"""A vendor repeats itself within rounding."""
+"""Bars of one vendor differ by rounding alone."""
 REPLAY = "replay"
-"""A model's own bars shown once more."""
+"""The vendor of a replay: it replays the model's own bars."""
 
 
-def may_stand_in(model: pd.DataFrame, other: pd.DataFrame, features: tuple[str, ...]) -> str | None:
+def substitution_problem(model: pd.DataFrame, other: pd.DataFrame, features: tuple[str, ...]) -> str | None:
     """Why bars of another vendor than the model's cannot decide for it, or None."""
     by_volume = sorted(READS_VOLUME.intersection(features))
     if by_volume:
@@ -28,14 +28,14 @@ def may_stand_in(model: pd.DataFrame, other: pd.DataFrame, features: tuple[str, 
 def undecidable(card: ModelCard, asked: str, series: pd.DataFrame, bars: BarSet) -> str | None:
     """Why these bars cannot decide for the model, or None. ``series`` are the bars it decides on so far.
 
-    Where a broker priced the model's bars, or was ``asked`` for new ones, bars of
-    another vendor must prove that they can stand in. Between the other sources the
-    choice was the user's own.
+    If a broker priced the model's bars, or was ``asked`` for new ones, bars of another
+    vendor may replace its bars only when they agree. Between other sources the user
+    chose.
     """
     vendors = {vendor_of(card.source), vendor_of(asked), bars.vendor}
     if not any(map(_of_broker, vendors)) or bars.vendor in (vendor_of(card.source), REPLAY):
         return None
-    problem = may_stand_in(series, bars.frame, card.features)
+    problem = substitution_problem(series, bars.frame, card.features)
     if problem is None:
         return None
     return f"its bars come from {bars.vendor} and the model's from {vendor_of(card.source)}: {problem} ({bars.note})"
@@ -44,11 +44,11 @@ def undecidable(card: ModelCard, asked: str, series: pd.DataFrame, bars: BarSet)
 def tolerance(card: ModelCard, bars: BarSet) -> float:
     """How far prices of the same session may differ, relative to the price.
 
-    A broker restates its bars by odd lots and rounding.
+    Bars of a broker differ from other vendors' by odd lots and rounding.
     """
     return TOLERANCE if any(map(_of_broker, (vendor_of(card.source), bars.vendor))) else SAME
 
 
 def _of_broker(vendor: str) -> bool:
-    """Whether bars come from a broker: others may have to stand in for its own."""
+    """Whether bars come from a broker."""
     return registry.with_bars(vendor) is not None

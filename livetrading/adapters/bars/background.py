@@ -1,4 +1,4 @@
-"""Bars asked for beside the pass: a silent network must not keep a request waiting."""
+"""Fetches bars in a thread of its own, so that a silent network does not delay the pass."""
 
 import logging
 import threading
@@ -15,15 +15,15 @@ log = logging.getLogger(__name__)
 PATIENCE = 0.3
 """Seconds that a pass waits for an answer; then it goes on and asks again later."""
 KEEP_SECONDS = 300.0
-"""An answer, also a failure, is not asked for again before, unless a session completed."""
+"""An answer, also a failure, is kept so long, unless a session completes or a split has to be checked."""
 
 
 class StillFetching(Unavailable):
-    """The source has not answered yet; nothing is known and nothing is wrong."""
+    """The source has not answered yet. This is not a failure."""
 
 
-def asked(source: BarSource, symbol: str, now: datetime) -> BarSet:
-    """As the source's. An error that its author did not foresee is Unavailable: it is asked again later."""
+def fetch(source: BarSource, symbol: str, now: datetime) -> BarSet:
+    """The source's daily bars. An unforeseen error becomes Unavailable, so the source is asked again later."""
     try:
         return source.daily(symbol, now=now)
     except LivetradingError:
@@ -31,14 +31,14 @@ def asked(source: BarSource, symbol: str, now: datetime) -> BarSet:
     except Exception as error:
         logs.caught(log, f"{source.name}'s bars of {symbol}", error)
         raise Unavailable(
-            f"{source.name} failed to answer for {symbol} by an error of the program"
+            f"{source.name} failed for {symbol} by an error of the program"
             f" ({in_a_line(error)}); the log holds its traceback. It is asked again."
         ) from error
 
 
 @dataclass
 class _Call:
-    """One question to a source: for what was complete at its time."""
+    """One question to a source: the bars that were complete when it was asked."""
 
     session: str
     done: threading.Event = field(default_factory=threading.Event)
@@ -48,7 +48,7 @@ class _Call:
 
     def ask(self, source: BarSource, symbol: str, now: datetime) -> None:
         try:
-            self.bars = asked(source, symbol, now)
+            self.bars = fetch(source, symbol, now)
         except LivetradingError as error:
             self.error = error
         finally:
@@ -65,13 +65,13 @@ class BackgroundSource:
         self._calls: dict[str, _Call] = {}
 
     def daily(self, symbol: str, *, now: datetime) -> BarSet:
-        """As the source's; StillFetching while it has not answered."""
-        # Asked anew when a session completes, and at the hours when a split of today may show.
+        """See ``BarSource``; StillFetching while the source has not answered."""
+        # Asked again when a session completes, and at the times when a split of today may appear.
         session = f"{self._calendar.last_complete(now, timedelta(0))} {last_split_check(now)}"
         call = self._calls.get(symbol)
         if call is None or self._stale(call, session):
             call = self._calls[symbol] = _Call(session)
-            # A daemon: a thread that hangs in the network must not keep the process alive.
+            # A daemon thread: one that hangs in the network must not keep the process alive.
             threading.Thread(target=call.ask, args=(self._source, symbol, now), daemon=True).start()
         if not call.done.wait(self.patience):
             raise StillFetching(f"{self.name} has not answered for {symbol} yet.")

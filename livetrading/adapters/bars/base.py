@@ -16,8 +16,8 @@ from livetrading.core.windows import NEW_YORK, OPG_FROM
 from ..calendar import calendar
 
 SPLIT_CHECKS = (OPG_FROM, time(9))
-"""New York times from which a split effective that day is looked for anew: before the first
-orders for the open leave, and before the last."""
+"""New York times at which a split of that day is checked again: before the first orders
+for the open are sent, and before the last."""
 
 Splits = tuple[tuple[date, float], ...]
 
@@ -27,9 +27,9 @@ class BarSet:
     """Daily bars that were complete at the time asked for.
 
     ``frame`` is canonical and gated; ``source`` can be given to
-    ``open_source`` again, and is the vendor that priced the bars, which can be
-    another than the one that was asked; ``note`` is a word for the user;
-    ``ahead`` are splits already known of sessions without a complete bar,
+    ``open_source`` again; it names the vendor that priced the bars, which can
+    differ from the one that was asked; ``note`` is a remark for the user;
+    ``ahead`` are known splits of sessions without a complete bar, as
     (session, ratio).
     """
 
@@ -106,8 +106,8 @@ def split_pairs(frame: pd.DataFrame) -> list[tuple[date, float]]:
 
 
 def last_split_check(at: datetime) -> datetime | None:
-    """The last of the day's ``SPLIT_CHECKS`` that has come at ``at``: what was fetched before may lack a
-    split of today. None before the first one and on a day without a session."""
+    """The last of the day's ``SPLIT_CHECKS`` not after ``at``: bars fetched before it may lack a split of
+    today. None before the first one and on a day without a session."""
     today = at.astimezone(NEW_YORK).date()
     marks = [datetime.combine(today, clock, NEW_YORK) for clock in SPLIT_CHECKS]
     passed = [mark for mark in marks if mark <= at]
@@ -115,6 +115,6 @@ def last_split_check(at: datetime) -> datetime | None:
 
 
 def splits_ahead(pairs: Iterable[tuple[date, float]], now: datetime) -> Splits:
-    """The splits among (session, ratio) that hold by New York's date of `now`."""
+    """The splits among (session, ratio) up to the date of `now` in New York."""
     today = now.astimezone(NEW_YORK).date()
     return tuple((day, ratio) for day, ratio in pairs if ratio != 1.0 and day <= today)

@@ -1,7 +1,7 @@
 """One file a symbol with the bars that a vendor has already given.
 
-Truth stays with the first answer: what is stored is never changed in place by
-a later one, only appended to.
+The first answer counts: later answers never change the stored bars, new bars are
+only appended.
 """
 
 import os
@@ -21,7 +21,7 @@ from ..files import make_directory
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """Settled bars as of ``fetched_at``, and splits (session, ratio) without a bar yet."""
+    """The bars as of ``fetched_at``, and splits (session, ratio) without a bar yet."""
 
     frame: pd.DataFrame
     fetched_at: datetime

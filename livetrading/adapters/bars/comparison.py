@@ -8,7 +8,7 @@ from livetrading.core.wording import counted
 
 OVERLAP_BARS = 500
 TOLERANCE = 1e-3
-"""Two vendors differ in odd lots: 0.1 % is what a decision may rest on."""
+"""Relative. Vendors differ by odd lots; up to 0.1 % the bars count as the same."""
 
 
 def disagreement(ours: pd.DataFrame, theirs: pd.DataFrame, bars: int = OVERLAP_BARS) -> str | None:

@@ -1,4 +1,4 @@
-"""Bars from a CSV file of the user's.
+"""Bars from a user's CSV file.
 
 Columns date, open, high, low, close, volume, as traded; dividend and split
 are optional. The file belongs to whichever symbol the user says.
@@ -32,7 +32,7 @@ class CsvSource:
             raise BadInput("The path of a CSV file cannot hold a null character; correct it.")
         try:
             self.path = path.expanduser().absolute()
-        except RuntimeError as error:  # "~name" of nobody
+        except RuntimeError as error:  # "~name" of an unknown user
             raise BadInput(f"There is no home directory for {path}; give the whole path.") from error
         self.name = f"csv:{self.path}"
         self._read: tuple[tuple, pd.DataFrame, str] | None = None
@@ -53,7 +53,7 @@ class CsvSource:
 
 
 def read_bars(path: Path) -> tuple[pd.DataFrame, str]:
-    """The gated canonical frame of a CSV file, and a word on what was assumed."""
+    """The gated canonical frame of a CSV file, and a note of what was assumed."""
     header, rows, lines = _table(path)
     missing = [name for name in REQUIRED if name not in header]
     if missing:
@@ -129,16 +129,16 @@ def _is_day(text: str) -> bool:
 
 
 def _note(path: Path, header: list[str]) -> str:
-    words = [f"{path.name}:"]
+    remarks = [f"{path.name}:"]
     absent = [name for name in ABSENT if name not in header]
     if absent:
-        words.append(f"without {' and '.join(absent)} column, so none is counted, and prices are taken as traded;")
+        remarks.append(f"without {' and '.join(absent)} column, so none is counted, and prices are taken as traded;")
     if "adj_close" in header:
-        words.append("adj_close is ignored;")
+        remarks.append("adj_close is ignored;")
     extra = [name for name in header if name not in (*REQUIRED, *ABSENT, "adj_close")]
     if extra:
-        words.append(f"ignored: {', '.join(extra)};")
-    return " ".join(words).rstrip(";:") if len(words) > 1 else f"{path.name}: as traded"
+        remarks.append(f"ignored: {', '.join(extra)};")
+    return " ".join(remarks).rstrip(";:") if len(remarks) > 1 else f"{path.name}: as traded"
 
 
 def _unreadable(path: Path, error: OSError) -> BadBars:

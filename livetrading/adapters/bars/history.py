@@ -1,4 +1,4 @@
-"""A series that is known already, as a source of bars: what a replay on a virtual clock asks."""
+"""A known series as a source of bars, for a replay on a virtual clock."""
 
 from datetime import datetime
 

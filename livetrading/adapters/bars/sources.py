@@ -1,4 +1,4 @@
-"""Which source a word names. Each is imported when it is wanted: yfinance and a broker's library are slow."""
+"""Opens a source by its name. Each is imported only when needed: yfinance and a broker's library load slowly."""
 
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +10,7 @@ from .base import BarSet, BarSource
 
 
 def choices() -> str:
-    """The words for a source, for people."""
+    """The possible names of a source, for people."""
     brokers = [bars for bars in (registry.words_of(name).bars for name in registry.names()) if bars]
     return f"{', '.join(['sample', 'yahoo', *brokers])} or csv:PATH"
 
@@ -20,8 +20,8 @@ def open_source(spec: str, cache_dir: Path, link: AccountLink | None = None) -> 
 
     `cache_dir` is the home's. A broker is asked through `link`, the connection
     that trades its account; without one, through a connection of the process's
-    own that is made by the home's settings at the first question and can read
-    bars alone.
+    own, which is made by the home's settings at the first question and can only
+    read bars.
     """
     kind, _, path = spec.partition(":")
     if spec == "sample":
@@ -43,8 +43,8 @@ def open_source(spec: str, cache_dir: Path, link: AccountLink | None = None) -> 
 
 
 def ask_once(spec: str, cache_dir: Path, symbol: str, *, now: datetime, recent: bool = False) -> BarSet:
-    """All the history that a source has, and no connection left behind; ``recent``: as much of it as an
-    evening's pass asks for will do. Raises as ``daily`` does."""
+    """All bars that a source has; the connection is closed afterwards. With ``recent``, as many as a daily
+    pass asks for are enough. Raises as ``daily`` does."""
     broker = registry.with_bars(spec)
     if broker is None or broker.bars_once is None:
         return open_source(spec, cache_dir).daily(symbol, now=now)

@@ -42,8 +42,8 @@ def _utc_now() -> datetime:
 
 
 class YahooSource:
-    """`clock` bounds `now`: a bar that is unfinished today stays so, whatever
-    later time is asked for."""
+    """`clock` bounds `now`: today's unfinished bar is left out even if a later
+    time is asked for."""
 
     name = "yahoo"
 
@@ -53,8 +53,8 @@ class YahooSource:
         self._clock = clock
 
     def daily(self, symbol: str, *, now: datetime) -> BarSet:
-        """See ``BarSource``. BadBars also when Yahoo's answer contradicts what
-        it served before, since a model may already rest on that."""
+        """See ``BarSource``. BadBars also when Yahoo's answer contradicts its
+        earlier bars, because a model may have been trained on those."""
         ticker = check_symbol(symbol)
         calendar().last_complete(now)  # refuses a time without zone or of an unknown year
         at = min(now, self._clock())
@@ -85,7 +85,7 @@ class YahooSource:
         return Stored(bars, at, note, ahead)
 
     def _append(self, symbol: str, stored: Stored, fresh: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-        """The stored bars and what is new, with a word if the last one was revised."""
+        """The stored bars and the new ones, with a note if the last stored bar was revised."""
         firm = _firm(stored)
         problem = overlap_problem(firm, fresh)
         if problem:
@@ -100,25 +100,25 @@ class YahooSource:
 
 
 def _firm(stored: Stored) -> pd.DataFrame:
-    """The stored bars without a last one that was only seen on its own evening:
-    Yahoo still corrects it overnight, and the morning's look shows that."""
+    """The stored bars, without the last one if it was fetched on its own evening:
+    Yahoo may still correct it overnight, and it is fetched again in the morning."""
     last = stored.frame.index[-1].date()
     morning = datetime.combine(calendar().next_session(last), SPLIT_CHECKS[0], NEW_YORK)
     return stored.frame if stored.fetched_at >= morning else stored.frame.iloc[:-1]
 
 
 def _current(stored: Stored, needed: date, at: datetime) -> bool:
-    """True if nothing new is expected at Yahoo: the last complete session is held,
-    and today's splits were looked for since the day's last look."""
+    """True if Yahoo has nothing new: the last complete session is stored, and
+    the bars were fetched after the last of today's split checks."""
     if stored.frame.index[-1].date() < needed:
         return False
-    look = last_split_check(at)
-    return look is None or stored.fetched_at >= look
+    checked = last_split_check(at)
+    return checked is None or stored.fetched_at >= checked
 
 
 def as_traded(answer: Answer) -> pd.DataFrame:
     """Canonical columns of Yahoo's rows: prices and dividends times the product
-    of the later splits, volume divided by it, noise rounded off."""
+    of the later splits, volume divided by it, rounding noise removed."""
     frame = answer.frame
     split = frame["split"].to_numpy()
     later = split[::-1].cumprod()[::-1] / split
@@ -136,6 +136,6 @@ def _complete(frame: pd.DataFrame, at: datetime) -> tuple[pd.DataFrame, Splits]:
 
 
 def _note(answer: Answer) -> str:
-    word = "Yahoo through yfinance, converted to prices as traded with its split table"
+    note = "Yahoo through yfinance, converted to prices as traded with its split table"
     gains = answer.capital_gains
-    return word + (f"; {gains} capital gains distributions are not counted" if gains else "")
+    return note + (f"; {gains} capital gains distributions are not counted" if gains else "")

@@ -1,4 +1,4 @@
-"""The one place that calls yfinance: its answer as a frame, its failures as ours."""
+"""The only file that calls yfinance: its answer becomes a frame, its failures become our errors."""
 
 import logging
 import re
@@ -20,7 +20,7 @@ from .. import private
 from ..files import make_directory
 
 TIMEOUT = 20
-"""Seconds for the one large answer."""
+"""Seconds for the answer, which is large."""
 
 ZONE = "America/New_York"
 _COLUMNS = {
@@ -52,12 +52,12 @@ def fetch(symbol: str, folder: Path, start: date) -> Answer:
     """All daily rows from `start` on. NotFound, Unavailable, or BadBars if the
     answer is about something else than `symbol` in USD in New York."""
     with _one_at_a_time, _strict(folder) as yfinance:
-        from peewee import PeeweeException  # yfinance keeps its cookies with it
+        from peewee import PeeweeException  # yfinance stores its cookies with peewee
 
         try:
             ticker = yfinance.Ticker(symbol)
-            # Saves a request, and keeps a failed one out of yfinance's cache of answers, which
-            # would repeat the failure as long as this process lives.
+            # Saves a request. If it failed, yfinance would cache the failure and repeat it
+            # as long as this process runs.
             ticker._tz = ZONE
             frame = ticker.history(
                 start=start.isoformat(), interval="1d", auto_adjust=False, actions=True, keepna=True, timeout=TIMEOUT
@@ -68,7 +68,7 @@ def fetch(symbol: str, folder: Path, start: date) -> Answer:
             raise _missing(symbol, error.yahoo_reason) from error
         except (OSError, PeeweeException, yfinance.exceptions.YFException) as error:
             raise _unavailable(symbol, error) from error
-        except _UNREADABLE as error:  # yfinance's own, on JSON that is not a chart
+        except _UNREADABLE as error:  # raised inside yfinance, for JSON that is not a chart
             raise Unavailable(
                 f"Yahoo's answer for {symbol} cannot be read"
                 f" ({type(error).__name__}: {error}); try again later or use"
@@ -82,8 +82,8 @@ def _strict(folder: Path) -> Iterator[ModuleType]:
     import yfinance  # 0.5 s, and only this source needs it
     import yfinance.exceptions
 
-    logging.getLogger("yfinance").setLevel(logging.CRITICAL)  # what matters is raised
-    warnings.filterwarnings("ignore", category=DeprecationWarning, module="yfinance")  # turned on there
+    logging.getLogger("yfinance").setLevel(logging.CRITICAL)  # failures are raised as errors
+    warnings.filterwarnings("ignore", category=DeprecationWarning, module="yfinance")  # yfinance turns them on
     make_directory(folder)
     yfinance.set_tz_cache_location(str(folder))
     hidden = yfinance.config.debug.hide_exceptions

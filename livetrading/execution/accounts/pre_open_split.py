@@ -7,7 +7,7 @@ as well; a real one rescales the position in the night and fills in new shares.
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from ...adapters.bars.background import asked
+from ...adapters.bars.background import fetch
 from ...adapters.bars.base import BarSource, last_split_check
 from ...adapters.calendar import Calendar
 from ...core import rules, windows
@@ -32,7 +32,7 @@ class PreOpenSplit:
         today = self._today(now)
         if today is None or not self._due(now):
             return 1.0
-        ahead = asked(self.source, symbol, now).ahead
+        ahead = fetch(self.source, symbol, now).ahead
         self.asked = now
         found = 1.0
         for day, ratio in ahead:

@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 import pandas as pd
 
-from ...adapters.bars.background import asked
+from ...adapters.bars.background import fetch
 from ...adapters.bars.base import BarSource
 from ...core import sanity
 from ...core.bars import PRICES
@@ -31,7 +31,7 @@ def at_bar(source: BarSource, series: Series, symbol: str, bar: date, now: datet
     rescales what waits for the open.
     """
     try:
-        bars = asked(source, symbol, now)
+        bars = fetch(source, symbol, now)
     except LivetradingError as error:
         return Look(f"its bar could not be looked at again: {error}", final=False)
     fresh = bars.frame

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ...adapters.bars import agreement
-from ...adapters.bars.background import StillFetching, asked
+from ...adapters.bars.background import StillFetching, fetch
 from ...adapters.bars.base import BarSet, BarSource, vendor_of
 from ...adapters.brokers.base import Broker
 from ...adapters.calendar import Calendar
@@ -210,7 +210,7 @@ class LiveTrader:
     def _fetch(self, now: datetime) -> tuple[BarSet | None, str | None]:
         """The source's bars as of ``now``, or why they are not to be trusted."""
         try:
-            bars = asked(self.source, self.repository.state.agent.symbol, now)
+            bars = fetch(self.source, self.repository.state.agent.symbol, now)
             self.series.check(bars.frame, agreement.tolerance(self.card, bars))
         except StillFetching:
             raise

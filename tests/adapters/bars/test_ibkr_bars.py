@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livetrading.adapters.bars.agreement import disagreement, may_stand_in
+from livetrading.adapters.bars.agreement import disagreement, substitution_problem
 from livetrading.adapters.brokers.ibkr.bars import IbkrSource, intraday
 from livetrading.adapters.brokers.ibkr.broker import IbkrConnection
 from livetrading.adapters.brokers.ibkr.history import (
@@ -168,9 +168,9 @@ def test_the_fallback_decides_only_on_500_agreeing_bars_without_volume():
     assert disagreement(model, other) is None
     other.iloc[-500, other.columns.get_loc("low")] *= 1.0009
     assert "low of" in disagreement(model, other)
-    assert may_stand_in(model, model, ("rsi_14",)) is None
-    assert "reads the volume (cmf_20)" in may_stand_in(model, model, ("rsi_14", "cmf_20"))
-    assert "disagree" in may_stand_in(model, other, ("rsi_14",))
+    assert substitution_problem(model, model, ("rsi_14",)) is None
+    assert "reads the volume (cmf_20)" in substitution_problem(model, model, ("rsi_14", "cmf_20"))
+    assert "disagree" in substitution_problem(model, other, ("rsi_14",))
 
 
 def test_agents_of_one_symbol_share_an_answer_that_may_not_be_asked_again_yet(feed, tws):
