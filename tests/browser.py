@@ -1,4 +1,4 @@
-"""A real Chromium for tests: fresh profile, no call home, a visible skip where there is none."""
+"""A real Chromium for tests: a fresh profile, no requests to the network, a visible skip if none is installed."""
 
 import os
 import shutil
@@ -25,23 +25,23 @@ FLAGS = (
     "--disable-dev-shm-usage",
 )
 MESSAGES_A_REFRESH = 3
-"""At least: a fragment's run begins, brings its elements and ends."""
+"""The least number: a fragment's run begins, sends its elements and ends."""
 PATIENCE = 120_000
-"""Milliseconds; where hope ends, not what it takes."""
+"""Milliseconds; the limit after which a wait fails, not the usual time."""
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
 @dataclass
 class Traffic:
-    """What the browser asked for and complained about."""
+    """The browser's requests and console errors."""
 
     urls: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     messages: int = 0
-    """Received over web sockets: every refresh of a page is some."""
+    """Received over web sockets: every refresh of a page sends some."""
 
     def foreign(self) -> list[str]:
-        """Requests to any host but this machine."""
+        """Requests to hosts other than this machine."""
         parts = [(url, urlsplit(url)) for url in self.urls]
         return [url for url, p in parts if p.scheme in ("http", "https", "ws", "wss") and p.hostname not in LOOPBACK]
 
@@ -82,7 +82,7 @@ _running: list[Playwright] = []
 
 @contextmanager
 def _playwright() -> Iterator[Playwright]:
-    """The one instance that a thread may have, shared by browsers open at the same time."""
+    """One instance for each thread, shared by browsers that are open at the same time."""
     if _running:
         yield _running[0]
         return
@@ -121,7 +121,7 @@ def _page(context: BrowserContext) -> tuple[Page, Traffic]:
 
 
 def refreshed(page: Page, traffic: Traffic, times: int = 2) -> None:
-    """Await that the page was refreshed by itself so many times; nobody touched it meanwhile."""
+    """Wait until the page has refreshed itself so many times, without any input."""
     target = traffic.messages + MESSAGES_A_REFRESH * times
     deadline = time.monotonic() + PATIENCE / 1000
     while traffic.messages < target:

@@ -1,4 +1,4 @@
-"""The same run twice gives the same answer: properties are searched in a fixed order, without a clock."""
+"""Two runs give the same result: properties are searched in a fixed order, without time limits."""
 
 from hypothesis import HealthCheck, settings
 

@@ -25,12 +25,12 @@ from tests.doubles.processes import PATIENCE, free_port
 ROOT = Path(__file__).resolve().parents[2]
 AGENT = "PPO_NVDA_001"
 TRADES = 4
-"""It has closed so many and holds shares."""
+"""The agent has closed so many round trips and holds shares."""
 
 
 @pytest.fixture(autouse=True)
 def _main_module_stays() -> Iterator[None]:
-    """AppTest puts the page it runs in place of ``__main__``, which every process spawned later would run."""
+    """AppTest replaces ``__main__`` by the page that it runs; processes spawned later would run that page."""
     before = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = before
@@ -129,7 +129,7 @@ def serving(root: Path) -> Iterator[Server]:
 
 
 def until(ready: Callable[[], Any], seconds: float = PATIENCE) -> None:
-    """Await a condition; the time is only where hope ends."""
+    """Wait for a condition; fails after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < deadline, "the awaited condition did not come"
@@ -144,7 +144,7 @@ def _answers(server: Server) -> bool:
 
 
 def _end_scheduler(root: Path) -> None:
-    """A scheduler that a test started through the dashboard outlives it: end it by its pid."""
+    """A scheduler started through the dashboard continues after the test, so it is ended by its pid."""
     from livetrading.adapters.locks import SchedulerLock
 
     holder = SchedulerLock(Home(root)).holder()

@@ -1,4 +1,4 @@
-"""How far an agent in the double's account has come when a test begins."""
+"""Starting states of an agent in the double's account."""
 
 from tests.doubles.account_life import AccountLife
 from tests.doubles.lives import FIRST, at
@@ -14,24 +14,24 @@ def deployed(life: AccountLife, **more: object) -> AccountLife:
 
 
 def entered(life: AccountLife, **more: object) -> AccountLife:
-    """Deployed, decided to buy, and sent for the open of row FIRST + 1."""
+    """Deployed, decided to buy, and the order sent for the open of row FIRST + 1."""
     deployed(life, **more)
     life.check(at(life.sessions[FIRST], "16:40"))
     life.check(at(life.sessions[FIRST + 1], "08:00"))
     return life
 
 
-def holding(life: AccountLife, rest: int = 0, **more: object) -> int:
-    """Bought at the open of row FIRST + 1, beside a person's own ``rest``; the row."""
+def holding(life: AccountLife, own: int = 0, **more: object) -> int:
+    """Bought at the open of row FIRST + 1; a person holds ``own`` shares beside it. Returns the row."""
     entered(life, **more)
     life.opens(FIRST + 1)
     life.check(at(life.sessions[FIRST + 1], "09:33"))
-    assert life.tws.ledger.holds("TEST") == life.state.book.shares + rest > rest
+    assert life.tws.ledger.holds("TEST") == life.state.book.shares + own > own
     return FIRST + 1
 
 
 def tried_for(life: AccountLife, t: int, *clocks: str) -> dict[str, str]:
-    """Passes at these hours, as a scheduler makes them; what failed in the last."""
+    """Passes at these times, as a scheduler runs them; the failures of the last one."""
     failed: dict[str, str] = {}
     for clock in clocks:
         failed = life.tried(at(life.sessions[t], clock))[1]

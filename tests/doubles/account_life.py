@@ -1,4 +1,4 @@
-"""An agent in an account of the TWS double, on a virtual clock: what the exchange does each day is played."""
+"""An agent in an account of the TWS double, on a virtual clock; the test plays the exchange's days."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -25,13 +25,13 @@ from tests.doubles.tws.ledger import Listing
 
 TEST = Listing(4711, "TEST")
 COSTS = Costs(regulatory=False)
-"""The double charges a commission and no fees of sales."""
+"""The double charges a commission and no regulatory fees."""
 CAPITAL = Terms(10_000.0, costs=COSTS)
 
 
 @dataclass
 class AccountLife(Life):
-    """A life whose broker is the double. ``now`` is everybody's clock."""
+    """A life whose broker is the double. ``now`` is the clock of program and double."""
 
     tws: TwsDouble = field(default=None)  # type: ignore[assignment]
     now: datetime = field(default=None)  # type: ignore[assignment]
@@ -87,7 +87,7 @@ class AccountLife(Life):
         return self.frame.iloc[t]
 
     def split(self, t: int) -> None:
-        """In the night IB turns the position over and cancels what rests."""
+        """In the night IB converts the position and cancels the working stops."""
         ratio, ledger = float(self.quote(t)["split"]), self.tws.ledger
         if ratio == 1.0:
             return
@@ -102,7 +102,7 @@ class AccountLife(Life):
         """The auction at row ``t``'s open, with the slippage that our costs assume."""
         self.now = at(self.sessions[t], "09:30")
         self._trade(lambda order: order.tif == "OPG", float(self.quote(t)["open"]))
-        self.heard()
+        self.await_reports()
 
     def trades(self, t: int) -> None:
         """The session after the open: day orders at once, then stops that its low reaches."""
@@ -110,7 +110,7 @@ class AccountLife(Life):
         opened, low = float(self.quote(t)["open"]), float(self.quote(t)["low"])
         self._trade(lambda order: order.tif == "DAY", opened)
         self._trade(lambda order: order.type == "STP" and low <= order.aux, opened, low)
-        self.heard()
+        self.await_reports()
 
     def _trade(self, wanted: Any, opened: float, low: float = np.inf) -> None:
         slip = rules.slip(COSTS)
@@ -120,16 +120,16 @@ class AccountLife(Life):
                 price *= 1 + slip if order.action == "BUY" else 1 - slip
                 self.tws.happen(lambda book, o=order, p=price: book.fill(o, o.remaining, p))
 
-    def heard(self) -> None:
-        """Wait until the connection knows what the double has done."""
+    def await_reports(self) -> None:
+        """Wait until all reports of the double have arrived at the connection."""
         register, ledger = self.link.session.register, self.tws.ledger
         today = [fill.exec_id for fill in ledger.todays_fills()]
-        await_that(lambda: all(exec_id in register.commissions for exec_id in today), "fills heard")
+        await_that(lambda: all(exec_id in register.commissions for exec_id in today), "fills reported")
         held = ledger.positions.get(TEST.con_id, (0.0, 0.0))[0]
-        await_that(lambda: register.positions.get((ledger.account, TEST.con_id), 0) == held, "position heard")
+        await_that(lambda: register.positions.get((ledger.account, TEST.con_id), 0) == held, "position reported")
 
     def live(self, t: int) -> PassResult:
-        """Row ``t`` whole: night, morning, open, trading, evening."""
+        """The whole day of row ``t``: night, morning, open, trading, evening."""
         self.now = at(self.sessions[t], "03:00")
         self.split(t)
         done = self.check(at(self.sessions[t], "08:00"))

@@ -10,13 +10,13 @@ from math import floor
 
 
 def exact(value: float) -> Fraction:
-    """The decimal that a float was written as."""
+    """The decimal number as which a float is written."""
     return Fraction(repr(float(value)))
 
 
 @dataclass
 class Owner:
-    """One agent's money. ``trip`` is what the open round trip has brought in less what it cost."""
+    """One agent's money. ``trip`` is the cash flow of the open round trip: received less paid."""
 
     capital: Fraction
     cash: Fraction = Fraction(0)
@@ -60,7 +60,7 @@ class Owner:
 
 @dataclass
 class AccountOracle:
-    """Owners by agent id, and by symbol what is held in all, by hand included."""
+    """Owners by agent id, and by symbol all shares in the account, also those held by hand."""
 
     symbols: dict[str, str]
     capital: float
@@ -88,5 +88,5 @@ class AccountOracle:
     def on(self, symbol: str) -> list[str]:
         return [name for name, traded in self.symbols.items() if traded == symbol]
 
-    def rest(self, symbol: str) -> int:
+    def unmanaged(self, symbol: str) -> int:
         return self.total[symbol] - sum(self.owners[name].shares for name in self.on(symbol))

@@ -1,4 +1,4 @@
-"""What every broker must do, as tests: a broker's own test file derives a class and says how its world is made."""
+"""What every broker must do, as tests: a broker's own test file derives a class and makes its world."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class World:
 
 
 class BrokerSuite:
-    """Derive it and give ``world``."""
+    """Derive it and define the fixture ``world``."""
 
     @pytest.fixture
     def world(self) -> World:

@@ -1,4 +1,4 @@
-"""A double of IB's Flex statements: what the TWS double's account has executed, as a file."""
+"""A double of IB's Flex statements: the executions of the TWS double's account as a file."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -53,7 +53,7 @@ def row(fill: Fill, **changes: Any) -> dict[str, str]:
 
 
 def summed(first: dict[str, str]) -> dict[str, str]:
-    """A row of the same section that sums an order up: no execution."""
+    """A summary row of an order in the same section, which is not an execution."""
     return {**first, "ibExecID": "", "levelOfDetail": "ORDER", "tradePrice": "1.0"}
 
 
@@ -78,5 +78,5 @@ def csv(path: Path, rows: list[dict[str, str]]) -> Path:
 
 
 def of(ledger: Ledger, **changes: Any) -> list[dict[str, str]]:
-    """The account's fills, each with a row that is none behind it."""
+    """The account's fills, each followed by a summary row."""
     return [r for fill in ledger.fills for r in (row(fill, **changes), summed(row(fill, **changes)))]

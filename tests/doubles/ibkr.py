@@ -1,4 +1,4 @@
-"""The Interactive Brokers adapter led to a TWS double, with short pauses."""
+"""The Interactive Brokers adapter connected to a TWS double, with short pauses."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ QUICK = Timing(
     commission=5.0,
     history=10.0,
 )
-"""Short pauses, and patience with answers: a busy machine gives them late. See ``impatient``."""
+"""Short pauses, but long waits for answers, because a busy machine is slow. See ``impatient``."""
 DEADLINE = 60.0
 
 
@@ -54,7 +54,7 @@ def connected(tws: TwsDouble, **more: Any) -> Iterator[IbkrConnection]:
 
 
 def any_account(number: str) -> None:
-    """A gate that lets every account pass: where gates are not what is tried."""
+    """A gate that accepts every account, for tests of other things."""
 
 
 def broker(connection: IbkrConnection, agent_id: str = AGENT, symbol: str = "TNA", **more: Any) -> IbkrBroker:
@@ -62,7 +62,7 @@ def broker(connection: IbkrConnection, agent_id: str = AGENT, symbol: str = "TNA
 
 
 def await_that(condition: Callable[[], Any], what: str = "") -> Any:
-    """The condition's value once it holds."""
+    """The condition's value when it is true."""
     end = time.monotonic() + DEADLINE
     while time.monotonic() < end:
         value = condition()
@@ -74,7 +74,7 @@ def await_that(condition: Callable[[], Any], what: str = "") -> Any:
 
 @contextmanager
 def impatient(connection: IbkrConnection, **seconds: float) -> Iterator[None]:
-    """Meanwhile it waits so long only: for what a double will never say."""
+    """Inside, the connection waits only so long: for answers that the double never sends."""
     session = connection.session
     before = session.timing
     session.timing = replace(before, **seconds)
@@ -85,7 +85,7 @@ def impatient(connection: IbkrConnection, **seconds: float) -> Iterator[None]:
 
 
 def eventually(call: Callable[[], Any]) -> Any:
-    """The call's answer, as soon as Interactive Brokers can be used."""
+    """The call's answer, as soon as the connection is ready."""
 
     def tried() -> list[Any]:
         try:
@@ -101,7 +101,7 @@ def looks(connection: IbkrConnection) -> int:
 
 
 def again_ready(connection: IbkrConnection, act: Callable[[], Any]) -> None:
-    """Do something that ends the connection, and wait until it was made anew."""
+    """Do something that ends the connection, and wait until there is a new one."""
     before = connection.session.register, connection.session.connections
     act()
     await_that(lambda: connection.session.connections > before[1] and connection.health().ready, "reconnected")

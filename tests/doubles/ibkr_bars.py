@@ -1,4 +1,4 @@
-"""A series as Interactive Brokers tells it, and a second source that knows its events."""
+"""A series as Interactive Brokers sends it, and a second source that knows its splits and dividends."""
 
 from datetime import date, datetime
 
@@ -40,7 +40,7 @@ def as_traded(bars: int = 520, split_at: int | None = 300, dividend_at: int | No
 
 
 def ibs(frame: pd.DataFrame, ahead: float = 1.0) -> list[tuple]:
-    """The same series as TRADES tells it: adjusted for later splits."""
+    """The same series as IB's TRADES bars: adjusted for later splits."""
     split = frame["split"].to_numpy()
     later = split[::-1].cumprod()[::-1] / split * ahead
     return [
@@ -59,7 +59,7 @@ def ibs(frame: pd.DataFrame, ahead: float = 1.0) -> list[tuple]:
 
 
 class Events:
-    """Another source, which knows the events; it may be down."""
+    """Another source, which knows splits and dividends; it may be down."""
 
     name = "yahoo"
 

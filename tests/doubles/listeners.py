@@ -1,4 +1,4 @@
-"""What else can listen at TWS's port: silent, foreign, too old, too new, or closing at once."""
+"""Other programs at TWS's port: silent, another protocol, too old, too new, or closing at once."""
 
 import socket
 import ssl
@@ -18,7 +18,7 @@ def message(*fields: object) -> bytes:
 
 @contextmanager
 def listening(act: Act) -> Iterator[int]:
-    """A port at which every connection gets ``act``; it is kept open until the end unless ``act`` closes it."""
+    """A port where ``act`` handles every connection, which stays open until the end unless ``act`` closes it."""
     server = socket.create_server(("127.0.0.1", 0))
     kept: list[socket.socket] = []
 
@@ -57,7 +57,7 @@ def resetting(line: socket.socket) -> None:
 
 
 def closing_after_the_greeting(line: socket.socket) -> None:
-    """Reads what a client says first, then closes."""
+    """Reads a client's first message, then closes."""
     line.recv(100)
     line.close()
 
@@ -71,7 +71,7 @@ def saying(data: bytes) -> Act:
 
 
 def greeting(version: int, then: Act = silent) -> Act:
-    """A TWS that greets, hears the client's start, and does ``then``."""
+    """A TWS that sends its greeting, receives the client's start, and does ``then``."""
 
     def act(line: socket.socket) -> None:
         line.recv(100)
@@ -103,7 +103,7 @@ class _Quiet(BaseHTTPRequestHandler):
 
 
 def encrypted(line: socket.socket) -> None:
-    """A server of TLS. It has no certificate, so it answers with an alert and goes no further."""
+    """A server of TLS. It has no certificate, so it answers with an alert and stops."""
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).wrap_socket(line, server_side=True)
     except ssl.SSLError:

@@ -31,11 +31,11 @@ from tests.doubles.models import make_card
 
 AGENT = "PPO_TEST_001"
 FIRST = 520
-"""Row of the first session that an agent decides."""
+"""The row of the first session that an agent decides."""
 
 
 class Cycler:
-    """BUY when flat, SELL after ``hold`` closes with the position: reads the account's part only."""
+    """BUY when flat, SELL after ``hold`` closes with the position: reads only the account's part of the observation."""
 
     def __init__(self, hold: int = 3) -> None:
         self._hold = hold
@@ -56,7 +56,7 @@ class Always:
 
 
 class Known(Registry):
-    """The real registry, but for the policy: no torch."""
+    """The real registry with a given policy, so that torch is not needed."""
 
     def __init__(self, home: Home, policy: Any) -> None:
         super().__init__(home)
@@ -78,7 +78,7 @@ def write_csv(path: Path, frame: pd.DataFrame) -> None:
 
 @dataclass
 class Life:
-    """One home on a virtual clock. A new ``node`` is a process that starts."""
+    """One home on a virtual clock. ``restart`` makes a new ``node``, as a new process does."""
 
     home: Home
     frame: pd.DataFrame
@@ -97,7 +97,7 @@ class Life:
         return list(self.frame.index.date)
 
     def restart(self) -> Node:
-        """Whatever was only in memory is gone."""
+        """All that was only in memory is lost."""
         node = Node(self.home, calendar())
         node.registry = Known(self.home, self.policy)
         node.open()
@@ -105,7 +105,7 @@ class Life:
         return node
 
     def ask(self, kind: str, now: datetime, request_id: str | None = None, **args: Any) -> dict[str, Any]:
-        """A request, applied at ``now``: its outcome."""
+        """A request, applied at ``now``; returns its result."""
         of_agent = kind in requests.OF_AN_AGENT
         made = requests.submit(
             self.store, kind, agent_id=AGENT if of_agent else None, args=args, by="test", request_id=request_id, now=now
@@ -127,7 +127,7 @@ class Life:
         )
 
     def check(self, now: datetime) -> PassResult:
-        """What a scheduler does with an agent of real days, latch included."""
+        """A scheduler's pass for an agent on real days, the halt latch included."""
         if self.node.latch.status() is not None and emergency_stop.unfinished(self.node):
             emergency_stop.stop(self.node, "", "halt latch", now)
         done, failed = pass_runner.run(self.node, now)
@@ -135,7 +135,7 @@ class Life:
         return done
 
     def day(self, t: int) -> PassResult:
-        """The morning and the evening of row ``t``."""
+        """The morning's and the evening's pass of row ``t``."""
         done = self.check(at(self.sessions[t], "08:00"))
         done.add(self.check(at(self.sessions[t], "16:40")))
         return done
@@ -162,7 +162,7 @@ class Life:
 
 
 def _card(frame: pd.DataFrame, rows: int) -> dict[str, Any]:
-    """What a card says that knows the first ``rows`` rows."""
+    """The fields of a card of a model trained on the first ``rows`` rows."""
     known, days = frame.iloc[:rows], list(frame.index.date)
     return {
         "symbol": "TEST",
@@ -175,7 +175,7 @@ def _card(frame: pd.DataFrame, rows: int) -> dict[str, Any]:
 
 
 def real_model(root: Path, frame: pd.DataFrame) -> tuple[Home, str]:
-    """A home with a real, untrained PPO model of all of ``frame``: for processes of their own."""
+    """A home with a real, untrained PPO model of all of ``frame``, for tests that start processes."""
     from tests.doubles.models import make_zip
 
     home = Home.resolve(str(root / "home"))
@@ -196,7 +196,7 @@ def a_life(
     mode: str = "paper",
     model_rows: int | None = None,
 ) -> Life:
-    """A home with a model that knows the first rows of ``frame``, and all of it as a CSV file."""
+    """A home with a model of the first ``model_rows`` rows of ``frame``, and the whole frame as a CSV file."""
     home = Home.resolve(str(root / "home"))
     known = frame.iloc[: model_rows or FIRST]
     zip_bytes = b"no real policy"
@@ -220,23 +220,23 @@ def store_test(store: Store, model_id: str, terms: Terms, job_id: str = "tested"
 
 
 def deployed(root: Path, frame: pd.DataFrame, policy: Any, **options: Any) -> Life:
-    """A life whose agent runs since the eve of row ``FIRST``."""
+    """A life whose agent runs since the evening before row ``FIRST``."""
     life = a_life(root, frame, policy, **options)
     assert life.create(at(life.sessions[FIRST - 1], "20:00"))["status"] == "done"
     return life
 
 
 def until(condition: Callable[[], bool], life: Life, t: int, last: int = 60) -> int:
-    """Live on from row ``t`` until a condition holds; the next row."""
+    """Run days from row ``t`` on until a condition is true; returns the next row."""
     for row in range(t, t + last):
         life.day(row)
         if condition():
             return row + 1
-    raise AssertionError("it never came to that")
+    raise AssertionError("the condition never became true")
 
 
 def crash_bar(frame: pd.DataFrame, t: int, factor: float = 0.5) -> pd.DataFrame:
-    """The same series with a low at row ``t`` that no stop survives, and the volume of such a day."""
+    """The same series with a low at row ``t`` that triggers every stop, and the volume of such a day."""
     changed = frame.copy()
     changed.iloc[t, changed.columns.get_loc("low")] *= factor
     changed.iloc[t, changed.columns.get_loc("volume")] *= 9.0

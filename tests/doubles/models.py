@@ -20,7 +20,7 @@ WIDTH = len(FEATURES) + len(ACCOUNT_FIELDS)
 
 
 class Still(gym.Env):
-    """An environment of the right shapes in which nothing happens."""
+    """An environment of the right shapes that does nothing."""
 
     def __init__(self, agent_type: AgentType, width: int = WIDTH) -> None:
         self.observation_space = gym.spaces.Box(-5.0, 5.0, (width,), np.float32)
@@ -35,7 +35,7 @@ class Still(gym.Env):
 
 
 def make_card(**changes: Any) -> ModelCard:
-    """A valid card; give what should differ."""
+    """A valid card with ``changes``."""
     values: dict[str, Any] = {
         "agent_type": AgentType.PPO,
         "symbol": "INTC",

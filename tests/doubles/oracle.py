@@ -1,8 +1,8 @@
 """An independent broker and account, written from the design's text alone.
 
 Plain scalar Python with branches, one account, one session after another; it
-shares no code with the product. Prices and money are floats, as the design's
-formulas give them.
+shares no code with the product. Prices and money are floats, as in the design's
+formulas.
 """
 
 import math
@@ -35,7 +35,7 @@ class Deal(NamedTuple):
 
 @dataclass
 class Oracle:
-    """Money, position and what was ordered for the next open."""
+    """Money, position and the order for the next open."""
 
     capital: float = 10_000.0
     max_position: float = 0.5
@@ -82,7 +82,7 @@ class Oracle:
     # -- a session --------------------------------------------------------
 
     def live(self, day: Day, previous_close: float) -> list[Deal]:
-        """Split, dividend, open, stop, close; what was dealt."""
+        """Split, dividend, open, stop, close; returns the deals."""
         deals: list[Deal] = []
         if day.split != 1.0:
             self._split(day.split, previous_close)

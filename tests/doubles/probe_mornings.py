@@ -21,7 +21,7 @@ Happens = dict[str, Callable[[Ledger], list[Event]]]
 
 @dataclass
 class Morning:
-    """A clock that only pauses move, and what happens at the broker when it passes."""
+    """A clock that only pauses move, and events at the broker at given times."""
 
     now: datetime
     tws: TwsDouble | None = None
@@ -47,7 +47,7 @@ def sent(tws: TwsDouble) -> list[tuple[str, float, str]]:
 
 
 def filled_then_gone(tws: TwsDouble) -> Callable[[Ledger], list[Event]]:
-    """The auction takes the order, and TWS goes away before anybody hears of it."""
+    """The auction fills the order, and TWS closes before it can report the fill."""
 
     def act(ledger: Ledger) -> list[Event]:
         tws.close_port()

@@ -1,4 +1,4 @@
-"""Policies that are pure functions of the observation's bits: they trade a lot and notice one bit."""
+"""Policies that are pure functions of the observation's bits: they trade often, and one changed bit changes the decision."""
 
 import hashlib
 
@@ -8,9 +8,9 @@ from livetrading.core.types import AgentType
 
 
 class Probe:
-    """Answers by a hash of the observation: any changed bit changes about every later decision.
+    """Decides by a hash of the observation: any changed bit changes nearly every later decision.
 
-    ``eager`` is the share of BUY, as much again is SELL, the rest HOLD.
+    ``eager`` is the share of BUY and also of SELL; all others are HOLD.
     """
 
     def __init__(self, agent_type: AgentType = AgentType.PPO, seed: int = 0, eager: float = 1 / 3) -> None:

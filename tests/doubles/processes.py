@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 PATIENCE = 180.0
-"""Seconds after which a condition that does not come is a failure; no test waits for it otherwise."""
+"""Seconds after which waiting for a condition fails; a test usually waits much less."""
 
 
 def awaited(condition: Callable[[], Any], what: str) -> Any:
-    """The condition's value once it holds; AssertionError when it never does."""
+    """The condition's value when it is true; AssertionError if it never is."""
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         found = condition()
@@ -26,7 +26,7 @@ def awaited(condition: Callable[[], Any], what: str) -> Any:
 
 
 PORTS = range(20_000, 32_000)
-"""Below those that systems hand out by themselves: nobody is given one between a probe and its use."""
+"""Below the range from which systems assign ports, so no other program gets one between test and use."""
 
 
 def free_port() -> int:

@@ -1,9 +1,9 @@
-"""A broker that answers badly: a ledger that is always right behind a line that is not.
+"""A broker that answers badly: its ledger is always right, its messages are not.
 
 It trades during the day, as a real one does: orders fill at the open, at the
-stop, in parts, while a cancel is on its way. What it says of that may be lost,
-late, twice, or out of order; every fault is drawn from one seed. It counts what
-must never be: a second send of a key in doubt, and more on sale than is held.
+stop, in parts, while a cancel is pending. Its reports may be lost, late, twice,
+or out of order; every fault is drawn from one seed. It records what must never
+happen: a key in doubt sent a second time, and more shares on sale than held.
 """
 
 import random
@@ -40,12 +40,12 @@ OFTEN = {
     "reordered": 0.5,
     "twice": 0.5,
 }
-"""Times the usual rate, for what has few or many occasions to strike."""
+"""Multiples of ``rate`` for faults with few or many opportunities."""
 
 
 @dataclass
-class Resting:
-    """An order in the ledger. ``waits``: the entry it protects has not filled at all."""
+class WorkingOrder:
+    """An order in the ledger. ``waits``: the entry that it protects has no fill yet."""
 
     ticket: Ticket
     broker_id: str
@@ -65,12 +65,12 @@ class Resting:
 
 @dataclass
 class ScriptedBroker:
-    """One agent's account. ``rate`` is how often each of ``faults`` strikes where it can."""
+    """One agent's account. ``rate`` is the probability of each of ``faults`` at each opportunity."""
 
     chance: random.Random
     rate: float = 0.15
     faults: tuple[str, ...] = ALL
-    orders: list[Resting] = field(default_factory=list)
+    orders: list[WorkingOrder] = field(default_factory=list)
     done: list[Execution] = field(default_factory=list)
     hidden: list[str] = field(default_factory=list)
     by_hand: int = 0
@@ -91,7 +91,7 @@ class ScriptedBroker:
         self.doubt[ticket.ref] = 0
         self._speak()
         if self._strikes("lost call"):
-            raise Unavailable("the order was lost on its way")
+            raise Unavailable("the order did not arrive")
         order = self._accept(ticket, None)
         if self._strikes("rejected"):
             order.state, order.reason = _S.REJECTED, "refused by the script"
@@ -101,15 +101,15 @@ class ScriptedBroker:
         if self.on_sale(set()) > max(self.position(), 0) and ticket.side == "SELL":
             self.wrongs.append(f"{ticket.ref} was sent for more than the account holds")
         if self._strikes("lost answer"):
-            raise Unavailable("the answer was lost on its way")
+            raise Unavailable("the answer did not arrive")
         del self.doubt[ticket.ref]
         self.answered.add(ticket.ref)
-        return self._statement(order)
+        return self._report(order)
 
     def cancel(self, ref: str, now: datetime) -> None:
         self._speak()
         if self._strikes("lost cancel"):
-            raise Unavailable("the cancel was lost on its way")
+            raise Unavailable("the cancel did not arrive")
         for order in [o for o in self.orders if o.ticket.ref == ref and o.live]:
             if self.trading and self._active(order) and self._strikes("crossed"):
                 self._fill(order, self.chance.randint(1, self._active(order)))
@@ -126,16 +126,16 @@ class ScriptedBroker:
             return None
         self.doubt.pop(ref, None)
         self.answered.add(ref)
-        return self._statement(found[-1])
+        return self._report(found[-1])
 
     def executions(self) -> list[Execution]:
         self._speak()
-        told = [e for e in self.done if e.exec_id not in self.hidden]
-        if told and self._strikes("twice"):
-            told += self.chance.sample(told, self.chance.randint(1, len(told)))
-        if len(told) > 1 and self._strikes("reordered"):
-            self.chance.shuffle(told)
-        return told
+        reported = [e for e in self.done if e.exec_id not in self.hidden]
+        if reported and self._strikes("twice"):
+            reported += self.chance.sample(reported, self.chance.randint(1, len(reported)))
+        if len(reported) > 1 and self._strikes("reordered"):
+            self.chance.shuffle(reported)
+        return reported
 
     def reported(self) -> list[Execution]:
         return []
@@ -152,23 +152,23 @@ class ScriptedBroker:
         return 0, 0
 
     def unknown(self, keys: Any) -> list[str]:
-        """Trades by hand carry no keys of ours."""
+        """Trades by hand do not carry our keys."""
         return []
 
     def unanswered(self) -> tuple[str, ...]:
         return ()
 
     def since(self) -> None:
-        """It can always be asked."""
+        """It is always connected."""
 
     def advance(self, session: str, opened: datetime, quote: Any) -> None:
-        """Nothing waits for a bar here."""
+        """Nothing to do: it does not trade by bars."""
 
     # -- the market -------------------------------------------------------
 
     @property
     def own(self) -> int:
-        """Shares that this agent's orders hold, whatever was reported."""
+        """Shares that this agent's orders have bought, whether reported or not."""
         side = {o.ticket.ref: 1 if o.ticket.side == "BUY" else -1 for o in self.orders}
         return sum(side[e.ref] * e.qty for e in self.done)
 
@@ -189,7 +189,7 @@ class ScriptedBroker:
             self._fill(order, self.chance.randint(1, active - 1) if part else active)
 
     def close(self, price: float) -> None:
-        """What was good for the day ends, and a cancel that was slow is answered."""
+        """Day orders end, and a slow cancel is answered."""
         self.trade(price)
         self.trading = False
         for order in self.orders:
@@ -198,7 +198,7 @@ class ScriptedBroker:
                 self._end(order, _S.CANCELED if cancelled else _S.EXPIRED, "the day is over")
 
     def tick(self) -> None:
-        """Time passes on the line: silence ends, late reports arrive, a person may trade."""
+        """Time passes: silence ends, late reports arrive, a person may trade."""
         self.silent = max(self.silent - 1, 0)
         self.hidden = [e for e in self.hidden if self.chance.random() < 0.5]
         if not self.trading:
@@ -211,11 +211,11 @@ class ScriptedBroker:
             self.by_hand += self.chance.choice([-30, -7, -1, 1, 12])
 
     def on_sale(self, besides: set[str]) -> int:
-        """Shares that working sales can sell, but for those of some keys."""
+        """Shares that working sales can sell, without the orders ``besides``."""
         return sum(self._active(o) for o in self.orders if o.ticket.side == "SELL" and o.ticket.ref not in besides)
 
     def calm(self) -> None:
-        """From here on it answers well."""
+        """From now on it answers without faults."""
         self.faults, self.hidden, self.silent = (), [], 0
 
     # -- inside -----------------------------------------------------------
@@ -236,19 +236,19 @@ class ScriptedBroker:
         elif self.doubt.get(ref, 2) < 2:
             self.wrongs.append(f"{ref} was sent again while the first was unknown")
 
-    def _accept(self, ticket: Ticket, parent: str | None) -> Resting:
-        order = Resting(ticket, f"S{len(self.orders) + 1}", parent)
+    def _accept(self, ticket: Ticket, parent: str | None) -> WorkingOrder:
+        order = WorkingOrder(ticket, f"S{len(self.orders) + 1}", parent)
         self.orders.append(order)
         return order
 
-    def _active(self, order: Resting) -> int:
-        """Shares that it can fill now; a stop works as much as its entry has bought."""
+    def _active(self, order: WorkingOrder) -> int:
+        """Shares that it can fill now; a stop covers only what its entry has bought."""
         if not order.live:
             return 0
         parent = next((o for o in self.orders if o.ticket.ref == order.parent), None)
         return order.left if parent is None else max(min(order.ticket.qty, parent.filled) - order.filled, 0)
 
-    def _fill(self, order: Resting, qty: int) -> None:
+    def _fill(self, order: WorkingOrder, qty: int) -> None:
         exec_id = f"{order.broker_id}.{order.filled}"
         fee = round(max(1.0, 0.005 * qty), 2)
         self.done.append(Execution(exec_id, order.ticket.ref, self.session, qty, self.price, fee))
@@ -259,8 +259,8 @@ class ScriptedBroker:
             self.hidden.append(exec_id)
         self._never_short(f"{order.ticket.ref} filled")
 
-    def _end(self, order: Resting, state: OrderState, reason: str) -> None:
-        """The stop of an entry that ends early keeps the size of what was bought."""
+    def _end(self, order: WorkingOrder, state: OrderState, reason: str) -> None:
+        """The stop of a part-filled entry keeps the size of the filled part."""
         order.state, order.reason = state, reason
         for child in [o for o in self.orders if o.parent == order.ticket.ref and o.live]:
             child.ticket = replace(child.ticket, qty=max(order.filled, child.filled))
@@ -271,7 +271,7 @@ class ScriptedBroker:
         if self.on_sale(set()) > self.own:
             self.wrongs.append(f"{self.on_sale(set())} on sale and {self.own} held when {when}")
 
-    def _statement(self, order: Resting) -> BrokerOrder:
+    def _report(self, order: WorkingOrder) -> BrokerOrder:
         t = order.ticket
         return BrokerOrder(
             t.ref, order.broker_id, order.state, t.side, t.qty, order.filled, t.type, t.stop_price, order.reason

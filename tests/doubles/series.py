@@ -38,7 +38,7 @@ def generated(
     """A random walk on real sessions from 2010 on, as traded, in whole cents.
 
     ``splits`` and ``dividends`` are by row; a split moves the quoted price, a
-    dividend does not (its fall drowns in the noise).
+    dividend does not (its fall is small against the noise).
     """
     return walk(seed, sessions(count), price=price, daily=daily, splits=splits, dividends=dividends)
 
@@ -58,7 +58,7 @@ def walk(
     rows, last, shares = [], price, 1.0
     for t in range(len(days)):
         last /= splits.get(t, 1.0)
-        shares *= splits.get(t, 1.0)  # volume is in shares, and no day's is unbelievable
+        shares *= splits.get(t, 1.0)  # keeps the volume in new shares plausible
         gap, body, up, down = rng.normal(0.0, daily / 2), rng.normal(0.0003, daily), *rng.exponential(daily / 2, 2)
         opened = max(round(last * (1.0 + gap), 2), 1.0)
         closed = max(round(opened * (1.0 + body), 2), 1.0)

@@ -1,7 +1,7 @@
 """One account at a broker: positions by symbol, orders of several agents, trades by hand.
 
-``View`` is the account as one agent's broker. The account tells all of its executions
-to everybody, some twice and in any order; whose they are is for the product to say.
+``View`` is the account as one agent's broker. The account reports all of its executions
+to every agent, some twice and in any order; the product has to find each agent's own.
 """
 
 import random
@@ -17,7 +17,7 @@ from livetrading.core.orders import TERMINAL, OrderState
 
 @dataclass
 class SharedAccount:
-    """Positions and orders; knows nothing of agents."""
+    """Positions and orders; it does not know agents."""
 
     chance: random.Random
     positions: dict[str, int] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class SharedAccount:
         return [r for r, o in self.orders.items() if self.symbols[r] == symbol and o.state not in TERMINAL]
 
     def fill(self, ref: str, qty: int, session: str, price: float, fee: float) -> int:
-        """Execute a part of an order; the signed shares."""
+        """Execute a part of an order; returns the signed shares."""
         order = self.orders[ref]
         filled = order.filled + qty
         state = OrderState.FILLED if filled == order.qty else OrderState.PARTIALLY_FILLED
@@ -56,11 +56,11 @@ class SharedAccount:
         return self._book(ref, self.symbols[ref], qty if order.side == "BUY" else -qty, session, price, fee)
 
     def by_hand(self, symbol: str, signed: int, session: str, price: float, ref: str = "") -> int:
-        """A person trades, or another program under a key of its own."""
+        """A trade of a person, or of another program under its own key."""
         return self._book(ref, symbol, signed, session, price, 1.0)
 
     def split(self, symbol: str, ratio: float) -> None:
-        """Rounded once, for the account; what working orders have left is in new shares."""
+        """Rounded once for the account; open quantities become new shares."""
         self.positions[symbol] = floor(self.positions.get(symbol, 0) * ratio + 1e-9)
         for ref in self.live(symbol):
             order = self.orders[ref]
@@ -69,11 +69,11 @@ class SharedAccount:
             if not left:
                 self.cancel(ref)
 
-    def told(self) -> list[Execution]:
-        told = self.done[-60:]
-        told += self.chance.sample(told, len(told) // 4)
-        self.chance.shuffle(told)
-        return told
+    def reported(self) -> list[Execution]:
+        found = self.done[-60:]
+        found += self.chance.sample(found, len(found) // 4)
+        self.chance.shuffle(found)
+        return found
 
     def _book(self, ref: str, symbol: str, signed: int, session: str, price: float, fee: float) -> int:
         self.positions[symbol] = self.positions.get(symbol, 0) + signed
@@ -83,13 +83,13 @@ class SharedAccount:
 
 @dataclass
 class View:
-    """The account as one agent's broker; ``holdings`` and ``rest`` are of its symbol."""
+    """The account as one agent's broker; ``holdings`` and ``unmanaged`` are of its symbol."""
 
     shared: SharedAccount
     agent_id: str
     symbol: str
     holdings: Callable[[], dict[str, int]]
-    rest: Callable[[], int]
+    unmanaged: Callable[[], int]
 
     def submit(self, ticket: Ticket, child: Ticket | None, now: datetime) -> BrokerOrder:
         return self.shared.accept(self.symbol, ticket)
@@ -101,14 +101,14 @@ class View:
         return self.shared.orders.get(ref)
 
     def executions(self) -> list[Execution]:
-        return account.of_agent(self.agent_id, self.shared.told())
+        return account.of_agent(self.agent_id, self.shared.reported())
 
     def reported(self) -> list[Execution]:
         return []
 
     def position(self) -> int:
         position = self.shared.positions.get(self.symbol, 0)
-        return account.position_of(self.agent_id, position, self.holdings(), self.rest())
+        return account.position_of(self.agent_id, position, self.holdings(), self.unmanaged())
 
     def traded(self) -> str:
         return ""

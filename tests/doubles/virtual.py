@@ -1,7 +1,7 @@
-"""An event loop whose clock jumps over idle time: hours of outage in milliseconds.
+"""An event loop whose clock skips idle time, so that hours of outage take milliseconds.
 
-Sockets are real. Before time jumps, the kernel gets a moment to deliver what is
-already on its way between two sockets of this very loop.
+Sockets are real. Before the clock jumps, the kernel gets a moment to deliver data
+between two sockets of this loop.
 """
 
 import asyncio
@@ -53,6 +53,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def run_virtually(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end on a clock of its own that starts at 0."""
+    """Run to the end on a virtual clock that starts at 0."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(work)

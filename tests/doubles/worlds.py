@@ -34,7 +34,7 @@ ACTIONS = (2, 2, 1, 1, 0, 2)
 
 
 class _Dice:
-    """Choices out of one integer: a session is one draw, which keeps Hypothesis fast."""
+    """Choices from one integer: one draw for each session keeps Hypothesis fast."""
 
     def __init__(self, number: int) -> None:
         self._left = number
@@ -70,12 +70,12 @@ def worlds(draw: st.DrawFn, least: int = 6, most: int = 30) -> World:
 
 
 def quote(day: Day, previous_close: float) -> rules.Quote:
-    """A day as the rules take it."""
+    """A day as a quote for the rules."""
     values = (day.open, day.low, day.close, previous_close, day.dividend, day.split, day.sec, day.taf, day.taf_cap)
     return rules.Quote(*map(np.float64, values))
 
 
-class Turn(NamedTuple):
+class SessionResult(NamedTuple):
     """One session of a run: its fills, the account at its close, and the next order's size."""
 
     deals: list[Deal]
@@ -95,10 +95,10 @@ def dealt(session: rules.Session, i: int | None = None) -> list[Deal]:
     return found
 
 
-def by_rules(world: World, costs: Costs = Costs()) -> list[Turn]:
-    """The product's rules over a world, one account."""
+def by_rules(world: World, costs: Costs = Costs()) -> list[SessionResult]:
+    """Runs the product's rules over a world, with one account."""
     limits = Limits(max_position=world.max_position, risk_per_trade=world.risk)
-    account, plan, turns = rules.open_account(np.float64(world.capital)), rules.NO_PLAN, []
+    account, plan, results = rules.open_account(np.float64(world.capital)), rules.NO_PLAN, []
     before = world.days[0].close
     for i, (day, atr, action) in enumerate(zip(world.days, world.atrs, world.actions, strict=True)):
         deals: list[Deal] = []
@@ -108,13 +108,13 @@ def by_rules(world: World, costs: Costs = Costs()) -> list[Turn]:
         chosen = decide.action_of(AgentType.PPO, action)
         plan = decide.intend(chosen, account, np.float64(day.close), np.float64(atr), False, limits, costs).plan
         qty = int(account.shares) if plan.exit else int(plan.qty)
-        turns.append(Turn(deals, account, float(rules.equity_of(account, day.close)), qty, plan))
+        results.append(SessionResult(deals, account, float(rules.equity_of(account, day.close)), qty, plan))
         before = day.close
-    return turns
+    return results
 
 
 def by_oracle(world: World, costs: Costs = Costs()) -> list[tuple[list[Deal], Oracle, int]]:
-    """The oracle over the same world; each entry is a copy of it at that close."""
+    """Runs the oracle over the same world; each entry has a copy of it at that close."""
     oracle = Oracle(world.capital, world.max_position, world.risk, slip=costs.slip_bps / 10_000, times=costs.multiple)
     found, before = [], world.days[0].close
     for i, (day, atr, action) in enumerate(zip(world.days, world.atrs, world.actions, strict=True)):

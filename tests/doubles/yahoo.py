@@ -1,6 +1,6 @@
-"""Yahoo's chart endpoint on a loopback socket, and the real yfinance led there.
+"""Yahoo's chart endpoint on a loopback socket, and the real yfinance connected to it.
 
-It serves what Yahoo would: prices, volume and dividends adjusted for every
+It answers as Yahoo does: prices, volume and dividends adjusted for every
 later split, six decimals in single precision, events in tables of their own.
 """
 

@@ -182,7 +182,7 @@ def test_a_planned_entry_waits_while_the_cash_is_in_doubt(tmp_path: Path, calm: 
     stop = life.tws.ledger.open_orders()[0]
     life.now = at(life.sessions[t + 1], "11:00")
     life.tws.happen(lambda book: book.fill(stop, stop.remaining, stop.aux))
-    life.heard()
+    life.await_reports()
     looked(life, t + 1, "11:01", "16:40", "16:45")
     assert (
         life.state.flat

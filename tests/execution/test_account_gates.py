@@ -89,7 +89,7 @@ def test_an_emergency_stop_cancels_what_is_ours_and_no_order_of_a_person(life: A
     life.tws.happen(
         lambda ledger: [e for o in ledger.open_orders() if ":exit:" in o.ref for e in ledger.fill(o, o.remaining, 10.0)]
     )
-    life.heard()
+    life.await_reports()
     life.check(at(life.sessions[t], "11:05"))
     assert life.state.idle and [o.ref for o in life.tws.ledger.open_orders()] == ["by hand"]
 

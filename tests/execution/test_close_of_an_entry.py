@@ -81,5 +81,5 @@ def test_a_close_of_an_entry_that_fills_in_part_before_its_cancel_sells_that_par
     life.now = at(life.sessions[DAY], "09:30")
     (buy,) = [o for o in life.tws.ledger.open_orders() if o.action == "BUY"]
     life.tws.happen(lambda book: book.fill(buy, 40, 100.0))
-    life.heard()
+    life.await_reports()
     assert ends_flat(life) and life.tws.ledger.holds("TEST") == 40

@@ -53,14 +53,14 @@ def order_of(life: AccountLife, agent_id: str, kind: str) -> Any:
 
 def fills(life: AccountLife, order: Any) -> None:
     life.tws.happen(lambda book: book.fill(order, order.remaining, 9.0))
-    life.heard()
+    life.await_reports()
 
 
 def tells_the_position_only(life: AccountLife, shares: int) -> None:
     """The account's position, before the broker tells the fill that changed it."""
     life.tws.ledger.positions[TEST.con_id] = (float(life.tws.ledger.holds("TEST") + shares), 9.0)
     life.tws.happen(lambda book: [("position", TEST)])
-    life.heard()
+    life.await_reports()
 
 
 def told(life: AccountLife) -> str:
@@ -107,7 +107,7 @@ def test_an_emergency_stop_of_many_agents_sells_all_while_the_exits_of_the_first
     monkeypatch.setattr(three.link.orders, "submit", fills_at_once)
     answer = three.ask("emergency_stop", at(three.sessions[FIRST + 2], "10:01"), reason="test")
     assert "by hand" not in str(answer), answer
-    three.heard()
+    three.await_reports()
     for seconds in (5, 10):
         three.tried(at(three.sessions[FIRST + 2], "10:01") + timedelta(seconds=seconds))
     assert all(of(three, a).flat for a in ALL) and three.tws.ledger.holds("TEST") == 0

@@ -25,7 +25,7 @@ def bought(life: AccountLife) -> None:
 
 def states(life: AccountLife, fee: object) -> None:
     """IB says this of the first fill's commission."""
-    life.tws.stated_fee = lambda fill: fee
+    life.tws.reported_fee = lambda fill: fee
     life.tws.happen(lambda book: [("commission", book.fills[0]), ("exec", book.fills[0])])
     # Messages come in order: once a later one was heard, this one was.
     life.tws.happen(lambda book: [("position", TEST)])
@@ -44,7 +44,7 @@ def cash_with(life: AccountLife, fee: float, price: float | None = None) -> floa
 
 @pytest.mark.parametrize("unknown", [UNSET, "-1.0", "-1", "", "nan", "inf"])
 def test_a_fee_that_ib_does_not_know_yet_is_an_estimate_until_it_does(life: AccountLife, unknown: str) -> None:
-    life.tws.stated_fee = lambda fill: unknown
+    life.tws.reported_fee = lambda fill: unknown
     bought(life)
     (fill,) = life.named("Filled")
     assert fill.estimated and fill.fee == 1.0 and life.state.book.cash == cash_with(life, 1.0)
@@ -58,7 +58,7 @@ def test_a_fee_that_ib_does_not_know_yet_is_an_estimate_until_it_does(life: Acco
 
 
 def test_a_fee_of_nothing_is_a_fee_and_the_later_one_counts(life: AccountLife) -> None:
-    life.tws.stated_fee = lambda fill: 0.0
+    life.tws.reported_fee = lambda fill: 0.0
     bought(life)
     assert life.state.estimated_fills == () and life.state.book.cash == cash_with(life, 0.0)
     states(life, 1.0)
@@ -79,7 +79,7 @@ def test_a_fee_is_corrected_however_often_and_a_rebate_is_one(life: AccountLife)
 
 
 def test_a_fee_that_none_can_be_never_becomes_money(life: AccountLife) -> None:
-    life.tws.stated_fee = lambda fill: "1e300"
+    life.tws.reported_fee = lambda fill: "1e300"
     bought(life)
     assert life.state.estimated_fills and life.state.book.cash == cash_with(life, 1.0)
 
@@ -87,7 +87,7 @@ def test_a_fee_that_none_can_be_never_becomes_money(life: AccountLife) -> None:
 def test_a_fee_that_changed_while_the_program_was_off_is_corrected_after_the_start(life: AccountLife) -> None:
     bought(life)
     life.node.close()
-    life.tws.stated_fee = lambda fill: 2.25
+    life.tws.reported_fee = lambda fill: 2.25
     life.restart()
     life.check(at(life.sessions[DAY], "15:00"))
     assert life.state.book.cash == pytest.approx(cash_with(life, 2.25))
@@ -193,7 +193,7 @@ def test_a_correction_of_the_quantity_blocks_with_both_sides_and_the_stop_stays(
     bought(life)
     (fill,) = life.named("Filled")
     corrected(life, qty=left)
-    life.heard()
+    life.await_reports()
     life.tried(at(life.sessions[DAY], "10:00"))
     (event,) = life.named("FillDisputed")
     assert life.state.status == "blocked" and f"bought {fill.qty}" in event.text and "adopt or ignore" in event.text
@@ -215,7 +215,7 @@ def test_a_corrected_price_that_cannot_be_blocks_and_is_not_booked(life: Account
     bought(life)
     (fill,), before = life.named("Filled"), life.state.book.cash
     corrected(life, price=100 * fill.price)
-    life.heard()
+    life.await_reports()
     life.tried(at(life.sessions[DAY], "10:00"))
     (event,) = life.named("FillDisputed")
     assert "too far" in event.text and life.state.status == "blocked" and life.state.book.cash == before

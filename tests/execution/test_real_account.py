@@ -212,7 +212,7 @@ def test_a_blocked_agents_entry_is_withdrawn(life: AccountLife) -> None:
     entered(life)
     life.tws.ledger.positions[TEST.con_id] = (7.0, 9.0)
     life.tws.happen(lambda ledger: [("position", TEST)])
-    life.heard()
+    life.await_reports()
     tried_for(life, FIRST + 1, "08:10", "08:11", "08:12")
     assert life.state.status == "blocked" and life.tws.ledger.open_orders() == []
 
@@ -249,7 +249,7 @@ def test_a_fee_that_ib_tells_late_is_corrected_in_the_book(life: AccountLife) ->
     fill = life.tws.ledger.fills[0]
     object.__setattr__(fill, "commission", 3.5)
     life.tws.happen(lambda book: [("commission", fill)])
-    life.heard()
+    life.await_reports()
     life.check(at(life.sessions[FIRST + 1], "09:50"))
     booked = life.named("Filled")[0].fee
     assert life.state.estimated_fills == () and life.state.book.cash == pytest.approx(cash - (3.5 - booked))

@@ -181,7 +181,7 @@ def test_a_cancel_without_an_outcome_is_asked_for_again_after_a_time_and_after_a
     t, _ = watched(life)
 
     def cancels() -> int:
-        return sum(1 for h in life.tws.do(lambda: list(life.tws.heard)) if h.id == 4)
+        return sum(1 for h in life.tws.do(lambda: list(life.tws.received)) if h.id == 4)
 
     life.tws.fail(Fault("stall", message=4, times=3))
     life.ask("close", at(life.sessions[t], "11:00"))
@@ -314,13 +314,13 @@ def test_an_exit_of_shares_that_a_person_has_sold_is_withdrawn(tmp_path, calm, t
     tws.ledger.positions[TEST.con_id] = (500.0, 9.0)
     life = in_account(tmp_path, calm, Cycler(), tws)
     try:
-        t = holding(life, rest=500)
+        t = holding(life, own=500)
         held = life.state.book.shares
         life.check(at(life.sessions[t], "16:40"))
         life.ask("close", at(life.sessions[t], "20:00"))
         tws.ledger.positions[TEST.con_id] = (500.0, 9.0)  # he sells the agent's shares by hand
         tws.happen(lambda ledger: [("position", TEST)])
-        life.heard()
+        life.await_reports()
         for clock in ("20:01", "20:01:11", "20:01:22"):
             life.tried(at(life.sessions[t], clock))
         assert life.ask("adopt", at(life.sessions[t], "20:02"))["result"]["adopted"] == -held
@@ -341,7 +341,7 @@ def test_a_refused_exit_that_fills_after_all_takes_the_stop_away_with_the_pass_t
     key = next(o.key for o in life.state.recent if o.leg == "exit")
     ghost = life.tws.do(lambda: _appears(life, key, held))
     life.tws.happen(lambda ledger: ledger.fill(ghost, ghost.remaining, 10.0))
-    life.heard()
+    life.await_reports()
     life.check(at(life.sessions[t], "11:00:04"))
     assert life.state.flat and resting(life) == [] and life.tws.ledger.on_sale("TEST") == 0
     life.check(at(life.sessions[t], "11:00:05"))

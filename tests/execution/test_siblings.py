@@ -97,7 +97,7 @@ def test_an_agent_whose_fills_are_never_told_blocks_no_other_whose_entries_wait_
     held = two.tws.ledger.holds("TEST")
     two.tws.ledger.positions[TEST.con_id] = (held + 5.0, 9.0)
     two.tws.happen(lambda ledger: [("position", TEST)])
-    two.heard()
+    two.await_reports()
     begun = at(two.sessions[FIRST + 3], "08:00")
     for seconds in (0, 60, 125, 140):
         two.tried(begun + timedelta(seconds=seconds))
@@ -129,7 +129,7 @@ def test_an_agent_that_cannot_write_its_fills_blocks_no_other_then_or_later(
     begun = at(two.sessions[FIRST + 3], "10:30")
     two.now = begun
     two.tws.happen(lambda book: book.fill(stop, stop.remaining, stop.aux))
-    two.heard()
+    two.await_reports()
     for seconds in (0, 60, 125, 140):
         two.tried(begun + timedelta(seconds=seconds))
         assert second(two).status == "running"

@@ -73,7 +73,7 @@ def test_the_rest_of_an_exit_that_vanished_after_a_part_is_sold(life: AccountLif
     held = life.state.book.shares
     with looks_often(life):
         life.tws.happen(lambda book: book.fill(order, 10, 100.0))
-        life.heard()
+        life.await_reports()
         passes(life, t, 5, 1)
         vanishes(life, order)
         passes(life, t, 10, 6)

@@ -73,7 +73,7 @@ def test_an_agent_whose_model_is_gone_is_blocked_and_its_fills_are_booked_for_th
     (stop,) = [o for o in life.tws.ledger.open_orders() if o.ref.startswith(first.agent_id)]
     life.now = at(life.sessions[FIRST + 2], "10:00")
     life.tws.happen(lambda ledger: ledger.fill(stop, stop.remaining, stop.aux))
-    life.heard()
+    life.await_reports()
     tried_for(life, FIRST + 2, "10:00", "10:01", "10:02")
     assert first.state.status == "blocked" and first.state.flat
     assert second.state.status == "running" and life.tws.ledger.on_sale("TEST") == second.state.book.shares > 0
@@ -85,7 +85,7 @@ def test_shares_that_a_person_sold_of_his_own_leave_the_stop_of_an_agent_at_work
     shares = life.state.book.shares
     life.tws.ledger.positions[TEST.con_id] = (250.0 + shares, 9.0)
     life.tws.happen(lambda ledger: [("position", TEST)])
-    life.heard()
+    life.await_reports()
     tried_for(life, t, "10:00", "10:01", "10:02")
     assert life.state.status == "blocked" and life.tws.ledger.on_sale("TEST") == shares
     life.ask("ignore", at(life.sessions[t], "10:03"))
@@ -112,7 +112,7 @@ def test_shares_that_left_by_hand_block_the_agent_and_a_person_settles_it(life: 
     shares = life.state.book.shares
     life.tws.ledger.positions[TEST.con_id] = (shares - 5.0, 9.0)
     life.tws.happen(lambda ledger: [("position", TEST)])
-    life.heard()
+    life.await_reports()
     tried_for(life, t, "10:00", "10:01")
     assert (
         life.state.status == "blocked" and f"holds {shares} TEST, the broker {shares - 5}" in life.state.status_reason
@@ -131,7 +131,7 @@ def test_shares_that_came_by_hand_are_a_persons_own_on_his_word(life: AccountLif
     shares = life.state.book.shares
     life.tws.ledger.positions[TEST.con_id] = (shares + 100.0, 9.0)
     life.tws.happen(lambda ledger: [("position", TEST)])
-    life.heard()
+    life.await_reports()
     tried_for(life, t, "10:00", "10:01")
     assert life.state.status == "blocked"
     assert life.ask("ignore", at(life.sessions[t], "10:03"))["result"]["unmanaged"] == 100

@@ -1,6 +1,6 @@
 """``python -m tests.faults``: every sweep of docs/RELIABILITY.md, each in a process of its own; ``FAST=1``: a slice of each.
 
-Two run at a time, as a small machine has two cores; those that use both themselves run alone. What a sweep says is
+Two run at a time, as a small machine has two cores; those that use both themselves run alone. The output of a sweep is
 printed when it has ended. Parts can be named: ``python -m tests.faults sweep decade``. Ends with 1 if any failed.
 """
 
@@ -25,7 +25,7 @@ CORES = 2
 
 
 def run(part: str) -> bool:
-    """Run one sweep to its end, print what it said, and say whether all was well."""
+    """Run one sweep to its end, print its output, and return whether it succeeded."""
     started = time.monotonic()
     command = [sys.executable, "-m", f"tests.faults.{part}"]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

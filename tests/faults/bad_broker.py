@@ -1,7 +1,7 @@
 """Seeded schedules against a broker that answers badly: ``python -m tests.faults.bad_broker``.
 
 The real LiveTrader, OrderExecutor and journal on a virtual clock; SCHEDULES=10000
-by default, FAST=1 for a slice. Features are left out: the policy does not read them.
+by default, FAST=1 for a part of them. Features are left out, because the policy does not read them.
 """
 
 import logging
@@ -79,7 +79,7 @@ def _small_market(frame: pd.DataFrame, scaler: Any, features: tuple[str, ...] = 
 
 @contextmanager
 def cheap() -> Iterator[None]:
-    """No features, and no wait for a disk: neither is what is tried here."""
+    """No features and no disk syncs, because this sweep does not test them."""
     kept = (market.newest, os.fsync, files.sync_directory, journal.sync_directory)
     market.newest, os.fsync = _small_market, lambda fd: None
     files.sync_directory = journal.sync_directory = lambda path: None
@@ -91,7 +91,7 @@ def cheap() -> Iterator[None]:
 
 @dataclass
 class Schedule:
-    """One seed's life: an agent, its broker, and what was wrong."""
+    """One seed's run: an agent, its broker, and what was wrong."""
 
     home: Home
     seed: int
@@ -125,7 +125,7 @@ class Schedule:
 
     def _begin(self) -> LiveTrader:
         executor = OrderExecutor(self.repository, self.broker, calendar(), HaltLatch(self.home))
-        series = Series(self.frame, self.repository.rows)  # as a replay's: bars are not what is tried here
+        series = Series(self.frame, self.repository.rows)  # as in a replay: this sweep does not test bars
         return LiveTrader(
             self.repository,
             self.broker,
@@ -138,7 +138,7 @@ class Schedule:
         )
 
     def restart(self) -> None:
-        """A new process: the journal is all that it has."""
+        """As a new process, with nothing but the journal."""
         before = self.repository.state
         self.repository = AgentRepository(self.home, AGENT)
         if self.repository.state != before:
@@ -174,18 +174,18 @@ class Schedule:
             self.broker.tick()
 
     def _pass(self, now: datetime) -> None:
-        """As the node: who does not answer is asked again, any other trouble blocks."""
+        """As the node does: no answer is tried again, any other error blocks."""
         try:
             self.trader.run(now)
             self._never_oversold(now)
         except Unavailable:
-            self.trader = self._begin()  # nothing but what is on disk is trusted
+            self.trader = self._begin()  # only the files are trusted
         except LivetradingError as error:
             self.wrongs.append(f"at {now}: {type(error).__name__}: {error}")
             self.repository.commit([StatusChanged(AgentStatus.BLOCKED, str(error), "node")], now)
 
     def _never_oversold(self, now: datetime) -> None:
-        """After a pass nothing is on sale that a person has sold, unless its cancel is on its way."""
+        """After a pass no more is on sale than the account holds, unless a cancel is pending."""
         asked = {o.key for o in self.repository.state.open_orders() if o.state == OrderState.PENDING_CANCEL}
         on_sale, there = self.broker.on_sale(asked), self.broker.own + self.broker.by_hand
         if on_sale > max(there, 0):
@@ -227,7 +227,7 @@ class Schedule:
 
 
 def lived(seed: int, root: Path) -> Schedule:
-    """One schedule from its seed, in a directory of its own that is gone afterwards."""
+    """One schedule from its seed, in its own directory, which is removed afterwards."""
     home = root / f"s{seed}"
     try:
         schedule = Schedule(Home.resolve(str(home)), seed)
@@ -237,7 +237,7 @@ def lived(seed: int, root: Path) -> Schedule:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def run(seeds: range, tell: bool = True) -> tuple[Counter[str], list[str]]:
+def run(seeds: range, verbose: bool = True) -> tuple[Counter[str], list[str]]:
     """Counts of what happened, and what was wrong, by seed."""
     counts: Counter[str] = Counter()
     wrongs: list[str] = []
@@ -255,7 +255,7 @@ def run(seeds: range, tell: bool = True) -> tuple[Counter[str], list[str]]:
                 }
             )
             wrongs += [f"seed {seed}: {w}" for w in one.wrongs]
-            if tell and n % 1000 == 0:
+            if verbose and n % 1000 == 0:
                 print(f"  {n} schedules, {len(wrongs)} wrong", flush=True)
     return counts, wrongs
 

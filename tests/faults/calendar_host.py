@@ -1,4 +1,4 @@
-"""A host of the calendar sweep: when it looks, what its clock says, what it runs, and what became of it.
+"""A host of the calendar sweep: the times of its passes, its clock, what it runs, and the result.
 
 The trader, its orders and the paper broker are the real ones; the source knows no bar before it was complete.
 """
@@ -39,15 +39,15 @@ Quarter = tuple[int, int]
 """Year, and 0 to 3."""
 
 
-class Look(NamedTuple):
-    """A pass: when it truly is, and what the host's clock says."""
+class HostPass(NamedTuple):
+    """A pass: the true time, and the time of the host's clock."""
 
     true: datetime
     clock: datetime
 
 
-def looks(days: list[date], rng: np.random.Generator) -> Iterator[tuple[str, list[Look]]]:
-    """What a host's life is made of: (kind, passes) by session, each until before the next session's passes."""
+def passes_of(days: list[date], rng: np.random.Generator) -> Iterator[tuple[str, list[HostPass]]]:
+    """The passes of a host: (kind, passes) for each session, up to the next session's passes."""
     asleep = 0
     for at, day in enumerate(days[:-1]):
         close, following = witness()[day].closes, days[at + 1]
@@ -61,7 +61,7 @@ def looks(days: list[date], rng: np.random.Generator) -> Iterator[tuple[str, lis
         yield (
             kind,
             [
-                Look(true, clock)
+                HostPass(true, clock)
                 for true, clock in times
                 if true < witness()[following].closes + DELAY - timedelta(seconds=1)
             ],
@@ -73,7 +73,7 @@ SHARES = (0.3, 0.12, 0.12, 0.1, 0.05, 0.1, 0.06, 0.03, 0.12)
 
 
 def _of(kind: str, close: datetime, following: date, rng: np.random.Generator) -> list[tuple[datetime, datetime]]:
-    """(true time, clock) of each pass from a close to before the next session's own check."""
+    """(true time, clock) of each pass from a close to before the next session's own pass."""
     minute, second = timedelta(minutes=1), timedelta(seconds=1)
     ready, deadline = close + DELAY, new_york(following, "09:20:00")
     evening = [close - second, ready - second, ready, ready + 3 * timedelta(hours=1)]
@@ -127,7 +127,7 @@ class Tape:
 
 
 class Watched(PaperBroker):
-    """Notes each order: its ticket, the clock at which it came, and the latest clock seen by then."""
+    """Records each order: its ticket, the clock at that time, and the latest clock so far."""
 
     sent: list[tuple[Any, datetime, datetime]]
     seen: datetime
@@ -138,7 +138,7 @@ class Watched(PaperBroker):
 
 
 def plain_market(frame: Any, scaler: Any, features: tuple[str, ...] = FEATURES) -> market.Market:
-    """The real quotes, and features that say nothing: indicators are not what is tried here."""
+    """The real quotes with constant features, because this sweep does not test indicators."""
     count = len(frame)
     return market.Market(
         tuple(frame.index[-1:].date), market.quotes(frame), np.full(count, 1.0), np.zeros((count, len(features)))
@@ -147,7 +147,7 @@ def plain_market(frame: Any, scaler: Any, features: tuple[str, ...] = FEATURES) 
 
 @lru_cache
 def tape_of(year: int) -> Any:
-    """Bars of every session that the hosts of a year may ask for."""
+    """Bars of every session that the hosts of a year may need."""
     days = calendar().sessions(date(year - 1, 10, 1), min(date(year + 1, 1, 25), KNOWN_UNTIL))
     return walk(year, days, daily=0.01)
 
@@ -171,14 +171,14 @@ def live(year: int, quarter: int, root: Path) -> Lived:
     """One agent through a quarter on one host."""
     host = Host(year, quarter, root)
     kinds: Counter[str] = Counter()
-    for kind, passes in looks(host.days, np.random.default_rng([year, quarter])):
+    for kind, passes in passes_of(host.days, np.random.default_rng([year, quarter])):
         kinds[kind] += 1
         if passes and host.rng.random() < 0.2:
             host.restart()
-        for look in passes:
-            host.look(look)
-    noon = new_york(host.days[-1], "12:00:00")  # by then every session of the quarter is settled
-    host.look(Look(noon, noon))
+        for due in passes:
+            host.run_pass(due)
+    noon = new_york(host.days[-1], "12:00:00")  # by then every session of the quarter is decided or missed
+    host.run_pass(HostPass(noon, noon))
     return host.judge(kinds)
 
 
@@ -209,23 +209,23 @@ class Host:
             repository, broker, executor, self.tape, calendar(), self.card, series, lambda: Cycler(2), DELAY
         )
 
-    def look(self, look: Look) -> None:
+    def run_pass(self, due: HostPass) -> None:
         broker: Any = self.trader.broker
-        self.seen = broker.seen = max(self.seen, look.clock)
-        self.tape.true = look.true
-        self.trader.run(look.clock)
+        self.seen = broker.seen = max(self.seen, due.clock)
+        self.tape.true = due.true
+        self.trader.run(due.clock)
         for day in self.days[:-1]:
-            if witness_ready(day) > look.clock:
+            if witness_ready(day) > due.clock:
                 break
-            if look.clock > look.true:
+            if due.clock > due.true:
                 self.spoilt.add(day)
             elif self.seen <= deadline_of(day):  # a clock set back opens no window again
                 self.honest.add(day)
         repository = self.trader.repository
-        if repository.state.status == "blocked":  # a person looks and lets it go on
-            repository.commit([StatusChanged("running", "", "a person")], look.clock)
+        if repository.state.status == "blocked":  # a person checks it and starts it again
+            repository.commit([StatusChanged("running", "", "a person")], due.clock)
 
-    # -- what became of it --------------------------------------------------
+    # -- the result ---------------------------------------------------------
 
     def judge(self, counts: Counter[str]) -> Lived:
         lines = list(Journal.open(self.trader.repository.directory / "journal.jsonl").lines())
@@ -233,7 +233,7 @@ class Host:
         settled = [(at, e) for at, e in dated if isinstance(e, Decided | Missed)]
         late = [(at, e.key) for at, e in dated if isinstance(e, OrderMoved) and e.tif == "DAY"]
         fills = [e for _, e in dated if isinstance(e, Filled)]
-        wrong = [*self._settled(settled), *self._orders(), *self._late_exits(late), *self._fills(fills)]
+        wrong = [*self._sessions(settled), *self._orders(), *self._late_exits(late), *self._fills(fills)]
         inside = [e for _, e in settled if e.session < self.days[-1].isoformat()]
         counts["decided"] = sum(isinstance(e, Decided) for e in inside)
         counts["missed"] = sum(isinstance(e, Missed) for e in inside)
@@ -242,14 +242,14 @@ class Host:
         digest = hashlib.sha256("".join(line.hash for line in lines).encode()).hexdigest()
         return Lived(counts, digest, wrong)
 
-    def _settled(self, settled: list[tuple[datetime, Any]]) -> Iterator[str]:
-        """Each session once, in order, in its time, decided whenever it could be."""
+    def _sessions(self, settled: list[tuple[datetime, Any]]) -> Iterator[str]:
+        """Each session once, in order, in its time, and decided if a pass came in time."""
         names = [e.session for _, e in settled]
         expected = [d.isoformat() for d in self.days[:-1]]
-        # A clock that runs ahead may settle sessions of the next quarter, as missed.
+        # If the clock is ahead, sessions of the next quarter may be recorded as missed.
         if sorted(set(names)) != names:
-            yield f"{self.days[0]}: sessions were settled twice or out of order"
-        yield from (f"{n} is no session but was settled" for n in names if date.fromisoformat(n) not in witness())
+            yield f"{self.days[0]}: sessions were recorded twice or out of order"
+        yield from (f"{n} is no session but was recorded" for n in names if date.fromisoformat(n) not in witness())
         yield from (f"{n} was neither decided nor missed" for n in expected if n not in names)
         for at, event in settled:
             day = date.fromisoformat(event.session)
@@ -273,14 +273,14 @@ class Host:
                 yield f"{ticket.ref} is an entry sent as {ticket.tif}"
 
     def _late_exits(self, late: list[tuple[datetime, str]]) -> Iterator[str]:
-        """An exit that missed the open goes in its session, until a quarter of an hour before the close."""
+        """An exit that missed the open is sent in its session, until 15 minutes before the close."""
         for at, key in late:
             day = session_after(date.fromisoformat(key.split(":")[1]))
             if not new_york(day, "09:20:00") < at <= witness()[day].closes - timedelta(minutes=15):
                 yield f"{key} went as DAY at {at.astimezone(NEW_YORK)}, the session closed at {witness()[day].closes.astimezone(NEW_YORK):%H:%M}"
 
     def _fills(self, fills: list[Any]) -> Iterator[str]:
-        """No fill at an open that anyone had seen pass before the order was accepted."""
+        """No fill at an open that the clock had already passed when the order was accepted."""
         accepted = {ticket.ref: seen for ticket, _, seen in self.sent}
         for fill in fills:
             opened = calendar().open_at(date.fromisoformat(fill.session))

@@ -1,9 +1,9 @@
-"""``python -m tests.faults.calendar_sweep``: every session of 2000..2028 lived through by hosts in six time zones.
+"""``python -m tests.faults.calendar_sweep``: every session of 2000..2028 on hosts in six time zones.
 
 First the exchange's calendar against a second library; then a year at a time with the real trader, orders and
 paper broker, on a host that is late, asleep over the close, asleep for days, restarted, and whose clock jumps
-ahead and back. What was written is judged by the second library's hours and New York's own clock, not by ours.
-``FAST=1`` lives through five quarters in two zones.
+ahead and back. The results are checked by the second library's hours and New York's clock, not by our calendar.
+``FAST=1`` runs five quarters in two zones.
 """
 
 import logging
@@ -22,7 +22,7 @@ from livetrading.core import market
 from livetrading.core.errors import Refused
 from livetrading.execution.state.read_model import ReadModel
 from tests.doubles.processes import in_child
-from tests.faults.calendar_host import KINDS, Host, Lived, Look, Quarter, live, plain_market
+from tests.faults.calendar_host import KINDS, Host, HostPass, Lived, Quarter, live, plain_market
 from tests.faults.calendar_witness import EARLY_CLOSE, LATE_OPENS, differences, witness_ready
 
 ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Asia/Kathmandu", "Pacific/Auckland", "Australia/Lord_Howe")
@@ -33,7 +33,7 @@ YEARS, FAST = range(2000, 2029), ((2001, 2), (2007, 0), (2007, 3), (2012, 3), (2
 def unknown_years(root: Path) -> list[str]:
     """A clock in a year that the calendar does not know: refused; nothing is booked, decided or sent."""
     host, wrong = Host(2028, 0, root), []
-    host.look(Look(witness_ready(date(2028, 1, 3)), witness_ready(date(2028, 1, 3))))
+    host.run_pass(HostPass(witness_ready(date(2028, 1, 3)), witness_ready(date(2028, 1, 3))))
     for text in ("2029-01-02T22:00:00", "2035-06-01T12:00:00", "1989-12-31T12:00:00"):
         before, sent = host.trader.repository.state, len(host.sent)
         try:
@@ -54,7 +54,7 @@ def unknown_years(root: Path) -> list[str]:
 
 
 def in_zone(zone: str, quarters: Iterable[Quarter], root: Path) -> dict[Quarter, Lived]:
-    """Quarters on hosts of this zone, in a process of its own."""
+    """Quarters on hosts of this zone, in a separate process."""
 
     def body() -> dict[Quarter, Lived]:
         os.environ["TZ"] = zone
@@ -67,7 +67,7 @@ def in_zone(zone: str, quarters: Iterable[Quarter], root: Path) -> dict[Quarter,
 
 @contextmanager
 def cheap() -> Iterator[None]:
-    """Without what is not tried here: power cuts, indicators, and the files that pages read."""
+    """Without parts that this sweep does not test: power cuts, indicators, and the files that pages read."""
     with (
         mock.patch("os.fsync", lambda fd: None),
         mock.patch.object(market, "newest", plain_market),

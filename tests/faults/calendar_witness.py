@@ -1,4 +1,4 @@
-"""The exchange's hours by a second library: what the calendar sweep is judged by."""
+"""The exchange's hours by a second library, against which the calendar sweep is checked."""
 
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -41,7 +41,7 @@ def witness() -> dict[date, Hours]:
 
 
 def differences() -> tuple[int, list[str]]:
-    """How many sessions both calendars know, and what is not as it is known to be."""
+    """The number of sessions that both calendars know, and unexpected differences."""
     theirs, ours, found = witness(), calendar().sessions(date(2000, 1, 1), KNOWN_UNTIL), []
     found += [f"{day} is a session of one calendar only" for day in sorted(set(ours) ^ set(theirs))]
     for day in ours:
@@ -58,7 +58,7 @@ def new_york(day: date, clock: str) -> datetime:
 
 @lru_cache
 def witness_ready(day: date) -> datetime:
-    """When a session's bar counts as settled, by the witness; 2005-06-01 by the scheduled close."""
+    """When a session's bar counts as final, by the second library; 2005-06-01 by the scheduled close."""
     return (new_york(day, "16:00:00") if day in EARLY_CLOSE else witness()[day].closes) + DELAY
 
 

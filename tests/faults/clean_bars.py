@@ -1,6 +1,6 @@
-"""``python -m tests.faults.clean_bars``: how many true days the gate of fresh bars would hold.
+"""``python -m tests.faults.clean_bars``: how many true days the check of fresh bars would refuse.
 
-Each session of the bundled samples, and of every daily file in ``BARS``, is judged as it would be on its
+Each session of the bundled samples, and of every daily file in ``BARS``, is checked as on its
 evening, when no later bar is known. ``FAST=1`` takes the last three years of each.
 """
 
@@ -17,7 +17,7 @@ from tests.doubles.series import sample
 
 SYMBOLS = ("AAPL", "GOOG", "NVDA")
 WINDOW = 60
-"""Bars before each session: ATR14 and the usual volume need no more."""
+"""Bars before each session; ATR14 and the usual volume need no more."""
 YEAR = 252
 BAD = {
     # The volume on file is 0.01 to 3 % of what was traded; no such session exists.
@@ -26,11 +26,11 @@ BAD = {
     # Splits that this file, as traded, has no record of.
     "AAPL_raw_with_splits": ["2000-06-21", "2005-02-28"],
 }
-"""Bars of the reference files that are not clean: the gate must find them."""
+"""Wrong bars of the reference files, which the check must find."""
 
 
 def held(frame: pd.DataFrame) -> dict[str, str]:
-    """Session -> reason, for each session that would be held on its evening."""
+    """Session -> reason, for each session that would be refused on its evening."""
     found = {}
     for at in range(WINDOW, len(frame)):
         part = frame.iloc[at - WINDOW : at + 1]

@@ -1,4 +1,4 @@
-"""Kills at numbered points of a trading life, restarts from disk, and a comparison of what became of it.
+"""Kills at numbered points of an agent's life, restarts from disk, and compares the results.
 
 A point is the moment before, or after, or in the middle of one commit or one call of the broker. The
 victim is a forked process that ends with ``os._exit`` there; its successor is built from the files alone.
@@ -41,7 +41,7 @@ ROWS = 34
 
 
 def bars() -> Any:
-    """Splits and dividends on entry and exit days, and a low that takes the stop out."""
+    """Splits and dividends on entry and exit days, and a low that triggers the stop."""
     t = FIRST
     frame = generated(
         1,
@@ -81,7 +81,7 @@ def _latch(day: int, clock: str) -> Step:
 
 
 def story() -> list[Step]:
-    """Everything that an agent lives through, each step at its own fixed time."""
+    """All steps of the agent's life, each at a fixed time."""
     return [
         ("create", _create),
         *_days(0, 12),
@@ -113,7 +113,7 @@ def begin(root: Path) -> Life:
 
 
 def reopened(life: Life, root: Path) -> Life:
-    """The same life over a copy of its home, started anew as a process would."""
+    """The same life over a copy of its home, started as a new process."""
     files.sweep(root)
     return Life(Home(root), life.frame, life.model_id, life.csv, life.policy, life.terms, life.mode)
 
@@ -123,7 +123,7 @@ def reopened(life: Life, root: Path) -> Life:
 
 @dataclass
 class Points:
-    """Counts the points that a process passes; ends it at number ``fatal``."""
+    """Counts the points that a process passes, and ends it at number ``fatal``."""
 
     fatal: int = -1
     count: int = 0
@@ -161,7 +161,7 @@ def watched(points: Points) -> Iterator[None]:
 
 @contextmanager
 def replaced(targets: Iterable[tuple[Any, str, Any]]) -> Iterator[None]:
-    """Other functions in place of these, meanwhile."""
+    """Replaces these functions inside the ``with``."""
     with ExitStack() as stack:
         for owner, name, other in targets:
             stack.enter_context(mock.patch.object(owner, name, other))
@@ -191,7 +191,7 @@ def _torn(write_all: Callable[..., None], points: Points) -> Callable[..., None]
 
 
 def _never_short(broker: PaperBroker) -> None:
-    """What is on sale at the broker never exceeds what it holds for the agent."""
+    """The shares on sale at the broker never exceed the agent's position."""
     on_sale = sum(o.ticket.qty for o in broker._ledger.orders if o.working and o.ticket.side == "SELL" and not o.waits)
     if on_sale > broker.position():
         os._exit(SHORT)
@@ -229,7 +229,7 @@ def undisturbed(root: Path) -> Baseline:
         with watched(points):
             act(reopened(life, life.home.root))
         found += [Point(number, n, what) for n, what in enumerate(points.names)]
-        after.append(standing(reopened(life, life.home.root)))
+        after.append(outcome(reopened(life, life.home.root)))
     return Baseline(life, steps, homes, found, after, summary(reopened(life, life.home.root)))
 
 
@@ -248,9 +248,9 @@ def die_at(base: Baseline, work: Path, step: int, fatal: int) -> int:
 
 
 def after_kill(base: Baseline, point: Point, work: Path, *, whole: bool = True) -> dict[str, Any]:
-    """Killed at a point, restarted from disk, lived on to the end.
+    """Killed at a point, restarted from disk, run to the end.
 
-    Not ``whole``: only until a step ends exactly as the undisturbed life's did;
+    Not ``whole``: only until a step ends exactly as in the undisturbed life;
     from equal files, steps at fixed times lead to the same end.
     """
     shutil.copytree(base.homes[point.step], work)
@@ -263,7 +263,7 @@ def lived_on(base: Baseline, work: Path, whole: bool) -> dict[str, Any]:
     life = reopened(base.life, work)
     for number in range(int((work / "step.txt").read_text()), len(base.steps)):
         base.steps[number][1](life)
-        if not whole and standing(life) == base.after[number]:
+        if not whole and outcome(life) == base.after[number]:
             shutil.rmtree(work)
             return base.end
     found = summary(reopened(base.life, work))
@@ -282,8 +282,8 @@ def after_two_kills(base: Baseline, first: Point, second: int, work: Path, *, wh
     return lived_on(base, work, whole)
 
 
-def standing(life: Life) -> dict[str, Any]:
-    """Everything on which the rest of a life depends, and all that became of it so far."""
+def outcome(life: Life) -> dict[str, Any]:
+    """The state on which the next steps depend, and all results so far."""
     paper = life.home.agent(AGENT) / "paper.json"
     return {
         **summary(life),
@@ -294,7 +294,7 @@ def standing(life: Life) -> dict[str, Any]:
 
 
 def summary(life: Life) -> dict[str, Any]:
-    """All that must be the same: ledger, fills, orders, money, answers, and what others see."""
+    """All that must be the same: ledger, fills, orders, money, answers, and the files that others read."""
     state = life.node.repositories[AGENT].state
     orders: dict[str, Any] = {}
     for event in life.events:

@@ -29,14 +29,14 @@ from tests.faults.decade_world import FAULTS, World
 
 WEEK = 5
 GROWTH = 0.10
-"""Of memory, from the end of the first fifth on."""
+"""Allowed growth of memory after the first fifth."""
 MEMORY_DISK, ROOM = Path("/dev/shm"), 1 << 30
-"""Homes lie in memory where that has room: what is tried here is not the disk."""
+"""Homes are kept in memory if there is room, because this sweep does not test the disk."""
 
 
 @dataclass
 class Part:
-    """What became of one home: counts, megabytes and open files week by week, what was wrong."""
+    """The result of one home: counts, megabytes and open files week by week, what was wrong."""
 
     agents: int
     seen: Counter[str] = field(default_factory=Counter)
@@ -61,7 +61,7 @@ def main() -> int:
         shares = [(Path(root) / str(n), agents // homes + (n < agents % homes), count, n) for n in range(homes)]
         with ProcessPoolExecutor(homes, mp_context=get_context("fork")) as pool:
             parts = list(pool.map(decade, *zip(*shares, strict=True)))
-    wrong = tell(parts, count, time.monotonic() - started)
+    wrong = print_figures(parts, count, time.monotonic() - started)
     for text in wrong[:40]:
         print(f"WRONG {text}", file=sys.stderr)
     return 1 if wrong else 0
@@ -75,7 +75,7 @@ def _where() -> Path | None:
 
 
 def decade(root: Path, agents: int, count: int, number: int = 0) -> Part:
-    """Live, then judge."""
+    """Run the agents, then check the results."""
     part, started = Part(agents), time.monotonic()
     root.mkdir(exist_ok=True)
     world = World(root, agents, count, number + 1)
@@ -102,8 +102,8 @@ def decade(root: Path, agents: int, count: int, number: int = 0) -> Part:
     return part
 
 
-def tell(parts: list[Part], count: int, wall: float) -> list[str]:
-    """Print the sums and figures; what was wrong."""
+def print_figures(parts: list[Part], count: int, wall: float) -> list[str]:
+    """Print the sums and figures; returns what was wrong."""
     agents, seen = sum(p.agents for p in parts), sum((p.seen for p in parts), Counter[str]())
     faults, wrong = sum((p.faults for p in parts), Counter[str]()), [text for p in parts for text in p.wrong]
     cpu, lived = sum(p.cpu for p in parts), max(p.lived for p in parts)
@@ -150,14 +150,14 @@ def _sessions(world: World) -> list[str]:
         for event in (e for _, batch in events_of(world.home.agent(agent_id)) for e in batch):
             if isinstance(event, Decided | Missed):
                 if event.session in settled:
-                    wrong.append(f"{agent_id}: {event.session} was settled twice")
+                    wrong.append(f"{agent_id}: {event.session} was recorded twice")
                 settled[event.session] = event
                 world.seen["sessions decided" if isinstance(event, Decided) else "sessions missed"] += 1
                 if isinstance(event, Missed) and not event.reason:
                     wrong.append(f"{agent_id}: {event.session} was missed without a reason")
             world.seen["fills"] += isinstance(event, Filled)
         expected = [day.isoformat() for day in world.sessions]
-        wrong += [f"{agent_id}: {day} was passed over in silence" for day in expected if day not in settled]
+        wrong += [f"{agent_id}: {day} was neither decided nor missed" for day in expected if day not in settled]
         wrong += [f"{agent_id}: {day} is no session" for day in settled if day not in expected]
     return wrong
 
@@ -170,7 +170,7 @@ def _use(part: Part) -> list[str]:
 
 
 def _verified(world: World, part: Part) -> list[str]:
-    """``verify`` finds nothing, and makes every decision again from journal and model."""
+    """``verify`` finds no problem, and repeats every decision from journal and model."""
     with mock.patch.object(verification, "Registry", lambda home: Known(home, Cycler())):
         found = verification.audit(world.home)
     part.repeated = found["decisions_repeated"]
@@ -180,7 +180,7 @@ def _verified(world: World, part: Part) -> list[str]:
 
 
 def _rebuilt(world: World) -> list[str]:
-    """From the journals alone: whatever else an agent has on disk comes out the same."""
+    """All other files of an agent, rebuilt from its journal, are the same."""
     shown = {agent_id: _shown(world, agent_id) for agent_id in world.node.active()}
     for agent_id in shown:
         for path in world.home.agent(agent_id).glob("*.json"):

@@ -1,4 +1,4 @@
-"""Agents that trade for years on a virtual clock, in one process as the scheduler runs it, and what befalls them."""
+"""Agents that trade for years on a virtual clock, in one process as the scheduler runs them, and the faults."""
 
 import hashlib
 import os
@@ -29,11 +29,11 @@ from tests.faults import crash
 
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD", "EEE")
 POINTS = 25
-"""A kill comes at one of so many first commits an agent."""
+"""A kill happens at one of the first so many commits for each agent."""
 
 
 class Tape:
-    """A source that shows no bar before its true time, and nothing while it is gone."""
+    """A source that shows no bar before its true time, and does not answer while it is ``gone``."""
 
     name = "tape"
 
@@ -56,7 +56,7 @@ class Fatal(crash.Points):
 
 
 class World:
-    """One home, its agents, and the scheduler's own turns at hours that the world sets."""
+    """One home, its agents, and runs of the scheduler's loop at times that the world sets."""
 
     def __init__(self, root: Path, agents: int, count: int, seed: int = 1) -> None:
         self.home, self.rng, self.seen = Home.resolve(str(root / "home")), random.Random(seed), Counter[str]()
@@ -86,7 +86,7 @@ class World:
         return card.model_id
 
     def start(self) -> None:
-        """A scheduler as a new process has it: everything from disk. The lock is left out."""
+        """A scheduler as in a new process: everything from disk. The lock is left out."""
         self.scheduler = self.node = None  # type: ignore[assignment]  # as a dead process holds nothing
         with mock.patch.object(scheduler, "load_torch", lambda: None):
             self.scheduler = Scheduler(self.home, clock=lambda: self.now)
@@ -99,13 +99,13 @@ class World:
 
     def ask(self, kind: str, agent_id: str | None = None, **args: Any) -> dict[str, Any]:
         made = requests.submit(self.node.store, kind, agent_id=agent_id, args=args, by="test", now=self.now)
-        self.turn()
+        self.run_loop()
         answer = requests.outcome(self.node.store, made) or {}
         assert answer.get("status") == "done", answer
         return answer
 
-    def turn(self) -> None:
-        """What the scheduler's loop does, all of it due."""
+    def run_loop(self) -> None:
+        """Runs everything in the scheduler's loop once."""
         self.scheduler.next_pass = self.scheduler.next_stop = 0.0
         for work in (self.scheduler.look, self.scheduler.answer_requests, self.scheduler.trade, self.scheduler.beat):
             self.scheduler.attempt(work)
@@ -114,7 +114,7 @@ class World:
         self.now = when + clock_ahead
         for tape in self.tapes.values():
             tape.true = when
-        self.turn()
+        self.run_loop()
 
     # -- a session ----------------------------------------------------------
 
@@ -132,10 +132,10 @@ class World:
                 self.ask("start", agent_id)
 
     def end(self) -> None:
-        """Past the deadline of the last session: it is decided by then, or MISSED."""
+        """After the deadline of the last session: it is decided or MISSED."""
         self.at(at(calendar().next_session(self.sessions[-1]), "09:25"))
 
-    # -- what befalls them --------------------------------------------------
+    # -- the faults ---------------------------------------------------------
 
     def kill(self, evening: datetime) -> None:
         fatal = self.rng.randrange(POINTS * len(self.node.active()))

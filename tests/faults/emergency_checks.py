@@ -43,14 +43,14 @@ def account(life: Life, agent_id: str) -> Account:
 
 
 def bought(life: Life) -> set[str]:
-    """Every opening order that any agent's broker ever took."""
+    """Every opening order that any agent's broker ever accepted."""
     return {ref for agent_id in agent_ids(life.home) for ref in account(life, agent_id).bought}
 
 
 def after_stop(life: Life, answer: dict[str, Any], allowed: set[str], still: bool = True) -> list[str]:
-    """Nothing bought, every cancel made, nothing sold short, and what was said is true.
+    """Nothing bought, everything cancelled, nothing sold short, and the answer is true.
 
-    Not ``still``: a scheduler went on since the answer, so that a queued exit may have filled.
+    Not ``still``: a scheduler ran since the answer, so a queued exit may have filled.
     """
     wrong = [f"{ref} was bought after the stop" for ref in sorted(bought(life) - allowed)]
     items = {item["agent_id"]: item for item in answer["items"]}
@@ -86,7 +86,7 @@ def _said(item: dict[str, Any] | None, flat: bool, still: bool) -> list[str]:
 
 
 def aftermath(life: Life, now: datetime, allowed: set[str], seen: Counter[str], logged: int = 0) -> list[str]:
-    """Lived on to the end under the latch: flat at last, said when true and not before; then re-armed.
+    """Runs on under the latch until it is flat, which is reported when true and not before; then re-arms.
 
     ``logged``: how often this home was re-armed before.
     """
@@ -106,7 +106,7 @@ def aftermath(life: Life, now: datetime, allowed: set[str], seen: Counter[str], 
 
 
 def following(now: datetime) -> list[datetime]:
-    """The checks of a scheduler over the next three sessions."""
+    """The passes of a scheduler over the next three sessions."""
     known = calendar()
     days = known.sessions(now.date() - timedelta(days=1), now.date() + timedelta(days=9))
     found = [at(d, clock) for d in days for clock in ("08:00", "10:00", "16:40")]
@@ -137,7 +137,7 @@ def _statuses(life: Life) -> dict[str, AgentStatus]:
 
 
 def one_stop(life: Life, request_id: str) -> list[str]:
-    """A request that came twice is on record once, and each agent has one exit at most."""
+    """A request that came twice is recorded once, and each agent has one exit at most."""
     asked = [r for r in life.store.read("requests")["requests"].values() if r["id"] == request_id]
     wrong = [] if len(asked) == 1 else [f"{len(asked)} requests {request_id}"]
     for agent_id in agent_ids(life.home):

@@ -1,5 +1,5 @@
-"""Emergency stops with real processes: a scheduler that lives, works, hangs or is dead, and the command line,
-which may be killed itself. Their clocks are shifted into the hour of the trial."""
+"""Emergency stops with real processes: a scheduler that is idle, busy, hangs or is dead, and the command line,
+which may be killed itself. Their clocks are shifted to the time of the trial."""
 
 import json
 import random
@@ -34,7 +34,7 @@ STATES = (
 AGENTS_OF_A_PASS = 100
 PATIENCE = 60.0
 OLDER = (20.0, 40.0)
-"""Seconds that the heartbeat of a scheduler which hangs is made to be old: soon hung, or long since."""
+"""Age in seconds of a hanging scheduler's heartbeat: soon counted as hung, or already."""
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Stage:
         awaited(lambda: queries.system(self.life.store, self.now)["scheduler"]["alive"], "the scheduler")
 
     def hang(self, since: float) -> None:
-        """The scheduler stands still, and has done so for a while."""
+        """The scheduler hangs, and has done so for ``since`` seconds."""
         assert self.scheduler is not None
         path = self.life.home.root / "scheduler.lock"
         awaited(lambda: len(path.read_text().split()) == 2, "its first beat")
@@ -90,7 +90,7 @@ class Stage:
 
 
 def run(count: int, root: Path, tally: Any) -> None:
-    """``count`` trials; what they saw goes into ``tally``."""
+    """``count`` trials; their results are added to ``tally``."""
     templates: dict[str, Template] = {}
     for number in range(count):
         rng = random.Random(number)
@@ -116,14 +116,14 @@ def _trial(title: str, kind: str, chosen: Template, work: Path, rng: random.Rand
     finally:
         stage.end()
     life = reopened(chosen.life, work)
-    if kind != "busy":  # a hundred agents are not lived on with
+    if kind != "busy":  # a hundred agents would take too long
         wrong += aftermath(life, ended, allowed, tally.seen)
     tally.wrong += [f"{title}: {text}" for text in wrong]
     shutil.rmtree(work)
 
 
 def _stopped(stage: Stage, kind: str, rng: random.Random, tally: Any) -> tuple[list[str], set[str]]:
-    """The stop itself; what was wrong, and which orders had been bought before the latch."""
+    """The stop itself; returns what was wrong, and the purchases before the latch."""
     _prepare(stage, kind, rng)
     started = time.monotonic()
     command = stage.stop("click")
@@ -151,7 +151,7 @@ def _stopped(stage: Stage, kind: str, rng: random.Random, tally: Any) -> tuple[l
     if other is not None:
         second = _answer(other)
         if second.get("items") != answer.get("items"):
-            wrong.append(f"the second click was told {second}")
+            wrong.append(f"the second click was answered {second}")
     if other is not None or kind == "alive":
         wrong += one_stop(stage.life, "click")
     return [str(text) for text in wrong], allowed
@@ -159,7 +159,7 @@ def _stopped(stage: Stage, kind: str, rng: random.Random, tally: Any) -> tuple[l
 
 def _prepare(stage: Stage, kind: str, rng: random.Random) -> None:
     if kind == "command killed midway" and rng.random() < 0.5:
-        return  # half of these find no scheduler
+        return  # half of these trials run without a scheduler
     if kind != "dead":
         stage.start_scheduler()
     if kind == "busy":

@@ -1,4 +1,4 @@
-"""All states of an order's life in which an emergency stop may find an agent, each made by living up to it."""
+"""All states of an order's life in which an emergency stop may find an agent, each made by running an agent up to it."""
 
 import shutil
 from collections.abc import Callable
@@ -24,7 +24,7 @@ Make = Callable[[Life], datetime]
 
 @dataclass(frozen=True)
 class Template:
-    """A home in some state, and the moment at which it came into it."""
+    """A home in some state, and the time at which it reached it."""
 
     name: str
     life: Life
@@ -32,7 +32,7 @@ class Template:
     since: datetime
 
     def copy(self, root: Path) -> Life:
-        """The same home as a process that starts would find it."""
+        """The same home, opened as by a new process."""
         shutil.copytree(self.home, root, ignore=shutil.ignore_patterns("*.lock"))
         return reopened(self.life, root)
 
@@ -43,7 +43,7 @@ def reopened(life: Life, root: Path) -> Life:
 
 
 def template(root: Path, name: str, agents: int = 1) -> Template:
-    """Live a home of ``agents`` equal agents into a state by its name."""
+    """Bring a home of ``agents`` equal agents into the named state."""
     mode, make = STATES[name]
     frame = generated(1, ROWS)
     if make is _stop_hit:
@@ -56,7 +56,7 @@ def template(root: Path, name: str, agents: int = 1) -> Template:
     return Template(name, life, life.home.root, make(life))
 
 
-# -- how to live up to each -------------------------------------------------
+# -- how to reach each state ------------------------------------------------
 
 
 def _now(life: Life, row: int, clock: str) -> datetime:

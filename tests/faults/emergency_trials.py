@@ -1,7 +1,7 @@
 """``python -m tests.faults.emergency_trials``: emergency stops over all states of an order's life.
 
 Most trials run in this process on a virtual clock, one in ten with real processes. ``TRIALS`` says how many
-(1,000), ``FAST=1`` tries a slice. Prints counts, latencies and everything that was not as promised.
+(1,000), ``FAST=1`` runs a part. Prints counts, latencies and every failed check.
 """
 
 import logging
@@ -31,7 +31,7 @@ KINDS = ("alive", "latch alone", "dead", "killed midway", "busy")
 BUSY = ("nothing decided", "entry planned", "exit planned", "position with its stop")
 AGENTS_OF_A_PASS = 5
 REAL_SHARE = 10
-"""One trial of so many is made with real processes."""
+"""One trial in so many uses real processes."""
 MOST_POINTS = 24
 
 
@@ -68,9 +68,9 @@ def trial(number: int, root: Path, templates: dict[str, Template], tally: Tally)
 
 
 def moment(since: datetime, rng: random.Random, busy: bool) -> datetime:
-    """A minute before the next check in the evening: in session, before it, after a close, or just at one.
+    """A time before the next evening pass: in session, before it, after a close, or exactly at one.
 
-    ``busy``: the hour of the next pass that has something to do.
+    ``busy``: the time of the next pass that has something to do.
     """
     day = calendar().next_session(since.date())
     if busy:
@@ -91,14 +91,14 @@ def in_session(now: datetime) -> bool:
 
 
 def _latched(life: Life, now: datetime, tally: Tally) -> None:
-    """What every way of stopping does first."""
+    """The first step of every stop."""
     started = time.perf_counter()
     HaltLatch(life.home).set("a trial", "test", now)
     tally.latch.append(time.perf_counter() - started)
 
 
 def _alive(life: Life, now: datetime, rng: random.Random, tally: Tally, allowed: set[str]) -> list[str]:
-    """Asked, answered, and asked again with the same id, as a double click does."""
+    """Requested, answered, and requested again with the same id, as by a double click."""
     _latched(life, now, tally)
     started = time.perf_counter()
     answer = life.ask("emergency_stop", now, request_id="click")["result"]
@@ -111,14 +111,14 @@ def _alive(life: Life, now: datetime, rng: random.Random, tally: Tally, allowed:
 
 
 def _latch_alone(life: Life, now: datetime, rng: random.Random, tally: Tally, allowed: set[str]) -> list[str]:
-    """The scheduler finds the latch at its next look."""
+    """The scheduler finds the latch in its next loop."""
     _latched(life, now, tally)
     life.check(now)
     return after_stop(life, life.ask("emergency_stop", now)["result"], allowed)
 
 
 def _dead(life: Life, now: datetime, rng: random.Random, tally: Tally, allowed: set[str]) -> list[str]:
-    """No scheduler: whoever stops opens the agents and does it."""
+    """No scheduler: the stopping process opens the agents itself."""
     _latched(life, now, tally)
     started = time.perf_counter()
     _, answer = emergency_stop.stop(reopened(life, life.home.root).node, "a trial", "test", now)
@@ -127,7 +127,7 @@ def _dead(life: Life, now: datetime, rng: random.Random, tally: Tally, allowed: 
 
 
 def _killed(life: Life, now: datetime, rng: random.Random, tally: Tally, allowed: set[str]) -> list[str]:
-    """The stop is killed at one of its commits or calls, and gone on with by whoever starts next."""
+    """The stop is killed at one of its commits or calls, and the next process continues it."""
     _latched(life, now, tally)
     pid = os.fork()
     if pid == 0:
@@ -163,7 +163,7 @@ def _busy(life: Life, now: datetime, rng: random.Random, tally: Tally, allowed: 
 
     wrong: list[str] = []
     _, failed = pass_runner.run(life.node, now, between)
-    return [*wrong, *map(str, failed.items())] + ([] if answers else ["the pass asked nobody"])
+    return [*wrong, *map(str, failed.items())] + ([] if answers else ["the pass answered no request"])
 
 
 RUN = {"alive": _alive, "latch alone": _latch_alone, "dead": _dead, "killed midway": _killed, "busy": _busy}
@@ -178,11 +178,11 @@ def in_process(numbers: range, root: Path) -> Tally:
 
 
 def share(values: list[float], part: float) -> float:
-    """The value below which this part of them lies."""
+    """The quantile ``part`` of the values."""
     return sorted(values)[min(len(values) - 1, int(part * len(values)))] if values else 0.0
 
 
-def tell(title: str, count: int, tally: Tally, seconds: float) -> None:
+def print_figures(title: str, count: int, tally: Tally, seconds: float) -> None:
     print(f"{title}: {count} trials in {seconds:.0f} s, {len(tally.wrong)} wrong")
     print("  " + ", ".join(f"{n} {k}" for k, n in sorted(tally.seen.items())))
     for what, values in (("latch durable", tally.latch), ("stop answered", tally.stop)):
@@ -204,11 +204,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         started = time.monotonic()
         inside = in_process(range(count - real), Path(folder))
-        tell("in this process, virtual clock", count - real, inside, time.monotonic() - started)
+        print_figures("in this process, virtual clock", count - real, inside, time.monotonic() - started)
         started = time.monotonic()
         outside = Tally()
         emergency_processes.run(real, Path(folder) / "real", outside)
-        tell("real processes", real, outside, time.monotonic() - started)
+        print_figures("real processes", real, outside, time.monotonic() - started)
     late = share(outside.latch, 0.99) > 1.0
     return 1 if inside.wrong or outside.wrong or late else 0
 

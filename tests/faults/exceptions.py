@@ -1,10 +1,10 @@
-"""An exception that nobody foresaw, raised once at every function that serves one of three agents:
-``python -m tests.faults.exceptions``; ``FAST=1`` for a slice.
+"""An unforeseen exception, raised once in every function that works for one of three agents:
+``python -m tests.faults.exceptions``; ``FAST=1`` for a part.
 
-The real scheduler's turns on a virtual clock: passes, requests, replays. After each injection the
-other two agents' journals are those of an undisturbed run to the byte, the process lives, the
-traceback is in the log, and the agent is blocked with the reason or went on by itself, with nothing
-of it lost or doubled.
+The real scheduler's loop on a virtual clock: passes, requests, replays. After each injection the
+other two agents' journals are those of an undisturbed run to the byte, the process continues, the
+traceback is in the log, and the agent is blocked with the reason or continued by itself; nothing
+is lost or done twice.
 """
 
 import logging
@@ -36,24 +36,24 @@ from tests.doubles.series import generated
 from tests.faults.bad_broker import cheap
 from tests.faults.exceptions_world import AGENTS, MADE, STORIES, A, B, C, Step, World
 
-WORD = "injected: nobody foresaw this"
+INJECTED = "injected: nobody foresaw this"
 INSIDE = tuple(str(CHECKOUT / "livetrading" / room) for room in ("execution", "core", "adapters"))
 PURE = str(CHECKOUT / "livetrading" / "core")
 GENERATORS = 0x20 | 0x80 | 0x200
-"""Their frames are entered again and again; whoever made them is entered once."""
+"""Generators: their frames are entered repeatedly, the function that makes them once."""
 OF_REQUESTS = (AgentManager.create.__code__, emergency_stop.rearm.__code__)
-"""Requests that concern no agent yet, or all."""
+"""Requests that concern no existing agent, or all agents."""
 OUTERMOST = ("attempt", "alarm", "_warn", "caught", "_place")
-"""Where everything is caught, and what tells of it there."""
+"""Functions that catch everything, and those that report it."""
 FAST_TRIALS, SEED, SECONDS = 60, 1, 900
 STEPS = 3
-"""So many steps of a story are tried for each function and caller."""
+"""At most so many steps of a story are tried for each function and caller."""
 IN_ACCOUNT, FAST_IN_ACCOUNT = 200, 6
-"""Lives in an account, a second each: places drawn from all."""
+"""Lives in an account take a second each, so only so many places are drawn."""
 
 
 class Place(NamedTuple):
-    """A function, and the one that called it, while step ``step`` served agent B."""
+    """A function and its caller, while step ``step`` works for agent B."""
 
     step: int
     file: str
@@ -65,7 +65,7 @@ class Place(NamedTuple):
 
 
 def _serves(frame: FrameType | None, agent_id: str) -> bool:
-    """Whether a frame, or one that called it, works for this agent."""
+    """Whether a frame, or one of its callers, works for this agent."""
     while frame is not None:
         known = frame.f_locals
         if known.get("agent_id") == agent_id or frame.f_code in OF_REQUESTS:
@@ -91,13 +91,13 @@ def _key(frame: FrameType) -> tuple[CodeType, CodeType] | None:
     ):
         return None
     caller = frame.f_back.f_code
-    # What one pure function does within another, its caller cannot tell from the other's own failure.
+    # The caller cannot distinguish a failure inside a nested pure function from one of the outer function.
     return None if code.co_filename.startswith(PURE) and caller.co_filename.startswith(PURE) else (code, caller)
 
 
 @contextmanager
 def entered(step: int, found: dict[Place, tuple[CodeType, CodeType]]) -> Iterator[None]:
-    """Note every function that is entered for B, by its caller."""
+    """Record every function that is entered for B, with its caller."""
     seen: set[tuple[CodeType, CodeType]] = set()
 
     def note(frame: FrameType, event: str, _: object) -> None:
@@ -116,14 +116,14 @@ def entered(step: int, found: dict[Place, tuple[CodeType, CodeType]]) -> Iterato
 
 @contextmanager
 def raising(key: tuple[CodeType, CodeType]) -> Iterator[list[bool]]:
-    """Once, where that caller enters that function for B."""
+    """Raises once, where that caller enters that function for B."""
     struck: list[bool] = []
 
     def strike(frame: FrameType, event: str, _: object) -> None:
         if event == "call" and frame.f_code is key[0] and frame.f_back is not None and frame.f_back.f_code is key[1]:
             if not struck and _serves(frame, B):
                 struck.append(True)
-                raise RuntimeError(WORD)
+                raise RuntimeError(INJECTED)
 
     sys.setprofile(strike)
     try:
@@ -137,12 +137,12 @@ class Tracebacks(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.heard = False
+        self.logged = False
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         while error is not None:
-            self.heard = self.heard or WORD in str(error)
+            self.logged = self.logged or INJECTED in str(error)
             error = error.__cause__ or error.__context__
 
 
@@ -151,7 +151,7 @@ class Tracebacks(logging.Handler):
 
 @dataclass
 class Baseline:
-    """The undisturbed story: its home before each step, where it can be struck, and what A and C became."""
+    """The undisturbed story: its home before each step, the places where it can fail, and the journals of A and C."""
 
     life: Life
     steps: list[Step]
@@ -183,12 +183,12 @@ def undisturbed(root: Path, story: str) -> Baseline:
 
 
 def disturbed(base: Baseline, place: Place, work: Path) -> tuple[bool, list[str]]:
-    """Struck at one place and lived on to the end: whether it was, and what is wrong."""
+    """Fails at one place and runs to the end; returns whether it failed there, and what is wrong."""
     shutil.rmtree(work, ignore_errors=True)
     shutil.copytree(base.homes[place.step], work)
     logs.logged.clear()
-    heard, logger = Tracebacks(), logging.getLogger("livetrading")
-    logger.addHandler(heard)
+    tracebacks, logger = Tracebacks(), logging.getLogger("livetrading")
+    logger.addHandler(tracebacks)
     world = World(base.life, Home(work), at(base.life.sessions[FIRST], "16:40"))
     try:
         with raising(base.places[place]) as struck:
@@ -203,17 +203,17 @@ def disturbed(base: Baseline, place: Place, work: Path) -> tuple[bool, list[str]
         logging.getLogger(__name__).exception("%s", place)
         return True, [f"it ended the process: {type(error).__name__}: {error}"]
     finally:
-        logger.removeHandler(heard)
+        logger.removeHandler(tracebacks)
     wrongs = _wrongs(base, world, blocked)
-    if struck and not heard.heard:
+    if struck and not tracebacks.logged:
         wrongs.append("no traceback in the log")
-    if blocked and not ("RuntimeError: " + WORD in reason and "start the agent again" in reason):
+    if blocked and not ("RuntimeError: " + INJECTED in reason and "start the agent again" in reason):
         wrongs.append(f"blocked for {reason!r}")
     return bool(struck), wrongs
 
 
 def _become(home: Home) -> dict[str, Any]:
-    """What became of B, as its journal says."""
+    """The result of B, from its journal."""
     state = AgentRepository(home, B).state
     fills = [(f["key"], f["qty"], f["price"]) for f in queries.history(Store(home), B)["fills"]]
     return {"settled": state.settled, "booked": state.booked, "shares": state.book.shares, "fills": fills}
@@ -232,9 +232,9 @@ def _wrongs(base: Baseline, world: World, blocked: bool) -> list[str]:
     on_sale = sum(o.qty for o in state.open_orders() if o.leg != Leg.ENTRY and o.at_broker)
     if state.book.shares and on_sale != state.book.shares and state.status != AgentStatus.FINISHED:
         wrongs.append(f"{on_sale} of {state.book.shares} shares are on sale")
-    told = [d["session"] for d in queries.history(world.node.store, B)["decisions"]]
-    if told != sorted(set(told)):
-        wrongs.append(f"sessions were decided twice: {told}")
+    decided = [d["session"] for d in queries.history(world.node.store, B)["decisions"]]
+    if decided != sorted(set(decided)):
+        wrongs.append(f"sessions were decided twice: {decided}")
     after = _become(world.home)
     if not blocked and after != base.end:
         wrongs.append(f"it went on and became {after}, not {base.end}")
@@ -242,18 +242,18 @@ def _wrongs(base: Baseline, world: World, blocked: bool) -> list[str]:
 
 
 def _unanswered(world: World) -> list[str]:
-    """Every request has its outcome, and an agent was made if its asker heard so."""
+    """Every request has its result, and an agent exists if and only if its creation was answered."""
     known = world.node.store.read("requests")["requests"].values()
     wrongs = [f"the request {r['id']} was never answered" for r in known if r["status"] == "pending"]
     created = [r["status"] == "done" for r in known if r["kind"] == "create" and not r["id"].endswith(AGENTS)]
     there = [(world.home.agent(a) / "journal.jsonl").exists() for a in (MADE, MADE[:-1] + "5")]
     if created and there != [created[0], False]:
-        wrongs.append(f"an agent was made: {there}, its asker heard {created}")
+        wrongs.append(f"an agent was made: {there}, the answer was {created}")
     return wrongs
 
 
 def _spread(places: list[Place]) -> list[Place]:
-    """Of the steps in which a caller enters a function, a few: the first, the last, and what lies between."""
+    """A few of the steps in which a caller enters a function: the first, the last, and some between."""
     steps: dict[tuple[str, str, str], list[Place]] = {}
     for place in places:
         steps.setdefault((place.file, place.name, place.caller), []).append(place)
@@ -265,7 +265,7 @@ def _spread(places: list[Place]) -> list[Place]:
     ]
 
 
-def run(stories: list[str], trials: int | None = None, tell: bool = False) -> tuple[Counter[str], list[str]]:
+def run(stories: list[str], trials: int | None = None, verbose: bool = False) -> tuple[Counter[str], list[str]]:
     """Counts, and what was wrong; ``trials``: so many places of each story, drawn by a fixed seed."""
     counts, wrongs = Counter[str](), list[str]()
     until = time.monotonic() + SECONDS
@@ -287,7 +287,7 @@ def run(stories: list[str], trials: int | None = None, tell: bool = False) -> tu
                     wrongs.append(
                         f"{story}, {base.steps[place.step][0]}, {place.name} from {place.caller} ({place.file}): {wrong}"
                     )
-                    if tell:
+                    if verbose:
                         print(f"  {wrongs[-1]}", flush=True)
     return counts, wrongs
 
@@ -296,7 +296,7 @@ def main() -> int:
     logging.getLogger("livetrading").addHandler(logging.NullHandler())
     logging.getLogger("livetrading").propagate = False
     fast, started = os.environ.get("FAST", "") not in ("", "0"), time.monotonic()
-    counts, wrongs = run(list(STORIES), FAST_TRIALS if fast else None, tell=True)
+    counts, wrongs = run(list(STORIES), FAST_TRIALS if fast else None, verbose=True)
     places, lives, more = _in_account(FAST_IN_ACCOUNT if fast else IN_ACCOUNT)
     for wrong in more:
         print(f"  {wrong}")
@@ -309,7 +309,7 @@ def main() -> int:
 
 
 def _in_account(trials: int) -> tuple[int, int, list[str]]:
-    from tests.faults import exceptions_account  # which takes its tools from here
+    from tests.faults import exceptions_account  # imported here, because it imports this module
 
     with tempfile.TemporaryDirectory() as root, cheap():
         return exceptions_account.run(Path(root), trials, time.monotonic() + SECONDS)

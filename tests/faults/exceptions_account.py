@@ -1,8 +1,8 @@
 """The sweep of exceptions over three agents of one account at the TWS double; ``exceptions`` runs it.
 
-Each trial is a life of its own: the double's ledger cannot be put back. The other two agents' fills are
-those of an undisturbed life, the account holds what the books say, and the struck agent is blocked with
-its stop in force, or went on by itself.
+Each trial is a separate life, because the double's ledger cannot be restored. The other two agents' fills are
+those of an undisturbed life, the account holds what the books say, and the agent that failed is blocked with
+a working stop, or continued by itself.
 """
 
 import logging
@@ -27,7 +27,7 @@ from tests.doubles.account_life import AccountLife, in_account
 from tests.doubles.lives import FIRST, Cycler, at
 from tests.doubles.series import generated
 from tests.doubles.tws import TwsDouble
-from tests.faults.exceptions import AGENTS, SEED, WORD, A, B, C, Place, Tracebacks, entered, raising
+from tests.faults.exceptions import AGENTS, INJECTED, SEED, A, B, C, Place, Tracebacks, entered, raising
 
 DAYS = 3
 Step = tuple[str, Callable[[AccountLife], None]]
@@ -37,7 +37,7 @@ FRAME = generated(1, FIRST + DAYS + 3)
 def _pass(t: int, clock: str) -> Step:
     def run(life: AccountLife) -> None:
         life.now = at(life.sessions[FIRST + t], clock)
-        for _ in range(2):  # whatever failed is met again
+        for _ in range(2):  # a failure is tried again
             pass_runner.run(life.node, life.now, _go_on)
 
     return f"{t} {clock}", run
@@ -62,7 +62,7 @@ def story() -> list[Step]:
 
 @dataclass
 class Lived:
-    """What a life became."""
+    """The result of a life."""
 
     fills: dict[str, list[tuple[str, int, float]]] = field(default_factory=dict)
     wrongs: list[str] = field(default_factory=list)
@@ -74,7 +74,7 @@ Keys = dict[Place, tuple[CodeType, CodeType]]
 
 
 def lived(root: Path, place: Place | None, keys: Keys) -> Lived:
-    """One life; at ``place`` it is struck, without one the places are noted in ``keys``."""
+    """One life; it fails at ``place``, or without one the places are recorded in ``keys``."""
     with TwsDouble(157) as tws:
         tws.ledger.cash = 1_000_000.0
         life = in_account(root, FRAME, Cycler(1), tws)
@@ -88,9 +88,9 @@ def lived(root: Path, place: Place | None, keys: Keys) -> Lived:
 
 
 def _lived(life: AccountLife, place: Place | None, keys: Keys) -> Lived:
-    done, heard, logger = Lived(), Tracebacks(), logging.getLogger("livetrading")
+    done, tracebacks, logger = Lived(), Tracebacks(), logging.getLogger("livetrading")
     logs.logged.clear()
-    logger.addHandler(heard)
+    logger.addHandler(tracebacks)
     try:
         for number, (_, act) in enumerate(story()):
             here = place is not None and place.step == number
@@ -101,7 +101,7 @@ def _lived(life: AccountLife, place: Place | None, keys: Keys) -> Lived:
             if here:
                 done.blocked = life.node.repositories[B].state.status == AgentStatus.BLOCKED
                 done.wrongs += _naked(life)
-                if done.blocked and WORD not in life.node.repositories[B].state.status_reason:
+                if done.blocked and INJECTED not in life.node.repositories[B].state.status_reason:
                     done.wrongs.append(f"blocked for {life.node.repositories[B].state.status_reason!r}")
                 if done.blocked:
                     _started_again(life)
@@ -109,8 +109,8 @@ def _lived(life: AccountLife, place: Place | None, keys: Keys) -> Lived:
         logging.getLogger(__name__).exception("%s", place)
         done.wrongs.append(f"it ended the process: {type(error).__name__}: {error}")
     finally:
-        logger.removeHandler(heard)
-    if done.struck and not heard.heard:
+        logger.removeHandler(tracebacks)
+    if done.struck and not tracebacks.logged:
         done.wrongs.append("no traceback in the log")
     done.wrongs += _at_the_end(life)
     for agent_id in AGENTS:

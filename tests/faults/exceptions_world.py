@@ -1,4 +1,4 @@
-"""Three agents under a scheduler whose turns are taken one by one, and what they live through, for the sweep of exceptions."""
+"""Three agents under a scheduler whose loop runs step by step, and their stories, for the sweep of exceptions."""
 
 import sys
 from collections.abc import Callable
@@ -15,12 +15,12 @@ from tests.doubles.lives import FIRST, Cycler, Known, Life, at
 
 A, B, C = AGENTS = ("PPO_TEST_001", "PPO_TEST_002", "PPO_TEST_003")
 MADE = "PPO_TEST_004"
-"""By the request to create one."""
+"""The agent that the create request makes."""
 
 
 @dataclass
 class World:
-    """A process over a home: what it knew only in memory is gone with it."""
+    """A process over a home; what is only in memory is lost with it."""
 
     life: Life
     home: Home
@@ -36,8 +36,8 @@ class World:
     def node(self) -> Any:
         return self.scheduler.node
 
-    def turn(self) -> None:
-        """What the loop does in a second, twice: whatever failed is met again."""
+    def run_loop(self) -> None:
+        """Runs the loop twice, so that a failure is tried again."""
         for _ in range(2):
             self.scheduler.next_pass = self.scheduler.next_stop = 0.0
             for work in (self.scheduler.answer_requests, self.scheduler.trade):
@@ -55,7 +55,7 @@ class World:
                 "capital": self.life.terms.capital,
             }
         watcher = sys.getprofile()
-        sys.setprofile(None)  # whoever asks is another process
+        sys.setprofile(None)  # the request comes from another process
         requests.submit(self.node.store, kind, agent_id=agent_id, args=args, by="test", request_id=name, now=self.now)
         sys.setprofile(watcher)
 
@@ -66,7 +66,7 @@ class World:
             self.scheduler.attempt(self.scheduler.answer_requests)
 
     def catch_up(self, settled: str) -> None:
-        """A replay that was held or blocked lives through the same sessions, later."""
+        """A replay that waited or was blocked runs the same sessions later."""
         for _ in range(3):
             state = self.node.repositories[B].state
             if state.agent.mode == Mode.REPLAY and state.settled < settled:
@@ -86,14 +86,14 @@ def _at(t: int, clock: str, work: Callable[[World], None]) -> Step:
 
 
 def _asked(t: int, clock: str, kind: str, agent_id: str | None) -> Step:
-    """A request about B, and behind it one about C."""
+    """A request about B, followed by one about C."""
 
     def work(world: World) -> None:
         name = f"{kind}-{t}-{clock.replace(':', '')}"
         world.ask(kind, agent_id, name)
         if agent_id == B:
             world.ask("pause" if kind != "start" else "start", C, f"{name}-behind")
-        world.turn()
+        world.run_loop()
 
     return f"{kind} {t}", _at(t, clock, work)[1]
 

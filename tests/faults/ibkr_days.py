@@ -1,7 +1,7 @@
 """The exchange days of one agent's life in an account of the TWS double, and how the shell lives through them.
 
 The exchange acts between the shell's steps, and exactly once; a step of the shell
-may be cut short anywhere and is then begun again by a new process.
+may be interrupted anywhere; a new process then starts it again.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ DOUBT = (OrderState.PENDING_NEW, OrderState.PENDING_CANCEL)
 
 
 def bars() -> pd.DataFrame:
-    """A split while the shares are held, a dividend, and a low that takes the stop out."""
+    """A split while the shares are held, a dividend, and a low that triggers the stop."""
     t = FIRST
     frame = generated(1, t + DAYS + 2, splits={t + 2: 2.0}, dividends={t + 5: 0.25})
     return crash_bar(frame, t + 8)
@@ -41,7 +41,7 @@ def bars() -> pd.DataFrame:
 
 @dataclass
 class Played(AccountLife):
-    """A life whose passes come every twenty seconds until nothing is left to do."""
+    """A life with passes every twenty seconds until nothing is left to do."""
 
     def _connect(self, home: Home, confirmed: str) -> IbkrConnection:
         return IbkrConnection(replace(config_of(settings.load(home), confirmed), timing=BRISK), clock=lambda: self.now)
@@ -49,8 +49,8 @@ class Played(AccountLife):
     def caught_up(self) -> None:
         """The connection is ready and knows what the double has done."""
         await_that(self._usable, "ready")
-        with suppress(Unavailable):  # it was lost meanwhile: the pass will say so
-            self.heard()
+        with suppress(Unavailable):  # the connection was lost meanwhile: the pass reports it
+            self.await_reports()
 
     def _usable(self) -> bool:
         with suppress(Unavailable):
@@ -58,14 +58,14 @@ class Played(AccountLife):
         return False
 
     def passes(self, now: datetime) -> None:
-        """As a scheduler's from ``now`` on."""
+        """Passes as of a scheduler, from ``now`` on."""
         for number in range(PASSES):
             self.now = now + number * BETWEEN
             self.caught_up()
             seqs = self._seqs()
             if self._pass() and seqs == self._seqs() and not self._doubts():
                 return
-        raise AssertionError(f"never at rest: {[(o.key, str(o.state)) for o in self._open()]}")
+        raise AssertionError(f"never finished: {[(o.key, str(o.state)) for o in self._open()]}")
 
     def _pass(self) -> bool:
         if self.node.latch.status() is not None and emergency_stop.unfinished(self.node):
@@ -101,7 +101,7 @@ class Played(AccountLife):
     # -- the exchange -------------------------------------------------------
 
     def auction(self, t: int, takes: Callable[[Order], bool] = lambda order: True) -> None:
-        """At row ``t``'s open; an order that it does not take is ended by IB."""
+        """At row ``t``'s open; IB ends an order that the auction does not fill."""
         self.now = at(self.sessions[t], "09:30")
         for order in list(self.tws.ledger.open_orders()):
             if order.tif == "OPG" and not takes(order):
@@ -120,7 +120,7 @@ class Played(AccountLife):
         self.split(t)
 
     def ended_early(self, t: int) -> None:
-        """IB ends what waits for the auction before it comes."""
+        """IB ends orders for the auction before it takes place."""
         self.now = at(self.sessions[t], "08:15")
         for order in [o for o in self.tws.ledger.open_orders() if o.tif == "OPG"]:
             self.tws.happen(lambda book, ref=order.ref: book.expire(ref))
@@ -174,7 +174,7 @@ def _day(day: int, *between: Step, takes: Callable[[Order], bool] = lambda order
 
 
 def _ordered(kind: str, day: int) -> list[Step]:
-    """A person's word in the session, which sells at once."""
+    """A person's request in the session, which sells at once."""
     return [
         _exchange("night", day, Played.night),
         _passes(day, "08:00"),
@@ -189,7 +189,7 @@ def _ordered(kind: str, day: int) -> list[Step]:
 
 
 def story() -> list[Step]:
-    """Everything that an agent of an account lives through, the policy selling at every second close."""
+    """All steps of an agent's life in an account; the policy sells at every second close."""
     early = [_exchange("ended early", 6, Played.ended_early), _passes(6, "08:30")]
     return [
         Step("create", _create),

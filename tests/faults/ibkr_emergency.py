@@ -1,4 +1,4 @@
-"""How long an emergency stop takes until every order is cancelled by IB's word."""
+"""How long an emergency stop takes until IB has reported every order as cancelled."""
 
 import time
 
@@ -73,7 +73,7 @@ def _all(tws: TwsDouble, connection: IbkrConnection, trouble: str) -> IbkrConnec
 
 
 def _ours(tws: TwsDouble, connection: IbkrConnection, agents: list[str], trouble: str) -> IbkrConnection:
-    """The orders of our agents, asked for at once; again until IB has said the word on all."""
+    """The orders of our agents, asked for at once; again until IB has reported all of them."""
     refs = [t.ref for agent_id in agents for t in _tickets(agent_id)]
     if trouble == "crash":
         connection.cancel(refs[:AGENTS])

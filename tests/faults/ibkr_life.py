@@ -1,9 +1,9 @@
-"""One agent's whole life in an account of the TWS double, killed at every point and struck at every order message.
+"""One agent's whole life in an account of the TWS double, killed at every point and disturbed at every order message.
 
-    python -m tests.faults.ibkr_life        FAST=1 for a slice
+    python -m tests.faults.ibkr_life        FAST=1 for a part
 
 Prints its counts. Killed, or with a message lost, the life must end as the undisturbed
-one; with a fill that crosses what the shell does, book and account must agree.
+one; with a fill during a step of the shell, book and account must agree.
 """
 
 import logging
@@ -25,7 +25,7 @@ from tests.doubles.lives import AGENT, Cycler
 from tests.doubles.tws import Fault, Ledger, Manners, TwsDouble
 
 from .ibkr_days import Played, Step, bars, story
-from .ibkr_worlds import Killed, Point, Points, Snapshot, World, opened, restored, snapshot, standing, watched
+from .ibkr_worlds import Killed, Point, Points, Snapshot, World, opened, outcome, restored, snapshot, watched
 
 KINDS = ("drop_before", "drop_after", "swallow")
 PLACE, CANCEL = 3, 4
@@ -38,7 +38,7 @@ FAST_SECONDS = 25
 
 @dataclass
 class Baseline:
-    """What becomes of an agent that nothing disturbs: snapshots, points and standings by step."""
+    """The undisturbed life: snapshots, points and outcomes by step."""
 
     version: int
     life: Played
@@ -58,13 +58,13 @@ def undisturbed(root: Path, version: int) -> Baseline:
         base = Baseline(version, world.life, story(), [], [], [], [], world.wrongs)
         for number, step in enumerate(base.steps):
             base.before.append(snapshot(world, root / f"before-{number}"))
-            points, heard = Points(), len(tws.heard)
+            points, heard = Points(), len(tws.received)
             with watched(points):
                 step.act(world.life)
             if step.ours:
                 base.points += [Point(number, n, what) for n, what in enumerate(points.names)]
-                base.messages += _messages(number, [h.id for h in tws.heard[heard:]])
-            base.after.append(standing(world))
+                base.messages += _messages(number, [h.id for h in tws.received[heard:]])
+            base.after.append(outcome(world))
         world.life.node.close()
         return base
 
@@ -82,18 +82,20 @@ def _messages(step: int, ids: list[int]) -> list[Point]:
 
 
 def after_kill(base: Baseline, point: Point, work: Path, whole: bool = False) -> list[str]:
-    """What went another way after a kill at a point."""
+    """Differences after a kill at a point."""
     with restored(base.version, base.before[point.step], base.life, work) as world:
         try:
             with watched(Points(point.n)):
-                base.steps[point.step].act(world.life)  # on a busy machine a pass less may do: then nobody dies
+                base.steps[point.step].act(
+                    world.life
+                )  # on a busy machine one pass fewer may be enough: then nothing is killed
         except Killed:
             world.reborn()
         return world.wrongs + lived_on(base, world, point.step, whole)
 
 
 def after_fault(base: Baseline, message: Point, kind: str, work: Path, whole: bool = False) -> list[str]:
-    """What went another way after one order message met a fault."""
+    """Differences after a fault at one order message."""
     with restored(base.version, base.before[message.step], base.life, work) as world:
         world.tws.fail(Fault(kind, int(message.what), message.n))
         wrongs = lived_on(base, world, message.step, whole, alike=without_ways_out if kind == "swallow" else None)
@@ -101,8 +103,8 @@ def after_fault(base: Baseline, message: Point, kind: str, work: Path, whole: bo
 
 
 def without_ways_out(found: dict[str, Any]) -> dict[str, Any]:
-    """All that was meant but for exits and stops that ended: an exit that TWS swallows counts as refused, so the
-    stop comes back and the exit goes another way. What filled, the money and what still works must be the same."""
+    """The outcome without exits and stops that ended. An exit that TWS drops counts as refused, so the stop is
+    sent again and another exit follows. Fills, money and working orders must be the same."""
     ended = {"Filled", "Cancelled", "FILLED", "CANCELED"}
     kept = {
         name: [line for line in found[name] if ":entry" in line[0] or not ended & set(line)]
@@ -113,14 +115,14 @@ def without_ways_out(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def after_drop(base: Baseline, point: Point, work: Path) -> list[str]:
-    """What went another way after the connection was lost at a point in the middle of a pass."""
+    """Differences after the connection was lost at a point during a pass."""
     with restored(base.version, base.before[point.step], base.life, work) as world:
         lost = Points(point.n, world.tws.drop_all)
         return lived_on(base, world, point.step, False, lost) + world.wrongs
 
 
 def after_crossing(base: Baseline, point: Point, work: Path) -> list[str]:
-    """What is wrong after every stop that works filled at a point of a step."""
+    """What is wrong after every working stop filled at a point of a step."""
     with restored(base.version, base.before[point.step], base.life, work) as world:
         points = Points(point.n, lambda: world.tws.happen(stops_fill))
         with watched(points):
@@ -131,7 +133,7 @@ def after_crossing(base: Baseline, point: Point, work: Path) -> list[str]:
 
 
 def stops_fill(ledger: Ledger) -> list[Any]:
-    """The market falls through every stop."""
+    """The market triggers every stop."""
     found: list[Any] = []
     for order in [o for o in ledger.orders if o.type == "STP" and o.live and o.perm_id and not o.waits]:
         found += ledger.fill(order, order.remaining, order.aux)
@@ -139,14 +141,14 @@ def stops_fill(ledger: Ledger) -> list[Any]:
 
 
 def at_random(base: Baseline, seed: int, work: Path) -> list[str]:
-    """What is wrong after a life with kills, lost messages, refusals and hours asleep wherever they fall."""
+    """What is wrong after a life with kills, lost messages, refusals and hours without a process at random times."""
     dice = random.Random(seed)
     with restored(base.version, base.before[1], base.life, work) as world:
         if seed % 2:
             world.tws.manners = Manners(seed, doubled=0.3, delayed=0.3, late=0.05, torn=True)
         for step in base.steps[1:-2]:
             if step.ours and step.name.startswith("passes") and dice.random() < 0.15:
-                continue  # asleep, or TWS is down
+                continue  # the process sleeps, or TWS is down
             if step.ours and dice.random() < 0.25:
                 world.tws.fail(Fault(dice.choice(RANDOM_KINDS), dice.choice((PLACE, PLACE, CANCEL)), dice.randrange(2)))
             for _ in range(3):
@@ -169,12 +171,12 @@ def apart(world: World) -> list[str]:
     wrongs = [f"{ours} in the books, {theirs} in the account"] if ours != theirs else []
     if state.status == "blocked":
         wrongs.append(state.status_reason)
-    told, booked = Counter[str](), Counter[str]()
+    figures, booked = Counter[str](), Counter[str]()
     for fill in ledger.fills:
-        told[fill.order.ref] += int(fill.qty)
+        figures[fill.order.ref] += int(fill.qty)
     for event in life.named("Filled"):
         booked[event.key] += event.qty
-    return wrongs if told == booked else [*wrongs, f"filled {told - booked}, booked {booked - told}"]
+    return wrongs if figures == booked else [*wrongs, f"filled {figures - booked}, booked {booked - figures}"]
 
 
 def lived_on(
@@ -185,12 +187,12 @@ def lived_on(
     points: Points | None = None,
     alike: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
 ) -> list[str]:
-    """From a step to the end, or to where everything is as it was in the undisturbed life."""
+    """Runs from a step to the end, or until everything is as in the undisturbed life."""
     found: dict[str, Any] = {}
     for number in range(first, len(base.steps)):
         with watched(points if points is not None and number == first else Points()):
             base.steps[number].act(world.life)
-        found = standing(world)
+        found = outcome(world)
         if not whole and base.steps[number].ours and found == base.after[number]:
             return []
     alike = alike or (lambda found: found)
@@ -233,7 +235,7 @@ def lives_of(base: Baseline, work: Path, random_lives: int) -> list[Live]:
 def sweep(
     version: int, share: float = 1.0, random_lives: int = 100, until: float = float("inf")
 ) -> tuple[str, list[str]]:
-    """All of it at one server version, or a ``share``: what was done, and what was wrong."""
+    """All of it, or a ``share``, at one server version: what was done, and what was wrong."""
     with tempfile.TemporaryDirectory() as root:
         base = undisturbed(Path(root), version)
         lives = lives_of(base, Path(root) / "work", random_lives)
@@ -243,7 +245,7 @@ def sweep(
             if time.monotonic() > until:
                 break
             tried[name.partition(" ")[0]] += 1
-            wrongs += [f"{version}, {name}: {wrong}" for wrong in _told(live)[:4]]
+            wrongs += [f"{version}, {name}: {wrong}" for wrong in _wrongs_of(live)[:4]]
         kinds = Counter(p.what.split(" ", 1)[1] for p in base.points)
         return (
             f"version {version}: {sum(s.ours for s in base.steps)} steps, {len(base.points)} points ("
@@ -255,7 +257,7 @@ def sweep(
         ), wrongs
 
 
-def _told(live: Callable[[], list[str]]) -> list[str]:
+def _wrongs_of(live: Callable[[], list[str]]) -> list[str]:
     try:
         return live()
     except AssertionError as error:
@@ -266,9 +268,9 @@ def main() -> int:
     logging.disable(logging.CRITICAL)
     fast, bad, started = os.environ.get("FAST", "") not in ("", "0"), 0, time.monotonic()
     for version, share in zip(VERSIONS, (1.0, 0.25), strict=True):
-        told, wrongs = sweep(version, share, until=time.monotonic() + FAST_SECONDS if fast else float("inf"))
+        figures, wrongs = sweep(version, share, until=time.monotonic() + FAST_SECONDS if fast else float("inf"))
         bad += len(wrongs)
-        print(f"{told}; {len(wrongs)} wrong; {time.monotonic() - started:.0f} s", flush=True)
+        print(f"{figures}; {len(wrongs)} wrong; {time.monotonic() - started:.0f} s", flush=True)
         for wrong in wrongs[:20]:
             print(f"    {wrong}", flush=True)
     return 1 if bad else 0

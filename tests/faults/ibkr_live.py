@@ -1,8 +1,8 @@
 """Real processes against the TWS double: the scheduler and the command line on a shifted clock, while TWS misbehaves.
 
-An agent holds a position under its stop when its scheduler starts. Each scenario does something to
-TWS, asks for something, and says what was wrong; how long the position was without stop or exit is
-read off the double, which is the broker.
+An agent holds a position under its stop when its scheduler starts. Each scenario disturbs TWS,
+makes a request, and returns what was wrong; how long the position was without stop or exit is
+measured at the double.
 """
 
 import json
@@ -28,12 +28,12 @@ from tests.doubles.tws import Bare, Fault, TwsDouble
 
 PLACE, CANCEL = 3, 4
 WITHIN, SILENT = 5.0, 9.0
-"""Seconds after which the stop must be back once the broker lists no exit; it is waited for 4 s before it is asked."""
+"""Seconds within which the stop must work again after the broker lists no exit, and seconds of silence."""
 
 
 @dataclass
 class Stage:
-    """A home that holds a position, TWS, and a scheduler whose clock stands at ``clock`` of that day."""
+    """A home that holds a position, TWS, and a scheduler whose clock shows ``clock`` of that day."""
 
     life: AccountLife
     bare: Bare
@@ -124,14 +124,14 @@ def refused_close(stage: Stage, kind: str) -> list[str]:
         lambda: any(o.type == "MKT" for o in stage.tws.ledger.orders) or len(stage.tws.orders_reported()) > 2, "an exit"
     )
     _back(stage)
-    time.sleep(1.5 * WITHIN)  # whatever it does next must not leave the position alone either
+    time.sleep(1.5 * WITHIN)  # its next steps must not leave the position unprotected either
     wrong = (
         [f"bare for {stage.bare.longest:.1f} s"]
         if stage.bare.longest > (SILENT if kind == "swallow" else WITHIN)
         else []
     )
     if not any("did not take the exit" in text or "REJECTED" in text or "CANCELED" in text for text in stage.alarms):
-        wrong.append(f"nobody was told of the refusal: {stage.alarms}")
+        wrong.append(f"nobody was figures of the refusal: {stage.alarms}")
     return wrong + _whole(stage)
 
 
@@ -158,7 +158,7 @@ def accepted_at_last(stage: Stage, kind: str) -> list[str]:
 
 
 def silent_while_bare(stage: Stage, kind: str) -> list[str]:
-    """TWS goes away between the stop's end and the exit, for longer than the alarm needs."""
+    """TWS is away between the stop's end and the exit, for longer than the alarm needs."""
     stage.tws.fail(exits("drop_before", times=1))
     stage.tws.watchers.append(lambda ledger: None)
     closing = stage._run(
@@ -183,7 +183,7 @@ def _back(stage: Stage) -> None:
 
 
 def _whole(stage: Stage) -> list[str]:
-    """Never more on sale than held; the scheduler lives."""
+    """Never more on sale than held; the scheduler runs."""
     wrong = (
         []
         if stage.tws.do(lambda: stage.tws.ledger.on_sale("TEST")) <= stage.tws.ledger.holds("TEST")
@@ -207,7 +207,7 @@ SCENARIOS: tuple[Scenario, ...] = (
 
 
 def run(version: int, scenarios: tuple[Scenario, ...] = SCENARIOS) -> tuple[str, list[str]]:
-    """Every scenario once: what was seen, and what was wrong."""
+    """Every scenario once: the figures, and what was wrong."""
     wrongs: list[str] = []
     longest: dict[str, float] = {}
     for name, kind, play in scenarios:
@@ -219,8 +219,8 @@ def run(version: int, scenarios: tuple[Scenario, ...] = SCENARIOS) -> tuple[str,
                 found = [str(error)]
             longest[title] = stage.bare.longest
             wrongs += [f"{version}, {title}: {text}" for text in found]
-    told = ", ".join(f"{title} {seconds:.1f} s" for title, seconds in longest.items())
-    return f"{len(scenarios)} scenarios at version {version}; longest without stop or exit: {told}", wrongs
+    figures = ", ".join(f"{title} {seconds:.1f} s" for title, seconds in longest.items())
+    return f"{len(scenarios)} scenarios at version {version}; longest without stop or exit: {figures}", wrongs
 
 
 if __name__ == "__main__":

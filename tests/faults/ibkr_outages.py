@@ -1,7 +1,7 @@
-"""Outages of seconds to a night on the event loop's own virtual clock, fills falling where they fall.
+"""Outages of seconds to a night on the event loop's virtual clock, with fills at random times.
 
 The session, the double and real sockets between them live in one loop whose
-time jumps over idleness; no thread and no sleep.
+time skips idle periods; there is no thread and no sleep.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ READY_WITHIN = 30.0
 
 @dataclass
 class InLoop:
-    """Stands in for the connection's thread: the broker's own coroutines, in this loop."""
+    """Replaces the connection's thread: the broker's own coroutines run in this loop."""
 
     session: IbkrSession
 

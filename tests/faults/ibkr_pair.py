@@ -1,8 +1,8 @@
 """Two agents on one symbol in one account of the TWS double, at random: part fills in any order, trades by
 hand, one closed while the other holds, and fills that arrive in the middle of a pass.
 
-After every event the two books and the unmanaged rest are the account's position; one agent is never blocked,
-nor its orders taken back, for what the other does. A trade by hand blocks both until a person says whose it is.
+After every event the two books and the unmanaged shares are the account's position; one agent is never blocked,
+nor its orders withdrawn, because of the other. A trade by hand blocks both until a person says whose it is.
 """
 
 import random
@@ -28,7 +28,7 @@ from .ibkr_worlds import Points, World, opened, watched
 AGENTS = ("PPO_TEST_001", "PPO_TEST_002")
 DAYS = 7
 TAKEN_BACK = "the broker holds"
-"""How the reason begins of a sale that is withdrawn because the shares are not there."""
+"""Start of the reason of a sale that is withdrawn because the shares are not in the account."""
 
 
 @dataclass
@@ -108,7 +108,7 @@ class Two:
         return float(self.life.quote(t)["open"])
 
     def _some(self, t: int, wanted: Callable[[Order], bool]) -> None:
-        """Parts of what works, in any order; some of it in the middle of the pass that follows."""
+        """Fills parts of the working orders, in any order; some during the next pass."""
         orders = self._working(wanted)
         self.dice.shuffle(orders)
         self._later: list[tuple[Order, float, float]] = []
@@ -139,7 +139,7 @@ class Two:
         self._check(f"{self.life.sessions[t]} {clock}")
 
     def _by_hand(self, t: int) -> None:
-        """A person trades the same shares: nobody knows whose they are, until he says they are his."""
+        """A person trades the same shares: the program cannot know whose they are until the person says so."""
         self.counts["trade by hand"] += 1
         signed = (
             self.dice.choice((7.0, -7.0)) if self.life.node.account.shares.unmanaged(self._states()[0]) > 7 else 7.0
@@ -184,7 +184,7 @@ class Two:
         states, held = self._states(), self.life.tws.ledger.holds("TEST")
         ours = sum(s.book.shares for s in states) + self.life.node.account.shares.unmanaged(states[0])
         if ours != held:
-            self.wrongs.append(f"{when}: {ours} in the books and the rest, {held} in the account")
+            self.wrongs.append(f"{when}: {ours} in the books and unmanaged, {held} in the account")
         for state in states:
             name = state.agent.agent_id
             if state.status != "running":

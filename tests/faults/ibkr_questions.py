@@ -1,11 +1,11 @@
-"""Lives of the adapter while TWS answers one question badly, or tells one number as something else."""
+"""Lives of the adapter while TWS answers one question badly, or sends something else in place of one number."""
 
 from collections import Counter
 from collections.abc import Iterator
 
 from tests.doubles.tws import Fault, Spoil
 
-from .ibkr_story import tell
+from .ibkr_story import run_life
 
 NEEDED, OPTIONAL = (5, 16, 61), (6, 7, 76, 99)
 """Open orders of this client and of all, positions; account updates twice, executions, completed orders."""
@@ -17,7 +17,7 @@ FIELDS = ((61, 14), (3, 3), (3, 6), (5, 14), (5, 25), (11, 19), (11, 20), (11, 2
 
 
 def answers() -> Iterator[Fault]:
-    """What TWS needs not answer stays unanswered for ever; without the others it comes back after a while."""
+    """Optional questions are never answered; needed ones are answered after a while."""
     for message in (*NEEDED, *OPTIONAL):
         for kind in KINDS:
             times = A_WHILE if message in NEEDED and kind in SILENT else FOR_EVER
@@ -32,14 +32,14 @@ def fields() -> Iterator[Spoil]:
             yield Spoil(message, field, value, times=1 + n % 3)
 
 
-def told(version: int, leg: str, fault: Fault | None = None, spoil: Spoil | None = None) -> list[str]:
+def wrongs_of(version: int, leg: str, fault: Fault | None = None, spoil: Spoil | None = None) -> list[str]:
     """What went wrong in one life."""
     name = f"{version} {leg} {fault or spoil}"
     try:
-        wrongs = tell(version, leg, 0, [fault] if fault else [], [spoil] if spoil else [])[1]
+        wrongs = run_life(version, leg, 0, [fault] if fault else [], [spoil] if spoil else [])[1]
     except AssertionError as error:
         wrongs = [str(error)]
-    # One that was never told readably is booked by its order's count, under another id.
+    # A fill without a readable execution is booked by its order's quantity, under another id.
     counted = spoil is not None and spoil.message == 11
     return [f"{name}: {w}" for w in wrongs if not (counted and "not in the book" in w)]
 
@@ -49,8 +49,8 @@ def sweep(version: int, leg: str) -> tuple[Counter[str], list[str]]:
     counts, wrongs = Counter[str](), []
     for fault in answers():
         counts["answers"] += 1
-        wrongs += told(version, leg, fault)
+        wrongs += wrongs_of(version, leg, fault)
     for spoil in fields():
         counts["fields"] += 1
-        wrongs += told(version, leg, spoil=spoil)
+        wrongs += wrongs_of(version, leg, spoil=spoil)
     return counts, wrongs

@@ -1,4 +1,4 @@
-"""One agent's orders at the TWS double: killed at numbered points, struck by faults, begun again.
+"""One agent's orders at the TWS double: killed at numbered points, disturbed by faults, started again.
 
 The real executor, journal, adapter and ib_async over a real socket. A kill is an
 exception that nothing catches; the successor is built from the journal alone.
@@ -35,7 +35,7 @@ MORNING = datetime(2024, 6, 4, 12, 0, tzinfo=UTC)
 DAY = datetime(2024, 6, 4, 14, 30, tzinfo=UTC)
 QTY = 10
 PASSES, LATE = 60, 5.0
-"""After so many passes, and seconds where TWS may tell things late, a life must have come to rest."""
+"""Passes, and seconds if TWS reports late, within which a life must finish."""
 SWIFT = replace(
     QUICK,
     connect=2.0,
@@ -54,7 +54,7 @@ SWIFT = replace(
 
 
 class Killed(BaseException):
-    """The process is no more."""
+    """The process is killed."""
 
 
 @dataclass
@@ -81,13 +81,13 @@ class Points:
 
 @dataclass
 class World:
-    """The double, a home, and what must never be seen."""
+    """The double, a home, and violations that were seen."""
 
     tws: TwsDouble
     home: Home
     wrongs: list[str] = field(default_factory=list)
     seconds: int = 0
-    """Passes so far, of one second each: what waits for a time, such as a refused stop, has its time come."""
+    """Passes so far, of one second each, so that waiting times (such as for a refused stop) end."""
 
     def __post_init__(self) -> None:
         self.bare = Bare(self.tws, "TNA")
@@ -112,7 +112,7 @@ class Process:
         self.repository = AgentRepository(world.home, AGENT)
         if not self.repository.seq:
             self._create()
-        # What is not pushed is found out by the next look of its own, after ``fresh`` seconds.
+        # The connection finds what was not pushed by its own questions, every ``fresh`` seconds.
         timing = replace(SWIFT, fresh=0.1) if world.tws.manners.dropped else SWIFT
         self.connection = IbkrConnection(config(world.tws, timing=timing))
         self.connection.start()
@@ -162,8 +162,8 @@ class Process:
         Client.placeOrder = self._place
         self.connection.close()
 
-    def passes(self, now: datetime, settled: Callable[[], bool]) -> None:
-        """Passes of the shell until nothing is left to do; trouble with TWS is tried again."""
+    def passes(self, now: datetime, finished: Callable[[], bool]) -> None:
+        """Passes of the shell until nothing is left to do; errors of TWS are tried again."""
         until = time.monotonic() + (LATE if self.world.tws.manners.delayed else 0.0)
         for number in itertools.count():
             if number >= PASSES and time.monotonic() > until:
@@ -174,18 +174,18 @@ class Process:
                 order_recovery.recover(self.executor, at)
                 self.executor.send_due(at)
                 protective_stop.protect(self.executor, at)
-                if settled():
+                if finished():
                     return
             except LivetradingError:
                 self.ready()
-        raise AssertionError(f"never settled: {[(o.key, str(o.state)) for o in self.repository.state.orders]}")
+        raise AssertionError(f"never finished: {[(o.key, str(o.state)) for o in self.repository.state.orders]}")
 
 
 # -- the story ----------------------------------------------------------------------
 
 
 def plan(process: Process, leg: Leg) -> None:
-    """The decision is on record, once; again when the broker has refused what came of it."""
+    """Records the decision once, and again if the broker refused its order."""
     made = process.repository.state
     tried = [o for o in (*made.recent, *made.orders) if o.leg == leg and o.bar == BAR]
     if tried and tried[-1].state != "REJECTED":
@@ -207,7 +207,7 @@ def enter(process: Process) -> None:
     if process.repository.state.flat and process.world.tws.ledger.holds("TNA") == 0:
 
         def works() -> bool:
-            plan(process, Leg.ENTRY)  # what IB refused is decided anew
+            plan(process, Leg.ENTRY)  # what IB refused is decided again
             return ("entry", "NEW") in legs(process) and all(s in ("NEW", "REJECTED") for _, s in legs(process))
 
         process.passes(MORNING, works)
@@ -246,7 +246,7 @@ LEGS: dict[str, Callable[[Process], None]] = {"entry": enter, "exit": leave, "st
 FAULTS = ("", "drop_before", "drop_after", "swallow", "mute", "grumble", "vanish")
 
 
-def tell(
+def run_life(
     version: int, leg: str, target: int, faults: list[Fault], spoils: list[Spoil] | None = None
 ) -> tuple[list[str], list[str]]:
     """One life: (points passed, wrongs seen)."""
@@ -276,7 +276,7 @@ def tell(
 
 
 def check(process: Process, leg: str) -> list[str]:
-    """The book is the broker's, and the plan became true exactly once."""
+    """Book and broker agree, and the plan was executed exactly once."""
     ledger, state = process.world.tws.ledger, process.repository.state
     held = 0 if leg == "exit" else QTY
     found = (
@@ -299,18 +299,18 @@ RANDOM_MESSAGES = (3, 3, 3, 4, 4, 16, 61, 99, 7)
 
 
 @dataclass
-class Told:
+class RandomLife:
     wrongs: list[str]
     killed: int
     struck: int
 
 
 RUDE = {"doubled": 0.3, "dropped": 0.2, "delayed": 0.4, "torn": True}
-"""Order messages twice, not at all, late and out of order; every write in pieces."""
+"""Order messages come twice, not at all, late or out of order; every write in pieces."""
 
 
-def random_life(version: int, dice: random.Random, rude: bool = False) -> Told:
-    """Entry, partial fills, perhaps a lost stop, exit: under faults and kills wherever they fall."""
+def random_life(version: int, dice: random.Random, rude: bool = False) -> RandomLife:
+    """Entry, partial fills, perhaps a lost stop, exit: with faults and kills at random points."""
     with tempfile.TemporaryDirectory() as folder, TwsDouble(version, clock=lambda: DAY) as tws:
         if rude:
             tws.manners = Manners(dice.randrange(1_000_000), **RUDE)
@@ -333,12 +333,12 @@ def random_life(version: int, dice: random.Random, rude: bool = False) -> Told:
             except Killed:
                 killed += 1
             except AssertionError as error:
-                return Told([str(error)], killed, len(faults))
+                return RandomLife([str(error)], killed, len(faults))
             finally:
                 if not todo:
                     world.wrongs += check(process, "exit")
                 process.die()
-        return Told(world.wrongs, killed, len(faults) - len(tws.faults.waiting))
+        return RandomLife(world.wrongs, killed, len(faults) - len(tws.faults.waiting))
 
 
 def _losing(process: Process) -> None:
@@ -347,4 +347,4 @@ def _losing(process: Process) -> None:
     hold(process)
 
 
-__all__ = ["FAULTS", "LEGS", "random_life", "tell"]
+__all__ = ["FAULTS", "LEGS", "random_life", "run_life"]

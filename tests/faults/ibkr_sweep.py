@@ -18,7 +18,7 @@ from tests.doubles.tws import Bare, Fault
 from . import ibkr_life, ibkr_live, ibkr_pair, ibkr_questions, ibkr_stop
 from .ibkr_emergency import stopped
 from .ibkr_outages import DURATIONS, outage
-from .ibkr_story import FAULTS, LEGS, random_life, tell
+from .ibkr_story import FAULTS, LEGS, random_life, run_life
 
 RANDOM_RUNS, RUDE_RUNS, PAIR_RUNS = 500, 300, 100
 Wrongs = list[str]
@@ -29,16 +29,17 @@ def kills() -> tuple[str, Wrongs]:
     runs, wrongs, points = 0, [], {}
     for version in VERSIONS:
         for leg in LEGS:
-            names, _ = tell(version, leg, 0, [])
+            names, _ = run_life(version, leg, 0, [])
             points[leg] = len(names)
             for target in range(len(names) + 1):
                 for faults in _faults(leg):
                     runs += 1
                     wrongs += [
-                        f"{version} {leg} point {target} {faults}: {w}" for w in _told(version, leg, target, faults)
+                        f"{version} {leg} point {target} {faults}: {w}"
+                        for w in _wrongs_of(version, leg, target, faults)
                     ]
-    told = ", ".join(f"{leg} {n}" for leg, n in points.items())
-    return f"{runs} lives killed at {sum(points.values())} points ({told}) at versions {VERSIONS}", wrongs
+    figures = ", ".join(f"{leg} {n}" for leg, n in points.items())
+    return f"{runs} lives killed at {sum(points.values())} points ({figures}) at versions {VERSIONS}", wrongs
 
 
 def _faults(leg: str) -> list[list[Fault]]:
@@ -47,9 +48,9 @@ def _faults(leg: str) -> list[list[Fault]]:
     return [[]] + [[Fault(kind, message=m, skip=s)] for kind in FAULTS if kind for m in messages for s in skips]
 
 
-def _told(version: int, leg: str, target: int, faults: list[Fault]) -> Wrongs:
+def _wrongs_of(version: int, leg: str, target: int, faults: list[Fault]) -> Wrongs:
     try:
-        return tell(version, leg, target, faults)[1]
+        return run_life(version, leg, target, faults)[1]
     except AssertionError as error:
         return [str(error)]
 
@@ -66,7 +67,7 @@ def randomised() -> tuple[str, Wrongs]:
 
 
 def rude() -> tuple[str, Wrongs]:
-    """The same, while TWS tells things in pieces, twice, late, out of order, or not at all."""
+    """The same, while TWS sends messages in pieces, twice, late, out of order, or not at all."""
     wrongs: Wrongs = []
     killed = struck = 0
     for seed in range(RUDE_RUNS):
@@ -105,7 +106,7 @@ def codes() -> tuple[str, Wrongs]:
 
 
 def questions() -> tuple[str, Wrongs]:
-    """One question unanswered, answered late, twice or in disorder; one field that is no number."""
+    """One question unanswered, or answered late, twice or out of order; one field that is not a number."""
     counts, wrongs = Counter[str](), Wrongs()
     for version in VERSIONS:
         for leg in LEGS:
@@ -132,10 +133,10 @@ def stop() -> tuple[str, Wrongs]:
 
 def life() -> tuple[str, Wrongs]:
     """An agent's whole life through the shell, disturbed at every point: all of it at one version, a quarter at the other."""
-    told, wrongs = zip(
+    figures, wrongs = zip(
         *(ibkr_life.sweep(v, share) for v, share in zip(VERSIONS, (1.0, 0.25), strict=True)), strict=True
     )
-    return "; ".join(told), [w for some in wrongs for w in some]
+    return "; ".join(figures), [w for some in wrongs for w in some]
 
 
 def pair() -> tuple[str, Wrongs]:
@@ -158,8 +159,8 @@ def shell_stop() -> tuple[str, Wrongs]:
 
 def live() -> tuple[str, Wrongs]:
     """Real processes against a TWS that misbehaves."""
-    told, wrongs = zip(*(ibkr_live.run(version) for version in VERSIONS), strict=True)
-    return "; ".join(told), [w for some in wrongs for w in some]
+    figures, wrongs = zip(*(ibkr_live.run(version) for version in VERSIONS), strict=True)
+    return "; ".join(figures), [w for some in wrongs for w in some]
 
 
 SWEEPS: dict[str, Callable[[], tuple[str, Wrongs]]] = {
@@ -182,10 +183,10 @@ def main(names: list[str]) -> int:
     bad = 0
     for name in names or list(SWEEPS):
         started, Bare.worst = time.monotonic(), 0.0
-        told, wrongs = SWEEPS[name]()
+        figures, wrongs = SWEEPS[name]()
         bad += len(wrongs)
         bare = f"; longest without stop or exit {Bare.worst:.1f} s" if Bare.worst else ""
-        print(f"{name}: {told}; {len(wrongs)} wrong{bare}; {time.monotonic() - started:.0f} s", flush=True)
+        print(f"{name}: {figures}; {len(wrongs)} wrong{bare}; {time.monotonic() - started:.0f} s", flush=True)
         for wrong in wrongs[:20]:
             print(f"    {wrong}", flush=True)
     return 1 if bad else 0

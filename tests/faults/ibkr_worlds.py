@@ -1,8 +1,8 @@
-"""A life in an account of the TWS double that can be put back to where it was, and killed at numbered points.
+"""A life in an account of the TWS double that can be restored to an earlier state, and killed at numbered points.
 
 A point is before or after a commit of the agent's or the account's journal, a change
 of the latch, or a message to TWS that changes orders. A kill is an exception that
-nothing catches; the successor is built from the files, and the double lives on.
+nothing catches; the next process is built from the files, and the double continues.
 """
 
 import copy
@@ -33,7 +33,7 @@ from .ibkr_days import Played
 
 
 class Killed(BaseException):
-    """The process is no more."""
+    """The process is killed."""
 
 
 class Point(NamedTuple):
@@ -44,8 +44,8 @@ class Point(NamedTuple):
 
 @dataclass
 class Points:
-    """Counts the points that a process passes. At number ``fatal`` it dies, and stays dead; or
-    ``act`` happens there, once."""
+    """Counts the points that a process passes. At number ``fatal`` the process dies, and stays dead; or
+    ``act`` is called there, once."""
 
     fatal: int = -1
     act: Callable[[], object] | None = None
@@ -104,7 +104,7 @@ class Snapshot:
 
 @dataclass
 class World:
-    """A double, a life in it, and what must never be seen there."""
+    """A double, a life in it, and violations that were seen."""
 
     tws: TwsDouble
     life: Played
@@ -124,7 +124,7 @@ class World:
                 self.wrongs.append(f"{ref} was doubled")
 
     def reborn(self) -> None:
-        """The process is dead; what it had sent arrives, and another one begins from the files."""
+        """The process is dead; its sent messages arrive, and a new one starts from the files."""
         self.life.node.close()
         await_that(lambda: not self.tws.sessions, "the dead process' connection ended")
         self.life = opened(self.life.home.root, self.life, self.tws, self.life.now)
@@ -157,10 +157,10 @@ def snapshot(world: World, folder: Path) -> Snapshot:
     return Snapshot(folder, ledger, world.tws.next_id, world.life.now)
 
 
-def standing(world: World) -> dict[str, Any]:
+def outcome(world: World) -> dict[str, Any]:
     """All that must be the same: the book, the account, and the orders in both, by their keys."""
     life, ledger = world.life, world.tws.ledger
-    told = {
+    facts = {
         "broker": sorted(
             {
                 (_alike(o.ref), o.action, o.qty, o.type, o.tif, o.aux, o.status, o.filled)
@@ -174,11 +174,11 @@ def standing(world: World) -> dict[str, Any]:
         "halted": life.node.latch.status() is not None,
     }
     if AGENT not in life.node.repositories:
-        return told
+        return facts
     state = life.node.repositories[AGENT].state
     events = [event for _, batch in events_of(life.home.agent(AGENT)) for event in batch]
     return {
-        **told,
+        **facts,
         "rest": life.node.account.shares.unmanaged(state),
         "status": (str(state.status), state.status_reason),
         "orders": sorted(
@@ -197,6 +197,6 @@ def standing(world: World) -> dict[str, Any]:
 
 
 def _alike(key: str) -> str:
-    """A stop that could not go with its entry follows on the fill, and an exit that got lost after the stop
-    came back, under the next number."""
+    """A stop that could not be sent with its entry is sent at the fill, and a lost exit is sent again after the
+    stop: both under the next number."""
     return key if ":entry:" in key else key.rpartition(":")[0]

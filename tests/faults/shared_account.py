@@ -1,7 +1,7 @@
 """Up to ten agents on one account: ``python -m tests.faults.shared_account``; HISTORIES=5000, FAST=1 for a slice.
 
-After every event the agents' shares and the unmanaged rest are the broker's position,
-money agrees to the cent with an oracle, and no agent is moved by another's close.
+After every event the agents' shares and the unmanaged ones are the broker's position,
+money agrees to the cent with an oracle, and no agent is changed by another's close.
 """
 
 import os
@@ -61,7 +61,7 @@ class History:
         self.oracle = AccountOracle(self.symbols, CAPITAL)
         self.states = {name: self._born(name) for name in self.symbols}
         self.journals: dict[str, list[Event]] = {name: [] for name in self.symbols}
-        self.rest = dict.fromkeys(SYMBOLS, 0)
+        self.unmanaged = dict.fromkeys(SYMBOLS, 0)
         self.prices = {symbol: round(self.chance.uniform(5, 300), 2) for symbol in SYMBOLS}
         self.day = date(2024, 6, 3)
         self.views = {name: self._view(name) for name in self.symbols}
@@ -80,7 +80,7 @@ class History:
     def _view(self, name: str) -> View:
         symbol = self.symbols[name]
         holdings = lambda: {n: self.states[n].book.shares for n in self.oracle.on(symbol)}  # noqa: E731
-        return View(self.shared, name, symbol, holdings, lambda: self.rest[symbol])
+        return View(self.shared, name, symbol, holdings, lambda: self.unmanaged[symbol])
 
     # -- events -----------------------------------------------------------
 
@@ -107,13 +107,13 @@ class History:
         self._judge("the last mark")
         self._judge_journals()
 
-    def _tell(self, name: str, *events: Event) -> None:
+    def _apply(self, name: str, *events: Event) -> None:
         self.states[name] = agents.fold(events, self.states[name])
         self.journals[name] += events
 
     def _sync(self) -> None:
         for name, view in self.views.items():
-            self._tell(name, *execution_reports.news(self.states[name], view))
+            self._apply(name, *execution_reports.news(self.states[name], view))
 
     def _any(self) -> str:
         return self.chance.choice(list(self.symbols))
@@ -121,7 +121,7 @@ class History:
     def _order(self, name: str, leg: Leg, qty: int) -> str:
         state, bar = self.states[name], self.day.isoformat()
         order = Order(state.next_key(bar, leg), leg, qty, bar, "STP" if leg == Leg.STOP else "MKT", stop_price=1.0)
-        self._tell(name, OrderPlanned(order.to_dict()), OrderMoved(order.key, "PENDING_NEW"))
+        self._apply(name, OrderPlanned(order.to_dict()), OrderMoved(order.key, "PENDING_NEW"))
         self.views[name].submit(ticket_of(order), None, NOW)
         return order.key
 
@@ -165,7 +165,7 @@ class History:
         return bool(refs)
 
     def _close(self) -> bool:
-        """One agent withdraws its orders and sells all it has; the others are as they were."""
+        """One agent cancels its orders and sells all its shares; the others do not change."""
         name = self._any()
         others = {n: (s, self.views[n].position()) for n, s in self.states.items() if n != name}
         theirs = {r: o for r, o in self.shared.orders.items() if OrderKey.owner(r) != name}
@@ -190,20 +190,20 @@ class History:
         ref = self.chance.choice(["", "myprogram", "PPO_AAA_0015:2024-06-03:entry:1", "PPO_AAA_001"])
         self.shared.by_hand(symbol, signed, self.day.isoformat(), self.prices[symbol], ref)
         self.oracle.deal("", symbol, signed, 0.0, 0.0)
-        self.rest[symbol] += signed
+        self.unmanaged[symbol] += signed
         return True
 
     def _split(self) -> bool:
         symbol, ratio = self.chance.choice(SYMBOLS), self.chance.choice(RATIOS)
         before, on = self.prices[symbol], self.oracle.on(symbol)
-        self.rest[symbol] = account.unmanaged_after_split(
-            self.rest[symbol], [self.states[n].book.shares for n in on], float(ratio)
+        self.unmanaged[symbol] = account.unmanaged_after_split(
+            self.unmanaged[symbol], [self.states[n].book.shares for n in on], float(ratio)
         )
         self.prices[symbol] = round(before / float(ratio), 4)
         self.shared.split(symbol, float(ratio))
         self.oracle.split(symbol, ratio, before)
         for name in on:
-            self._tell(name, SplitApplied(self.day.isoformat(), float(ratio), before))
+            self._apply(name, SplitApplied(self.day.isoformat(), float(ratio), before))
         return True
 
     def _dividend(self) -> bool:
@@ -211,7 +211,7 @@ class History:
         for name in self.oracle.on(symbol):
             shares = self.states[name].book.shares
             if shares:
-                self._tell(name, DividendPaid(self.day.isoformat(), amount, shares))
+                self._apply(name, DividendPaid(self.day.isoformat(), amount, shares))
         self.oracle.dividend(symbol, amount)
         return True
 
@@ -219,7 +219,7 @@ class History:
         for symbol in SYMBOLS:
             self.prices[symbol] = max(round(self.prices[symbol] * self.chance.uniform(0.9, 1.1), 2), 0.01)
         for name, symbol in self.symbols.items():
-            self._tell(name, Marked(self.day.isoformat(), self.prices[symbol]))
+            self._apply(name, Marked(self.day.isoformat(), self.prices[symbol]))
             self._cents(
                 name, "P&L", self.states[name].book.total_pnl, self.oracle.owners[name].pnl(self.prices[symbol])
             )
@@ -230,13 +230,13 @@ class History:
 
     def _judge(self, when: str) -> None:
         before = len(self.wrongs)
-        rest = account.unmanaged(
+        by_books = account.unmanaged(
             self.shared.positions, [(self.symbols[n], s.book.shares) for n, s in self.states.items()]
         )
         for symbol in set(self.symbols.values()):
-            said = {rest.get(symbol, 0), self.rest[symbol], self.oracle.rest(symbol)}
+            said = {by_books.get(symbol, 0), self.unmanaged[symbol], self.oracle.unmanaged(symbol)}
             if len(said) > 1 or self.shared.positions.get(symbol, 0) != self.oracle.total[symbol]:
-                self.wrongs.append(f"{symbol}: the rest is {said}")
+                self.wrongs.append(f"{symbol}: the unmanaged shares are {said}")
         for name, state in self.states.items():
             owner, book = self.oracle.owners[name], state.book
             if not book.shares == owner.shares == self.views[name].position() or book.num_trades != owner.trades:
@@ -275,8 +275,8 @@ def main() -> int:
     fast = os.environ.get("FAST", "") not in ("", "0")
     started, count = time.monotonic(), int(os.environ.get("HISTORIES", FAST_HISTORIES if fast else 5_000))
     counts, wrongs = run(range(count))
-    told = ", ".join(f"{n} {k}" for k, n in counts.most_common())
-    print(f"shared account: {told}; {len(wrongs)} wrong; {time.monotonic() - started:.0f} s")
+    facts = ", ".join(f"{n} {k}" for k, n in counts.most_common())
+    print(f"shared account: {facts}; {len(wrongs)} wrong; {time.monotonic() - started:.0f} s")
     for wrong in wrongs[:40]:
         print(f"  {wrong}", file=sys.stderr)
     return 1 if wrongs else 0

@@ -1,7 +1,7 @@
 """``python -m tests.faults.shifted SECONDS COMMAND …``: the command line, or the scheduler, on a clock that
 is so many seconds ahead. The scheduler's agents decide by a plain function instead of a network.
 
-With ``SHIFTED_QUICK`` in the environment whatever waits for TWS, or for a scheduler, waits for seconds only."""
+With ``SHIFTED_QUICK`` in the environment, waits for TWS or for a scheduler last only seconds."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ from livetrading.cli.first import latch_first
 
 def main(words: list[str]) -> int:
     offset = timedelta(seconds=float(words[0]))
-    failed = latch_first(words[1:])  # as __main__ does: before anything heavy
+    failed = latch_first(words[1:])  # as __main__ does: before slow imports
     if "SHIFTED_QUICK" in os.environ:
         _quick()
 

@@ -21,7 +21,7 @@ ORDINARY, SPLIT_DAY, AFTER_SPLIT, EX_DATE, AFTER_EX, MONDAY = (
 
 
 class Case(NamedTuple):
-    """What a source does to the bars of AAPL, and how the reason reads; on which session."""
+    """A change of the bars of AAPL, a part of the reason that must follow, and the session."""
 
     name: str
     spoil: Spoil
@@ -90,7 +90,7 @@ def _other(symbol: str, rows: slice) -> Spoil:
 
 
 def _raised(column: str, factor: float) -> Spoil:
-    """A wrong open or close, with high and low around it, so that the bar has its form."""
+    """A wrong open or close, with high and low around it, so that the form of the bar is right."""
 
     def spoil(frame: pd.DataFrame) -> pd.DataFrame:
         price = frame[column].iloc[-1] * factor

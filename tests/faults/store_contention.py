@@ -23,11 +23,11 @@ WORKERS, NAMES = 4, ("system", "jobs", "requests")
 NOW = datetime(2024, 6, 3, 20, 40, tzinfo=UTC)
 JOURNAL = len(NAMES)
 SLOTS = JOURNAL + 1
-"""What a worker counts: its share of each shared file, and its own journal's lines."""
+"""Counters of a worker: its updates of each shared file, and its own journal's lines."""
 
 
 class Acknowledged:
-    """Counts that outlive a killed process: one writer for each number."""
+    """Counts that stay when a process is killed: one writer for each number."""
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, 8 * WORKERS * SLOTS)
@@ -44,7 +44,7 @@ class Acknowledged:
 
 @dataclass
 class Contention:
-    """``total`` transactions by four workers below ``root``; ``wrong`` says what was lost or torn."""
+    """``total`` transactions by four workers below ``root``; ``wrong`` lists what was lost or incomplete."""
 
     root: Path
     total: int
@@ -79,7 +79,7 @@ class Contention:
                 self.done.put(worker, slot, self._count(NAMES[slot], worker))
 
     def _count(self, name: str, worker: int) -> int:
-        """The worker's number and the sum rise together, or a reader would see it."""
+        """The worker's number and the sum are raised in one transaction; readers check that."""
         with self.store.transaction(name) as db:
             table = db.table("counts")
             mine: Any = table.get(where("worker") == worker) or {"worker": worker, "n": 0}
@@ -117,7 +117,7 @@ class Contention:
         return start(self.work, worker, dice.randrange(2**31))
 
     def agree(self, worker: int) -> None:
-        """What a dead worker was told is there is there, and at most one more that it was not told."""
+        """All acknowledged updates of a dead worker exist, and at most one that was not acknowledged."""
         for slot in range(SLOTS):
             told, there = self.done.get(worker, slot), self._there(worker, slot)
             if there - told not in (0, 1):

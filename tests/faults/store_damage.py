@@ -1,4 +1,4 @@
-"""Files of a home cut, filled with noise, edited or deleted; what a start makes of them."""
+"""Files of a home are cut, filled with noise, edited or deleted, and the home is started."""
 
 import logging
 import random
@@ -35,8 +35,8 @@ class Counts:
             self.wrong.append(f"{kind}: {what}")
 
 
-class Ears(logging.Handler):
-    """Everything that was said."""
+class LogCapture(logging.Handler):
+    """Keeps all log messages."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -66,24 +66,24 @@ def a_home(root: Path, days: int = 12) -> Life:
 
 
 def opened(root: Path, policy: Any) -> tuple[Node, list[str]]:
-    """A start on the home as it is now, and what it said."""
-    ears, log = Ears(), logging.getLogger("livetrading")
+    """A start on the home as it is now, and its messages."""
+    capture, log = LogCapture(), logging.getLogger("livetrading")
     before, log.propagate = log.propagate, False
-    log.addHandler(ears)
+    log.addHandler(capture)
     try:
         node = Node(Home(root), calendar())
         node.registry = Known(node.home, policy)
         for name in ("requests", "jobs", "system"):
             aside = node.store.repair(name, NOW)
             if aside is not None:
-                ears.lines.append(f"{name}.json was set aside as {aside.name}")
+                capture.lines.append(f"{name}.json was set aside as {aside.name}")
         node.open()
         for agent_id in node.active():
             node.trader(agent_id)
     finally:
-        log.removeHandler(ears)
+        log.removeHandler(capture)
         log.propagate = before
-    return node, ears.lines
+    return node, capture.lines
 
 
 # -- TinyDB files -----------------------------------------------------------
@@ -114,7 +114,7 @@ def derived(root: Path) -> list[Path]:
 
 
 def tinydb_files(life: Life, counts: Counts, each: int, seed: int = 0) -> None:
-    """Each derived file injured ``each`` times in every way: rebuilt as it was, and said so."""
+    """Each derived file is damaged ``each`` times in every way: it is rebuilt as it was, with a message."""
     root, dice = life.home.root, random.Random(seed)
     for path in derived(root):
         sound = path.read_bytes()
@@ -157,16 +157,16 @@ def _plain(tables: dict[str, list[dict[str, Any]]]) -> Any:
 
 
 def _account(path: Path, node: Node) -> Any:
-    """What the simulated broker says, and what the book says, of one agent: (shares, session, orders at the broker)."""
+    """The simulated broker's and the book's state of one agent: (shares, session, orders at the broker)."""
     repository = node.repositories[path.parent.name]
     state, broker = repository.state, PaperBroker(node.store, path, repository.state.agent.terms.costs)
     sent = sorted(o.key for o in state.orders if o.at_broker)
-    standing = [key for key in sent if broker.find(key) is not None]
-    return (broker.position(), broker.traded(), standing), (state.book.shares, state.booked or "", sent)
+    on_file = [key for key in sent if broker.find(key) is not None]
+    return (broker.position(), broker.traded(), on_file), (state.book.shares, state.booked or "", sent)
 
 
 def _shared(life: Life, counts: Counts, path: Path, dice: random.Random, each: int) -> None:
-    """A file of requests that cannot be read is set aside, kept, and said; nobody reads half of it."""
+    """A file of requests that cannot be read is set aside and kept, with a message; it is not read in part."""
     if not path.exists():
         return
     sound = path.read_bytes()
@@ -187,7 +187,7 @@ def _shared(life: Life, counts: Counts, path: Path, dice: random.Random, each: i
 
 
 def journals(life: Life, counts: Counts, edits: int, cuts: int | None = None, seed: int = 0) -> None:
-    """Cut in its last line: that line is lost, if nothing had acted on it. Any other byte: named, and stopped."""
+    """Cut in its last line: the line is lost if nothing used it. Any other changed byte stops the agent with a message."""
     root, dice = life.home.root, random.Random(seed)
     path = root / "agents" / AGENT / "journal.jsonl"
     sound = path.read_bytes()
@@ -218,7 +218,7 @@ def _restore(path: Path, sound: bytes, shown: dict[Path, bytes]) -> None:
 
 
 def _unwritten(life: Life, counts: Counts, path: Path, sound: bytes, last: int, at_byte: int) -> None:
-    """The process died in write(2): the line was never shown to anyone."""
+    """The process died in write(2): the line was never acknowledged."""
     state = path.with_name("state.json")
     path.write_bytes(sound[:last])
     state.unlink()
@@ -227,8 +227,8 @@ def _unwritten(life: Life, counts: Counts, path: Path, sound: bytes, last: int, 
     path.write_bytes(sound[:at_byte])
     node, said = opened(life.home.root, life.policy)
     kept = path.read_bytes() == sound[:last] and not node.damaged and node.repositories[AGENT].state == before
-    told = at_byte == last or any("unfinished last line" in s for s in said)
-    counts.check("last line torn", kept and told, f"byte {at_byte}: kept {kept}, said {said}")
+    reported = at_byte == last or any("unfinished last line" in s for s in said)
+    counts.check("last line torn", kept and reported, f"byte {at_byte}: kept {kept}, said {said}")
 
 
 def _stopped(life: Life, counts: Counts, kind: str, at_byte: int, what: str) -> None:

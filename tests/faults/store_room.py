@@ -29,7 +29,7 @@ from tests.doubles.series import generated
 
 TEN_YEARS, PAIRS = 2520, 200
 LAST_DAY = date(2020, 10, 30)
-"""Ten years end here. What follows is measured in the second half of each month, when its file is long."""
+"""The end of the ten years. The measured days are in the second half of each month, when the file is long."""
 
 
 # -- cost -------------------------------------------------------------------
@@ -65,10 +65,10 @@ class Cost:
 
 
 def cost(root: Path, sessions: int = TEN_YEARS, pairs: int = PAIRS) -> Cost:
-    """An agent with ten years of daily history beside ones on their first day: the same commits, in turns.
+    """An agent with ten years of daily history and agents on their first day: the same commits, alternately.
 
-    Each pair is measured twice, in the order old, new, new, old, and the quicker of each counts: what
-    another program takes from one of them is not taken for its cost. A new agent lives through one day only.
+    Each pair is measured twice, in the order old, new, new, old, and the quicker of each counts, so that
+    time taken by another program does not count. A new agent lives through one day only.
     """
     past, card = calendar().sessions(date(2010, 1, 4), LAST_DAY)[-sessions:], make_card(symbol="TEST")
     with mock.patch("os.fsync", lambda fd: None):
@@ -145,7 +145,7 @@ def disk(root: Path, size: str = "24m") -> Iterator[Disk | None]:
 def troubled(
     life: Life, spoil: Callable[[], None], mend: Callable[[], None], when: Callable[[int], bool], days: int
 ) -> list[str]:
-    """Live on with a disk that fails for a while; each check is asked again when there is room."""
+    """Continues with a disk that fails for a while; each pass is repeated when there is room."""
     wrong = []
     for t in range(FIRST, FIRST + days):
         for clock, again in (("08:00", "08:10"), ("16:40", "17:00")):
@@ -193,7 +193,7 @@ def _request(store: Store, now: datetime) -> list[str]:
     before = store.read("requests")
     try:
         requests.submit(store, "rearm", by="test", now=now)
-        return []  # it fitted into what was left
+        return []  # there was enough room
     except Unavailable:
         return [] if store.read("requests") == before else [f"{now}: a refused request changed the file"]
 
@@ -207,7 +207,7 @@ def a_life(root: Path, days: int) -> Life:
 
 
 def room(root: Path, days: int, seed: int = 0) -> tuple[dict[str, int], list[str]]:
-    """A disk that is full, nearly full or read-only at random checks: the ledger is that of an undisturbed life."""
+    """A disk that is full, nearly full or read-only at random checks: the ledger must be that of an undisturbed life."""
     calm = a_life(root / "calm", days)
     for t in range(FIRST, FIRST + days):
         calm.day(t)
@@ -237,7 +237,7 @@ def room(root: Path, days: int, seed: int = 0) -> tuple[dict[str, int], list[str
 
 
 def _latch(life: Life, spoil: Callable[[], None], mend: Callable[[], None]) -> list[str]:
-    """A halt that cannot be written is an error, never a silent no; what was written halts."""
+    """A halt that cannot be written raises an error; a written one halts."""
     latch, now = HaltLatch(life.home), datetime(2024, 6, 3, 20, tzinfo=UTC)
     spoil()
     try:

@@ -42,7 +42,7 @@ def _each(base: crash.Baseline, points: list[crash.Point], root: Path, until: fl
         tried += 1
         if tried % 100 == 0:
             print(f"  {tried} points, {bad} with another outcome", flush=True)
-        bad += _told(point, base, lambda p=point: crash.after_kill(base, p, root / "work", whole=False))
+        bad += _wrongs_of(point, base, lambda p=point: crash.after_kill(base, p, root / "work", whole=False))
     print(f"one kill: {tried} of {len(points)} points, {bad} with another outcome", flush=True)
     return bad
 
@@ -54,14 +54,14 @@ def _pairs(base: crash.Baseline, count: int, root: Path, until: float | None) ->
             break
         tried += 1
         first, second = chance.choice(base.points), chance.randrange(60)
-        bad += _told(
+        bad += _wrongs_of(
             first, base, lambda f=first, s=second: crash.after_two_kills(base, f, s, root / "work", whole=False)
         )
     print(f"two kills: {tried} of {count} schedules, {bad} with another outcome", flush=True)
     return bad
 
 
-def _told(point: crash.Point, base: crash.Baseline, live: object) -> int:
+def _wrongs_of(point: crash.Point, base: crash.Baseline, live: object) -> int:
     wrong = crash.differences(base.end, live())  # type: ignore[operator]
     for text in wrong:
         print(f"after {point} ({base.steps[point.step][0]}): {text}", file=sys.stderr)

@@ -10,12 +10,12 @@ from tests.doubles.tws import Fault, Spoil
 
 from . import ibkr_life, ibkr_pair, ibkr_questions, ibkr_stop
 from .ibkr_outages import outage
-from .ibkr_story import LEGS, random_life, tell
+from .ibkr_story import LEGS, random_life, run_life
 
 
 @pytest.mark.parametrize("leg", LEGS)
 def test_a_life_passes_nine_points_or_more_and_ends_well(leg):
-    names, wrongs = tell(157, leg, 0, [])
+    names, wrongs = run_life(157, leg, 0, [])
     assert len(names) >= 9 and not wrongs
 
 
@@ -34,7 +34,7 @@ def test_a_life_passes_nine_points_or_more_and_ends_well(leg):
     ],
 )
 def test_a_kill_and_a_fault_lose_and_double_nothing(leg, target, kind, message):
-    assert tell(178, leg, target, [Fault(kind, message=message)])[1] == []
+    assert run_life(178, leg, target, [Fault(kind, message=message)])[1] == []
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_kill_and_a_fault_lose_and_double_nothing(leg, target, kind, message):
 )
 def test_a_question_answered_badly_loses_and_doubles_nothing(leg, message, kind):
     times = 2 if message in ibkr_questions.NEEDED and kind in ibkr_questions.SILENT else ibkr_questions.FOR_EVER
-    assert ibkr_questions.told(178, leg, Fault(kind, message, times=times, seconds=0.5)) == []
+    assert ibkr_questions.wrongs_of(178, leg, Fault(kind, message, times=times, seconds=0.5)) == []
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_question_answered_badly_loses_and_doubles_nothing(leg, message, kind)
     ],
 )
 def test_a_number_that_is_none_loses_and_doubles_nothing(leg, message, field, value):
-    assert ibkr_questions.told(157, leg, spoil=Spoil(message, field, value, times=2)) == []
+    assert ibkr_questions.wrongs_of(157, leg, spoil=Spoil(message, field, value, times=2)) == []
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
@@ -133,7 +133,7 @@ def test_the_sweep_sees_a_doubled_order(monkeypatch):
 
     monkeypatch.setattr(OrderBuilder, "_place", twice)
     try:
-        wrongs = tell(157, "entry", 0, [])[1]
-    except AssertionError as error:  # it never came to rest
+        wrongs = run_life(157, "entry", 0, [])[1]
+    except AssertionError as error:  # it never finished
         wrongs = [str(error)]
     assert any("doubled" in w or "settled" in w for w in wrongs)

@@ -1,4 +1,4 @@
-"""A spoiled bar is not decided on: the session is held with the reason, and goes on when the bar is mended."""
+"""No decision is made on a spoiled bar: the session waits with the reason, and continues when the bar is right."""
 
 import re
 import shutil
@@ -127,7 +127,7 @@ def test_at_least_fifty_ways_are_tried_and_each_is_another() -> None:
 def test_three_sessions_held_for_the_same_reason_block_the_agent_and_keep_its_stop(
     lives: dict[str, Life], tmp_path: Path
 ) -> None:
-    """The first bad bar is the reason of the sessions after it too: they rest on it."""
+    """The first bad bar is also the reason for the sessions after it, because they need it."""
     life = copied(lives[ORDINARY], tmp_path)
     trader = life.node.trader(AGENT)
     days = [s.date() for s in sample("AAPL").index[sample("AAPL").index >= ORDINARY][:4]]

@@ -46,7 +46,7 @@ def test_a_torn_last_line_is_lost_alone_and_any_other_edit_stops_that_agent(tmp_
 def test_a_commit_late_in_a_month_and_after_a_year_encodes_no_more_than_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Told by what it encodes, not by the clock; the sweep measures the time after ten years."""
+    """Measured by what is encoded, not by the clock; the sweep measures the time after ten years."""
     encoded: list[int] = []
 
     def counted(*args: Any, **kwargs: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""Planted leaks: well-known ways to look ahead, each as a Subject that should be clean and is not."""
+"""Planted leaks: well-known ways to look ahead, each as a Subject that the check must find."""
 
 import hashlib
 from collections.abc import Callable
@@ -90,7 +90,7 @@ def return_1(b: pd.DataFrame) -> pd.Series:
 
 
 def pivots(b: pd.DataFrame) -> pd.Series:
-    """A swing low is marked on its day, which only the next two days tell."""
+    """A swing low is marked on its day, but only the next two days show it."""
     low = b["low"]
     return (low == low.rolling(5, center=True).min()).astype(float)
 

@@ -1,4 +1,4 @@
-"""One story told twice: by the rules alone, and by the live shell, also torn apart and restarted."""
+"""One history run twice: by the rules alone, and by the live program, also with kills and restarts."""
 
 import multiprocessing
 import os
@@ -28,12 +28,12 @@ from tests.doubles.probes import Probe
 SPAWN = multiprocessing.get_context("spawn")
 Rows = list[dict[str, Any]]
 PATIENCE = 300.0
-"""Seconds; where hope ends, not what it takes."""
+"""Seconds; the limit after which a wait fails, not the usual time."""
 
 
 @dataclass(frozen=True)
 class Story:
-    """Bars, a card, the range to decide, and who decides; goes to other processes whole.
+    """Bars, a card, the range to decide, and the policy; can be sent to other processes.
 
     Without ``home`` a Probe decides, with it the registered model of the card.
     """
@@ -70,14 +70,14 @@ def probed(frame: pd.DataFrame, bars: range, agent_type: AgentType, terms: Terms
 
 
 def through_the_shell(story: Story, root: Path) -> replay.Replayed:
-    """One process, objects that live on."""
+    """One process that keeps its objects."""
     return replay_run.rehearse(
         root, story.card, story.frame, story.policy(), story.terms, story.first, story.last, lambda *_: None
     )
 
 
 def rebuilt_every_session(story: Story, root: Path) -> Rows:
-    """Nothing survives a session but the store."""
+    """After each session only the files are kept."""
     home, policy = Home.resolve(str(root)), story.policy()
     agent_id = replay_run.begin(home, story.card, story.terms, story.first).agent_id
     for _ in story.bars:
@@ -130,7 +130,7 @@ def killed_and_restarted(story: Story, root: Path, times: int) -> tuple[Rows, in
 
 
 def _lived(home: Home, agent_id: str, story: Story) -> float:
-    """The share of sessions settled, by counting lines that a reader may see half-written."""
+    """The share of decided sessions, by counting journal lines; the last line may be unfinished."""
     text = (home.agent(agent_id) / "journal.jsonl").read_text()
     return text.count('"kind":"Decided"') / len(story.bars)
 

@@ -1,1 +1,1 @@
-"""A broker written against ``adapters/brokers/base.py`` and ``connection.py`` alone, and what it must live through."""
+"""A broker written against ``adapters/brokers/base.py`` and ``connection.py`` alone, and the tests that it must pass."""

@@ -36,7 +36,7 @@ class Stock:
 
 
 class ShelfConnection:
-    """Always there: the exchange is a file."""
+    """Always connected, because the exchange is a file."""
 
     def __init__(self, path: Path, confirmed: str, clock: Callable[[], datetime]) -> None:
         self._path, self._confirmed, self.now = path, confirmed, clock
@@ -91,7 +91,7 @@ class ShelfConnection:
         return self.exchange.shares.get(instrument.rpartition("/")[2], 0)
 
     def open_orders(self) -> list[BrokerOrder]:
-        return [o.statement() for o in self.exchange.orders if o.live]
+        return [o.report() for o in self.exchange.orders if o.live]
 
     def cancel(self, refs: Sequence[str], /) -> list[str]:
         for ref in refs:
@@ -118,14 +118,14 @@ class ShelfBroker:
         taken = known.take(ticket)
         if child is not None:
             known.take(child, ticket.ref)
-        return taken.statement()
+        return taken.report()
 
     def cancel(self, ref: str, now: datetime) -> None:
         self.connection.exchange.cancel(ref)
 
     def find(self, ref: str) -> BrokerOrder | None:
         found = [o for o in self.connection.exchange.orders if o.ticket.ref == ref]
-        return found[-1].statement() if found else None
+        return found[-1].report() if found else None
 
     def executions(self) -> list[Execution]:
         return [t.execution() for t in accounts.of_agent(self.seat.agent_id, self.connection.reports())]

@@ -1,4 +1,4 @@
-"""The other side of the test broker: one account in one JSON file, which outlives every process."""
+"""The other side of the test broker: one account in one JSON file, which stays when a process ends."""
 
 import json
 from dataclasses import asdict, dataclass, replace
@@ -17,7 +17,7 @@ FEE = 1.0
 
 @dataclass(frozen=True)
 class Trade:
-    """One execution, on the protocol ``Report``."""
+    """One execution, by the protocol ``Report``."""
 
     exec_id: str
     ref: str
@@ -33,8 +33,8 @@ class Trade:
 
 
 @dataclass(frozen=True)
-class Resting:
-    """An order that was taken. ``waits`` for the fill of the order ``parent``."""
+class WorkingOrder:
+    """An accepted order. It ``waits`` for the fill of the order ``parent``."""
 
     ticket: Ticket
     broker_id: str
@@ -48,7 +48,7 @@ class Resting:
     def live(self) -> bool:
         return self.state not in TERMINAL
 
-    def statement(self) -> BrokerOrder:
+    def report(self) -> BrokerOrder:
         t = self.ticket
         return BrokerOrder(
             t.ref, self.broker_id, self.state, t.side, t.qty, self.filled, t.type, t.stop_price, self.reason
@@ -60,21 +60,21 @@ class Exchange:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.orders: list[Resting] = []
+        self.orders: list[WorkingOrder] = []
         self.trades: list[Trade] = []
         self.shares: dict[str, int] = {}
         self.cash = 100_000.0
         if path.exists():
             self._read(json.loads(path.read_text()))
 
-    def take(self, ticket: Ticket, parent: str = "") -> Resting:
-        order = Resting(ticket, f"S{len(self.orders) + 1}", parent, bool(parent))
+    def take(self, ticket: Ticket, parent: str = "") -> WorkingOrder:
+        order = WorkingOrder(ticket, f"S{len(self.orders) + 1}", parent, bool(parent))
         self.orders.append(order)
         self._write()
         return order
 
     def cancel(self, ref: str) -> None:
-        """At once, with the stop that waits for this order."""
+        """Cancels at once, together with the stop that waits for this order."""
         self._each(
             lambda o: o.live and (o.ticket.ref == ref or (o.waits and o.parent == ref)),
             lambda o: replace(o, state=OrderState.CANCELED, reason="cancelled on request"),
@@ -97,7 +97,7 @@ class Exchange:
         self.shares[symbol] = self.shares.get(symbol, 0) + shares
         self._write()
 
-    def _fill(self, symbol: str, order: Resting, price: float, at: datetime) -> None:
+    def _fill(self, symbol: str, order: WorkingOrder, price: float, at: datetime) -> None:
         t = order.ticket
         self.trades.append(Trade(f"X{len(self.trades) + 1}", t.ref, t.side, t.qty, t.qty, price, at))
         signed = t.qty if t.side == "BUY" else -t.qty
@@ -125,7 +125,8 @@ class Exchange:
 
     def _read(self, doc: dict[str, Any]) -> None:
         self.orders = [
-            Resting(**{**o, "ticket": Ticket(**o["ticket"]), "state": OrderState(o["state"])}) for o in doc["orders"]
+            WorkingOrder(**{**o, "ticket": Ticket(**o["ticket"]), "state": OrderState(o["state"])})
+            for o in doc["orders"]
         ]
         self.trades = [Trade(**{**t, "at": parse_stamp(t["at"])}) for t in doc["trades"]]
         self.shares, self.cash = doc["shares"], doc["cash"]

@@ -43,7 +43,7 @@ class Shell:
         return self
 
     def passes(self, row: int, *clocks: str) -> None:
-        """Of one trading process, which remembers between them."""
+        """Passes of one trading process, which keeps its memory between them."""
         with acting.node_in_hand(self.life.home) as node:
             for clock in clocks:
                 pass_runner.run(node, self.at(row, clock).now)
@@ -96,7 +96,7 @@ def deployed(shell: Shell) -> Shell:
 
 
 def holding(shell: Shell) -> int:
-    """Decided on row FIRST, bought at the open of the next; its row."""
+    """Decided on row FIRST, bought at the open of the next; returns that row."""
     deployed(shell)
     for row, clock in ((FIRST, "16:40"), (FIRST + 1, "08:00")):
         shell.at(row, clock).run("check")
@@ -116,7 +116,7 @@ def test_an_agent_lives_its_whole_life_on_a_broker_that_was_registered_in_one_li
 
     shell.exchange.by_hand(
         "TEST", -3, float(shell.life.frame["close"].iloc[FIRST])
-    )  # somebody sells three of the agent's shares
+    )  # a person sells three of the agent's shares
     shell.passes(row, "10:00", "10:01")
     assert shell.agent["status"] == "blocked" and "compare with Shelf's screen" in shell.agent["status_reason"]
     assert shell.run("adopt", AGENT)["adopted"] == -3

@@ -63,7 +63,7 @@ def test_prices_come_from_ib_as_traded_and_events_from_the_other_source(feed):
 
 def test_a_request_asks_for_regular_hours_of_the_qualified_contract(feed, tws):
     source(feed).daily("AAPL", now=EVENING)
-    (asked,) = [h.fields for h in tws.heard if h.id == 20]
+    (asked,) = [h.fields for h in tws.received if h.id == 20]
     assert asked[2] == "265598" and asked[10] == "NASDAQ"
     assert asked[15:21] == ("", "1 day", "3 Y", "1", "TRADES", "2")
 
@@ -176,7 +176,7 @@ def test_the_fallback_decides_only_on_500_agreeing_bars_without_volume():
 def test_agents_of_one_symbol_share_an_answer_that_may_not_be_asked_again_yet(feed, tws):
     for _ in range(5):
         source(feed).daily("AAPL", now=EVENING)
-    assert len([h for h in tws.heard if h.id == 20]) == 1
+    assert len([h for h in tws.received if h.id == 20]) == 1
 
 
 def test_every_feature_that_reads_the_volume_is_known():

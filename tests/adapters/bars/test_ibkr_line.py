@@ -62,7 +62,7 @@ def home(tmp_path: Path, tws: TwsDouble) -> Path:
 
 
 def asked(tws: TwsDouble, message: int) -> list[tuple[str, ...]]:
-    return tws.do(lambda: [h.fields for h in tws.heard if h.id == message])
+    return tws.do(lambda: [h.fields for h in tws.received if h.id == message])
 
 
 def nobody_left(tws: TwsDouble) -> None:

@@ -154,7 +154,7 @@ def test_a_refused_or_pending_cancel_leaves_the_order_working(tws, tna):
     tws.fail(Fault("stall", message=4))
     tna.cancel(stop().ref, NOW)
     assert state(tna, stop().ref) == OrderState.PENDING_CANCEL
-    assert len([h for h in tws.heard if h.id == 4]) == 2  # what IB works on is not asked again
+    assert len([h for h in tws.received if h.id == 4]) == 2  # what IB works on is not asked again
 
 
 def test_a_cancel_that_got_lost_is_asked_again(tws, tna):
@@ -162,7 +162,7 @@ def test_a_cancel_that_got_lost_is_asked_again(tws, tna):
     tws.fail(Fault("swallow", message=4))
     tna.cancel(stop().ref, NOW)
     assert state(tna, stop().ref) == OrderState.CANCELED
-    assert len([h for h in tws.heard if h.id == 4]) == 2
+    assert len([h for h in tws.received if h.id == 4]) == 2
 
 
 def test_many_orders_are_cancelled_at_once(tws, connection, tna):
@@ -212,7 +212,7 @@ def test_global_cancel_happens_on_the_explicit_word_alone(tws, connection, tna):
     aapl = broker(connection, "PPO_AAPL_001", "AAPL")
     aapl.submit(stop(agent_id="PPO_AAPL_001"), None, NOW)
     assert len(connection.open_orders()) == 2
-    assert not [h for h in tws.heard if h.id == 58]
+    assert not [h for h in tws.received if h.id == 58]
     connection.cancel_everything()
     assert connection.open_orders() == []
 

@@ -70,7 +70,7 @@ def test_a_tws_is_greeted_its_version_is_known_and_nothing_is_ordered(version: i
     with TwsDouble(version) as tws:
         found = shake("127.0.0.1", tws.port, 24)
         assert (found.ok, found.version, found.accounts) == (True, version, ("DU1234567",))
-        assert [h.id for h in tws.heard] == [71] and tws.heard[0].client_id in (-1, 24)
+        assert [h.id for h in tws.received] == [71] and tws.received[0].client_id in (-1, 24)
 
 
 @pytest.mark.parametrize("host", ["tws..local", "no-such-host.invalid", "x" * 300])

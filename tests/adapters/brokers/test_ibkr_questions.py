@@ -37,7 +37,7 @@ def tws() -> Iterator[TwsDouble]:
 
 
 def asked(tws: TwsDouble, message: int) -> int:
-    return tws.do(lambda: sum(1 for h in tws.heard if h.id == message))
+    return tws.do(lambda: sum(1 for h in tws.received if h.id == message))
 
 
 def unanswered(tws: TwsDouble, message: int, how: str) -> None:

@@ -72,7 +72,7 @@ def test_real_money_without_its_typed_number_does_not_even_connect(monkeypatch):
     with TwsDouble(157, (REAL,)) as tws:
         monkeypatch.setitem(account_gates.LIVE_PORTS, tws.port, "the double")
         assert f"--confirm {REAL}" in refused(tws, mode="live", account=REAL)
-        assert not tws.heard
+        assert not tws.received
         with connected(tws, mode="live", account=REAL, confirmed=REAL) as connection:
             assert connection.health().account == REAL
 

@@ -16,7 +16,7 @@ from tests.doubles.tws import TwsDouble
 
 @pytest.fixture(autouse=True)
 def unthrottled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The library sends 45 messages a second at most; a virtual morning is over sooner."""
+    """The library sends at most 45 messages a second; a virtual morning takes less than that."""
     monkeypatch.setattr(Client, "MaxRequests", 0)
 
 

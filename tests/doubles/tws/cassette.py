@@ -1,12 +1,10 @@
-"""A recorded connection, played back: TWS's messages in their order, when the client's have come.
+"""A recorded connection, played back: TWS's messages in order, each after the client's messages before it.
 
-Ids of orders and requests are the client's own, so they are mapped; its messages
-are otherwise compared field by field. A question gets its recorded answer when it
-is asked, whatever else was asked meanwhile: an adapter that asks in another order,
-once more or once less is noted in ``questions`` and no difference; orders and
-cancels must be the same. Questions for the time are answered as they come. A pause
-before a message of TWS is kept, as far as LONGEST_PAUSE: an answer and a fill that
-came a minute later are two things.
+The client chooses ids of orders and requests, so they are mapped; all other fields are
+compared. A question gets its recorded answer when it is asked. Other order or number
+of questions is no difference, it is noted in ``questions``; orders and cancels must be
+the same. Questions for the time are answered at once. A pause before a message of TWS
+is kept up to LONGEST_PAUSE, so that an answer and a later fill stay separate.
 """
 
 import asyncio
@@ -25,7 +23,7 @@ from .wire import UNSET_DOUBLE, frame, greeting, read_payload, split
 
 TIME = "49"
 ASKED = {"3": (1, 28), "4": (2,), "7": (2,), "9": (2,), "20": (1,), "25": (2,), "62": (2,), "63": (2,), "76": (2,)}
-"""Where a client's message carries ids that it chose."""
+"""Positions of the ids that the client chose in its messages."""
 TOLD = {
     "3": (1, 7),
     "4": (2,),
@@ -40,7 +38,7 @@ TOLD = {
     "74": (2,),
 }
 OWNERS = {"3": 9, "5": 24, "11": 22}
-"""Where TWS's message says whose order it is: an id of another client stays as it is."""
+"""Position of the client id in TWS's messages about orders; ids of other clients are not mapped."""
 
 
 ANSWERS = {
@@ -67,14 +65,14 @@ ENDS = {
     "76": "74",
     "99": "102",
 }
-"""What answers each question, and what ends the answer."""
+"""The messages that answer each question, and the one that ends the answer."""
 LONGEST_PAUSE = 0.2
 _REAL = re.compile(r"(?<![A-Za-z0-9])D?[UFI](\d{7})(?![A-Za-z0-9])")
 
 
 @dataclass(frozen=True)
 class Line:
-    """One message, or the end of the connection, for which ``fields`` are empty. ``at`` in seconds."""
+    """One message, or the end of the connection (then ``fields`` is empty). ``at`` in seconds."""
 
     sent: bool
     fields: tuple[str, ...]
@@ -96,16 +94,16 @@ class Cassette:
 
     @property
     def account(self) -> str:
-        """The one that was traded: whose values were asked for, else the first that TWS named."""
+        """The traded account: the one whose values were asked for, or the first that TWS named."""
         asked = (x.fields[3] for x in self.lines if x.sent and x.fields[0] == "6")
         named = (x.fields[2].split(",")[0] for x in self.lines if not x.sent and x.fields[:1] == ("15",))
         return next(asked, "") or next(named)
 
 
 def read(path: Path) -> Cassette:
-    """The first connection of a file that got as far as the account. A torn last line is left out.
+    """The first connection of a file that reached the account. An unfinished last line is left out.
 
-    A real account is played as a paper one: a real one would want a port that TWS has.
+    A live account is played as a paper one, because a live one needs TWS's own port.
     """
     docs = []
     for text in _REAL.sub(r"DU\1", path.read_text()).splitlines():
@@ -126,7 +124,7 @@ def read(path: Path) -> Cassette:
 
 
 def answers(cassette: Cassette) -> dict[int, int]:
-    """Which line of TWS answers which question, by their places."""
+    """Which line of TWS answers which question, by line numbers."""
     waiting: list[tuple[int, str, str]] = []
     found: dict[int, int] = {}
     for i, line in enumerate(cassette.lines):
@@ -135,7 +133,7 @@ def answers(cassette: Cassette) -> dict[int, int]:
             waiting.append((i, kind, line.fields[ASKED[kind][0]] if kind in ASKED else ""))
         elif not line.sent and kind:
             for place, asked, number in waiting:
-                own = told_place(kind, cassette.version)
+                own = question_place(kind, cassette.version)
                 mine = not number or own is None or line.fields[own] == number
                 if (mine and kind in (*ANSWERS[asked], ENDS[asked])) or (
                     kind == "4" and number and line.fields[2] == number
@@ -147,15 +145,15 @@ def answers(cassette: Cassette) -> dict[int, int]:
     return found
 
 
-def told_place(kind: str, version: int) -> int | None:
-    """Where an answer carries the number of its question."""
+def question_place(kind: str, version: int) -> int | None:
+    """The position of the request number in an answer."""
     if kind == "10":
         return 1 if version >= 164 else 2
     return {"11": 1, "17": 1, "52": 2, "55": 2, "63": 2, "64": 2, "73": 2, "74": 2}.get(kind)
 
 
 class CassetteTws:
-    """TWS as it was recorded, for one client. ``waits_for`` is the message of the client that comes next."""
+    """The recorded TWS, for one client. ``waits_for`` is the client's next recorded message."""
 
     def __init__(self, cassette: Cassette) -> None:
         self.cassette, self.port = cassette, 0
@@ -197,12 +195,12 @@ class CassetteTws:
 
     @property
     def waits_for(self) -> tuple[str, ...]:
-        """The fields of the client's message for which it waits; empty if it plays or is over."""
+        """The fields of the client's message that it waits for; empty while it plays or at the end."""
         line = self.cassette.lines[self._at]
         return () if self._ended or not line.sent or self._come[self._at] else line.fields
 
     def awaited(self, kind: str) -> list[tuple[str, ...]]:
-        """The client's messages of a kind that come next without one of TWS in between."""
+        """The client's next messages of a kind, up to the next message of TWS."""
         found = []
         for line, come in zip(self.cassette.lines[self._at :], self._come[self._at :], strict=True):
             if not line.sent:
@@ -253,13 +251,13 @@ class CassetteTws:
                 self._say(self._mapped(self.cassette.lines[i].fields))
 
     def skip(self) -> None:
-        """The adapter no longer asks what it waits for."""
+        """Continue without the awaited question, which the adapter no longer asks."""
         self.questions.append(f"not asked: {self.waits_for}")
         self._come[self._at] = True
         self._loop.call_soon_threadsafe(self._more.set)
 
     def _compare(self, recorded: tuple[str, ...], sent: tuple[str, ...]) -> None:
-        """Equal but for the ids that the client chose, which mean the same throughout."""
+        """Equal except for the ids that the client chose; these must map one to one."""
         places = ASKED.get(recorded[0], ())
         for i in places:
             if i < min(len(recorded), len(sent)) and recorded[i] not in ("", "0"):
@@ -275,7 +273,7 @@ class CassetteTws:
             )
 
     async def _play(self) -> None:
-        """Line by line; each message of the client is waited for."""
+        """Play line by line, and wait for each message of the client."""
         before = 0.0
         for i, line in enumerate(self.cassette.lines):
             self._at = i
@@ -300,12 +298,12 @@ class CassetteTws:
             self._writer.write(frame(*fields))
 
 
-# -- what the cassette says -----------------------------------------------------
+# -- the cassette's content ------------------------------------------------------
 
 
 @dataclass
 class Said:
-    """What TWS said in a cassette, folded without the adapter: orders by permId, executions, what is held."""
+    """The content of TWS's messages in a cassette, read without the adapter: orders by permId, executions, positions."""
 
     status: dict[int, str] = field(default_factory=dict)
     filled: dict[int, float] = field(default_factory=dict)
@@ -350,8 +348,8 @@ class Said:
 def said(cassette: Cassette) -> Said:
     found = Said()
     decoder = Decoder(found, cassette.version)
-    told = [x.fields for x in cassette.lines if not x.sent and x.fields]
-    for fields in told[1:]:
+    messages = [x.fields for x in cassette.lines if not x.sent and x.fields]
+    for fields in messages[1:]:
         if fields[0] in ("3", "5", "11", "59", "61", "101"):
             decoder.interpret(list(fields))
     return found

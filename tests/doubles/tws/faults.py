@@ -1,4 +1,4 @@
-"""What goes wrong on demand, and when."""
+"""Faults on demand, and when they happen."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,17 +8,18 @@ PLACE_ORDER, CANCEL_ORDER, GLOBAL_CANCEL = 3, 4, 58
 
 @dataclass
 class Fault:
-    """Something that happens to a client's message, once unless ``times`` says more.
+    """A fault at a client's message, once or ``times`` times.
 
     ``kind``: ``drop_before`` (the connection dies, the message is lost),
-    ``drop_after`` (it is acted on, then the connection dies before a word),
-    ``swallow`` (lost, the connection lives), ``mute`` (acted on, nothing said),
+    ``drop_after`` (it is executed, then the connection dies before an answer),
+    ``swallow`` (lost, the connection stays), ``mute`` (executed without an answer),
     and for orders ``reject``, ``reject_held``, ``reject_inactive``, ``vanish``
-    and ``grumble`` (an error, and yet it works), for cancels ``refuse`` and ``stall`` (pending for ever). ``skip`` messages pass before it.
+    and ``grumble`` (an error, but the order works), for cancels ``refuse`` and ``stall`` (pending for
+    ever). ``skip`` messages pass before it.
 
     For questions, whose answer ends with a marker: ``no_end`` (everything but the marker),
-    ``end_first`` (the marker, then what it ends), ``twice`` (all of it again), ``end_twice`` (the
-    marker again, when the next question of the kind has come) and ``late`` (after ``seconds``).
+    ``end_first`` (the marker first), ``twice`` (all of it again), ``end_twice`` (the
+    marker again, at the next question of the kind) and ``late`` (after ``seconds``).
     """
 
     kind: str
@@ -35,7 +36,7 @@ ANSWERS = frozenset({"no_end", "end_first", "twice", "end_twice", "late"})
 
 @dataclass
 class Spoil:
-    """A field of a message of TWS holds something else: '', 'n/a', NaN …, where ``only`` says so, ``times`` times."""
+    """A field of a message of TWS is replaced by '', 'n/a', NaN …, ``times`` times, where ``only`` is true."""
 
     message: int
     field: int
@@ -46,7 +47,7 @@ class Spoil:
 
 @dataclass
 class Faults:
-    """The faults still to come, and silences that last."""
+    """Faults that are still to happen, and messages that are never answered."""
 
     waiting: list[Fault] = field(default_factory=list)
     silent: set[int] = field(default_factory=set)
@@ -57,7 +58,7 @@ class Faults:
         self.waiting.extend(faults)
 
     def take(self, message: int, fields: list[str]) -> Fault | None:
-        """The fault that strikes this message, if any."""
+        """The fault for this message, None if there is none."""
         if message in self.silent:
             return Fault("swallow", message)
         for fault in self.waiting:
@@ -73,7 +74,7 @@ class Faults:
         return None
 
     def spoiled(self, fields: list[str]) -> list[str]:
-        """A message of TWS as it leaves."""
+        """A message of TWS as it is sent."""
         changed = list(fields)
         for spoil in self.spoils:
             if changed[:1] == [str(spoil.message)] and spoil.only(fields) and spoil.times > 0:

@@ -1,8 +1,7 @@
-"""The account at the broker: orders, fills, positions. It knows nothing of sockets.
+"""The account at the broker: orders, fills, positions. It does not know sockets.
 
-Each change answers with events, ``(kind, subject)``, in the order in which the
-server says them. What is a guess about the real TWS is marked so in IBKR's docs
-of this project; here it is simply what the double does.
+Each change returns events, ``(kind, subject)``, in the order in which the server
+sends them. docs/IBKR.md marks what is only assumed of the real TWS.
 """
 
 import itertools
@@ -31,7 +30,7 @@ class Listing:
 
 @dataclass
 class Order:
-    """An order as the broker holds it."""
+    """An order at the broker."""
 
     order_id: int
     client_id: int
@@ -93,16 +92,16 @@ class Ledger:
     positions: dict[int, tuple[float, float]] = field(default_factory=dict)
     keeps_untransmitted: bool = False
     unlisted: set[str] = field(default_factory=set)
-    """Executions that are not told when the day's are asked for."""
+    """Executions that are left out of the answer with the day's executions."""
     commission_of: Callable[[Order, float, float], float] = lambda order, qty, price: max(1.0, 0.005 * qty)
-    """What is charged for a fill of so many shares at a price."""
+    """The commission of a fill of so many shares at a price."""
     _perm: Any = field(default_factory=lambda: itertools.count(700_001))
     _exec: Any = field(default_factory=lambda: itertools.count(1))
 
     def add(self, listing: Listing) -> None:
         self.listings[listing.symbol] = listing
 
-    # -- orders in --------------------------------------------------------
+    # -- new orders -------------------------------------------------------
 
     def place(self, order: Order, fault: Fault | None = None) -> list[Event]:
         """A new order, or a change of one that has the same id."""
@@ -171,7 +170,7 @@ class Ledger:
     def _error(order: Order, code: int, text: str) -> Event:
         return "error", (order.client_id, order.order_id, code, text)
 
-    # -- orders out -------------------------------------------------------
+    # -- cancels ----------------------------------------------------------
 
     def cancel(self, client_id: int, order_id: int, fault: Fault | None = None) -> list[Event]:
         order = self._own(client_id, order_id)
@@ -258,8 +257,8 @@ class Ledger:
     def correct(
         self, exec_id: str, price: float | None = None, qty: float | None = None, number: int = 0
     ) -> list[Event]:
-        """The exchange corrects an execution: the same id with another number behind its last dot. Cash and
-        position follow; ``qty`` 0 takes it back."""
+        """The exchange corrects an execution: the same id with another number after its last dot. Cash and
+        position change with it; ``qty`` 0 cancels it."""
         before = max(
             (f for f in self.fills if f.exec_id.rpartition(".")[0] == exec_id.rpartition(".")[0]),
             key=lambda f: f.exec_id,
@@ -287,7 +286,7 @@ class Ledger:
                 events.append(("status", child))
         return events
 
-    # -- what is shown ----------------------------------------------------
+    # -- answers -----------------------------------------------------------
 
     def open_orders(self) -> list[Order]:
         shown = [o for o in self.orders if o.listed and o.perm_id]
@@ -314,12 +313,12 @@ class Ledger:
         )
 
     def forget_untransmitted(self) -> None:
-        """Orders that were placed but never transmitted do not outlive their connection."""
+        """Orders that were placed but never transmitted end with their connection."""
         if not self.keeps_untransmitted:
             self.orders = [o for o in self.orders if o.perm_id or o.status]
 
     def roll_back(self) -> int:
-        """The ids of finished orders are free again; the next valid id is the first of them."""
+        """The ids of finished orders are free again; returns the first, which is the next valid id."""
         for order in self.orders:
             if not order.live:
                 order.order_id = -abs(order.perm_id)

@@ -1,7 +1,7 @@
-"""How TWS may speak and still keep to its protocol: in pieces, twice, late, and out of order.
+"""What TWS may do within its protocol: send messages in pieces, twice, late, and out of order.
 
-Answers to a question keep their order, since their end marker closes them. What is pushed
-without being asked for (orders, statuses, executions, commissions, positions) keeps none.
+Answers to a question keep their order, since their end marker closes them. Messages pushed
+without a question (orders, statuses, executions, commissions, positions) have no fixed order.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @dataclass
 class Manners:
     """Chances in [0, 1] for each pushed message; ``late`` seconds at most; ``torn``: every write
-    leaves in pieces of a few bytes."""
+    is sent in pieces of a few bytes."""
 
     seed: int = 0
     doubled: float = 0.0
@@ -30,19 +30,18 @@ class Manners:
         self._dice = random.Random(self.seed)
 
     def push(self, session: "Session", frame: bytes, kind: str) -> None:
-        """One message that nobody asked for. Executions and positions are pushed for certain: what is
-        never told of them is a fault of its own."""
+        """One pushed message. Executions and positions are never dropped here: ``Faults`` drops them."""
         if kind in ("open", "status") and self._dice.random() < self.dropped:
             return
         for _ in range(2 if self._dice.random() < self.doubled else 1):
-            # A position is a state, not a change: an older one after a newer one would be a lie.
+            # A position is a state, not a change: an older one after a newer one would be wrong.
             if kind != "position" and self._dice.random() < self.delayed:
                 asyncio.get_running_loop().call_later(self._dice.random() * self.late, session.send, frame)
             else:
                 session.send(frame)
 
     def pieces(self, data: bytes) -> list[bytes]:
-        """A write as the network delivers it."""
+        """A write, as the pieces that the network delivers."""
         if not self.torn:
             return [data]
         found, at = [], 0

@@ -1,4 +1,4 @@
-"""What TWS says, field by field, at the server versions 157 to 178."""
+"""TWS's messages, field by field, at server versions 157 to 178."""
 
 from datetime import datetime
 from typing import Any
@@ -338,10 +338,10 @@ def execution(version: int, request: int | str, fill: Fill, when: str) -> bytes:
     )
 
 
-def commission(fill: Fill, stated: Any = None) -> bytes:
-    """``stated`` in place of what is charged: a mark for unknown, nothing, or a wrong number."""
+def commission(fill: Fill, reported: Any = None) -> bytes:
+    """``reported`` replaces the charged amount: a sign for "unknown", nothing, or a wrong number."""
     return frame(
-        59, 1, fill.exec_id, fill.commission if stated is None else stated, "USD", UNSET_DOUBLE, UNSET_DOUBLE, 0
+        59, 1, fill.exec_id, fill.commission if reported is None else reported, "USD", UNSET_DOUBLE, UNSET_DOUBLE, 0
     )
 
 
@@ -359,7 +359,7 @@ def account_values(ledger: Ledger) -> list[tuple[str, str, str]]:
 
 
 def order_of(fields: list[str], client_id: int, ledger: Ledger) -> Order | None:
-    """The order of a placeOrder message; None for a contract that nobody knows."""
+    """The order of a placeOrder message; None for an unknown contract."""
     by_id = {x.con_id: x for x in ledger.listings.values()}
     listing = by_id.get(int(number(fields[2]))) or ledger.listings.get(fields[3])
     if listing is None or fields[4] != "STK":

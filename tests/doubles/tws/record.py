@@ -1,6 +1,6 @@
 """Records this double's own cassettes: ``python -m tests.doubles.tws.record DIRECTORY``.
 
-They prove that recorder, player and adapter agree, and nothing about a real TWS;
+They show that recorder, player and adapter agree, and prove nothing about a real TWS;
 their header says so.
 """
 
@@ -22,7 +22,7 @@ Story = Callable[[TwsDouble, IbkrConnection], None]
 
 
 APART = 0.25
-"""Seconds between an answer of TWS and what then happens in the market; the player tells them apart."""
+"""Seconds between an answer of TWS and the next event in the market, so that the player can separate them."""
 
 
 def happens(tws: TwsDouble, act: Callable[[Ledger], list[Event]]) -> None:

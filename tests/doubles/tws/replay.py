@@ -1,4 +1,4 @@
-"""Does with the adapter what was done when a cassette was recorded, message by message."""
+"""Repeats with the adapter what was done when a cassette was recorded, message by message."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from .cassette import CassetteTws
 PATIENCE = 10.0
 LOOKS = ("7", "16", "61", "99")
 AT_THE_START = ("5", "6", "15", "62", "76")
-"""What the library asks when it connects; an adapter may come to ask less."""
+"""Questions of the library when it connects; an adapter may ask fewer."""
 TIMING = replace(QUICK, probe_every=20.0, answer=5.0, connect=5.0, history=5.0)
 
 
@@ -30,12 +30,12 @@ def config_for(tws: CassetteTws) -> IbkrConfig:
 
 
 def follow(tws: CassetteTws, connection: IbkrConnection) -> None:
-    """Act until the cassette is over; AssertionError if the adapter does not do what it waits for."""
+    """Act until the end of the cassette; AssertionError if the adapter does not send the awaited message."""
     while not tws.over:
-        wanted = _settled(tws)
+        wanted = _once_quiet(tws)
         if tws.over:
             return
-        assert wanted, f"the cassette does not go on; so far: {tws.differences}"
+        assert wanted, f"the cassette does not continue; so far: {tws.differences}"
         before = wanted, tws.awaited(wanted[0])
         try:
             _action(tws, connection, wanted)()
@@ -44,8 +44,8 @@ def follow(tws: CassetteTws, connection: IbkrConnection) -> None:
         assert _moved(tws, before), f"the adapter did not send {wanted}; so far: {tws.differences}"
 
 
-def _settled(tws: CassetteTws) -> tuple[str, ...]:
-    """What the cassette waits for, once nothing is on its way any more."""
+def _once_quiet(tws: CassetteTws) -> tuple[str, ...]:
+    """The message that the cassette waits for, when no message is in transit."""
     end = time.monotonic() + PATIENCE
     last, since = tws.waits_for, time.monotonic()
     while time.monotonic() < end and not tws.over:

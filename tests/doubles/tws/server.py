@@ -1,4 +1,4 @@
-"""The double itself: a port, its clients, the account behind it, and what it heard."""
+"""The double itself: a port, its clients, the account behind it, and the received messages."""
 
 import asyncio
 import threading
@@ -18,7 +18,7 @@ DEFAULT = (Listing(265598, "AAPL"), Listing(270639, "INTC"), Listing(38708990, "
 
 
 @dataclass(frozen=True)
-class Heard:
+class Received:
     """One message of a client, in the order of arrival."""
 
     client_id: int
@@ -31,10 +31,10 @@ class Heard:
 
 
 class TwsDouble:
-    """TWS as far as its wire protocol is known; ``version`` is what it announces at most.
+    """TWS as far as its wire protocol is known; ``version`` is the highest that it announces.
 
     As a context manager it runs in a thread of its own; ``await start()`` runs it
-    in the caller's loop. The ledger outlives a closed port, as IB's servers do.
+    in the caller's loop. The ledger stays when the port closes, as IB's servers do.
     """
 
     def __init__(
@@ -46,22 +46,22 @@ class TwsDouble:
         for listing in DEFAULT:
             self.ledger.add(listing)
         self.faults = Faults()
-        self.heard: list[Heard] = []
+        self.received: list[Received] = []
         self.sessions: list[Session] = []
         self.bars: dict[tuple[str, str, str], list[tuple[Any, ...]]] = {}
         self.history_trouble: dict[str, Any] = {}
         self.next_id, self.link, self.read_only = 1, True, False
         self.naive_times, self.zone, self.commissions = False, "US/Eastern", True
         self.fills_at: float | None = None
-        """The price at which day orders fill the moment they work."""
+        """The price at which day orders fill as soon as they work."""
         self.manners = Manners()
-        self.stated_fee: Callable[[Any], Any] = lambda fill: None
-        """What commission reports say of a fill, None for what is charged."""
+        self.reported_fee: Callable[[Any], Any] = lambda fill: None
+        """The fee in commission reports of a fill, None for the charged one."""
         self.muted: Session | None = None
         self.notices: list[tuple[int, str]] = []
-        """Said to every client at its start."""
+        """Sent to every client at its start."""
         self.watchers: list[Callable[[Ledger], None]] = []
-        """Called after everything that changed the account."""
+        """Called after every change of the account."""
         self.port = 0
         self._server: asyncio.Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -118,7 +118,7 @@ class TwsDouble:
             while True:
                 payload = await read_payload(reader)
                 fields = split(payload)
-                self.heard.append(Heard(session.client_id, tuple(fields), len(payload) + 4))
+                self.received.append(Received(session.client_id, tuple(fields), len(payload) + 4))
                 session.receive(fields)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -129,26 +129,26 @@ class TwsDouble:
                 self.ledger.forget_untransmitted()
             writer.close()
 
-    # -- what it says by itself -------------------------------------------
+    # -- pushed messages -------------------------------------------------
 
     def publish(self, events: list[Event]) -> None:
-        """Tell every client what concerns it; one whose mouth is shut hears nothing."""
+        """Send every client the events that concern it, unless the client is muted."""
         for watch in self.watchers:
             watch(self.ledger)
         for event in events:
             for session in self.sessions:
                 if session is not self.muted and self.link:
-                    session.tell(event)
+                    session.notify(event)
         for session in self.sessions:
             if session is not self.muted and self.link:
-                session.tell_values()
+                session.push_values()
 
     def happen(self, act: Callable[[Ledger], list[Event]]) -> None:
         """Something happens at the broker: an auction, a trade, an expiry."""
         self.do(lambda: self.publish(act(self.ledger)))
 
     def announce(self, code: int, text: str = "") -> None:
-        """A notice to everybody: 1100 cuts the link to IB, 1101 and 1102 mend it."""
+        """A notice to every client: 1100 ends the link to IB, 1101 and 1102 restore it."""
 
         def say() -> None:
             for session in self.sessions:
@@ -157,15 +157,15 @@ class TwsDouble:
 
         self.do(say)
 
-    def complain(self, client_id: int, order_id: int, code: int, text: str = "a word") -> None:
-        """An error about one order, which itself stays as it is."""
+    def complain(self, client_id: int, order_id: int, code: int, text: str = "a notice") -> None:
+        """An error about one order, which itself does not change."""
         self.happen(lambda ledger: [("error", (client_id, order_id, code, text))])
 
     def fail(self, *faults: Fault) -> None:
         self.do(lambda: self.faults.add(*faults))
 
     def close_port(self) -> None:
-        """Gateway goes away: nobody can connect and everybody is dropped."""
+        """Gateway closes: no client can connect, and all are disconnected."""
 
         def close() -> None:
             if self._server is not None:
@@ -176,7 +176,7 @@ class TwsDouble:
         self.do(close)
 
     def open_port(self, roll_back: bool = False) -> None:
-        """Gateway is back; ``roll_back`` lets it start its ids anew."""
+        """Gateway is back; ``roll_back`` resets its order ids."""
         assert self._loop is not None and self._thread is not None
         if roll_back:
             self.next_id = self.do(self.ledger.roll_back)
@@ -185,11 +185,11 @@ class TwsDouble:
     def drop_all(self) -> None:
         self.do(lambda: [session.drop() for session in list(self.sessions)])
 
-    # -- what it heard ----------------------------------------------------
+    # -- received --------------------------------------------------------
 
-    def orders_reported(self) -> list[Heard]:
-        return self.do(lambda: [h for h in self.heard if h.id == PLACE_ORDER])
+    def orders_reported(self) -> list[Received]:
+        return self.do(lambda: [h for h in self.received if h.id == PLACE_ORDER])
 
     def order_bytes(self) -> int:
         """Bytes of order and cancel messages since the double began."""
-        return sum(h.size for h in self.do(lambda: list(self.heard)) if h.id in (PLACE_ORDER, CANCEL_ORDER, 58))
+        return sum(h.size for h in self.do(lambda: list(self.received)) if h.id in (PLACE_ORDER, CANCEL_ORDER, 58))

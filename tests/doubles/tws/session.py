@@ -1,4 +1,4 @@
-"""One client's connection: what it asks and what it is told."""
+"""One client's connection: its questions and the messages to it."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,10 +23,10 @@ class Session:
         self.tws, self.writer, self.version = tws, writer, version
         self.client_id = -1
         self.positions, self.values = False, ""
-        """Whether positions are pushed, and the values that were told last."""
+        """Whether positions are pushed; the account whose values are pushed."""
         self._kept: list[bytes] | None = None
         self._marker: dict[int, bytes] = {}
-        """Markers that are said again before the next answer of their kind."""
+        """End markers that are sent again before the next answer of their kind."""
         self._handlers: dict[int, Callable[[list[str]], None]] = {
             3: self._place,
             4: self._cancel,
@@ -62,11 +62,11 @@ class Session:
                 self.writer.write(piece)
 
     def push(self, message: bytes, kind: str) -> None:
-        """What nobody asked for: it may come twice, late, or in another order."""
+        """A message without a question: it may come twice, late, or in another order."""
         self.tws.manners.push(self, message, kind)
 
     def _answer(self, fields: list[str], fault: Fault) -> None:
-        """The answer to a question, as the fault has it: its last message is the marker that ends it."""
+        """The answer to a question, changed by the fault; its last message is the end marker."""
         self._kept = kept = []
         try:
             self._handlers[int(fields[0])](fields)
@@ -92,7 +92,7 @@ class Session:
         self.writer.transport.abort()
 
     def receive(self, fields: list[str]) -> None:
-        """Act on one message, with the fault that waits for it."""
+        """Handle one message, with the fault for it."""
         message = int(fields[0])
         if message in self._marker:
             self.send(self._marker.pop(message))
@@ -105,7 +105,7 @@ class Session:
         if self.tws.read_only and message in (*ORDER_MESSAGES, 5, 15, 16, 99):
             return self.error(-1 if message not in (3, 4) else int(fields[1]), 321, READ_ONLY)
         if not self.tws.link and message in ORDER_MESSAGES:
-            return None  # the double loses it; what the real TWS does is not known
+            return None  # the double drops it; the real TWS's behaviour is not known
         if kind in ("drop_after", "mute"):
             self.tws.muted = self
             try:
@@ -167,8 +167,8 @@ class Session:
             put = self.send if asked else lambda frame: self.push(frame, "position")
             put(messages.position(ledger.account, listing, *ledger.positions[con_id]))
 
-    def tell_values(self) -> None:
-        """Account values are pushed when they have changed, to whoever asked for them."""
+    def push_values(self) -> None:
+        """Pushes account values that changed, if the client asked for them."""
         ledger = self.tws.ledger
         now = str(messages.account_values(ledger))
         if self.values not in ("", now):
@@ -262,8 +262,8 @@ class Session:
 
     def _executions(self, fields: list[str]) -> None:
         for fill in self.tws.ledger.todays_fills():
-            told = [messages.commission(fill, self.tws.stated_fee(fill))] if self.tws.commissions else []
-            self.send(self._execution(fields[2], fill), *told)
+            commissions = [messages.commission(fill, self.tws.reported_fee(fill))] if self.tws.commissions else []
+            self.send(self._execution(fields[2], fill), *commissions)
         self.say(55, 1, fields[2])
 
     def _execution(self, request: int | str, fill: Any) -> bytes:
@@ -272,8 +272,8 @@ class Session:
 
     # -- pushed -----------------------------------------------------------
 
-    def tell(self, event: Event) -> None:
-        """What happened at the broker, as far as it concerns this client."""
+    def notify(self, event: Event) -> None:
+        """Sends an event at the broker to this client, if it concerns it."""
         kind, subject = event
         if kind == "position":
             return self.position(subject.con_id)
@@ -288,7 +288,7 @@ class Session:
             "status": lambda: self.push(messages.order_status(subject), kind),
             "exec": lambda: self.push(self._execution(-1, subject), kind),
             "commission": lambda: (
-                self.push(messages.commission(subject, self.tws.stated_fee(subject)), kind)
+                self.push(messages.commission(subject, self.tws.reported_fee(subject)), kind)
                 if self.tws.commissions
                 else None
             ),

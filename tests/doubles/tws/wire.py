@@ -30,7 +30,7 @@ async def read_payload(reader: asyncio.StreamReader) -> bytes:
 
 
 def split(payload: bytes) -> list[str]:
-    """The fields of a payload; the part behind the last NUL is empty."""
+    """The fields of a payload; the part after the last NUL is empty."""
     return payload.decode().split("\0")[:-1]
 
 
