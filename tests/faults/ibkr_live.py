@@ -131,7 +131,7 @@ def refused_close(stage: Stage, kind: str) -> list[str]:
         else []
     )
     if not any("did not take the exit" in text or "REJECTED" in text or "CANCELED" in text for text in stage.alarms):
-        wrong.append(f"nobody was figures of the refusal: {stage.alarms}")
+        wrong.append(f"no alarm reports the refusal: {stage.alarms}")
     return wrong + _whole(stage)
 
 
