@@ -1,11 +1,13 @@
-"""The identity of a process. The system reuses pids; pid and start time together name one process."""
+"""The identity of a process. The system reuses pids; pid and start time together name one process.
+
+psutil is imported only when a process is searched, because the emergency stop sets its latch without packages.
+"""
 
 from dataclasses import dataclass
 from typing import Self
 
-import psutil
-
-_ENDED = frozenset({psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD})
+_ENDED = frozenset({"zombie", "dead"})
+"""psutil's names of the states of a process that has ended."""
 _TRIES = 5
 _NOBODY = -1
 
@@ -34,6 +36,8 @@ class Identity:
 
 def find(pid: int) -> Identity | None:
     """The process that has this pid now, None if none runs."""
+    import psutil
+
     try:
         if pid < 1 or psutil.Process(pid).status() in _ENDED:
             return None
@@ -46,6 +50,8 @@ def find(pid: int) -> Identity | None:
 
 def exists(pid: int) -> bool:
     """Whether any process has this pid now, also a zombie (ended, not yet collected)."""
+    import psutil
+
     try:
         return bool(psutil.pid_exists(pid))
     except OverflowError:
@@ -54,6 +60,8 @@ def exists(pid: int) -> bool:
 
 def carries(pid: int, mark: str) -> bool:
     """Whether a process runs whose command line holds ``mark``."""
+    import psutil
+
     try:
         process = psutil.Process(pid)
         return process.status() not in _ENDED and any(mark in word for word in process.cmdline())
@@ -63,6 +71,8 @@ def carries(pid: int, mark: str) -> bool:
 
 def _born(pid: int) -> int | None:
     """psutil adds the machine's start time, which follows changes of the clock, so it is subtracted again."""
+    import psutil
+
     for _ in range(_TRIES):
         booted = psutil.boot_time()
         started = psutil.Process(pid).create_time()

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from types import FrameType
 from typing import Any
 
 from tinydb import TinyDB, where
@@ -120,11 +121,16 @@ class Reporter:
         *,
         clock: Callable[[], datetime] = utc_now,
         timer: Callable[[], float] = time.monotonic,
+        interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store, self.job_id, self._clock, self._timer = store, job_id, clock, timer
+        self._interrupted = interrupted
         self._last: tuple[str, float] | None = None
 
     def __call__(self, progress: Progress) -> None:
+        """Note the progress. KeyboardInterrupt if a person's interrupt has had no effect so far."""
+        if self._interrupted():
+            raise KeyboardInterrupt
         tick = self._timer()
         if self._last and self._last[0] == progress.stage and tick - self._last[1] < UPDATE_SECONDS:
             return
@@ -154,8 +160,8 @@ def running(
     """
     job_id = start(store, kind, symbol, agent_type, total_steps, now=clock(), job_id=job_id)
     try:
-        with _interruptible():
-            yield Reporter(store, job_id, clock=clock)
+        with _interruptible() as interrupted:
+            yield Reporter(store, job_id, clock=clock, interrupted=interrupted)
     except KeyboardInterrupt:
         cancel(store, job_id, now=clock())
         raise
@@ -168,15 +174,22 @@ def running(
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
-    """Inside, SIGTERM and SIGINT raise KeyboardInterrupt.
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """Inside, SIGTERM and SIGINT raise KeyboardInterrupt. Yields a function: whether one has come.
 
-    SIGINT must be set too: a shell starts background processes with SIGINT
-    ignored, and children inherit that.
+    SIGINT must be set too: a shell starts background processes with SIGINT ignored, and
+    children inherit that. An exception raised in a finalizer or in a callback of a C library
+    is lost, so the Reporter checks again.
     """
-    before = {number: signal.signal(number, signal.default_int_handler) for number in INTERRUPTS}
+    came: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in INTERRUPTS}
     try:
-        yield
+        yield lambda: bool(came)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -116,9 +116,7 @@ def test_a_thread_that_dies_of_what_nobody_foresaw_says_so_in_the_log_and_to_who
             raise UnicodeError("label empty or too long")
 
     source = BackgroundSource(Broken(), calendar(), patience=30.0)
-    with pytest.raises(
-        Unavailable, match="broken failed for TEST .*UnicodeError: label empty or too long.*the log"
-    ):
+    with pytest.raises(Unavailable, match="broken failed for TEST .*UnicodeError: label empty or too long.*the log"):
         source.daily("TEST", now=at(life.sessions[FIRST], "16:40"))
     (told,) = [record for record in caplog.records if record.exc_info]
     assert "broken's bars of TEST" in told.getMessage()

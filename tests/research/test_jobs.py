@@ -1,5 +1,6 @@
 """Jobs are seen as they are by every process, also when theirs has died."""
 
+import contextlib
 import io
 import os
 import signal
@@ -174,6 +175,16 @@ def test_a_signal_cancels_the_job_also_where_it_was_ignored(store, signum):
         assert signal.getsignal(signum) == signal.SIG_IGN
     finally:
         signal.signal(signum, before)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_that_a_library_swallowed_cancels_the_job_at_its_next_progress(store, signum):
+    with pytest.raises(KeyboardInterrupt), jobs.running(store, "train", "AAPL", "PPO", 1000) as job:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signum)
+        job(HALF)
+        raise AssertionError("the work went on")
+    assert jobs.job(store, job.job_id)["state"] == "cancelled"
 
 
 def test_jobs_are_read_without_torch():
