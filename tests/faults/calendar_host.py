@@ -277,7 +277,7 @@ class Host:
         for at, key in late:
             day = session_after(date.fromisoformat(key.split(":")[1]))
             if not new_york(day, "09:20:00") < at <= witness()[day].closes - timedelta(minutes=15):
-                yield f"{key} went as DAY at {at.astimezone(NEW_YORK)}, the session closed at {witness()[day].closes.astimezone(NEW_YORK):%H:%M}"
+                yield f"{key} was sent as DAY at {at.astimezone(NEW_YORK)}, the session closed at {witness()[day].closes.astimezone(NEW_YORK):%H:%M}"
 
     def _fills(self, fills: list[Any]) -> Iterator[str]:
         """No fill at an open that the clock had already passed when the order was accepted."""

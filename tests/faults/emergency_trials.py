@@ -148,17 +148,17 @@ def _killed(life: Life, now: datetime, rng: random.Random, tally: Tally, allowed
 
 def _busy(life: Life, now: datetime, rng: random.Random, tally: Tally, allowed: set[str]) -> list[str]:
     """The request comes after some agents of a pass; what they sent before it is allowed."""
-    turn, answers = [rng.randrange(AGENTS_OF_A_PASS)], []
+    left, answers = [rng.randrange(AGENTS_OF_A_PASS)], []
 
     def between() -> bool:
-        if turn[0] == 0:
+        if left[0] == 0:
             _latched(life, now, tally)
             allowed.update(bought(life))
             made = requests.submit(life.store, "emergency_stop", by="test", now=now, args={"reason": "a trial"})
             AgentManager(life.node).apply_pending(now)
             answers.append((requests.outcome(life.store, made) or {})["result"])
             wrong.extend(after_stop(life, answers[-1], allowed))
-        turn[0] -= 1
+        left[0] -= 1
         return True
 
     wrong: list[str] = []

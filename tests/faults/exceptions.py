@@ -75,7 +75,7 @@ def _serves(frame: FrameType | None, agent_id: str) -> bool:
             with suppress(Exception):
                 if getattr(owner, "agent_id", None) == agent_id or owner.repository.agent_id == agent_id:
                     return True
-        if frame.f_code is World.turn.__code__:
+        if frame.f_code is World.run_loop.__code__:
             return False
         frame = frame.f_back
     return False

@@ -106,26 +106,26 @@ def _replayed(world: World) -> None:
 
 def passes() -> list[Step]:
     """Bought, held with its stop, sold, and bought again."""
-    turns = [(0, "16:40"), *((t, clock) for t in range(1, 5) for clock in ("08:00", "16:40"))]
-    return [_at(t, clock, World.turn) for t, clock in turns]
+    times = [(0, "16:40"), *((t, clock) for t in range(1, 5) for clock in ("08:00", "16:40"))]
+    return [_at(t, clock, World.run_loop) for t, clock in times]
 
 
 def asks() -> list[Step]:
     """Every kind of request while a position is held."""
-    eve = [_at(0, "16:40", World.turn), _at(1, "08:00", World.turn), _at(1, "16:40", World.turn)]
+    eve = [_at(0, "16:40", World.run_loop), _at(1, "08:00", World.run_loop), _at(1, "16:40", World.run_loop)]
     return [
         *eve,
         _asked(1, "17:00", "pause", B),
         _asked(1, "17:10", "start", B),
         _asked(1, "17:20", "close", B),
-        _at(2, "08:00", World.turn),
-        _at(2, "16:40", World.turn),
+        _at(2, "08:00", World.run_loop),
+        _at(2, "16:40", World.run_loop),
         _asked(2, "17:00", "create", None),
-        _at(3, "08:00", World.turn),
-        _at(3, "16:40", World.turn),
+        _at(3, "08:00", World.run_loop),
+        _at(3, "16:40", World.run_loop),
         _asked(3, "17:00", "emergency_stop", None),
-        _at(4, "08:00", World.turn),
-        _at(4, "16:40", World.turn),
+        _at(4, "08:00", World.run_loop),
+        _at(4, "16:40", World.run_loop),
         _asked(4, "17:00", "rearm", None),
         _asked(4, "17:10", "remove", B),
     ]

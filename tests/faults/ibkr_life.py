@@ -58,12 +58,12 @@ def undisturbed(root: Path, version: int) -> Baseline:
         base = Baseline(version, world.life, story(), [], [], [], [], world.wrongs)
         for number, step in enumerate(base.steps):
             base.before.append(snapshot(world, root / f"before-{number}"))
-            points, heard = Points(), len(tws.received)
+            points, before = Points(), len(tws.received)
             with watched(points):
                 step.act(world.life)
             if step.ours:
                 base.points += [Point(number, n, what) for n, what in enumerate(points.names)]
-                base.messages += _messages(number, [h.id for h in tws.received[heard:]])
+                base.messages += _messages(number, [h.id for h in tws.received[before:]])
             base.after.append(outcome(world))
         world.life.node.close()
         return base

@@ -167,10 +167,10 @@ def silent_while_bare(stage: Stage, kind: str) -> list[str]:
     awaited(lambda: stage.bare.now, "the moment without a stop")
     awaited(lambda: not stage.tws.do(lambda: list(stage.tws.sessions)), "the drop")
     stage.tws.close_port()
-    heard = len(stage.tws.orders_reported())
+    before = len(stage.tws.orders_reported())
     awaited(lambda: any("neither an active stop nor an active exit" in text for text in stage.alarms), "the alarm")
     wrong = [] if 18 <= stage.bare.longest <= 30 else [f"alarmed after {stage.bare.longest:.1f} s"]
-    if len(stage.tws.orders_reported()) != heard:
+    if len(stage.tws.orders_reported()) != before:
         wrong.append("something was sent while TWS did not answer")
     stage.tws.open_port()
     closing.wait(60)

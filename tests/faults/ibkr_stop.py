@@ -102,7 +102,7 @@ class Stop:
             tws.fail(Fault("drop_after", message=4, skip=7), Fault("drop_before", message=58))
         if self.trouble == "silence":
             tws.fail(Fault("swallow", message=4, skip=4), Fault("refuse", message=4, skip=9))
-        heard, started, points = len(tws.received), time.monotonic(), Points(self.fatal)
+        before, started, points = len(tws.received), time.monotonic(), Points(self.fatal)
         ended: list[float] = []
 
         def ends(ledger: Ledger) -> None:
@@ -119,7 +119,7 @@ class Stop:
             self.life.ask("emergency_stop", now, REQUEST, reason="test", all_orders=self.all_orders)
         self.life.passes(now)
         self.points = len(points.names)
-        bought = [h for h in tws.received[heard:] if h.id == 3 and "BUY" in h.fields]
+        bought = [h for h in tws.received[before:] if h.id == 3 and "BUY" in h.fields]
         self.wrongs += [f"{len(bought)} purchases were sent after the stop"] if bought else []
         self.wrongs += (
             [] if ended else [f"never cancelled: {[o.ref for o in tws.ledger.orders if o.live and o.ref in refs]}"]

@@ -119,10 +119,12 @@ class Contention:
     def agree(self, worker: int) -> None:
         """All acknowledged updates of a dead worker exist, and at most one that was not acknowledged."""
         for slot in range(SLOTS):
-            told, there = self.done.get(worker, slot), self._there(worker, slot)
-            if there - told not in (0, 1):
-                self.wrong.append(f"worker {worker}, {(*NAMES, 'journal')[slot]}: {told} acknowledged, {there} there")
-            self.unacknowledged += there - told
+            acknowledged, there = self.done.get(worker, slot), self._there(worker, slot)
+            if there - acknowledged not in (0, 1):
+                self.wrong.append(
+                    f"worker {worker}, {(*NAMES, 'journal')[slot]}: {acknowledged} acknowledged, {there} there"
+                )
+            self.unacknowledged += there - acknowledged
             self.done.put(worker, slot, there)
 
     def _there(self, worker: int, slot: int) -> int:

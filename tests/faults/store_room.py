@@ -83,8 +83,8 @@ def cost(root: Path, sessions: int = TEN_YEARS, pairs: int = PAIRS) -> Cost:
             continue
         homes = [Home.resolve(str(root / f"new{len(seconds)}{letter}")) for letter in "ab"]
         one, two = (replay_run.begin(home, card, Terms(), day) for home in homes)
-        turns = [live(repository, day) for repository in (old, one, two, old)]
-        seconds.append((min(turns[0], turns[3]), min(turns[1], turns[2])))
+        runs = [live(repository, day) for repository in (old, one, two, old)]
+        seconds.append((min(runs[0], runs[3]), min(runs[1], runs[2])))
         if len(seconds) == pairs:
             break
     olds, news = zip(*seconds, strict=True)
