@@ -188,7 +188,7 @@ def _filled(book: Book, event: Filled) -> Book:
 
 
 def _kept(book: Book, fills: dict[str, Booked]) -> Book:
-    """With the newest fills, and the estimates among the older ones."""
+    """The book with ``fills``: the newest are kept whole, older ones only if they are estimates."""
     past = [root for root in list(fills)[:-KEPT_FILLS] if root not in book.estimated]
     if not past:
         return replace(book, fills=fills)
@@ -201,7 +201,7 @@ def _short(booked: Booked) -> Old:
 
 
 def _over(book: Book, closed: Closed) -> Book:
-    """The open round trip has ended."""
+    """The book after the end of the open round trip."""
     return replace(
         book,
         open_trade=None,
@@ -213,7 +213,7 @@ def _over(book: Book, closed: Closed) -> Book:
 
 
 def _fee(book: Book, event: FeeAdjusted) -> Book:
-    """Into the round trip that it belongs to."""
+    """The difference also changes the result of the fill's round trip."""
     book = replace(book, account=book.account._replace(cash=book.account.cash - event.amount))
     booked = book.booked(event.exec_id)
     if booked is None:
@@ -281,7 +281,7 @@ def _guessed(book: Book, booked: Booked, amount: float) -> Book:
 
 
 def _restated(book: Book, booked: Booked, by_price: float, by_fee: float) -> Book:
-    """The fill as it is known now, in the list of fills and in its round trip."""
+    """Replaces the figures of a fill, in the list of fills and in its round trip."""
     root, qty, sale = ids.root(booked.fill.exec_id), booked.fill.qty, not booked.bought
     left = tuple(e for e in book.estimated if e != root)
     book = replace(book, fills={**book.fills, root: booked}, estimated=(*left, root) if booked.fill.estimated else left)

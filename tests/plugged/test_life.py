@@ -106,6 +106,22 @@ def holding(shell: Shell) -> int:
     return FIRST + 1
 
 
+def traded_by_hand(shell: Shell, row: int, bought: int) -> None:
+    """A person sells three of the agent's shares, then transfers five of his own: each blocks until it is explained."""
+    shell.exchange.by_hand("TEST", -3, float(shell.life.frame["close"].iloc[FIRST]))
+    shell.passes(row, "10:00", "10:01")
+    assert shell.agent["status"] == "blocked" and "compare with Shelf's screen" in shell.agent["status_reason"]
+    assert shell.run("adopt", AGENT)["adopted"] == -3
+    shell.run("start", AGENT)
+    assert (shell.agent["status"], shell.agent["current_position"]) == ("running", bought - 3)
+
+    shell.exchange.by_hand("TEST", 5)
+    shell.passes(row, "10:10", "10:11")
+    assert shell.agent["status"] == "blocked"
+    assert shell.run("ignore", AGENT)["unmanaged"] == 5
+    shell.run("start", AGENT)
+
+
 def test_an_agent_lives_its_whole_life_on_a_broker_that_was_registered_in_one_line(shell: Shell) -> None:
     row = holding(shell)
     agent = shell.agent
@@ -114,21 +130,7 @@ def test_an_agent_lives_its_whole_life_on_a_broker_that_was_registered_in_one_li
     (stop,) = [o for o in shell.exchange.orders if o.live]
     assert (stop.ticket.type, stop.ticket.qty, stop.waits) == ("STP", bought, False)
 
-    shell.exchange.by_hand(
-        "TEST", -3, float(shell.life.frame["close"].iloc[FIRST])
-    )  # a person sells three of the agent's shares
-    shell.passes(row, "10:00", "10:01")
-    assert shell.agent["status"] == "blocked" and "compare with Shelf's screen" in shell.agent["status_reason"]
-    assert shell.run("adopt", AGENT)["adopted"] == -3
-    shell.run("start", AGENT)
-    assert (shell.agent["status"], shell.agent["current_position"]) == ("running", bought - 3)
-
-    shell.exchange.by_hand("TEST", 5)  # and transfers five of his own
-    shell.passes(row, "10:10", "10:11")
-    assert shell.agent["status"] == "blocked"
-    assert shell.run("ignore", AGENT)["unmanaged"] == 5
-    shell.run("start", AGENT)
-
+    traded_by_hand(shell, row, bought)
     assert shell.at(row, "11:00").run("close", AGENT)["outcome"] == "exit queued"
     shell.exchange.opens("TEST", 60.0, shell.now)
     shell.at(row, "11:01").run("check")
@@ -147,14 +149,14 @@ def test_an_agent_lives_its_whole_life_on_a_broker_that_was_registered_in_one_li
     assert shell.run("emergency-stop")["flat"] is True and shell.code == 0
     assert shell.exchange.shares["TEST"] == 5 and not any(o.live for o in shell.exchange.orders)
     shell.run("rearm")
-    # The model is no real one, so its file cannot be read; journals, book and account agree.
+    # The model is not a real one, so its file cannot be read; journals, book and account agree.
     assert [p["text"] for p in shell.run("verify")["problems"] if "The zip of" not in p["text"]] == []
     shell.run("remove", AGENT)
     assert shell.run("agents")["agents"] == []
 
 
 def test_the_command_line_deploys_there(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trading, "_test_job", lambda *given: "cli")  # the model is no real one
+    monkeypatch.setattr(trading, "_test_job", lambda *given: "cli")  # the model is not a real one
     store_test(shell.life.store, shell.life.model_id, Terms(10_000.0), "cli")
     with shell.life.store.transaction("jobs") as db:
         for job in db.table("jobs").all():
