@@ -20,6 +20,7 @@ from livetrading.execution.node import Node
 from livetrading.execution.scheduler import Scheduler
 from livetrading.execution.state import queries, requests
 from livetrading.execution.state.agent_repository import AgentRepository
+from livetrading.execution.state.read_model import ReadModel
 from livetrading.execution.stopping import emergency_stop
 from tests.doubles import account_days
 from tests.doubles.account_life import AccountLife
@@ -174,15 +175,15 @@ def test_an_agent_that_cannot_be_blocked_either_is_blocked_when_it_can(
 
 def test_what_became_durable_before_an_error_is_not_done_twice(three: Life, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory is behind the journal then: the agent is read again."""
-    fold = AgentRepository._fold
+    add = ReadModel.add
 
-    def broken(self: AgentRepository, events: Any, at: Any) -> None:
-        if self.agent_id == SECOND and any(type(e).__name__ == "Decided" for e in events):
-            monkeypatch.setattr(AgentRepository, "_fold", fold)
+    def broken(self: ReadModel, before: Any, event: Any, after: Any, at: str) -> None:
+        if after.agent.agent_id == SECOND and type(event).__name__ == "Decided":
+            monkeypatch.setattr(ReadModel, "add", add)
             raise RuntimeError("between journal and memory")
-        fold(self, events, at)
+        add(self, before, event, after, at)
 
-    monkeypatch.setattr(AgentRepository, "_fold", broken)
+    monkeypatch.setattr(ReadModel, "add", broken)
     done, failed = pass_runner.run(three.node, _on(three, 0, "16:40"))
     assert list(failed) == [SECOND] and len(done.decided) == 2
     state = three.node.repository(SECOND).state

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,8 @@ class AgentRepository:
 
     def _take(self, line: Line) -> None:
         self._at = stamp(line.at)
-        self._fold([decode(data) for data in line.events], line.at)
+        events = [decode(data) for data in line.events]
+        self._advance(events, self._states(events), line.at)
         self._found = self._found or (line.seq, line.hash) == self._shown_line
 
     def _require_shown(self) -> None:
@@ -107,9 +109,14 @@ class AgentRepository:
                 " replaced from outside; put the file back from a backup."
             )
 
-    def _fold(self, events: Iterable[Event], at: datetime) -> None:
-        for event in events:
-            before, self.state = self.state, agents.apply(self.state, event)
+    def _states(self, events: list[Event]) -> list[AgentState]:
+        """The state before the events and after each of them. What an event breaks is raised, and nothing changes."""
+        return list(accumulate(events, agents.apply, initial=self.state))
+
+    def _advance(self, events: list[Event], states: list[AgentState], at: datetime) -> None:
+        """Take over the events with the ``states`` before and after each: nothing is folded a second time."""
+        for event, (before, after) in zip(events, pairwise(states), strict=True):
+            self.state = after
             self.exposure = exposures.apply(self.exposure, event, self.state, at)
             self._projection.add(before, event, self.state, self._at)
             if isinstance(event, BarsAppended):
@@ -120,7 +127,7 @@ class AgentRepository:
         """Make events true, durably. Raises Unavailable when the disk refuses: then nothing happened."""
         if not self.whole:
             raise Unavailable(f"{self.agent_id}: its last change was cut short; it is read again from its journal.")
-        after = agents.fold(events, self.state)
+        states = self._states(events)
         self.whole = False
         try:
             self._journal.append([encode(event) for event in events], now)
@@ -128,9 +135,9 @@ class AgentRepository:
             self.whole = True
             raise
         self._at = stamp(now)
-        self.notices += [text for event in events if (text := notice(event, after))]
+        self.notices += [text for event in events if (text := notice(event, states[-1]))]
         try:
-            self._fold(events, now)
+            self._advance(events, states, now)
         except _Unreadable as error:
             log.warning("%s: %s; the visible files are rebuilt", self.agent_id, error)
             self._refold()

@@ -12,6 +12,7 @@ from livetrading.core.events import Noted, StatusChanged
 from livetrading.core.types import AgentStatus
 from livetrading.execution.state import queries
 from livetrading.execution.state.agent_repository import AgentRepository, events_of
+from livetrading.execution.state.read_model import ReadModel
 from tests.doubles.lives import AGENT, FIRST, Cycler, Life, at, deployed
 from tests.doubles.processes import in_child, lift_file_size_limit, limit_file_size
 from tests.doubles.series import generated
@@ -39,6 +40,13 @@ def _journal(life: Life) -> Path:
 
 def test_the_journal_alone_makes_the_state(life: Life) -> None:
     assert agents.fold(life.events) == life.state == AgentRepository(life.home, AGENT).state
+
+
+def test_what_commits_leave_in_memory_is_what_a_reader_of_the_journal_has(lived: Life) -> None:
+    """Each event is folded once when it is committed: state, exposure and bars are those of a fold from the first line."""
+    ours, again = lived.repository, AgentRepository(lived.home, AGENT)
+    assert ours.state.orders and ours.seq == again.seq
+    assert (again.state, again.exposure, list(again.rows)) == (ours.state, ours.exposure, list(ours.rows))
 
 
 @pytest.mark.parametrize("name", ["state.json", "history-2012-01.json", "history-2012-02.json"])
@@ -187,7 +195,7 @@ def test_nothing_is_added_to_what_an_error_cut_short(tmp_path: Path, monkeypatch
     life = deployed(tmp_path, generated(1, FIRST + 20), Cycler())
     repository, lines = life.repository, life.repository.seq
     with monkeypatch.context() as patch, pytest.raises(RuntimeError):
-        patch.setattr(AgentRepository, "_fold", lambda *_: (_ for _ in ()).throw(RuntimeError("nobody foresaw this")))
+        patch.setattr(ReadModel, "add", lambda *_: (_ for _ in ()).throw(RuntimeError("nobody foresaw this")))
         repository.commit([Noted("one")], at(life.sessions[FIRST], "12:00"))
     assert repository.seq == lines + 1, "it is durable, and memory does not know it"
     with pytest.raises(Unavailable, match="read again"):
