@@ -8,13 +8,14 @@ from ..adapters.store import Store
 from ..core.agent import AGENT_ID
 from ..core.errors import Conflict, NotFound
 from ..execution.state import queries
+from ..execution.state.status import AgentStatus
 from .acting import act
 
 ACCOUNT_SECONDS = 60.0
 """For a request that the broker is asked about first."""
 
 
-def in_accounts(home: Home) -> list[dict[str, Any]]:
+def in_accounts(home: Home) -> list[AgentStatus]:
     """The agents that trade an account at a broker."""
     return [a for a in queries.agents(Store(home)) if a.get("account")]
 

@@ -135,7 +135,7 @@ def _sources(home: Home) -> list[Check]:
     ]
     # A broker's own bars come over its connection, and are checked with it.
     theirs = {words_of(name).bars for name in names()}
-    for source, symbol in sorted({(a["source"], a["symbol"]) for a in agents if a["source"] not in theirs}):
+    for source, symbol in sorted({(a["source"] or "", a["symbol"]) for a in agents if a["source"] not in theirs}):
         name = f"bars of {symbol} from {source}"
         try:
             reach, _ = bar_check.read(source, home.cache, symbol, utc_now())

@@ -120,7 +120,7 @@ def _waiting(home: Home, halt: Halt, text: str) -> dict[str, Any]:
             "items": items,
             "message": text,
         }
-    return known
+    return {**known}
 
 
 def _kill(home: Home, holder: Holder) -> None:

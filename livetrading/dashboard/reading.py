@@ -10,6 +10,7 @@ from livetrading.adapters.registry import Registry
 from livetrading.adapters.store import Store
 from livetrading.core.errors import Damaged
 from livetrading.execution.state import agent_status, queries
+from livetrading.execution.state.status import AgentStatus, SystemStatus
 from livetrading.research import jobs as job_records
 
 Doc = dict[str, Any]
@@ -37,11 +38,11 @@ def registry() -> Registry:
     return Registry(home())
 
 
-def agents() -> list[Doc]:
+def agents() -> list[AgentStatus]:
     return queries.agents(store())
 
 
-def agent(agent_id: str) -> Doc:
+def agent(agent_id: str) -> AgentStatus:
     return queries.agent(store(), agent_id)
 
 
@@ -49,7 +50,7 @@ def history(agent_id: str) -> Doc:
     return queries.history(store(), agent_id)
 
 
-def system() -> Doc:
+def system() -> SystemStatus:
     return queries.system(store(), now())
 
 

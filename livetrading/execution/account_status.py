@@ -11,6 +11,7 @@ from ..core import account_limits
 from ..core.errors import LivetradingError, Refused
 from ..core.windows import NEW_YORK
 from .node import Node
+from .state.status import BrokerFigures, BrokerStatus
 from .trading.pass_result import due_sessions
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ def publish(node: Node, now: datetime) -> list[str]:
         return []
     link = node.account.connection.link()
     health, figures = link.health(), _figures(node)
-    doc = {
+    doc: BrokerStatus = {
         "state": health.state,
         "ready": health.ready,
         "detail": health.detail,
@@ -120,7 +121,7 @@ def _observe(node: Node, now: datetime) -> None:
         log.warning("what %s proves cannot be recorded: %s", node.account.words.program, error)
 
 
-def _figures(node: Node) -> Doc:
+def _figures(node: Node) -> BrokerFigures:
     try:
         found = node.account.connection.ready().account()
     except Exception as error:

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 from ...core.types import Costs
 from ..home import Home
@@ -18,6 +18,14 @@ from .base import AccountFigures, AgentBroker, BrokerOrder, BrokerWords, Health
 
 if TYPE_CHECKING:
     from ..bars.base import BarSource
+
+
+class Place(TypedDict):
+    """Where an account is: ``mode`` is paper or live."""
+
+    mode: str
+    host: str
+    port: int
 
 
 class Instrument(Protocol):
@@ -102,8 +110,8 @@ class Connection(Protocol):
     def confirmed(self) -> str:
         """The account number that was typed for real money, empty if none was."""
 
-    def place(self) -> dict[str, Any]:
-        """Where the account is, for pages: ``mode`` (paper or live), ``host`` and ``port``."""
+    def place(self) -> Place:
+        """Where the account is, for pages."""
 
     def expects_absence(self, now: datetime) -> bool:
         """Whether it is normal now that the broker is away, such as at its daily restart."""

@@ -18,10 +18,9 @@ def import_statement(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     """Read a Flex statement and correct the books where it states something else."""
     path = Path(options.file)
     rows = flex.read(path)
-    agents = in_accounts(home)
-    traded = {a["account"]: set[str]() for a in agents}
-    for agent in agents:
-        traded[agent["account"]].add(agent["symbol"])
+    traded: dict[str, set[str]] = {}
+    for agent in in_accounts(home):
+        traded.setdefault(agent["account"] or "", set()).add(agent["symbol"])
     number = _account(path.name, rows, traded, options.account)
     mine = [
         e

@@ -7,6 +7,7 @@ from ...core.agent import AgentConfig
 from ...core.errors import Refused
 from ...core.types import Mode
 from . import bar_check
+from .status import SchedulerStatus
 
 Doc = dict[str, Any]
 WAITING = "waiting for the scheduler"
@@ -24,7 +25,7 @@ def where_to_look(agent: AgentConfig) -> str:
     return "the simulated broker is asked again with every pass"
 
 
-def lives(scheduler: Doc) -> bool:
+def lives(scheduler: SchedulerStatus) -> bool:
     """Whether a scheduler acts on agents now: the one rule for all that would say "running"."""
     return bool(scheduler["alive"])
 

@@ -5,6 +5,7 @@ Unavailable and refuses a deployment, too: what it would have answered is not kn
 nothing is lost by deploying later, and a typing error in a source looks the same.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -21,7 +22,6 @@ from ...core.errors import BadBars
 from ...core.wording import counted
 from .bar_series import Series
 
-Doc = dict[str, Any]
 CURES = {
     "sample": "the bundled sample is history and does not go on; choose a source that does, such as yahoo",
     "csv": "add the later bars to that file, or choose a source that is kept up to date, such as yahoo",
@@ -96,7 +96,7 @@ def _gap(own: pd.DataFrame, bars: BarSet) -> str | None:
     return gate.gap(bars.frame, [s for s in calendar().sessions(known, end) if s > known], bars.symbol)
 
 
-def no_bars_since(doc: Doc) -> str | None:
+def no_bars_since(doc: Mapping[str, Any]) -> str | None:
     """The last bar of an agent that runs without getting any more, from its own record; None while all is well.
 
     Either the source was behind already when the agent was deployed (``bars_until``), or a
@@ -116,7 +116,7 @@ def no_bars_since(doc: Doc) -> str | None:
     return until if reach.age >= DAILY_LAG else None
 
 
-def ended(doc: Doc) -> str | None:
+def ended(doc: Mapping[str, Any]) -> str | None:
     """The last bar (ISO date) of a paper agent whose source seems to have no further ones: the last
     ``NO_BARS_AFTER`` sessions or more were settled without a bar, so that no exit can fill. None for every other."""
     booked, settled = doc["booked"] or "", doc["settled"] or ""

@@ -7,7 +7,7 @@ scheduler writes after each journal line; times are ISO UTC.
 import logging
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from ...adapters import logs, settings
 from ...adapters.calendar import calendar
@@ -22,6 +22,7 @@ from ...core.liveness import Liveness
 from ...core.types import Mode
 from . import agent_status, heartbeat, stop_record, troubles
 from .read_model import history_files, newest
+from .status import AgentStatus, Alarm, BrokerStatus, SchedulerStatus, SystemStatus
 
 log = logging.getLogger(__name__)
 Doc = dict[str, Any]
@@ -55,7 +56,7 @@ NUMBERS = (
 )
 
 
-def agents(store: Store, now: datetime | None = None) -> list[Doc]:
+def agents(store: Store, now: datetime | None = None) -> list[AgentStatus]:
     """Every agent that was not removed; one with a damaged file says so in its warnings.
 
     ``now``, by default the clock's, tells whether a scheduler looks after them.
@@ -66,7 +67,7 @@ def agents(store: Store, now: datetime | None = None) -> list[Doc]:
     return [doc for doc in shown if doc is not None and doc["status"] != "removed"]
 
 
-def agent(store: Store, agent_id: str, now: datetime | None = None) -> Doc:
+def agent(store: Store, agent_id: str, now: datetime | None = None) -> AgentStatus:
     """One agent's status; NotFound if there is none, or no more."""
     found = _status(store, check_agent_id(agent_id), _lives(store, now), now)
     if found is None or found["status"] == "removed":
@@ -81,7 +82,7 @@ def _lives(store: Store, now: datetime | None) -> bool:
         return False
 
 
-def _status(store: Store, agent_id: str, lives: bool, now: datetime | None) -> Doc | None:
+def _status(store: Store, agent_id: str, lives: bool, now: datetime | None) -> AgentStatus | None:
     try:
         return _read_status(store, agent_id, lives, now)
     except Damaged:  # `verify` says what is wrong with it
@@ -90,7 +91,7 @@ def _status(store: Store, agent_id: str, lives: bool, now: datetime | None) -> D
         return _unreadable(agent_id, str(logs.caught(log, f"the files of {agent_id}", error)), lives)
 
 
-def _read_status(store: Store, agent_id: str, lives: bool, now: datetime | None) -> Doc | None:
+def _read_status(store: Store, agent_id: str, lives: bool, now: datetime | None) -> AgentStatus | None:
     directory = store.home.agent(agent_id)
     tables = store.read_docs(directory / "state.json")
     documents = tables.get("agent")
@@ -99,7 +100,7 @@ def _read_status(store: Store, agent_id: str, lives: bool, now: datetime | None)
         return _unreadable(agent_id, f"{directory / 'state.json'} is not written.", lives) if there else None
     if "damage" in documents[0]:
         return _unreadable(agent_id, str(documents[0]["damage"]), lives, heals=False)
-    doc = {**_unreadable(agent_id, "", lives), "warnings": [], **documents[0]}
+    doc: Doc = {**_unreadable(agent_id, "", lives), "warnings": [], **documents[0]}
     if not documents[0].keys() >= {"agent_id", "status", "mode"} or not isinstance(doc["current_position"], int):
         raise Damaged(f"{directory / 'state.json'} does not say how the agent stands.")
     for name in NUMBERS:
@@ -107,11 +108,12 @@ def _read_status(store: Store, agent_id: str, lives: bool, now: datetime | None)
             raise Damaged(f"{directory / 'state.json'} holds {doc[name]!r} as {name}.")
     now = now or datetime.now(UTC)
     doc |= _besides(store, doc, lives, now) | _unprotected(doc, now)
-    return {
+    shown = {
         **doc,
         **agent_status.words(doc, lives, _trouble(store, agent_id), HaltLatch(store.home).status() is not None),
         "orders": tables.get("orders", []),
     }
+    return cast(AgentStatus, shown)  # the file's content is the scheduler's; what pages calculate with was checked
 
 
 def _trouble(store: Store, agent_id: str) -> tuple[str, bool]:
@@ -158,7 +160,7 @@ def _differs(store: Store, agent_id: str) -> Doc | None:
     return next((doc for doc in docs if doc.get("agent_id") == agent_id and doc.get("text")), None)
 
 
-def _unreadable(agent_id: str, why: str, lives: bool, heals: bool = True) -> Doc:
+def _unreadable(agent_id: str, why: str, lives: bool, heals: bool = True) -> AgentStatus:
     """An agent whose files cannot be shown now: no number of it is known, its position least of all.
 
     A scheduler that ``lives`` rebuilds them from the journal, unless that is damaged, too.
@@ -197,7 +199,7 @@ def _unreadable(agent_id: str, why: str, lives: bool, heals: bool = True) -> Doc
     )
     cure = REBUILT if lives else REBUILT_LATER
     warning = f"{why} The agent's position cannot be read, so no figure of it is shown. {cure if heals else AT_BROKER}"
-    return {
+    known = {
         **numbers,
         "agent_id": agent_id,
         "agent_type": kind,
@@ -215,6 +217,7 @@ def _unreadable(agent_id: str, why: str, lives: bool, heals: bool = True) -> Doc
         "time_frame": "daily",
         "seq": 0,
     }
+    return cast(AgentStatus, known)
 
 
 def _times(store: Store, doc: Doc, lives: bool, now: datetime) -> Doc:
@@ -257,7 +260,7 @@ def _model_bars(home: Home, model_id: str) -> list[list[Any]]:
     return to_rows(Registry(home).bars(model_id))
 
 
-def system(store: Store, now: datetime) -> Doc:
+def system(store: Store, now: datetime) -> SystemStatus:
     """Scheduler, halt latch and alarms."""
     halt = HaltLatch(store.home).status()
     tables = store.read("system")
@@ -267,13 +270,13 @@ def system(store: Store, now: datetime) -> Doc:
         if halt is None
         else {"reason": halt.reason, "by": halt.by, "at": stamp(halt.at) if halt.at else None},
         "stop": stop_record.picture(store, halt),
-        "broker": next(iter(tables.get("broker", {}).values()), None),
-        "alarms": list(tables.get("alarms", {}).values())[-50:],
+        "broker": cast(BrokerStatus | None, next(iter(tables.get("broker", {}).values()), None)),
+        "alarms": cast(list[Alarm], list(tables.get("alarms", {}).values())[-50:]),
         "home": str(store.home.root),
     }
 
 
-def _scheduler(store: Store, tables: Tables, now: datetime) -> Doc:
+def _scheduler(store: Store, tables: Tables, now: datetime) -> SchedulerStatus:
     """``liveness``: alive, late, hung or dead; ``alive``: it works, late or not; ``pid`` of the
     scheduler that has the lock, ``command`` of a command that has it."""
     sign, told = heartbeat.look(store.home), next(iter(tables.get("scheduler", {}).values()), {})

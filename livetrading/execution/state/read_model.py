@@ -40,6 +40,7 @@ from ...core.orders import Order
 from ...core.trades import Trade
 from ...core.types import Action, Mode
 from ...core.wording import counted
+from .status import StateDocument
 
 Doc = dict[str, Any]
 TABLES = ("equity", "decisions", "fills", "trades", "orders", "bars", "log")
@@ -190,7 +191,7 @@ def notice(event: Event, after: AgentState) -> str:
     )
 
 
-def state_document(state: AgentState, exposure: Exposure, seq: int, at: str) -> Doc:
+def state_document(state: AgentState, exposure: Exposure, seq: int, at: str) -> StateDocument:
     """How an agent stands, as of its journal's line ``seq``."""
     book, config = state.book, state.agent
     held = not state.flat

@@ -17,6 +17,7 @@ from ...core.agent import AgentState
 from ...core.errors import Damaged, LivetradingError
 from ...core.stopping import StopState
 from .read_model import history_files
+from .status import StopStatus
 
 log = logging.getLogger(__name__)
 Doc = dict[str, Any]
@@ -52,12 +53,21 @@ def read(store: Store, halt: Halt | None) -> Doc | None:
     return found if all(found[key] == value for key, value in identity(halt).items()) else None
 
 
-def picture(store: Store, halt: Halt | None) -> Doc | None:
+def picture(store: Store, halt: Halt | None) -> StopStatus | None:
     """What a person sees of it: ``state``, ``flat``, ``items``, ``message`` and whose stop it is."""
     found = read(store, halt)
     if found is None or found["state"] is None:
         return None
-    return {key: found[key] for key in ("reason", "by", "at", "state", "flat", "items", "message", "updated")}
+    return StopStatus(
+        reason=found["reason"],
+        by=found["by"],
+        at=found["at"],
+        state=found["state"],
+        flat=found["flat"],
+        items=found["items"],
+        message=found["message"],
+        updated=found["updated"],
+    )
 
 
 class StopRecord:

@@ -17,6 +17,7 @@ from ....core.errors import NotFound, Refused, Unavailable
 from ....core.windows import NEW_YORK
 from ...store import Store
 from ..base import AccountFigures, BrokerOrder, Cause, Health
+from ..connection import Place
 from . import account_gates as gates
 from . import evidence
 from .account import figures
@@ -87,7 +88,7 @@ class IbkrConnection:
     def confirmed(self) -> str:
         return self.config.confirmed
 
-    def place(self) -> dict[str, Any]:
+    def place(self) -> Place:
         return {"mode": self.config.mode, "host": self.config.host, "port": self.config.port}
 
     def expects_absence(self, now: datetime) -> bool:

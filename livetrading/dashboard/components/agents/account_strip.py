@@ -6,6 +6,7 @@ import streamlit as st
 
 from livetrading.dashboard import brokers, markup, reading
 from livetrading.dashboard.format import duration, masked, moment, money
+from livetrading.execution.state.status import BrokerStatus
 
 from ..shell import refresh
 from ..shell.guard import shown
@@ -36,12 +37,12 @@ def _strip() -> None:
         st.html(markup.row(shown_pills) + markup.notes(notes(report, system["scheduler"]["alive"])))
 
 
-def age_of(report: Doc) -> float | None:
+def age_of(report: BrokerStatus) -> float | None:
     """Seconds since the scheduler wrote this report."""
     return (reading.now() - moment(report["at"])).total_seconds() if report.get("at") else None
 
 
-def pills(report: Doc, age: float | None, broker: str) -> list[str]:
+def pills(report: BrokerStatus, age: float | None, broker: str) -> list[str]:
     """State, account, money and age of the report."""
     live = report.get("mode") == "live"
     kind = "REAL MONEY" if live else "paper money"
@@ -57,7 +58,7 @@ def pills(report: Doc, age: float | None, broker: str) -> list[str]:
     ]
 
 
-def notes(report: Doc, scheduler_alive: bool) -> list[str]:
+def notes(report: BrokerStatus, scheduler_alive: bool) -> list[str]:
     """What a person should do about it."""
     well = report.get("ready") and not report.get("missing")
     found = [] if well or not report.get("detail") else [str(report["detail"])]

@@ -8,6 +8,7 @@ import streamlit as st
 from livetrading.adapters import logs
 from livetrading.core.errors import NotFound
 from livetrading.dashboard import kinds, markup, reading, sitemap
+from livetrading.execution.state.status import AgentStatus
 
 from ..shell import dialogs, frame, refresh
 from ..shell.guard import guarded, shown
@@ -22,7 +23,7 @@ EVERY, EVERY_IN_REPLAY = 10, 2
 FAST_PACE = 5
 
 
-def panel(agent: Doc, *, detail: bool, alone: bool = False) -> None:
+def panel(agent: AgentStatus, *, detail: bool, alone: bool = False) -> None:
     """A panel that refreshes itself. ``alone``: it is the only agent, so no button leads back to all."""
     with st.container(border=True, key=f"panel_{agent['agent_id']}", height="content" if detail else "stretch"):
         refresh.every(seconds(agent), _body, agent["agent_id"], detail, alone)
@@ -34,7 +35,7 @@ def select(agent_id: str | None) -> None:
     st.switch_page(sitemap.live(), query_params={} if agent_id is None else {SELECTED: agent_id})
 
 
-def seconds(agent: Doc) -> int:
+def seconds(agent: AgentStatus) -> int:
     """Seconds between refreshes of this agent."""
     fast = agent["mode"] == "replay" and agent["is_running"] and (agent["pace"] or 0) <= FAST_PACE
     return EVERY_IN_REPLAY if fast else EVERY
@@ -60,7 +61,7 @@ def _body(agent_id: str, detail: bool, alone: bool) -> None:
         _buttons(agent, detail, alone)
 
 
-def _facts(agent: Doc, history: Doc, detail: bool) -> None:
+def _facts(agent: AgentStatus, history: Doc, detail: bool) -> None:
     facts = agent_facts.facts(agent, history)
     st.html(agent_facts.heading(agent))
     st.html(
@@ -78,7 +79,7 @@ def _history(agent_id: str) -> Doc:
         return {"fills": [], "bars": []}
 
 
-def _buttons(agent: Doc, detail: bool, alone: bool) -> None:
+def _buttons(agent: AgentStatus, detail: bool, alone: bool) -> None:
     agent_id = agent["agent_id"]
     over = agent["status"] == "finished"
     with st.container(horizontal=True):

@@ -6,18 +6,19 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from livetrading.dashboard import figures, prices
+from livetrading.execution.state.status import AgentStatus
 
 Doc = dict[str, Any]
 
 
-def small(agent: Doc, history: Doc) -> None:
+def small(agent: AgentStatus, history: Doc) -> None:
     if not history["bars"]:
         return
     figure = _figure(agent, history, span="6M", indicators=(), height=250, zoomable=False)
     st.plotly_chart(figure, key=f"chart_{agent['agent_id']}", theme=None, config=figures.STILL)
 
 
-def big(agent: Doc, history: Doc) -> None:
+def big(agent: AgentStatus, history: Doc) -> None:
     if not history["bars"]:
         return
     agent_id = agent["agent_id"]
@@ -60,7 +61,7 @@ def big(agent: Doc, history: Doc) -> None:
 
 
 def _figure(
-    agent: Doc,
+    agent: AgentStatus,
     history: Doc,
     *,
     span: str,
@@ -101,7 +102,7 @@ def _figure(
     return figure
 
 
-def _lines(agent: Doc, fills: list[Doc]) -> Doc:
+def _lines(agent: AgentStatus, fills: list[Doc]) -> Doc:
     """The entry and the stop of an open position."""
     if not agent["current_position"]:
         return {}

@@ -21,6 +21,7 @@ from livetrading.dashboard.format import (
 )
 from livetrading.dashboard.markup import Fact
 from livetrading.execution.state import agent_status
+from livetrading.execution.state.status import AgentStatus, DecisionShown
 
 Doc = dict[str, Any]
 ON_A_CARD = 9
@@ -28,7 +29,7 @@ FLAT, UNREAD = ("Flat", "no position"), ("Cannot be read", "it may hold shares",
 UNKNOWN = ("Portfolio value", "Price", "Unrealised P&L", "Protective stop", "Trades")
 
 
-def heading(agent: Doc) -> str:
+def heading(agent: AgentStatus) -> str:
     kind = kinds.kind_of(agent)
     gain = f"{signed_money(agent['total_pnl'])} ({signed_percent(agent['total_pnl_pct'])})"
     return (
@@ -39,7 +40,7 @@ def heading(agent: Doc) -> str:
     )
 
 
-def facts(agent: Doc, history: Doc) -> list[Fact]:
+def facts(agent: AgentStatus, history: Doc) -> list[Fact]:
     """The first nine fit on a card."""
     if kinds.unread(agent):
         return [Fact("Position", *UNREAD), *(Fact(name, DASH) for name in UNKNOWN)]
@@ -68,7 +69,7 @@ def facts(agent: Doc, history: Doc) -> list[Fact]:
     ]
 
 
-def _priced_by(agent: Doc) -> str:
+def _priced_by(agent: AgentStatus) -> str:
     """The vendor of the last bar, where it is news: it may have replaced the source, and a broker's agent shows it always."""
     last = agent.get("bars_source")
     known = not last or agent["mode"] == "replay" or (last == agent["source"] and not kinds.at_broker(agent["mode"]))
@@ -76,7 +77,7 @@ def _priced_by(agent: Doc) -> str:
     return " · ".join(part for part in (vendor, agent["model_id"]) if part)
 
 
-def _account(agent: Doc) -> list[Fact]:
+def _account(agent: AgentStatus) -> list[Fact]:
     """The account of an agent at a broker."""
     if not agent.get("account"):
         return []
@@ -84,7 +85,7 @@ def _account(agent: Doc) -> list[Fact]:
     return [Fact("Account", masked(agent["account"]), late)]
 
 
-def notes(agent: Doc, history: Doc) -> list[str]:
+def notes(agent: AgentStatus, history: Doc) -> list[str]:
     """Warnings, and why the agent does not run."""
     found = [str(text) for text in agent["warnings"] or []]
     if agent["status_reason"] and not agent["is_running"] and agent["status_reason"] not in " ".join(found):
@@ -98,7 +99,7 @@ def provisional(history: Doc) -> bool:
     return any(fill.get("provisional") for fill in history["fills"])
 
 
-def holding(agent: Doc) -> str:
+def holding(agent: AgentStatus) -> str:
     """``53 AAPL bought at $187.20 (unrealised P&L +$12.00, +0.12%)``, or nothing when flat or not known."""
     if not agent["current_position"]:
         return ""
@@ -110,7 +111,7 @@ def holding(agent: Doc) -> str:
     )
 
 
-def _next_check(agent: Doc) -> tuple[str, str]:
+def _next_check(agent: AgentStatus) -> tuple[str, str]:
     if (
         agent["is_running"]
         and agent.get("status_text") == agent_status.WAITING
@@ -132,19 +133,19 @@ def _two_lines(at: str | None) -> tuple[str, str]:
     return day, time
 
 
-def _gain_share(agent: Doc, gain: float | None) -> str:
+def _gain_share(agent: AgentStatus, gain: float | None) -> str:
     cost = (agent["entry_price"] or 0) * (agent["current_position"] or 0)
     return signed_percent(100 * gain / cost) if gain is not None and cost else ""
 
 
-def _stop_distance(agent: Doc) -> str:
+def _stop_distance(agent: AgentStatus) -> str:
     stop, now = agent["stop_price"], agent["current_price"]
     if not (agent["current_position"] and stop and now):
         return ""
     return f"{percent(100 * (now - stop) / now)} below the price" if now >= stop else "the price is below it"
 
 
-def _protection(agent: Doc) -> Fact:
+def _protection(agent: AgentStatus) -> Fact:
     """The stop, and for how long this position had neither stop nor exit at the broker."""
     if not agent["current_position"]:
         return Fact("Protective stop", DASH, "")
@@ -155,13 +156,13 @@ def _protection(agent: Doc) -> Fact:
     return Fact("Protective stop", price(agent["stop_price"]), " · ".join(note for note in notes if note))
 
 
-def _limits(agent: Doc) -> str:
+def _limits(agent: AgentStatus) -> str:
     most, risk = agent["max_position_pct"], agent["risk_per_trade"]
     parts = (("max position", most), ("risk", None if risk is None else 100 * risk))
     return ", ".join(f"{name} {share:g}%" for name, share in parts if share is not None)
 
 
-def _decision(decision: Doc | None) -> tuple[str, str]:
+def _decision(decision: DecisionShown | None) -> tuple[str, str]:
     if not decision:
         return DASH, "none yet"
     qty = f" {count(decision['qty'])}" if decision.get("qty") else ""

@@ -8,6 +8,7 @@ import streamlit as st
 
 from livetrading.dashboard import kinds, reading
 from livetrading.dashboard.format import DASH
+from livetrading.execution.state.status import AgentStatus
 
 from ..shell import refresh
 from ..shell.guard import shown
@@ -18,7 +19,7 @@ Doc = dict[str, Any]
 CHOSEN = "table_choice"
 ROWS, TALL = 16, 640
 """Up to so many rows the table has its full height; a longer one scrolls within so many pixels."""
-FILTERS: dict[str, Callable[[Doc], bool]] = {
+FILTERS: dict[str, Callable[[AgentStatus], bool]] = {
     "All": lambda a: True,
     "Running": lambda a: a["is_running"],
     "In position": lambda a: bool(a["current_position"]) or kinds.unread(a),
@@ -27,7 +28,7 @@ FILTERS: dict[str, Callable[[Doc], bool]] = {
 }
 
 
-def render(agents: list[Doc]) -> None:
+def render(agents: list[AgentStatus]) -> None:
     table, detail = st.columns([5, 3], gap="medium")
     with table:
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -40,7 +41,7 @@ def render(agents: list[Doc]) -> None:
         refresh.every(agents_panel.EVERY, _table, choice or "All", text.strip().upper())
     with detail:
         by_id = {a["agent_id"]: a for a in agents}
-        agents_panel.panel(by_id.get(st.session_state.get(CHOSEN), agents[0]), detail=False)
+        agents_panel.panel(by_id.get(st.session_state.get(CHOSEN, ""), agents[0]), detail=False)
 
 
 @shown
@@ -68,7 +69,7 @@ def _table(choice: str, text: str) -> None:
         st.rerun()
 
 
-def frame_of(agents: list[Doc]) -> pd.DataFrame:
+def frame_of(agents: list[AgentStatus]) -> pd.DataFrame:
     """One row for each agent. A flat agent has 0 shares and no entry; an empty number of shares is a position that cannot be read."""
     return pd.DataFrame(
         [

@@ -1,5 +1,6 @@
 """The Live Trading page: header, KPI strip, and the agents as cards, table or detail."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import streamlit as st
@@ -8,6 +9,7 @@ from livetrading.core.wording import counted
 from livetrading.dashboard import kinds, markup, reading
 from livetrading.dashboard.format import DASH, count, money, signed_money, signed_percent, tone
 from livetrading.dashboard.markup import Fact
+from livetrading.execution.state.status import AgentStatus
 
 from ..shell import dialogs, refresh
 from ..shell.guard import guarded, shown
@@ -29,7 +31,7 @@ def render() -> None:
         _agents(agents)
 
 
-def _header(agents: list[Doc], lives: bool) -> None:
+def _header(agents: list[AgentStatus], lives: bool) -> None:
     title, add = st.columns([4, 1], vertical_alignment="center", wrap=False)
     title.html(markup.title("Live Trading", f"{counted(len(agents), 'agent')} · {kinds.running_words(agents, lives)}"))
     add.button(
@@ -37,7 +39,7 @@ def _header(agents: list[Doc], lives: bool) -> None:
     )
 
 
-def _agents(agents: list[Doc]) -> None:
+def _agents(agents: list[AgentStatus]) -> None:
     if not agents:
         st.html(markup.empty(EMPTY))
         return
@@ -55,7 +57,7 @@ def _agents(agents: list[Doc]) -> None:
         agent_table.render(agents)
 
 
-def _seconds(agents: list[Doc]) -> int:
+def _seconds(agents: list[AgentStatus]) -> int:
     return min((agents_panel.seconds(a) for a in agents), default=5)
 
 
@@ -70,11 +72,11 @@ def _strip(drawn: tuple[Any, ...]) -> None:
         st.html("".join(strips(agents, lives)))
 
 
-def _roll(agents: list[Doc], lives: bool) -> tuple[Any, ...]:
+def _roll(agents: list[AgentStatus], lives: bool) -> tuple[Any, ...]:
     return (lives, *((a["agent_id"], a["is_running"], a.get("no_bars_since"), a.get("status_text")) for a in agents))
 
 
-def strips(agents: list[Doc], scheduler_lives: bool) -> list[str]:
+def strips(agents: list[AgentStatus], scheduler_lives: bool) -> list[str]:
     """One strip of figures for each kind of money, because different kinds are never added up."""
     return [
         markup.group(kind, counted(len(members), "agent"), kinds.tone_of(kind), totals(members, scheduler_lives))
@@ -82,10 +84,10 @@ def strips(agents: list[Doc], scheduler_lives: bool) -> list[str]:
     ]
 
 
-def totals(agents: list[Doc], scheduler_lives: bool) -> list[Fact]:
+def totals(agents: list[AgentStatus], scheduler_lives: bool) -> list[Fact]:
     """Sums over agents of one kind; every agent has its own capital."""
-    value, capital = _sum(agents, "portfolio_value"), _sum(agents, "capital")
-    gain, unrealised = _sum(agents, "total_pnl"), _sum(agents, "unrealized_pnl")
+    value, capital = _sum(a["portfolio_value"] for a in agents), _sum(a["capital"] for a in agents)
+    gain, unrealised = _sum(a["total_pnl"] for a in agents), _sum(a["unrealized_pnl"] for a in agents)
     share = signed_percent(100 * gain / capital) if capital and gain is not None else ""
     held, unknown = sum(1 for a in agents if kinds.holds(a)), kinds.unread_words(agents)
     known = [a for a in agents if not kinds.unread(a)]
@@ -109,11 +111,11 @@ def totals(agents: list[Doc], scheduler_lives: bool) -> list[Fact]:
             unknown,
             tone="" if scheduler_lives else "lt-warn",
         ),
-        Fact("Closed trades", count(sum(a["num_trades"] for a in known) if known else None)),
+        Fact("Closed trades", count(sum(a["num_trades"] or 0 for a in known) if known else None)),
     ]
 
 
-def _sum(agents: list[Doc], key: str) -> float | None:
+def _sum(values: Iterable[float | None]) -> float | None:
     """The sum of the values that are known; None if none is."""
-    known = [a[key] for a in agents if a[key] is not None]
+    known = [value for value in values if value is not None]
     return sum(known) if known else None

@@ -11,6 +11,7 @@ from livetrading.core.wording import counted
 from livetrading.dashboard import control, kinds, reading
 from livetrading.dashboard.format import markdown, new_york, signed_money
 from livetrading.execution.state import bar_check
+from livetrading.execution.state.status import AgentStatus
 
 from ..shell import dialogs, emergency
 from ..shell.guard import guarded
@@ -56,7 +57,7 @@ def close_position(asked: Asked) -> None:
         when = _fills_when(agent["mode"])
         if until := bar_check.ended(agent):
             st.warning(
-                f"{markdown(agent['source'])} has had no bar of {agent['symbol']} after {until}. The sale fills only when"
+                f"{markdown(agent['source'] or '')} has had no bar of {agent['symbol']} after {until}. The sale fills only when"
                 " the next bar comes. If no more bars will come, remove the agent instead."
             )
         st.markdown(
@@ -82,7 +83,7 @@ def remove(asked: Asked) -> None:
             return
         if held and until:
             st.warning(
-                f"It still holds {held}. {markdown(agent['source'])} has had no bar of {agent['symbol']} after {until}, so the"
+                f"It still holds {held}. {markdown(agent['source'] or '')} has had no bar of {agent['symbol']} after {until}, so the"
                 " shares cannot be sold. They are simulated; the journal records them at that day's close."
             )
         if kinds.unread(agent):
@@ -113,7 +114,7 @@ def cash(asked: Asked) -> None:
         _buttons(asked, "confirm_cash", "It is mine", danger=True)
 
 
-def _reconcile(asked: Asked, kind: str, label: str, sentence: Callable[[Asked, Asked], str]) -> None:
+def _reconcile(asked: Asked, kind: str, label: str, sentence: Callable[[AgentStatus, Asked], str]) -> None:
     with guarded():
         agent = reading.agent(asked["agent_id"])
         found = agent.get("reconciliation")

@@ -8,6 +8,7 @@ from livetrading.core.wording import counted
 from livetrading.dashboard import markup
 from livetrading.dashboard.format import count, markdown, money, signed_money
 from livetrading.dashboard.markup import Fact
+from livetrading.execution.state.status import AgentStatus
 
 from ..shell import dialogs
 
@@ -18,7 +19,7 @@ CHOICES = (
 )
 
 
-def box(agent: Doc) -> None:
+def box(agent: AgentStatus) -> None:
     """In an agent's details, as long as they differ."""
     _cash_box(agent)
     found = agent.get("reconciliation")
@@ -34,7 +35,7 @@ def box(agent: Doc) -> None:
                     dialogs.ask(kind, agent_id=agent_id)
 
 
-def _cash_box(agent: Doc) -> None:
+def _cash_box(agent: AgentStatus) -> None:
     """How the account's cash is made up; with a button while a part of it is unexplained."""
     cash = agent.get("account_cash")
     if not cash or not (cash["text"] or cash["due"]):
@@ -66,7 +67,7 @@ def cash_facts(cash: Doc) -> list[Fact]:
     ]
 
 
-def confirming(agent: Doc, difference: float) -> str:
+def confirming(agent: AgentStatus, difference: float) -> str:
     """What the confirmation will do."""
     return markdown(
         f"**{signed_money(difference)}** of the account's cash is not explained by any agent's fills, fees or dividends."
@@ -74,7 +75,7 @@ def confirming(agent: Doc, difference: float) -> str:
     )
 
 
-def notes(agent: Doc) -> list[str]:
+def notes(agent: AgentStatus) -> list[str]:
     """On a card, which has no room for the box."""
     found = agent.get("reconciliation")
     return [f"Book and broker differ: {found['text']} Adopt or ignore it in the details."] if found else []
@@ -89,7 +90,7 @@ def sides(found: Doc) -> list[Fact]:
     ]
 
 
-def adopting(agent: Doc, found: Doc) -> str:
+def adopting(agent: AgentStatus, found: Doc) -> str:
     """What Adopt will do."""
     book, broker = count(found["book"]), count(found["broker"])
     return markdown(
@@ -99,7 +100,7 @@ def adopting(agent: Doc, found: Doc) -> str:
     )
 
 
-def ignoring(agent: Doc, found: Doc) -> str:
+def ignoring(agent: AgentStatus, found: Doc) -> str:
     """What Ignore will do."""
     book, broker = count(found["book"]), count(found["broker"])
     return markdown(

@@ -1,6 +1,7 @@
 """EMERGENCY STOP: announces what it will do, asks for STOP, does it, shows the result."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -10,6 +11,7 @@ from livetrading.core.stopping import WAITS, Outcome, StopState, cancelled
 from livetrading.core.wording import counted
 from livetrading.dashboard import brokers, control, kinds, markup, reading
 from livetrading.dashboard.format import DASH, count, markdown, masked, price, signed_money, tone
+from livetrading.execution.state.status import AgentStatus, SystemStatus
 
 from . import dialogs, refresh
 from .guard import shown
@@ -44,7 +46,7 @@ def body(asked: Doc) -> None:
         dialogs.finish()
 
 
-def announcement(agents: list[Doc] | None) -> str:
+def announcement(agents: list[AgentStatus] | None) -> str:
     """What the stop will do, in numbers. None: the state cannot be read."""
     if agents is None:
         return (
@@ -69,7 +71,7 @@ def announcement(agents: list[Doc] | None) -> str:
     )
 
 
-def _profits(held: list[Doc]) -> str:
+def _profits(held: list[AgentStatus]) -> str:
     """The unrealised gain or loss of each kind of money."""
     parts = []
     for kind, members in kinds.grouped(held).items():
@@ -101,7 +103,7 @@ def render_result(every: int) -> None:
     refresh.every(every, _result)
 
 
-def at_work(system: Doc) -> str:
+def at_work(system: SystemStatus) -> str:
     """The open positions while the stop has no record yet, by the agents' state. Empty with a record or without a stop."""
     if not system["halt"] or system["stop"]:
         return ""
@@ -133,7 +135,7 @@ def _result() -> None:
             st.rerun()
 
 
-def dismissed(system: Doc) -> bool:
+def dismissed(system: SystemStatus) -> bool:
     """Whether this session has dismissed the result of the stop that is set."""
     known = system["stop"] if system["halt"] else None
     return known is not None and RESULT not in st.session_state and st.session_state.get(DISMISSED) == known["at"]
@@ -143,7 +145,7 @@ def show_again() -> None:
     st.session_state.pop(DISMISSED, None)
 
 
-def _latest() -> Doc | None:
+def _latest() -> Mapping[str, Any] | None:
     """The record of the stop that is set, else this session's answer. An error in this session stays shown."""
     mine = st.session_state.get(RESULT)
     if mine is not None and "error" in mine:
@@ -160,7 +162,7 @@ def _latest() -> Doc | None:
     return known
 
 
-def _headline(result: Doc) -> None:
+def _headline(result: Mapping[str, Any]) -> None:
     if "error" in result:
         st.error(
             f"Trading is halted, but the emergency stop did not finish: {markdown(result['error'])} "
@@ -182,7 +184,7 @@ def _headline(result: Doc) -> None:
         )
 
 
-def _frozen(result: Doc) -> str:
+def _frozen(result: Mapping[str, Any]) -> str:
     over = any(item.get("status") == Outcome.OVER and item.get("shares") for item in result.get("items") or [])
     return " Shares of a finished replay are history and are not sold." if over else ""
 

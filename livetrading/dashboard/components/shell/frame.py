@@ -1,7 +1,5 @@
 """What every page shows on top: halt, scheduler, clock, EMERGENCY STOP."""
 
-from typing import Any
-
 import streamlit as st
 
 from livetrading.core.liveness import Liveness
@@ -9,6 +7,7 @@ from livetrading.core.wording import counted
 from livetrading.dashboard import control, markup, reading
 from livetrading.dashboard.format import clock, duration, new_york
 from livetrading.execution.state import heartbeat
+from livetrading.execution.state.status import HaltStatus, SchedulerStatus
 
 from . import dialogs, emergency, refresh
 from .guard import guarded, shown
@@ -64,7 +63,7 @@ def _pulse() -> None:
     st.html(markup.row(pills))
 
 
-def _scheduler_pill(scheduler: dict[str, Any]) -> str:
+def _scheduler_pill(scheduler: SchedulerStatus) -> str:
     state = Liveness(scheduler["liveness"])
     text, tone = PILLS[state]
     beat = "" if state == Liveness.DEAD else f" · heartbeat {duration(scheduler['age_seconds'])} ago"
@@ -92,7 +91,7 @@ def _state() -> None:
             st.html(markup.table(("New York", "Agent", "Alarm"), rows))
 
 
-def _halt_banner(halt: dict[str, Any], dismissed: bool) -> None:
+def _halt_banner(halt: HaltStatus, dismissed: bool) -> None:
     with st.container(key="halt_banner", horizontal=True, vertical_alignment="center"):
         since = f" since {new_york(halt['at'])}" if halt.get("at") else ""
         st.html(
