@@ -86,7 +86,7 @@ def test_the_scheduler_keeps_the_picture_true_when_an_exit_fills(life: Life) -> 
     scheduler.answer_requests()
     shown = queries.system(life.store, at(life.sessions[t], "16:42"))["stop"]
     assert shown["flat"] and shown["state"] == "done" and shown["items"][0]["exit"] == "filled"
-    assert not emergency_stop.goes_on(scheduler.node)
+    assert not emergency_stop.needs_round(scheduler.node)
 
 
 def test_the_words_count_one_agent_as_one_and_call_history_what_it_is(life: Life, tmp_path: Path) -> None:

@@ -252,8 +252,8 @@ def _load(store: Store, path: Path) -> _Ledger:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """An order known to rest at the broker, for a ledger that is made anew."""
+class AcceptedOrder:
+    """An open order that the broker had accepted, to rebuild a lost ledger."""
 
     ticket: Ticket
     broker_id: str
@@ -263,17 +263,19 @@ class Standing:
     cancelled: bool
 
 
-def rebuild(store: Store, path: Path, *, position: int, session: str, next_id: int, standing: list[Standing]) -> None:
-    """Write a lost ledger again from what the agent's own journal knows.
+def rebuild(
+    store: Store, path: Path, *, position: int, session: str, next_id: int, accepted: list[AcceptedOrder]
+) -> None:
+    """Write a lost ledger again, from the agent's own journal.
 
-    Executions that were not booked are not lost with it: the session that made
-    them is traded again from the same bar.
+    Executions that were not booked are not lost: their session is traded again
+    from the same bar.
     """
     orders = tuple(
         _Resting(
             s.ticket, s.broker_id, s.accepted, s.parent, s.waits, OrderState.CANCELED if s.cancelled else OrderState.NEW
         )
-        for s in standing
+        for s in accepted
     )
     _write(store, path, _Ledger(position, session, next_id, orders))
 

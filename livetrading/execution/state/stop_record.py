@@ -106,7 +106,7 @@ class StopRecord:
         }
         self._write()
 
-    def goes_on(self, done: list[Doc]) -> None:
+    def progress(self, done: list[Doc]) -> None:
         """What this round has done so far, while no round before it has come to an end."""
         if self.doc["state"] == StopState.WAITING:
             known = {item["agent_id"]: item for item in done}
