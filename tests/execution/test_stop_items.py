@@ -1,5 +1,6 @@
 """What a stop tells of each agent: counted from what it found, whoever asks and however often."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from livetrading.core.errors import Unavailable
 from livetrading.core.events import OrderMoved
 from livetrading.core.orders import OrderState
 from livetrading.core.stopping import StopState, state_of
-from livetrading.core.types import Leg
+from livetrading.core.types import Leg, Mode
 from livetrading.execution import file_repair
 from livetrading.execution.orders import protective_stop
 from livetrading.execution.scheduler import Scheduler
@@ -113,7 +114,7 @@ def test_a_simulated_agents_order_is_not_to_be_looked_at_in_tws(life: Life) -> N
     )
     (said,) = protective_stop.protect(life.node.executor(AGENT), at(life.sessions[t - 1], "20:01"))
     assert "has not confirmed the cancel" in said and "TWS" not in said
-    assert agent_status.where_to_look("ibkr") == "look at it in TWS"
+    assert agent_status.where_to_look(replace(life.state.agent, mode=Mode.BROKER, broker="ibkr")) == "look at it in TWS"
 
 
 @pytest.mark.parametrize("text", ["{", '{"stop": {"1": {"at": 5}}}', '{"stop": {}}'])

@@ -82,7 +82,7 @@ def test_a_refused_order_that_is_listed_and_yesterdays_end_are_seen(tws: TwsDoub
     with connected(tws) as connection:
         tws.fail(Fault("reject"))
         broker(connection).submit(entry(), None, NOW)
-        connection.look()
+        connection.read_account()
         assert "refused-is-listed" in connection.observed(TODAY)
         assert "completed-next-day" not in connection.observed(TODAY)
         assert "completed-next-day" in connection.observed(TODAY + timedelta(days=1))

@@ -93,8 +93,8 @@ def observed(register: Register, account: str, port: int, today: date) -> dict[s
     """What the broker's reports prove for certain: key -> how. ``today`` is New York's date."""
     found: dict[str, str] = {}
     if port in gates.PAPER_PORTS and gates.is_paper(account):
-        found["paper-prefix"] = f"the account at {gates.port_word(port)} port {port} begins with {gates.PAPER_PREFIX}"
-    statements = [s for s in register.statements.values() if s.account == account]
+        found["paper-prefix"] = f"the account at {gates.port_name(port)} port {port} begins with {gates.PAPER_PREFIX}"
+    statements = [s for s in register.order_reports.values() if s.account == account]
     for s in statements:
         if s.ended and s.ended < today.isoformat():
             found["completed-next-day"] = f"an order that ended on {s.ended} was listed on {today}"

@@ -79,11 +79,11 @@ class Recorder:
         with self._mutex:
             self.connections += 1
             number = self.connections
-        take_reports, send = conn.data_received, conn.sendMsg
+        receive, send = conn.data_received, conn.sendMsg
 
         def data_received(data: bytes) -> None:
             self._put(number, "<", data)
-            take_reports(data)
+            receive(data)
 
         def send_message(data: bytes) -> None:
             if conn.transport:

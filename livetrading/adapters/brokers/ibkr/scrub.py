@@ -89,9 +89,9 @@ class Scrubber:
             if i in contract or i in plain or _NUMBER.fullmatch(text) or _DATE.fullmatch(text):
                 continue
             if i == ref:
-                fields[i] = text if not text or OURS.fullmatch(text) else self._word(text, "ref")
+                fields[i] = text if not text or OURS.fullmatch(text) else self._acknowledged(text, "ref")
             elif text not in _ORDER_WORDS and text.upper() not in self._accounts and not _ACCOUNT.fullmatch(text):
-                fields[i] = self._word(text, "text")
+                fields[i] = self._acknowledged(text, "text")
         return fields
 
     def _value(self, fields: list[str], tag: int, value: int) -> None:
@@ -104,7 +104,7 @@ class Scrubber:
         elif fields[tag] not in _PLAIN_TAGS and text not in _PLAIN_VALUES and not _ACCOUNT.fullmatch(text):
             if text.upper() not in self._accounts:
                 self._names |= {text} if len(text) >= LEAST else set()
-                fields[value] = self._word(text, "text")
+                fields[value] = self._acknowledged(text, "text")
 
     def _money(self, fields: list[str], places: tuple[int, ...]) -> None:
         if not self.values:
@@ -120,7 +120,7 @@ class Scrubber:
             self._accounts[account.upper()] = f"{prefix}{len(self._accounts) + 1:07d}"
         return self._accounts[account.upper()]
 
-    def _word(self, text: str, kind: str) -> str:
+    def _acknowledged(self, text: str, kind: str) -> str:
         if text not in self._words:
             same = sum(word.startswith(kind) for word in self._words.values())
             self._words[text] = f"{kind}-{same + 1}"

@@ -19,7 +19,7 @@ SLICE_SECONDS = 1.0
 """So often a sign of life is given while a call waits."""
 CLOSED = "The connection to Interactive Brokers is closed; start the scheduler."
 ENDED = "The connection to TWS ended before it answered; it is made again, and what was asked is looked up."
-DIED = "The connection to Interactive Brokers died of an error that was not foreseen; it is made again."
+DIED = "The connection to Interactive Brokers died of an unexpected error; it is made again."
 
 
 class LoopThread:
