@@ -182,18 +182,22 @@ class AgentManager:
             **in_account,
         )
         first = card.test.start if mode == Mode.REPLAY else self._first_session(now)
+        return self._created(self._commit_new(config, first, warning or "", by, now))
+
+    def _commit_new(self, config: AgentConfig, first: date, warning: str, by: str, now: datetime) -> AgentRepository:
+        """Write the first events of a new agent, which runs from then on."""
         repository = AgentRepository(self.node.home, config.agent_id)
         repository.commit(
             [
                 Created(config.to_dict()),
-                Deposited(terms.capital),
+                Deposited(config.terms.capital),
                 Deployed(stamp(now), first.isoformat()),
-                StatusChanged(AgentStatus.RUNNING, warning or "", by),
+                StatusChanged(AgentStatus.RUNNING, warning, by),
             ],
             now,
         )
         self.node.repositories[config.agent_id] = repository
-        return self._created(repository)
+        return repository
 
     def _created(self, repository: AgentRepository) -> Result:
         agent_id = repository.agent_id

@@ -48,7 +48,12 @@ def protect(executor: OrderExecutor, now: datetime) -> list[str]:
         return (
             [f"no stop is placed while the book holds {counted(held, 'share')} and the broker {theirs}"] if bare else []
         )
-    for stop in state.open_orders(Leg.STOP):
+    return _place_or_resize(executor, held, now)
+
+
+def _place_or_resize(executor: OrderExecutor, held: int, now: datetime) -> list[str]:
+    """Replace, resize or place the stop of a position of ``held`` shares without an exit at the broker."""
+    for stop in executor.repository.state.open_orders(Leg.STOP):
         if stop.state in WORKING and not executor.known(stop):
             executor.give_up(stop, "the broker does not know it", now)
     if idle := [o.key for o in executor.repository.state.open_orders(Leg.STOP) if _idle(executor, o)]:

@@ -23,7 +23,7 @@ from .config import Denied, IbkrConfig
 from .numbers import Unreadable
 from .order_ids import OrderIds
 from .order_register import Register
-from .wire import COMPLETED, EXECUTIONS, OPEN_ORDERS, POSITIONS, TappedIB
+from .wire import COMPLETED, EXECUTIONS, OPEN_ORDERS, POSITIONS, RegisteringIB
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -42,7 +42,7 @@ class Asking:
         self.config, self.clock, self.timing = config, clock, config.timing
         self.register, self.ids = Register(), OrderIds()
         self.account = ""
-        self.ib: TappedIB | None = None
+        self.ib: RegisteringIB | None = None
         self.account_reads = 0
         """How often the whole account was read so far."""
         self.reported_at: datetime | None = None
@@ -77,7 +77,7 @@ class Asking:
         """Close this connection and make another one."""
         raise NotImplementedError
 
-    def require(self) -> TappedIB:
+    def require(self) -> RegisteringIB:
         """The connection. Raises Unavailable if it cannot be used now."""
         raise NotImplementedError
 
@@ -87,7 +87,7 @@ class Asking:
 
     # -- asking -----------------------------------------------------------
 
-    async def ask(self, name: str, question: Callable[[TappedIB], Awaitable[T]], numbered: bool = False) -> T:
+    async def ask(self, name: str, question: Callable[[RegisteringIB], Awaitable[T]], numbered: bool = False) -> T:
         """Ask one question of a kind at a time. Without an answer in time the connection is made again, except for
         a ``numbered`` question: its late answer cannot be mistaken for another."""
         async with self._locks.setdefault(name, asyncio.Lock()):
@@ -114,7 +114,7 @@ class Asking:
                 lost.cancel()
                 work.cancel()
 
-    async def _needed(self, name: str, question: Callable[[TappedIB], Awaitable[T]]) -> None:
+    async def _needed(self, name: str, question: Callable[[RegisteringIB], Awaitable[T]]) -> None:
         """A question that must be answered completely. Messages right after its end marker may still belong to it,
         so the server's time is asked for afterwards: its answer comes last."""
         self._spoiled.pop(name, None)
@@ -323,5 +323,5 @@ class Asking:
         return self.ib.accountValues(self.account) if self.ib is not None else []
 
 
-async def _asked(question: Callable[[TappedIB], Awaitable[T]], ib: TappedIB) -> T:
+async def _asked(question: Callable[[RegisteringIB], Awaitable[T]], ib: RegisteringIB) -> T:
     return await question(ib)

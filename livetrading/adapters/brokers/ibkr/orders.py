@@ -111,7 +111,7 @@ class OrderBuilder:
                 self.session.assure_absent(parent.ref, answered)
                 parent_id, child_id = await self._place(parent, child, instrument)
                 code = await self._acknowledged(parent_id, child_id)
-        answer = await self._settled(parent)
+        answer = await self._final_report(parent)
         await self._no_orphan(answer, child)
         if child is not None and code and (answer is None or self._never_filled(answer)):
             answer = await self._alone(parent, parent_id, instrument, answer, code)
@@ -186,7 +186,7 @@ class OrderBuilder:
         if self.session.require() is not ib:
             raise Unavailable("The connection to TWS ended before it answered; the order is looked up by its key.")
 
-    async def _settled(self, ticket: Ticket) -> OrderReport | None:
+    async def _final_report(self, ticket: Ticket) -> OrderReport | None:
         """The report of a key. If the order has ended or is unknown, the account is read first."""
         register = self.session.register
         found = register.by_ref(ticket.ref)
@@ -218,7 +218,7 @@ class OrderBuilder:
         client.placeOrder(order_id, instrument.contract(), order)
         log.warning("%s: IB refused the entry with its stop; it is sent alone.", parent.ref)
         await self._acknowledged(order_id, 0)
-        found = await self._settled(parent)
+        found = await self._final_report(parent)
         if found is not None and not found.over and code != MISSING_PARENT:
             self.pairs = False
         return found

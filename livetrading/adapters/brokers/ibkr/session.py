@@ -20,7 +20,7 @@ from . import account_gates as gates
 from .account import is_reported
 from .asking import FIGURES, Asking, Ended
 from .config import FARM_NOTICES, LINK_BACK, LINK_LOST, IbkrConfig
-from .wire import OPEN_ORDERS, TappedIB
+from .wire import OPEN_ORDERS, RegisteringIB
 
 log = logging.getLogger(__name__)
 BEGINNING = ("starting", "connecting")
@@ -133,7 +133,7 @@ class IbkrSession(Asking):
                 await asyncio.wait_for(self._changed.wait(), left)
         return self.health()
 
-    def require(self) -> TappedIB:
+    def require(self) -> RegisteringIB:
         """The connection, if it may be used now."""
         if self.ib is None or not self._health.ready:
             raise Unavailable(f"Interactive Brokers cannot be used now: {self._health.detail}")
@@ -221,7 +221,7 @@ class IbkrSession(Asking):
         does = "Reading bars with" if self.config.read_only else "Trading"
         self._say("ready", f"{does} account {self.account} through {self.config.host}:{self.config.port}.", True)
 
-    def _tapped(self) -> TappedIB:
+    def _tapped(self) -> RegisteringIB:
         """A new connection object. Callbacks of an earlier connection are ignored."""
 
         def mine(act: Callable[..., None]) -> Callable[..., None]:
@@ -235,7 +235,7 @@ class IbkrSession(Asking):
             if FIGURES in self.missing and is_reported(self.values()):
                 self._found(FIGURES)
 
-        ib = TappedIB(
+        ib = RegisteringIB(
             self.register,
             self.config.zone,
             mine(self._on_end),
@@ -268,7 +268,7 @@ class IbkrSession(Asking):
             if work.done() and not work.cancelled():
                 work.exception()  # handled above, or replaced by the reason that TWS sent
 
-    async def _shake_hands(self, ib: TappedIB) -> None:
+    async def _shake_hands(self, ib: RegisteringIB) -> None:
         config, seconds = self.config, self.timing.connect
         try:
             async with asyncio.timeout(seconds):
