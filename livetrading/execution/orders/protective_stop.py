@@ -32,9 +32,8 @@ def protect(executor: OrderExecutor, now: datetime) -> list[str]:
     held, theirs, stops = state.book.shares, executor.broker.position(), state.open_orders(Leg.STOP)
     exits = state.open_orders(Leg.EXIT)
     if any(o.at_broker for o in exits):
-        return _too_large(
-            executor, exits, held, theirs, now
-        )  # the exit sells the position, or its state is being looked up
+        # The exit sells the position, or its state is being looked up: no stop is placed.
+        return _too_large(executor, exits, held, theirs, now)
     if exits and any(o.state == OrderState.PENDING_CANCEL for o in stops):
         return [
             f"the exit waits: the broker has not confirmed the cancel of {o.key} yet; {where_to_look(state.agent)}"

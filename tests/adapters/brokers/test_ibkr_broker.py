@@ -229,7 +229,7 @@ def test_a_rejected_order_says_so_with_ibs_words(tws, tna, kind):
 
 def test_a_refusal_that_leaves_no_trace_stays_unknown_and_is_not_repeated_at_once(tws, tna):
     tws.fail(Fault("vanish"))
-    with pytest.raises(Unavailable, match="said 201"):
+    with pytest.raises(Unavailable, match="sent error 201"):
         tna.submit(exit_(), None, NOW)
     with pytest.raises(Unavailable, match="not sent again so soon"):
         tna.submit(exit_(), None, NOW)
