@@ -1,4 +1,4 @@
-"""Agents that trade a real account: what lets one in, lets it start, and settles a difference."""
+"""Requests about agents of a broker account: deployment, start, and resolving a difference."""
 
 from datetime import datetime
 from typing import Any
@@ -19,15 +19,15 @@ from .state.agent_repository import AgentRepository
 from .trading.live_trader import LiveTrader
 
 ANSWER_SECONDS = 6.0
-"""That a request waits for the connection, so that its asker hears within ten."""
+"""How long a request waits for the connection, so that it is answered within ten seconds."""
 Result = tuple[str, dict[str, Any]]
 
 
 def admitted(node: Node, broker: str, symbol: str, terms: Terms, args: dict[str, Any], now: datetime) -> dict[str, Any]:
-    """What an agent's configuration says of its account, after every gate.
+    """The account fields of a new agent's configuration, after all account gates.
 
-    The shares of the contract that no agent holds are put on record before the agent
-    exists. Raises Refused or Unavailable with the cure.
+    Unmanaged shares of the contract are recorded before the agent exists. Raises
+    Refused or Unavailable with what to do.
     """
     confirmed = str(args.get("confirm") or "")
     node.account.use(broker)
@@ -55,7 +55,7 @@ def admitted(node: Node, broker: str, symbol: str, terms: Terms, args: dict[str,
 
 
 def _record_unmanaged(node: Node, number: str, con_id: InstrumentId, symbol: str, position: int, now: datetime) -> None:
-    """What is held beside the agents: taken as it is where none trades the contract yet."""
+    """Record the unmanaged shares. If no agent trades the contract yet, the whole position is unmanaged."""
     books = [
         (con_id, s.book.shares) for s in node.account.agents() if (s.agent.account, s.agent.con_id) == (number, con_id)
     ]
@@ -72,7 +72,7 @@ def _record_unmanaged(node: Node, number: str, con_id: InstrumentId, symbol: str
 
 
 def may_start(node: Node, repository: AgentRepository, now: datetime) -> None:
-    """The gates again, and book equal to account; raises what is wrong."""
+    """Check the account gates again, and that book and account agree. Raises Conflict if they do not."""
     node.account.connection.ready("", ANSWER_SECONDS)
     trader = node.trader(repository.agent_id)
     order_recovery.recover(trader.executor, now)
@@ -82,7 +82,7 @@ def may_start(node: Node, repository: AgentRepository, now: datetime) -> None:
 
 
 def resolve(node: Node, agent_id: str, kind: str, request_id: str, by: str, now: datetime) -> Result:
-    """A person's word on a difference: the book takes it over, or it is the person's own."""
+    """Resolve a difference as the user decided: adopt it into the book, or ignore it (the shares are unmanaged)."""
     repository = node.repository(agent_id)
     if repository.state.agent.mode != Mode.BROKER:
         raise Conflict(f"{agent_id} does not trade an account at {_a_broker()}; there is nothing to {kind}.")
@@ -97,7 +97,7 @@ def resolve(node: Node, agent_id: str, kind: str, request_id: str, by: str, now:
 
 
 def confirm_cash(node: Node, agent_id: str, args: dict[str, Any], request_id: str, by: str, now: datetime) -> Result:
-    """A person's word that the unexplained cash of an agent's account is his own."""
+    """The user confirms that the unexplained cash of an agent's account is his own."""
     state = node.repository(agent_id).state
     if state.agent.mode != Mode.BROKER:
         raise Conflict(f"{agent_id} does not trade an account at {_a_broker()}; there is no cash to confirm.")
@@ -108,7 +108,7 @@ def confirm_cash(node: Node, agent_id: str, args: dict[str, Any], request_id: st
 
 
 def _a_broker() -> str:
-    """The registered brokers by name, for people."""
+    """The titles of the registered brokers, for messages."""
     return " or ".join(words_of(name).title for name in names())
 
 
@@ -125,13 +125,13 @@ def _ignore(node: Node, repository: AgentRepository, position: int, by: str, now
 
 
 def _adopt(trader: LiveTrader, program: str, request_id: str, by: str, now: datetime) -> Result:
-    """The book takes the difference over at the last close, without a fee: what it really cost is not known here."""
+    """Book the difference at the last close without a fee: the real price and fee are unknown."""
     state, watch = trader.repository.state, _watch(trader)
     sides = watch.sides()
     more = sides["broker"] - sides["book"]
-    if strange := watch.strangers():
+    if unknown := watch.unknown_orders():
         raise Conflict(
-            f"{', '.join(strange)} is an open order at the broker that the agent's book does not know;"
+            f"{', '.join(unknown)} is an open order at the broker that the agent's book does not know;"
             f" cancel it in {program} first."
         )
     if not more:
@@ -159,7 +159,7 @@ def _last_close(trader: LiveTrader) -> tuple[str, float]:
 
 
 def _stop(trader: LiveTrader, close: float) -> float:
-    """The position's own stop, or the one that a purchase at this close would have."""
+    """The stop price of the position, or the one that an entry at this close would have."""
     state: AgentState = trader.repository.state
     if not state.flat:
         return float(state.book.account.stop)

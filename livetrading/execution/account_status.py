@@ -1,4 +1,4 @@
-"""What pages see of a shared account: its connection, its figures, and each agent's two sides."""
+"""The status of a shared account for pages: its connection, its figures, and each agent's reconciliation."""
 
 import logging
 from datetime import datetime, timedelta
@@ -17,17 +17,17 @@ from .trading.pass_result import due_sessions
 log = logging.getLogger(__name__)
 Doc = dict[str, Any]
 SESSIONS = 5
-"""Of day trades that are counted together, as the rule before the intraday margin standards did."""
+"""Sessions over which day trades are counted, as in the pattern day trader rule (FINRA rule 4210)."""
 AWAY_FOR = timedelta(seconds=30)
-"""So long a broker may be away before a person should hear of it."""
+"""How long a broker may be away before the user is notified."""
 LACKING_FOR = timedelta(minutes=45)
-"""So long it may leave a question unanswered: around midnight in New York half an hour is usual."""
+"""How long a question may stay unanswered: around midnight in New York half an hour is usual."""
 
 
 def publish(node: Node, now: datetime) -> list[str]:
-    """Write it to ``system.json``; returns what a person should hear.
+    """Write the status to ``system.json``; returns messages for the user.
 
-    Asks nothing of the network but the figures that the broker reports anyway.
+    Sends nothing over the network: it uses what the broker reports anyway.
     """
     if not node.account.wanted:
         return []
@@ -55,7 +55,7 @@ def publish(node: Node, now: datetime) -> list[str]:
         _observe(node, now)
     if not health.ready:
         return [text for text in [_away(node, health, now)] if text]
-    standing = node.account.risk.standing(health.account, now)
+    standing = node.account.risk.figures(health.account, now)
     today = now.astimezone(NEW_YORK).date()
     warning = account_limits.pattern_day_trader(doc["day_trades"], standing, today)
     unread = _unreadable(node.account.words) if health.unreadable else ""
@@ -64,13 +64,13 @@ def publish(node: Node, now: datetime) -> list[str]:
 
 def _unreadable(words: BrokerWords) -> str:
     return (
-        f"{words.title} sends messages that cannot be read; what they may have changed is asked for anew. The log"
-        f" names them: compare orders and positions with {words.program}."
+        f"{words.title} sends messages that cannot be read; what they may have changed is requested again. The log"
+        f" shows them: compare orders and positions with {words.program}."
     )
 
 
 def _lacking(node: Node, health: Health, now: datetime) -> str:
-    """A question that stays unanswered for longer than a night's pause keeps every entry waiting."""
+    """A message about a question that is unanswered for longer than the usual pause at night: entries wait."""
     if health.lacking is None or now - health.lacking < LACKING_FOR or not _needed(node, now):
         return ""
     words = node.account.words
@@ -82,8 +82,8 @@ def _lacking(node: Node, health: Health, now: datetime) -> str:
 
 
 def _away(node: Node, health: Health, now: datetime) -> str:
-    """A broker that cannot be used is a fault of its own while anything depends on it, through any number
-    of attempts; one and the same text, so that it is told once an hour. Empty while nobody needs to hear."""
+    """A message about a broker that cannot be used while an agent depends on it; empty otherwise. The text stays
+    the same through all attempts, so that it is repeated only once an hour."""
     title = node.account.words.title
     if health.state == "refused":
         return f"{title} cannot be used: {health.detail}"
@@ -97,7 +97,7 @@ def _away(node: Node, health: Health, now: datetime) -> str:
 
 
 def _needed(node: Node, now: datetime) -> bool:
-    """Whether an agent of an account holds shares, has an open order, or a session is due."""
+    """Whether an agent of the account holds shares, has an open order, or has a session due."""
     try:
         return any(
             s.book.shares or s.orders or due_sessions(s, node.calendar, now, node.delay) for s in node.account.agents()
@@ -114,18 +114,18 @@ def _day_trades(node: Node, now: datetime) -> int:
 
 
 def _observe(node: Node, now: datetime) -> None:
-    """Record what ordinary work proves of what is assumed of the broker. Trading never depends on it."""
+    """Record which assumptions about the broker its messages have confirmed. Trading never depends on it."""
     try:
         node.account.connection.link().learn(node.store, now)
     except LivetradingError as error:
-        log.warning("what %s proves cannot be recorded: %s", node.account.words.program, error)
+        log.warning("what was learned about %s cannot be recorded: %s", node.account.words.program, error)
 
 
 def _figures(node: Node) -> BrokerFigures:
     try:
         found = node.account.connection.ready().account()
     except Exception as error:
-        if not isinstance(error, LivetradingError):  # else health says why
+        if not isinstance(error, LivetradingError):  # otherwise health has the reason
             logs.caught(log, "the account's figures", error)
         return {"net_liquidation": None, "currency": None, "cash_usd": None, "absent": []}
     return {

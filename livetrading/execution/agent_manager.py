@@ -1,6 +1,6 @@
-"""Requests applied under the scheduler's lock: the only hand on agents.
+"""Applies requests under the scheduler's lock. Nothing else changes agents for a user.
 
-Each may be applied again after a crash and changes nothing the second time.
+Each request may be applied again after a crash; the second time changes nothing.
 """
 
 import logging
@@ -28,9 +28,9 @@ from .trading import no_further_bars
 
 log = logging.getLogger(__name__)
 Result = tuple[str, dict[str, Any]]
-"""What was done in words, and as data."""
+"""A message of what was done, and its data."""
 Answer = tuple[str, str, dict[str, Any]]
-"""Outcome, words and data, as a request keeps them."""
+"""Outcome, message and data, as a request stores them."""
 
 
 def terms_of(args: dict[str, Any]) -> Terms:
@@ -50,11 +50,11 @@ def terms_of(args: dict[str, Any]) -> Terms:
 
 
 def _refusal(request: dict[str, Any], error: Exception) -> Answer:
-    """Why a request is not done, as its asker hears it."""
+    """The answer to a request that is refused."""
     if isinstance(error, LivetradingError):
         return "refused", str(error), {"error_type": kind_of(error)}
     if request["kind"] == "create" and isinstance(error, TypeError | ValueError | KeyError | AttributeError):
-        # A value of another type than any form sends.
+        # A value has a type that no form sends.
         text = f"The request to create an agent cannot be understood ({in_a_line(error)}); correct it and ask again."
         return "refused", text, {"error_type": BadInput.__name__}
     logs.caught(log, f"request {request['id']}", error)
@@ -67,7 +67,7 @@ def _refusal(request: dict[str, Any], error: Exception) -> Answer:
 
 @dataclass(frozen=True)
 class Asked:
-    """A request as its handler sees it; ``agent_id`` is None for a kind that concerns no single agent."""
+    """A request for its handler; ``agent_id`` is None for a kind that concerns no single agent."""
 
     kind: str
     id: str
@@ -83,15 +83,15 @@ class AgentManager:
     node: Node
 
     def apply_pending(self, now: datetime) -> int:
-        """Apply and answer every waiting request, oldest first; how many."""
+        """Apply and answer every waiting request, oldest first. Returns how many there were."""
         waiting = requests.pending(self.node.store)
         for request in waiting:
             status, message, result = self._answer(request, now)
             try:
                 requests.resolve(self.node.store, request["id"], status, message, result, now)
             except (Unavailable, Damaged):
-                raise  # the file itself: every answer waits for it
-            except Exception as error:  # an answer that cannot be stored must not come back for ever
+                raise  # the file of requests cannot be written: no request can be answered
+            except Exception as error:  # an answer that cannot be stored must not be tried for ever
                 status, message, result = _refusal(
                     request, logs.caught(log, f"the answer to request {request['id']}", error)
                 )
@@ -114,7 +114,7 @@ class AgentManager:
             return _refusal(request, error)
         except Exception as error:
             logs.caught(log, f"request {request['id']}", error)
-        # As after a crash: what is on disk is believed, and what was done already is not done twice.
+        # As after a crash: read the agent from disk, and apply the request again.
         try:
             self.node.renew(request.get("agent_id") or "")
             self.node.open()
@@ -123,7 +123,7 @@ class AgentManager:
             return _refusal(request, error)
 
     def apply(self, request: dict[str, Any], now: datetime) -> Result:
-        """Do what a request asks. Raises what refuses it."""
+        """Do what a request asks. Raises the reason for a refusal."""
         handler = HANDLERS.get(str(request["kind"]))
         if handler is None:
             raise BadInput(f"This version does not know a request of the kind {request['kind']!r}; use another kind.")
@@ -132,7 +132,7 @@ class AgentManager:
         )
 
     def once(self, asked: Asked, now: datetime, act: Callable[[str, str, datetime, Noted], Result]) -> Result:
-        """What must not be done a second time after a crash: the journal holds which request began it."""
+        """Do something that must not be done twice after a crash: the journal holds the id of the request."""
         agent_id = str(asked.agent_id)
         if self._done_before(agent_id, asked.id):
             return f"{agent_id}: {asked.kind} was already done before the last interruption.", {"agent_id": agent_id}
@@ -143,7 +143,7 @@ class AgentManager:
         """Whether the journal holds this request already: its answer was lost in a crash."""
         repository = self.node.repositories.get(agent_id)
         if repository is None or not (repository.state.idle or repository.state.status == AgentStatus.REMOVED):
-            return False  # what is still open is simply gone on with
+            return False  # with open orders the request is not finished: it is applied again
         return any(
             isinstance(event, Noted) and (event.request or stored_before.request_of(event.text)) == request_id
             for _, events in events_of(repository.directory)
@@ -163,7 +163,7 @@ class AgentManager:
         mode, broker = mode_of(args.get("mode", deployment.MODE))
         must_match(card, args)
         terms = terms_of(args)
-        said = admission.admit(mode, self._test(args, card, terms), words_of(broker).an_account)
+        warning = admission.admit(mode, self._test(args, card, terms), words_of(broker).an_account)
         in_account = account_requests.admitted(self.node, broker, card.symbol, terms, args, now) if broker else {}
         config = AgentConfig(
             agent_id=self._next_id(card),
@@ -182,38 +182,42 @@ class AgentManager:
             **in_account,
         )
         first = card.test.start if mode == Mode.REPLAY else self._first_session(now)
+        return self._created(self._commit_new(config, first, warning or "", by, now))
+
+    def _commit_new(self, config: AgentConfig, first: date, warning: str, by: str, now: datetime) -> AgentRepository:
+        """Write the first events of a new agent, which runs from then on."""
         repository = AgentRepository(self.node.home, config.agent_id)
         repository.commit(
             [
                 Created(config.to_dict()),
-                Deposited(terms.capital),
+                Deposited(config.terms.capital),
                 Deployed(stamp(now), first.isoformat()),
-                StatusChanged(AgentStatus.RUNNING, said or "", by),
+                StatusChanged(AgentStatus.RUNNING, warning, by),
             ],
             now,
         )
         self.node.repositories[config.agent_id] = repository
-        return self._created(repository)
+        return repository
 
     def _created(self, repository: AgentRepository) -> Result:
         agent_id = repository.agent_id
         return f"{agent_id} was created and started.", {"agent_id": agent_id}
 
     def _test(self, args: dict[str, Any], card: ModelCard, terms: Terms) -> dict[str, Any]:
-        """The test that a job ran with this agent's own terms: what the gate reads."""
+        """The result of the test job that ran with this agent's own terms; admission checks it."""
         wanted = str(args.get("job_id", ""))
         jobs = self.node.store.read("jobs").get("jobs", {}).values()
         job = next((j for j in jobs if j.get("id") == wanted and j.get("state") == "done"), None)
         result = job["result"] if job else {}
         if result.get("model_id") != card.model_id or result.get("terms") != terms_document(terms):
             raise Conflict(
-                "The model's test was not run with this capital and these limits; deploy it again, so that it is."
+                "The model's test was not run with this capital and these limits; deploy it again, and the test runs with them."
             )
         return dict(result["test"])
 
     def _next_id(self, card: ModelCard) -> str:
         prefix = f"{card.agent_type}_{card.symbol}_"
-        # A creation that a crash cut short left an empty journal and no agent: its number is free.
+        # A creation that a crash interrupted left an empty journal and no agent: its number is free.
         known = {*self.node.repositories, *self.node.damaged}
         taken = [a.removeprefix(prefix) for a in known if a.startswith(prefix)]
         number = max((int(n) for n in taken if n.isdigit()), default=0) + 1
@@ -225,7 +229,7 @@ class AgentManager:
     # -- the others -------------------------------------------------------
 
     def start(self, agent_id: str, by: str, now: datetime) -> Result:
-        """Run, also after a pause, a block or a drawdown pause."""
+        """Start the agent, also after a pause, a block or a drawdown pause."""
         if self.node.latch.status() is not None:
             raise Conflict("The emergency stop is set; re-arm first, then start the agent.")
         repository = self.node.repository(agent_id)
@@ -242,47 +246,47 @@ class AgentManager:
         return f"{agent_id} was started.", {"agent_id": agent_id, "agent_status": "running"}
 
     def pause(self, agent_id: str, by: str, now: datetime) -> Result:
-        """No more decisions and no entry on its way; the protective stop stays."""
-        hand = self._at(agent_id, now)
-        repository = hand.repository
+        """Stop decisions and cancel open entries; the protective stop stays."""
+        context = self._at(agent_id, now)
+        repository = context.repository
         if repository.state.status not in (AgentStatus.RUNNING, AgentStatus.PAUSED, AgentStatus.BLOCKED):
             raise Conflict(f"{agent_id} is {repository.state.status}; only a running agent can be paused.")
         if repository.state.status != AgentStatus.PAUSED:
-            repository.commit([StatusChanged(AgentStatus.PAUSED, "", by)], hand.now)
-        hand.executor.withdraw_entries("the agent was paused", hand.now)
+            repository.commit([StatusChanged(AgentStatus.PAUSED, "", by)], context.now)
+        context.executor.withdraw_entries("the agent was paused", context.now)
         return f"{agent_id} is paused.", {"agent_id": agent_id, "agent_status": "paused"}
 
     def close(self, agent_id: str, by: str, now: datetime, note: Noted | None = None) -> Result:
-        """Sell everything held; the agent itself goes on."""
+        """Sell everything held; the agent keeps running."""
         return close_position.close(self.node, agent_id, by, now, note)
 
     def remove(self, agent_id: str, by: str, now: datetime, note: Noted | None = None) -> Result:
-        """Put an agent away; its journal stays. Refused while it holds shares that can be sold."""
-        hand = self._at(agent_id, now)
-        repository = hand.repository
+        """Remove an agent; its journal stays. Raises Conflict while it holds shares that can be sold."""
+        context = self._at(agent_id, now)
+        repository = context.repository
         over = repository.state.status == AgentStatus.FINISHED
         until = no_further_bars.ended(repository.state)
         if not repository.state.flat and not over and not until:
             held = f"{repository.state.book.shares} {repository.state.agent.symbol}"
             raise Conflict(
-                f"{agent_id} holds {held}; close the position first.{no_further_bars.or_look(repository.state, hand.now)}"
+                f"{agent_id} holds {held}; close the position first.{no_further_bars.check_first(repository.state, context.now)}"
             )
-        hand.executor.withdraw_entries("the agent was removed", hand.now)
+        context.executor.withdraw_entries("the agent was removed", context.now)
         if repository.state.orders and not until:
             raise Conflict(f"{agent_id} still has an order at the broker; try again when it has ended.")
         left = no_further_bars.written_off(repository.state, until) if until and not repository.state.flat else ""
-        said = [*([note] if note is not None else []), *([Noted(left)] if left else [])]
+        notes = [*([note] if note is not None else []), *([Noted(left)] if left else [])]
         ended = no_further_bars.ended_orders(repository.state)
-        repository.commit([*ended, *said, StatusChanged(AgentStatus.REMOVED, "", by)], hand.now)
+        repository.commit([*ended, *notes, StatusChanged(AgentStatus.REMOVED, "", by)], context.now)
         self.node.forget(agent_id)
         kept = f" {left[:1].upper()}{left[1:]}." if left else ""
         return f"{agent_id} was removed; its journal stays in the home.{kept}", {"agent_id": agent_id}
 
-    def _at(self, agent_id: str, now: datetime) -> emergency_stop.AgentInHand:
-        """An agent's orders, brought up to what its broker says."""
-        hand = emergency_stop.hand_on(self.node, agent_id, now)
-        order_recovery.recover(hand.executor, hand.now)
-        return hand
+    def _at(self, agent_id: str, now: datetime) -> emergency_stop.StopContext:
+        """An agent's context, with the broker's reports taken over."""
+        context = emergency_stop.context_of(self.node, agent_id, now)
+        order_recovery.recover(context.executor, context.now)
+        return context
 
 
 def _emergency_stop(manager: AgentManager, asked: Asked, now: datetime) -> Result:
@@ -310,11 +314,11 @@ HANDLERS: dict[str, Handler] = {
     "emergency_stop": _emergency_stop,
     "rearm": lambda m, asked, now: emergency_stop.rearm(m.node, asked.by, now),
 }
-"""What is done for each kind of request; which kinds name an agent, ``state/requests`` checks when one is made."""
+"""The handler of each kind of request. ``state/requests`` checks which kinds need an agent."""
 
 
 def terms_document(terms: Terms) -> dict[str, Any]:
-    """Terms as plain JSON values, for comparing."""
+    """Terms as plain JSON values, to compare them."""
     return {"capital": terms.capital, "limits": dict(vars(terms.limits)), "costs": dict(vars(terms.costs))}
 
 
@@ -334,7 +338,7 @@ def _day(value: Any) -> str:
 
 
 def must_match(card: ModelCard, args: dict[str, Any]) -> None:
-    """An agent type or symbol that is given must be the model's."""
+    """If agent type or symbol are given, they must be those of the model. Raises BadInput."""
     for name, actual in (("agent_type", str(card.agent_type)), ("symbol", card.symbol)):
         given = args.get(name)
         if given is not None and str(given).upper() != actual:

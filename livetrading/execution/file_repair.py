@@ -1,7 +1,7 @@
-"""Files that were changed from outside while somebody works: images are made again, shared files set aside.
+"""Repairs files that other programs changed: an agent's visible files are rebuilt, shared files are set aside.
 
-For the lock's holder. What is lost with a shared file is never what an agent did:
-that stands in the journals.
+For the process that holds the lock. A lost shared file never loses what an agent did:
+that is in the journals.
 """
 
 import logging
@@ -22,26 +22,26 @@ SHARED = {
     "system": "earlier alarms are in the log",
     stop_record.FILE: stop_record.LOST,
 }
-"""Files that several processes write, and what it means that one starts empty."""
+"""Files that several processes write, and what is lost when one starts empty."""
 
 
 def shared(store: Store, now: datetime) -> list[str]:
-    """Set damaged shared files aside; what was done, in sentences."""
-    told = []
+    """Set damaged shared files aside. Returns messages about it."""
+    messages = []
     for name, means in SHARED.items():
         try:
             aside = _aside(store, name, now)
         except Exception as error:
-            log.error("%s.json: %s", name, logs.caught(log, f"looking at {name}.json", error))
+            log.error("%s.json: %s", name, logs.caught(log, f"checking {name}.json", error))
             continue
         if aside:
-            told.append(f"{name}.json was damaged and set aside as {aside}; it starts empty: {means}.")
-            log.warning("%s", told[-1])
-    return told
+            messages.append(f"{name}.json was damaged and set aside as {aside}; it starts empty: {means}.")
+            log.warning("%s", messages[-1])
+    return messages
 
 
 def _aside(store: Store, name: str, now: datetime) -> str:
-    """Where a damaged file lies now; empty if it is sound. A sound one is not waited for."""
+    """The new name of a damaged file; empty if it is sound. A sound file needs no lock."""
     try:
         store.read(name)
     except Damaged:
@@ -51,10 +51,10 @@ def _aside(store: Store, name: str, now: datetime) -> str:
 
 
 def agents(node: Node, between: Callable[[], bool] = lambda: True) -> None:
-    """What pages read of each agent is its journal's image again; what was done is in the log and told.
+    """Rebuild the visible files of agents from their journals where they were changed; log and user are notified.
 
-    ``between`` is called after each agent that was healed, which takes as long as its journal is read:
-    other work gets its turn, and False ends this one.
+    ``between`` is called after each agent that was repaired, because reading a journal may take long;
+    False from it ends the work.
     """
     for agent_id, repository in list(node.repositories.items()):
         node.pulse()
@@ -63,12 +63,12 @@ def agents(node: Node, between: Callable[[], bool] = lambda: True) -> None:
 
 
 def _healed(node: Node, agent_id: str, repository: AgentRepository) -> bool:
-    """Whether there was something to do for an agent."""
+    """Whether an agent's files had to be repaired."""
     try:
         if not repository.spoilt():
             return False
         names = repository.heal()
-    except Damaged as error:  # never read again by itself: an older copy of its folder looks sound
+    except Damaged as error:  # not read again automatically: an older copy of the folder looks sound
         node.set_apart(agent_id, error)
         return True
     except Exception as error:
@@ -77,11 +77,11 @@ def _healed(node: Node, agent_id: str, repository: AgentRepository) -> bool:
         return True
     if names:
         shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
-        said = f"{shown} {'was' if len(names) == 1 else 'were'} changed from outside and rebuilt from the journal"
-        log.warning("%s: %s", agent_id, said)
-        node.notices.append((agent_id, said))
+        notice = f"{shown} {'was' if len(names) == 1 else 'were'} changed from outside and rebuilt from the journal"
+        log.warning("%s: %s", agent_id, notice)
+        node.notices.append((agent_id, notice))
     return True
 
 
 SHOWN = 3
-"""Names of files in a sentence."""
+"""File names in a message."""

@@ -1,4 +1,4 @@
-"""All agents of a home, opened for trading by the lock's holder."""
+"""All agents of a home, opened for trading by the process that holds the lock."""
 
 import logging
 import math
@@ -39,22 +39,20 @@ from .trading.live_trader import LiveTrader, Policy
 
 log = logging.getLogger(__name__)
 OPEN_AGAIN_SECONDS = 60.0
-"""An agent that could not be read, though nothing says that its journal is damaged, is read again after this long."""
+"""When an agent is read again that could not be read for another reason than a damaged journal."""
 GIVE_WAY_SECONDS = 0.5
-"""Of booking, after which a scheduler's pass looks at requests."""
-
-
-LOOK = "its protective stop stays. Look at the log, then start the agent again"
-"""What a person does about an error of the program."""
+"""After so much booking a scheduler's pass ends early, so that requests are answered."""
+CURE = "its protective stop stays. Look at the log, then start the agent again"
+"""What the user does about an error of the program."""
 
 
 @dataclass
 class Node:
     """Repositories and traders by agent id. ``damaged`` says why an agent cannot trade.
 
-    ``beside``: sources are asked in threads, and a pass gives way, because requests
-    wait meanwhile. ``pulse`` is called during long work, a sign of life: it must neither wait nor use the store. ``patience``
-    seconds the first use of a real account waits for its connection.
+    ``beside``: sources are asked in threads, and passes end early, because requests wait
+    meanwhile. ``pulse`` is a heartbeat, called during long work: it must neither wait nor use
+    the store. The first use of a broker account waits ``patience`` seconds for its connection.
     """
 
     home: Home
@@ -64,7 +62,7 @@ class Node:
     pulse: Callable[[], object] = lambda: None
     patience: float = 0.0
     until: float = math.inf
-    """On the monotonic clock: so long an emergency stop waits for a connection that was lost."""
+    """On the monotonic clock: until then an emergency stop waits for a lost connection."""
     repositories: dict[str, AgentRepository] = field(default_factory=dict)
     damaged: dict[str, str] = field(default_factory=dict)
     away: set[str] = field(default_factory=set)
@@ -89,13 +87,13 @@ class Node:
         self.store.waiting = lambda: self.pulse()
 
     def close(self) -> None:
-        """Let go of the connection to a broker, if there is one."""
+        """Close the connection to a broker, if there is one."""
         self.account.connection.close()
 
     def open(self) -> None:
-        """Read every agent that is not known yet; one that cannot be read is set apart and named.
+        """Read every agent that is not known yet; one that cannot be read is set apart (see ``damaged``).
 
-        May be called again: what an agent was set apart for may have passed.
+        May be called again: the reason may be gone.
         """
         for agent_id in agent_ids(self.home):
             if agent_id in self.repositories or (agent_id in self.damaged and not self._may_read_again(agent_id)):
@@ -124,7 +122,7 @@ class Node:
             self.repositories[agent_id] = repository
 
     def set_apart(self, agent_id: str, error: LivetradingError) -> None:
-        """An agent whose journal is not to be trusted stops, visibly; the others go on."""
+        """Set apart an agent whose journal cannot be trusted: it is shown as blocked, and the others trade on."""
         why = str(error)
         log.error("%s cannot trade: %s", agent_id, why)
         if not isinstance(error, Damaged | Conflict):
@@ -135,12 +133,12 @@ class Node:
         show_damage(self.home.agent(agent_id), why)
 
     def trouble(self, agent_id: str, error: Exception, now: datetime) -> str:
-        """What an error of one agent means for it: wait, be blocked, or be set apart. The reason, in words."""
+        """React to an error of one agent: it waits, is blocked, or is set apart. Returns the reason as a message."""
         reason = str(error)
         (self.away.add if isinstance(error, AccountAway) else self.away.discard)(agent_id)
         if not isinstance(error, LivetradingError):
             logs.caught(log, f"the pass of {agent_id}", error)
-            reason = f"an error of the program in its pass: {in_a_line(error)}; {LOOK}"
+            reason = f"an error of the program in its pass: {in_a_line(error)}; {CURE}"
         self.renew(agent_id)
         if isinstance(error, Unavailable) or agent_id not in self.repositories:
             return reason
@@ -152,14 +150,13 @@ class Node:
             log.error("%s could not be blocked: %s", agent_id, full)
         except LivetradingError as damage:
             self.set_apart(agent_id, damage)
-        except Exception as unforeseen:  # it is blocked in the next pass that fails
+        except Exception as unforeseen:  # the next failed pass blocks it
             logs.caught(log, f"the block of {agent_id}", unforeseen)
             self.renew(agent_id)
         return reason
 
     def renew(self, agent_id: str) -> None:
-        """After an error: trader and broker are built anew, and where a commit ended halfway only what is
-        on disk is believed."""
+        """After an error: build trader and broker again. If a commit was interrupted, read the agent from disk."""
         self.forget(agent_id)
         if agent_id in self.repositories and not self.repositories[agent_id].whole:
             del self.repositories[agent_id]
@@ -184,34 +181,32 @@ class Node:
         return self._traders[agent_id]
 
     def take_reports(self, now: datetime) -> dict[str, str]:
-        """Take over what a shared account says of every agent, before any is compared with it:
-        the shares of one are what the account holds beyond those of the others."""
+        """Take over the broker's reports for every agent of a shared account, before any agent is compared with
+        it: an agent's shares are the position minus the shares of the others."""
         failed: dict[str, str] = {}
         self.away.clear()
-        if self.account.connection.settling:
+        if self.account.connection.connecting:
             return failed
         for agent_id in [s.agent.agent_id for s in self.account.agents()]:
             begun = True
-            for take_reports in (
-                self._begin,
-                self._sync,
-            ):  # fills need no bars and no model: others are compared by them
+            # Fills are taken over also if bars or model fail: the other agents are compared by them.
+            for take_reports in (self._begin, self._sync):
                 try:
                     begun = begun and take_reports(agent_id, now)
                 except Exception as error:
                     failed[agent_id] = self.trouble(agent_id, error, now)
-        self.account.shares.waits.heard(failed, now)
+        self.account.shares.waits.note_unreported(failed, now)
         return failed
 
     def news(self) -> list[tuple[str, str]]:
-        """What a person should hear, by agent; each is told once."""
-        told = [*self.notices, *self.cash.notices]
+        """New messages for the user, with the agent that they concern; each is returned once."""
+        found = [*self.notices, *self.cash.notices]
         self.notices.clear()
         self.cash.notices.clear()
         for agent_id, repository in self.repositories.items():
-            told += [(agent_id, text) for text in repository.notices]
+            found += [(agent_id, text) for text in repository.notices]
             repository.notices.clear()
-        return told
+        return found
 
     def _begin(self, agent_id: str, now: datetime) -> bool:
         real = self.trader(agent_id).real
@@ -222,26 +217,26 @@ class Node:
         return True
 
     def _unreported(self, number: str) -> bool:
-        """Whether the broker has told fills of an account's agents that wait for a price."""
+        """Whether the broker has reported fills of an account's agents that still lack a price."""
         mine = [s for s in self.account.agents() if s.agent.account == number and s.agent.agent_id in self._executors]
         return any(self._unpriced(state) for state in mine)
 
     def _unpriced(self, state: AgentState) -> bool:
-        """Of one agent; what it cannot be asked for it may have."""
+        """The same for one agent; True if that cannot be found out."""
         try:
             return bool(execution_reports.unpriced(state, self._executors[state.agent.agent_id].broker))
-        except Exception as error:  # its own pass says what is wrong; the others' go on
+        except Exception as error:  # the agent's own pass reports it; the other agents go on
             logs.caught(log, f"the fills of {state.agent.agent_id}", error)
             return True
 
     def sides(self) -> list[dict[str, Any]]:
-        """Book and account of every agent of a shared account, as last compared."""
+        """Both sides of the reconciliation of every agent of a shared account, as last compared."""
         reals = [trader.real for trader in self._traders.values()]
         return [real.shown for real in reals if real is not None and real.shown is not None]
 
     def compared(self, failed: Collection[str]) -> None:
-        """After a pass: the account counts as read when every agent was compared with it, and what
-        differs has lasted long enough to have blocked its agent."""
+        """After a pass: the account counts as read if every agent was compared with it, and no difference is
+        still waiting to block its agent."""
         for state in self.account.agents():
             trader = self._traders.get(state.agent.agent_id)
             shown = trader.real.shown if trader is not None and trader.real is not None else None
@@ -251,12 +246,12 @@ class Node:
         self.account.connection.was_read()
 
     def forget(self, agent_id: str) -> None:
-        """Build the trader anew the next time."""
+        """Drop the trader; the next use builds it again."""
         self._traders.pop(agent_id, None)
         self._executors.pop(agent_id, None)
 
     def executor(self, agent_id: str) -> OrderExecutor:
-        """An agent's orders and broker alone: enough to cancel, without bars or model."""
+        """An agent's orders and broker: enough to cancel and to sell, without bars or model."""
         if agent_id not in self._executors and self.repository(agent_id).state.agent.mode == Mode.BROKER:
             repository = self.repository(agent_id)
             self._executors[agent_id] = OrderExecutor(
@@ -270,10 +265,10 @@ class Node:
             )
         if agent_id not in self._executors:
             repository = self.repository(agent_id)
-            broker, said = open_broker(self.store, repository)
-            if said:
-                log.warning("%s: %s", agent_id, said)
-                self.notices.append((agent_id, said))
+            broker, notice = open_broker(self.store, repository)
+            if notice:
+                log.warning("%s: %s", agent_id, notice)
+                self.notices.append((agent_id, notice))
             self._executors[agent_id] = OrderExecutor(repository, broker, self.calendar, self.latch)
         return self._executors[agent_id]
 
@@ -314,7 +309,7 @@ class Node:
         return self._sources[config.source]
 
     def _open_source(self, spec: str) -> BarSource:
-        """A source; the broker of the account is asked through the one connection that there is."""
+        """A source; the account's broker is asked over the connection that exists already."""
         return open_source(
             spec,
             self.home.cache,
@@ -323,7 +318,7 @@ class Node:
 
 
 class _Lazy:
-    """A policy that is loaded when it is first asked: torch takes seconds."""
+    """A policy that is loaded at its first use: loading torch takes seconds."""
 
     def __init__(self, registry: Registry, model_id: str) -> None:
         self._load: Callable[[], Policy] = lambda: registry.load(model_id)[1]
@@ -336,7 +331,7 @@ class _Lazy:
 
 
 def agent_ids(home: Home) -> list[str]:
-    """Ids of all agents that ever were, oldest first by name."""
+    """Ids of all agents, including removed ones, sorted by name."""
     return sorted(p.name for p in home.agents.iterdir() if is_agent_id(p.name) and p.is_dir() and _has_journal(p))
 
 
@@ -344,4 +339,4 @@ def _has_journal(directory: Path) -> bool:
     try:
         return (directory / "journal.jsonl").exists()
     except OSError:
-        return True  # what forbids to look is told when it is read
+        return True  # reading the agent then reports the error

@@ -1,4 +1,4 @@
-"""One pass over all agents of real days, as of a time: what the scheduler and ``check`` do."""
+"""One pass over all agents but replays, as of a time; used by the scheduler and ``check``."""
 
 import logging
 from collections.abc import Callable
@@ -17,21 +17,21 @@ from .state.agent_repository import AgentRepository
 from .trading.pass_result import PassResult, due_sessions
 
 log = logging.getLogger(__name__)
-OF_REAL_DAYS = (Mode.PAPER, Mode.BROKER)
+IN_REAL_TIME = (Mode.PAPER, Mode.BROKER)
 
 
 def run(
     node: Node, now: datetime, between: Callable[[], bool] = lambda: True, clock: Callable[[], datetime] | None = None
 ) -> tuple[PassResult, dict[str, str]]:
-    """Let every agent of real days do what is due.
+    """Let every agent, except replays, do what is due.
 
-    ``between`` runs after each agent, and a False from it ends the pass; ``clock``
-    gives each agent its own time, since a pass may last. Returns what was done,
-    and per agent the error that stopped its pass: one agent's trouble is not another's.
+    ``between`` runs after each agent, and False from it ends the pass. ``clock`` gives each
+    agent the current time, because a pass may take long. Returns what was done, and for each
+    failed agent its error; an error of one agent does not affect the others.
     """
-    total, failed = PassResult(), _heard(node, now)
-    looked_at = set(failed)
-    # Shares without a stop come first: a pass over many agents takes its time.
+    total, failed = PassResult(), _take_reports(node, now)
+    checked = set(failed)
+    # Shares without a stop come first: a pass over many agents may take long.
     for agent_id in sorted(
         node.active(), key=lambda a: a not in node.repositories or not node.repositories[a].exposure.bare_since
     ):
@@ -41,50 +41,50 @@ def run(
             if not _takes_part(node, agent_id, total):
                 continue
             at = clock() if clock else now
-            looked_at.add(agent_id)
+            checked.add(agent_id)
             total.add(node.trader(agent_id).run(at))
         except Exception as error:
             failed[agent_id] = node.trouble(agent_id, error, at)
             if not isinstance(error, Unavailable):
-                total.alarms += _look_after(node, agent_id, at)
+                total.alarms += _protect_failed(node, agent_id, at)
         if not between():
             break
     else:
         _compare(node, failed)
-    troubles.publish(node.store, looked_at, failed, {w["agent_id"]: w["text"] for w in total.waiting})
+    troubles.publish(node.store, checked, failed, {w["agent_id"]: w["text"] for w in total.waiting})
     return total, failed
 
 
 def _takes_part(node: Node, agent_id: str, total: PassResult) -> bool:
-    # A request that came between two agents may have removed this one.
-    if agent_id not in node.active() or node.repository(agent_id).state.agent.mode not in OF_REAL_DAYS:
+    # A request that was answered between two agents may have removed this one.
+    if agent_id not in node.active() or node.repository(agent_id).state.agent.mode not in IN_REAL_TIME:
         return False
-    if node.repository(agent_id).state.agent.mode == Mode.BROKER and node.account.connection.settling:
+    if node.repository(agent_id).state.agent.mode == Mode.BROKER and node.account.connection.connecting:
         total.more = True
         return False
     return True
 
 
-def _heard(node: Node, now: datetime) -> dict[str, str]:
-    """What failed, by agent. A shared account that cannot be heard is no trouble of simulated ones."""
+def _take_reports(node: Node, now: datetime) -> dict[str, str]:
+    """Take over the broker's reports. Returns errors by agent; agents without a broker account are not affected."""
     try:
         return node.take_reports(now)
     except Exception as error:
-        told = logs.caught(log, "hearing a shared account", error)
-        return {state.agent.agent_id: str(told) for state in node.account.agents()}
+        reason = logs.caught(log, "reading a shared account", error)
+        return {state.agent.agent_id: str(reason) for state in node.account.agents()}
 
 
 def _compare(node: Node, failed: dict[str, str]) -> None:
     try:
-        if not node.account.connection.settling:
+        if not node.account.connection.connecting:
             node.compared(failed)
     except Exception as error:
         log.warning("the shared account was not compared: %s", logs.caught(log, "comparing a shared account", error))
 
 
-def _look_after(node: Node, agent_id: str, now: datetime) -> list[dict[str, Any]]:
-    """What an agent whose pass failed still needs: its exit and its protective stop. They take neither
-    bars nor model; nothing is bought. Alarms for a person."""
+def _protect_failed(node: Node, agent_id: str, now: datetime) -> list[dict[str, Any]]:
+    """Send the exit and the protective stop of an agent whose pass failed: they need neither bars nor model.
+    Nothing is bought. Returns alarms for the user."""
     if agent_id not in node.repositories:
         return []
     try:
@@ -96,15 +96,15 @@ def _look_after(node: Node, agent_id: str, now: datetime) -> list[dict[str, Any]
         texts = protective_stop.protect(executor, now)
     except Exception as error:
         node.renew(agent_id)
-        texts = [f"its orders could not be looked after: {logs.caught(log, f'looking after {agent_id}', error)}"]
+        texts = [f"its orders could not be checked: {logs.caught(log, f'checking the orders of {agent_id}', error)}"]
     return [{"agent_id": agent_id, "text": text} for text in texts]
 
 
 def check_as_of(node: Node, now: datetime) -> tuple[PassResult, dict[str, str]]:
-    """A pass as of a given time, which is the time of everything that it records.
+    """A pass as of a given time, which is also the time of everything that it records.
 
-    For an agent that has settled nothing yet, the last session complete then
-    counts as its first, and an earlier time becomes its deployment date.
+    For an agent without any session so far, the last session complete at that time
+    becomes its first, and an earlier time becomes its deployment date.
     """
     if node.account.wanted:
         raise Conflict(f"an agent of {node.account.words.an_account} exists; a check as of another time is refused.")
@@ -128,26 +128,27 @@ def _begin_earlier(node: Node, agent_id: str, now: datetime) -> None:
 
 
 def wanted(node: Node, now: datetime) -> bool:
-    """Whether any agent has something due or an order on its way, or an account is to be compared: cheap, no I/O."""
+    """Whether a pass is needed: an agent has something due, an order or shares, or an account has to be compared.
+    Cheap: no I/O."""
     if node.account.connection.unread:
         return True
     for agent_id in node.active():
         try:
             state = node.repository(agent_id).state
-            if state.agent.mode not in OF_REAL_DAYS:
+            if state.agent.mode not in IN_REAL_TIME:
                 continue
             if state.orders or state.book.shares or due_sessions(state, node.calendar, now, node.delay):
                 return True
-        except Exception as error:  # a year that the calendar does not know, or worse: the pass says so
+        except Exception as error:  # for example a year that the calendar does not know: the pass reports it
             logs.caught(log, f"what is due of {agent_id}", error)
             return True
     return False
 
 
 def exposed(node: Node) -> list[AgentRepository]:
-    """Agents of real days whose shares have neither a stop nor an exit at work."""
+    """Agents, except replays, whose shares have neither a working stop nor a working exit."""
     found = [d for d in node.repositories.values() if d.exposure.bare_since is not None and d.state.config is not None]
-    return [d for d in found if d.state.agent.mode in OF_REAL_DAYS]
+    return [d for d in found if d.state.agent.mode in IN_REAL_TIME]
 
 
 def document(done: PassResult, failed: dict[str, str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One model through the live shell at full speed, in a home of its own."""
+"""Replays one model with the live trader at full speed, in a home of its own."""
 
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -35,7 +35,7 @@ def rehearse(
     last: date,
     progress: Callable[[int, int], None],
 ) -> replay.Replayed:
-    """Store, journal, orders and paper broker, session by session, on a virtual clock."""
+    """Replay a model session by session on a virtual clock, with store, journal, orders and paper broker."""
     home = Home.resolve(str(root))
     repository = begin(home, card, terms, first)
     return replay.run(trader_of(home, repository, card, frame, policy), last, progress)

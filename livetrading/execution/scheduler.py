@@ -1,4 +1,4 @@
-"""The trading process: ``schedule`` wakes it, the calendar decides what is due."""
+"""The trading process: ``schedule`` runs its jobs, the calendar decides what is due."""
 
 import logging
 import os
@@ -34,27 +34,27 @@ from .trading import replay
 
 log = logging.getLogger(__name__)
 REPORT_SECONDS = 5
-"""So often what it does is told anew. Its heartbeat is another thing, see ``_pulse``."""
+"""How often it writes what it does. The heartbeat is independent of it, see ``_pulse``."""
 WARM_SECONDS = 120.0
-"""A library that takes longer to load hangs."""
+"""The longest time to load torch; after that it counts as hung."""
 BROKER_SECONDS, AWAY_SECONDS = 60, 10
-"""So often a shared account is told of anew: while it can be used, and while it cannot."""
+"""How often a shared account's status is written: while it can be used, and while it cannot."""
 PASS_SECONDS = 15
 READ_SECONDS = 60
 HEAL_SECONDS = 10
-"""So often files are looked at which only another hand can have changed."""
+"""How often files are checked for changes by other programs."""
 URGENT = timedelta(minutes=5)
-"""So long a position without a stop is looked at every second: then something stands that needs a person."""
+"""How long a position without a stop gets a pass every second. After that it needs a person."""
 RETRY_SECONDS = 60
-"""A replay that failed is tried again after this long."""
+"""After this time a failed replay is tried again."""
 STOP_AGAIN_SECONDS = 10
-"""An emergency stop that left something undone is gone on with after this long."""
-SAY_AGAIN_SECONDS = 3600.0
+"""After this time an unfinished emergency stop is continued."""
+REPEAT_SECONDS = 3600.0
 REPLAY_STEP_SECONDS = 0.05
 NEWS_SECONDS = 0.25
-"""So soon after a pass the next one follows what a broker has said."""
+"""The shortest time between two passes that broker reports cause."""
 REPLAYS_A_STEP = 0.25
-"""Seconds that replays may take before requests are looked at again."""
+"""Seconds that replays may take before requests are checked again."""
 
 
 def utc_now() -> datetime:
@@ -69,7 +69,7 @@ class Scheduler:
     clock: Callable[[], datetime] = utc_now
     stopping: bool = False
     next_pass: float = 0.0
-    """On the monotonic clock, as every ``next``: until then nothing is done unless there is news."""
+    """On the monotonic clock, like every ``next``: no pass before it, unless the broker reports something."""
     next_stop: float = 0.0
     next_account: float = 0.0
     next_replay: dict[str, float] = field(default_factory=dict)
@@ -81,10 +81,10 @@ class Scheduler:
     _seen: tuple[object, ...] = ()
     _warned: dict[tuple[str, str], float] = field(default_factory=dict)
     _doing: str = ""
-    _told: tuple[object, ...] = ()
+    _reports: tuple[object, ...] = ()
     _alarming: bool = False
     _missed: list[dict[str, Any]] = field(default_factory=list)
-    """Sessions that were missed and not told yet."""
+    """Missed sessions without an alarm so far."""
 
     def __post_init__(self) -> None:
         minutes = settings.load(self.home).check_delay_minutes
@@ -112,7 +112,7 @@ class Scheduler:
                 self.jobs.every(seconds).seconds.do(self.attempt, work)
             log.info("scheduler started with %d agents", len(self.node.active()))
             while not self.stopping:
-                self.attempt(self.look)
+                self.attempt(self.watch_files)
                 self.jobs.run_pending()
                 self.attempt(self.step_replays)
                 time.sleep(REPLAY_STEP_SECONDS)
@@ -124,8 +124,8 @@ class Scheduler:
         self.stopping = True
 
     def _locked(self) -> SchedulerLock:
-        """The lock, at once or when the command that works under it has ended or makes room."""
-        told = False
+        """The lock, at once or as soon as a command that holds it releases it."""
+        logged = False
         while True:
             try:
                 return self.lock.acquire("scheduler", self.clock())
@@ -133,13 +133,13 @@ class Scheduler:
                 holder = self.lock.holder()
                 if holder is not None and holder.role != "command":
                     raise
-                if not told:
+                if not logged:
                     log.info("the scheduler starts when it can: %s", taken)
-                told = True
+                logged = True
                 time.sleep(REPLAY_STEP_SECONDS)
 
     def attempt(self, work: Callable[..., object], *args: object) -> None:
-        """A full disk, a damaged shared file or an error that nobody foresaw ends a turn, not the process."""
+        """Run a job. A full disk, a damaged shared file or a program error ends the job, not the process."""
         try:
             self._pulse()
             work(*args)
@@ -155,13 +155,13 @@ class Scheduler:
             self.alarm("", text)
 
     def _heal(self) -> None:
-        """What was changed from outside while this process works; an alarm tells of it."""
+        """Repair files that other programs have changed; an alarm reports it."""
         self._repair()
         file_repair.agents(self.node, self.between_agents)
         self._notices()
 
     def begin(self) -> None:
-        """Sweep up, mend, read every agent and load what decides, before the first round."""
+        """Remove temporary files, repair, read every agent and load torch, before the first round."""
         self.attempt(files.sweep, self.home.root)
         self.attempt(private.close_content, self.home.root)
         self._repair()
@@ -172,14 +172,14 @@ class Scheduler:
         self.attempt(self.show, "")
 
     def read_agents(self) -> None:
-        """Every agent, and again those that could not be read."""
+        """Read new agents, and again those that could not be read."""
         self.node.open()
         for agent_id, why in self.node.damaged.items():
             self.alarm(agent_id, why)
 
     def warm_up(self) -> None:
         """Load torch before the first decision: later it would delay a request. It takes seconds, on a
-        slow disk a minute, and this loop must beat meanwhile."""
+        slow disk a minute, and the heartbeat must go on meanwhile."""
         loading = threading.Thread(target=load_torch, name="warm", daemon=True)
         loading.start()
         end = time.monotonic() + WARM_SECONDS
@@ -190,8 +190,8 @@ class Scheduler:
 
     # -- every second -----------------------------------------------------
 
-    def look(self) -> None:
-        """Requests and latch as soon as their files change: cheaper than reading them."""
+    def watch_files(self) -> None:
+        """Answer requests and obey the latch when their files change; comparing signatures is cheap."""
         self._notices()
         if self._news():
             self.trade()
@@ -201,27 +201,27 @@ class Scheduler:
             self.answer_requests()
 
     def _news(self) -> bool:
-        """Whether a broker has said something since the last pass: an order that ended, or a fee, waits for no round."""
-        told = self.node.account.connection.version()
-        return bool(told) and told != self._told and time.monotonic() >= self._next_news
+        """Whether the broker has reported something since the last pass: that starts a pass at once."""
+        reports = self.node.account.connection.version()
+        return bool(reports) and reports != self._reports and time.monotonic() >= self._next_news
 
     def answer_requests(self) -> None:
-        """Requests, then the latch: it may have been set without one, or a stop been cut short."""
-        self.attempt(self._apply)  # what the latch demands does not wait for a request that cannot be answered
+        """Answer requests, then obey the latch: it may be set without a request, or a stop was interrupted."""
+        self.attempt(self._apply)  # the latch must not wait for a request that cannot be answered
         back, self._usable = (
             self.node.account.connection.usable and not self._usable,
             self.node.account.connection.usable,
         )
         if back:
-            self.next_stop = 0.0  # a stop that waited for the account
+            self.next_stop = 0.0  # a stop may have waited for the account
         if self.node.latch.status() is None:
             self.next_stop = 0.0
-        elif time.monotonic() >= self.next_stop and emergency_stop.goes_on(self.node):
+        elif time.monotonic() >= self.next_stop and emergency_stop.needs_round(self.node):
             text, result = emergency_stop.stop(self.node, "", "halt latch", self.clock(), wait=False)
             self._warn("", f"the halt latch is set. {text}")
             for item in result["items"]:
                 if item["error"]:
-                    # An account that is away is one alarm, not one an agent.
+                    # One alarm for an account that is away, not one for each agent.
                     about = "" if item["status"] == Outcome.WAITING else item["agent_id"]
                     self.alarm(about, f"emergency stop: {item['error']}")
             self.next_stop = time.monotonic() + STOP_AGAIN_SECONDS
@@ -230,24 +230,24 @@ class Scheduler:
         self.manager.apply_pending(self.clock())
 
     def trade(self) -> None:
-        """Agents of real days: what the calendar says is due."""
+        """Run a pass over all agents but replays, if anything is due."""
         now = self.clock()
         urgent = any(d.exposure.lasting(now) < URGENT for d in pass_runner.exposed(self.node))
-        told = self.node.account.connection.version()
-        news = bool(told) and told != self._told  # an order that ended, or a fee that was corrected, waits for no round
+        reports = self.node.account.connection.version()
+        news = bool(reports) and reports != self._reports  # a broker's report starts a pass at once
         waits = time.monotonic() < self.next_pass and not urgent
         if not news and (waits or not pass_runner.wanted(self.node, now)):
             return
-        self._told = told
+        self._reports = reports
         self.show("checking agents")
         done, failed = pass_runner.run(self.node, now, self.between_agents, self.clock)
         for agent_id, why in failed.items():
-            # An account that is away is one alarm, not one an agent.
+            # One alarm for an account that is away, not one for each agent.
             (self._warn if agent_id in self.node.away else self.alarm)(agent_id, why)
         for entry in done.held:
             self._warn(entry["agent_id"], f"held {entry['session']}: {entry['reason']}")
         self._missed += done.missed
-        if not (done.more and done.missed):  # a long sleep is caught up with in several passes
+        if not (done.more and done.missed):  # after a long sleep several passes catch up
             for agent_id, text in alarms.of_missed(self._missed):
                 self.alarm(agent_id, text)
             self._missed = []
@@ -258,7 +258,7 @@ class Scheduler:
         self.show("")
 
     def _exposed(self) -> None:
-        """Shares that have had neither a stop nor an exit at work for too long. Also from within long work."""
+        """Alarm for shares that have had neither a stop nor an exit for too long. Also called during long work."""
         now = self.clock()
         for repository in pass_runner.exposed(self.node):
             since, state = repository.exposure.bare_since, repository.state
@@ -270,7 +270,7 @@ class Scheduler:
                 )
 
     def check_account(self) -> None:
-        """A shared account's health, every minute and when it changes."""
+        """Publish a shared account's health, every minute and when it changes."""
         if not self.node.account.wanted:
             return
         shown = [*self.node.sides(), *self.node.cash.documents(self.clock())]
@@ -291,13 +291,13 @@ class Scheduler:
             self.alarm(agent_id, text)
 
     def between_agents(self) -> bool:
-        """A pass yields after each agent: requests wait a second at most."""
+        """Called in a pass after each agent, so that requests wait a second at most. False ends the pass."""
         self.attempt(self.answer_requests)
         self._pulse()
         return not self.stopping
 
     def step_replays(self) -> None:
-        """Replay agents whose next session is due by their pace, one session each in turn."""
+        """Run replay agents whose next session is due by their pace, one session each, round-robin."""
         until = time.monotonic() + REPLAYS_A_STEP
         ready = True
         while ready and time.monotonic() < until and not self.stopping:
@@ -308,7 +308,7 @@ class Scheduler:
                 ready = self.step_replay(agent_id) or ready
 
     def step_replay(self, agent_id: str) -> bool:
-        """One session of a replay, if it is due. Its trouble is its own."""
+        """Run one session of a replay, if it is due. Its errors do not affect other agents."""
         try:
             if not self._replay_due(agent_id):
                 return False
@@ -332,11 +332,11 @@ class Scheduler:
     # -- what others see --------------------------------------------------
 
     def beat(self) -> None:
-        """Show again what this process does, with the time."""
+        """Write again what this process does, with the time."""
         self.show(self._doing)
 
     def show(self, doing: str) -> None:
-        """What this process does, for people to see."""
+        """Write what this process does, for pages."""
         self._doing = doing
         now = stamp(self.clock())
         with self.node.store.transaction("system") as db:
@@ -347,8 +347,8 @@ class Scheduler:
             table.insert({"pid": os.getpid(), "started": started, "heartbeat": now, "doing": doing})
 
     def _pulse(self) -> None:
-        """The heartbeat: from the loop between any two waits, and from within long work. Other threads
-        have none to give: they live on when the loop hangs."""
+        """The heartbeat, given by the main loop and during long work. Other threads must not give it: they
+        go on while the main loop hangs."""
         now = time.monotonic()
         if now - self.last_beat >= liveness.BEAT_SECONDS and threading.get_ident() == self._loop:
             self.last_beat = now
@@ -357,23 +357,23 @@ class Scheduler:
                 self._alarming = True
                 try:
                     self._exposed()
-                except Exception as error:  # an alarm that cannot be given must not end what it interrupts
+                except Exception as error:  # a failed alarm must not end the work that it interrupts
                     logs.caught(log, "the alarm of unprotected shares", error)
                 finally:
                     self._alarming = False
 
     def _warn(self, agent_id: str, text: str) -> bool:
-        """Into the log, and the same again only after an hour."""
+        """Write into the log; the same text again only after an hour. Returns whether it was written."""
         now = time.monotonic()
-        if now - self._warned.get((agent_id, text), -SAY_AGAIN_SECONDS) < SAY_AGAIN_SECONDS:
+        if now - self._warned.get((agent_id, text), -REPEAT_SECONDS) < REPEAT_SECONDS:
             return False
-        self._warned = {key: at for key, at in self._warned.items() if now - at < SAY_AGAIN_SECONDS}
+        self._warned = {key: at for key, at in self._warned.items() if now - at < REPEAT_SECONDS}
         self._warned[agent_id, text] = now
         log.warning("%s %s", agent_id, text)
         return True
 
     def alarm(self, agent_id: str, text: str) -> None:
-        """Something a person should see: on the dashboard and in the log."""
+        """Show something to the user: on the dashboard and in the log."""
         if self._warn(agent_id, text):
             alarms.add(self.node.store, agent_id, text, self.clock())
 
@@ -389,6 +389,6 @@ def load_torch() -> None:
 
 
 def _one_thread() -> None:
-    """Of the thread that decides. Not before torch is there: a test may leave it out."""
+    """Let torch use one thread. Only if it is loaded: tests may leave it out."""
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)

@@ -1,9 +1,8 @@
-"""A statement's executions against the books: what was booked otherwise, or by an estimate, is corrected.
+"""Imports the executions of a broker's statement: fills that differ, or were estimated, are corrected.
 
-An execution is found by its id; one that stands for an estimate by its order's
-reference or number; one without either by stock, side, day and quantity. It corrects
-the book through the same event as a correction of the broker, so that the same
-statement twice changes nothing.
+An execution is matched by its id; an estimated fill by its order's key or number, and
+without either by stock, side, day and quantity. The correction is the same event as a
+correction that the broker reports, so importing a statement twice changes nothing.
 """
 
 from collections.abc import Iterable
@@ -26,12 +25,12 @@ from .state.agent_repository import AgentRepository
 
 SOURCE = "the statement"
 MOST = 5_000
-"""Executions of one import: requests are read whole."""
+"""Executions in one import: the file of requests is read as a whole."""
 Result = tuple[str, dict[str, Any]]
 
 
 def apply(node: Node, args: dict[str, Any], by: str, now: datetime) -> Result:
-    """Correct every book of the account that the statement shows to be wrong."""
+    """Correct the books of all agents of the account."""
     number, rows = str(args.get("account", "")), args.get("executions")
     if not isinstance(rows, list) or len(rows) > MOST:
         raise BadInput(f"An import takes a list of at most {MOST} executions; export fewer days.")
@@ -57,18 +56,18 @@ def apply(node: Node, args: dict[str, Any], by: str, now: datetime) -> Result:
     for repository in repositories:
         if repository.agent_id in found:
             repository.commit(found[repository.agent_id], now)
-    return _told(number, repositories, ours, found)
+    return _result(number, repositories, ours, found)
 
 
 def news(
     state: AgentState, listed: list[StatementExecution], repositories: Iterable[AgentRepository], taken: set[str]
 ) -> list[Event]:
-    """What the statement changes in one agent's book; ``taken`` are executions that another's estimate stood for."""
+    """Changes to one agent's book. ``taken`` are executions that were matched to an estimate of another agent."""
     mine = [e for e in listed if concerns(state, e)]
     events: list[FillCorrected | FillDisputed] = []
-    told = {ids.root(e.exec_id): _execution(e) for e in mine}
+    by_root = {ids.root(e.exec_id): _execution(e) for e in mine}
     for booked in state.book.fills.values():
-        event = corrections.restated(state, booked, told, SOURCE)
+        event = corrections.restated(state, booked, by_root, SOURCE)
         if event is not None:
             events.append(event)
     free = [
@@ -93,8 +92,8 @@ def news(
 
 
 def newest(stated: list[StatementExecution]) -> list[StatementExecution]:
-    """What counts of each fill, whatever the order of the rows; sorted by when it filled. BadInput where rows of one
-    execution say different things."""
+    """The valid row of each execution, sorted by its time; the order of the rows does not matter. Raises BadInput if
+    rows of one execution contradict each other."""
     by_root: dict[str, list[StatementExecution]] = {}
     for e in stated:
         by_root.setdefault(ids.root(e.exec_id), []).append(e)
@@ -102,8 +101,9 @@ def newest(stated: list[StatementExecution]) -> list[StatementExecution]:
 
 
 def _counts(rows: list[StatementExecution]) -> StatementExecution:
-    """The row with the highest number that was not taken back. A cancellation takes back the row with its number
-    and price, else one with its price and a lower number, else the fill. It filled when its first report says."""
+    """The row with the highest number that was not cancelled. A cancellation (quantity 0) cancels the row with its
+    number and price, else one with its price and a lower number, else the whole fill. The time is that of the
+    first row."""
     first = min(rows, key=lambda e: (ids.number(e.exec_id), e.session, e.at))
     highest = max(ids.number(e.exec_id) for e in rows)
     newest = [e for e in rows if ids.number(e.exec_id) == highest]
@@ -115,14 +115,14 @@ def _counts(rows: list[StatementExecution]) -> StatementExecution:
     if len({(e.side, e.qty, e.price) for e in left}) > 1 or len({e.fee for e in left} - {None}) > 1:
         lines = " and ".join(e.line or f"{e.side} {e.qty:g} at {e.price:g}" for e in left[:2])
         raise BadInput(
-            f"The statement says different things of execution {left[0].exec_id} ({lines}); export it again."
+            f"The statement has contradicting rows for execution {left[0].exec_id} ({lines}); export it again."
         )
     known = next((e for e in left if e.fee is not None), left[0])
     return replace(known, ref=known.ref or first.ref, session=first.session, at=first.at)
 
 
 def concerns(state: AgentState, e: StatementExecution) -> bool:
-    """Whether an execution can be one of this agent's: of its stock, and of no other agent's order."""
+    """Whether an execution can belong to this agent: it is of its stock, and not of another agent's order."""
     config = state.agent
     same = str(e.con_id) == config.con_id if e.con_id and config.con_id else e.symbol.replace(" ", "-") == config.symbol
     whose = OrderKey.owner(e.ref)
@@ -132,7 +132,8 @@ def concerns(state: AgentState, e: StatementExecution) -> bool:
 def _stands_for(
     exec_id: str, key: str, qty: int, mine: list[StatementExecution], free: list[StatementExecution]
 ) -> list[StatementExecution]:
-    """The executions of an estimate's order: those of its range of shares, or what is left if that is as many."""
+    """The executions of an estimated fill's order: those in its range of shares, or all unbooked ones if their sum
+    fits."""
     perm = exec_id.split(":")[1] if ids.span(exec_id) else ""
     of_order = [e for e in mine if e.ref == key or (perm and e.order_id == perm)]
     unbooked = [e for e in of_order if e in free]
@@ -146,7 +147,8 @@ def _stands_for(
 
 
 def _alike(state: AgentState, root: str, free: list[StatementExecution]) -> list[StatementExecution]:
-    """Executions without a key of ours that are what the estimate says: the day's of that side, or one of them."""
+    """Executions without our key that fit an estimated fill: the only one of its quantity, or all of that day and
+    side."""
     fill = state.book.fills[root].fill
     side = "BUY" if state.book.fills[root].bought else "SELL"
     day = [e for e in free if not e.ref and e.side == side and e.session == fill.session]
@@ -162,7 +164,7 @@ def _execution(e: StatementExecution) -> Execution:
     )
 
 
-def _told(
+def _result(
     number: str, repositories: list[AgentRepository], ours: list[StatementExecution], found: dict[str, list[Event]]
 ) -> Result:
     prices = sum(isinstance(event, FillCorrected) for events in found.values() for event in events)
@@ -184,14 +186,14 @@ def _told(
         "not_in_a_book": [e.exec_id for e in strange],
         "too_long_ago": old,
     }
-    said = [f"Corrected {counted(prices, 'fill')} of {', '.join(found)}" if prices else "Nothing to correct"]
-    said.append(f"{counted(len(ours) - old, 'execution')} compared")
+    parts = [f"Corrected {counted(prices, 'fill')} of {', '.join(found)}" if prices else "Nothing to correct"]
+    parts.append(f"{counted(len(ours) - old, 'execution')} compared")
     if old:
-        said.append(f"{counted(old, 'execution')} of fills too long ago to be corrected here")
+        parts.append(f"{counted(old, 'execution')} of fills too long ago to be corrected here")
     if disputes:
-        said.append(f"{counted(disputes, 'fill')} of another quantity or side, which blocks its agent")
+        parts.append(f"{counted(disputes, 'fill')} of another quantity or side, which blocks its agent")
     if strange:
-        said.append(f"{counted(len(strange), 'execution')} of agents' orders in no book")
+        parts.append(f"{counted(len(strange), 'execution')} of agents' orders in no book")
     if left:
-        said.append(f"{counted(left, 'fill')} still booked by an estimate")
-    return "; ".join(said) + ".", result
+        parts.append(f"{counted(left, 'fill')} still booked by an estimate")
+    return "; ".join(parts) + ".", result

@@ -1,7 +1,7 @@
-"""``verify``: is everything on disk what the journals say, and the models still decide so?
+"""``verify``: do the files agree with the journals, and do the models still decide the same?
 
-Reads only. What a start of the scheduler will resolve by itself is ``pending``: a file that is
-missing or behind. One that was changed from outside is a problem, also where that start mends it.
+Reads only. What the next start of the scheduler resolves is ``pending``: a file that is missing or
+behind. A file that another program changed is a problem, even if that start repairs it.
 """
 
 import logging
@@ -44,7 +44,7 @@ _UNRESOLVED = (OrderState.PENDING_NEW, OrderState.PENDING_CANCEL)
 
 
 def audit(home: Home) -> dict[str, Any]:
-    """``problems`` and ``pending``, each with agent and text; and what was looked at."""
+    """``problems`` and ``pending``, each with agent and text; and how much was checked."""
     problems: list[Finding] = []
     pending: list[Finding] = []
     decisions = 0
@@ -52,13 +52,13 @@ def audit(home: Home) -> dict[str, Any]:
         try:
             Store(home).read(name)
         except Exception as error:
-            told = logs.caught(log, f"looking at {name}.json", error)
-            problems.append({"agent_id": None, "text": str(told)})
+            reason = logs.caught(log, f"checking {name}.json", error)
+            problems.append({"agent_id": None, "text": str(reason)})
     for agent_id in agent_ids(home):
         try:
             wrong, open_ends, made = _agent(home, agent_id)
         except Exception as error:
-            wrong, open_ends, made = [str(logs.caught(log, f"looking at {agent_id}", error))], [], 0
+            wrong, open_ends, made = [str(logs.caught(log, f"checking {agent_id}", error))], [], 0
         problems += [{"agent_id": agent_id, "text": f"{agent_id}: {text}"} for text in wrong]
         pending += [{"agent_id": agent_id, "text": f"{agent_id}: {text}"} for text in open_ends]
         decisions += made
@@ -97,7 +97,7 @@ def _agent(home: Home, agent_id: str) -> tuple[list[str], list[str], int]:
 
 
 def _files(directory: Path, seq: int) -> tuple[list[str], list[str]]:
-    """What is wrong with the visible files, and what of them will be rebuilt."""
+    """Problems of the visible files, and files that will be rebuilt."""
     broken = []
     for path in [directory / "state.json", *history_files(directory)]:
         try:
@@ -110,11 +110,11 @@ def _files(directory: Path, seq: int) -> tuple[list[str], list[str]]:
     shown = documents[0].get("seq")
     if isinstance(shown, int) and shown > seq:
         return [f"the journal ends at line {seq} but was shown to line {shown}: put it back from a backup"], []
-    return [], [] if shown == seq else [f"state.json stands at line {shown} of {seq} and will be rebuilt"]
+    return [], [] if shown == seq else [f"state.json is at line {shown} of {seq} and will be rebuilt"]
 
 
 def _account(home: Home, state: AgentState) -> Iterator[str]:
-    """The book against the account, as the scheduler last compared them: only it may ask the broker."""
+    """The last reconciliation of book and account by the scheduler: only the scheduler may ask the broker."""
     for doc in Store(home).read("system").get("reconciliation", {}).values():
         if doc.get("agent_id") == state.agent.agent_id and doc.get("text"):
             yield str(doc["text"])
@@ -122,7 +122,7 @@ def _account(home: Home, state: AgentState) -> Iterator[str]:
 
 
 def _broker(home: Home, directory: Path, state: AgentState) -> Iterator[str]:
-    """The book against the simulated broker's own ledger."""
+    """Compare the book with the simulated broker's own file."""
     broker = PaperBroker(Store(home), directory / "paper.json", state.agent.terms.costs)
     unbooked = [e for e in broker.executions() if e.exec_id not in state.book.executions]
     if broker.position() != state.book.shares and not unbooked:
@@ -136,9 +136,9 @@ def _broker(home: Home, directory: Path, state: AgentState) -> Iterator[str]:
 
 
 def _decisions(card: ModelCard, series: Series, policy: Policy, events: list[Event]) -> Iterator[str | None]:
-    """Make every decision again: None where it is the same, else the difference.
+    """Repeat every decision: None if it is the same, else the difference.
 
-    The market of all bars is made once: that of a prefix is its prefix, to the bit.
+    The market of all bars is computed once: the market of the first n bars is exactly its first n rows.
     """
     state, view = AgentState(), None
     for event in events:

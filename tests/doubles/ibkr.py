@@ -97,7 +97,7 @@ def eventually(call: Callable[[], Any]) -> Any:
 
 
 def looks(connection: IbkrConnection) -> int:
-    return connection.session.looks
+    return connection.session.account_reads
 
 
 def again_ready(connection: IbkrConnection, act: Callable[[], Any]) -> None:

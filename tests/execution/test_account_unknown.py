@@ -161,7 +161,7 @@ def test_a_position_that_cannot_be_read_holds_its_agent_with_the_reason(life: Ac
     assert "What the account holds of TEST" in str(failed)
     assert [o.perm_id for o in life.tws.ledger.open_orders() if o.type == "STP"] == stops
     spoil(life)
-    life.link.look()
+    life.link.read_account()
     life.check(at(life.sessions[t], "10:01"))
     assert life.state.status == "running"
 
@@ -242,7 +242,7 @@ def test_only_a_first_attempt_is_waited_for_in_silence(life: AccountLife, state,
         lambda home, confirmed: Told(Health(False, state, "a word", life.now, failures=failures)),
     )
     connection.link()
-    assert connection.settling is waited
+    assert connection.connecting is waited
 
 
 def test_agents_are_held_with_the_reason_while_the_broker_is_away(life: AccountLife) -> None:

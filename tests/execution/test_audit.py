@@ -75,9 +75,9 @@ def test_files_that_are_missing_or_behind_are_pending_and_no_problem(root: Path)
     behind = json.loads(state.read_text())
     behind["agent"]["1"]["seq"] -= 1
     state.write_text(json.dumps(behind))
-    assert (_texts(_audit(root)["problems"]), "state.json stands at" in _texts(_audit(root)["pending"])) == ("", True)
+    assert (_texts(_audit(root)["problems"]), "state.json is at" in _texts(_audit(root)["pending"])) == ("", True)
     state.unlink()
-    assert (_texts(_audit(root)["problems"]), "state.json stands at" in _texts(_audit(root)["pending"])) == ("", True)
+    assert (_texts(_audit(root)["problems"]), "state.json is at" in _texts(_audit(root)["pending"])) == ("", True)
 
 
 def test_an_agent_that_cannot_be_looked_at_hides_no_other(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

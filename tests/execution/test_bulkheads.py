@@ -279,7 +279,7 @@ def test_an_emergency_stop_of_one_agent_that_fails_stops_the_others(
 ) -> None:
     flatten = emergency_stop.flatten
 
-    def broken(hand: emergency_stop.AgentInHand, *rest: Any) -> str:
+    def broken(hand: emergency_stop.StopContext, *rest: Any) -> str:
         if hand.repository.agent_id == SECOND:
             raise RuntimeError("nobody foresaw this")
         return flatten(hand, *rest)

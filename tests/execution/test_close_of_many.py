@@ -141,7 +141,7 @@ def test_a_stop_that_is_asked_about_before_its_first_round_ends_names_every_agen
     three.ask("emergency_stop", at(three.sessions[FIRST + 2], "10:01"), reason="test")
     first, last = seen[0], seen[-1]
     assert [item["agent_id"] for item in first["items"]] == list(ALL) and first["state"] == "waiting"
-    assert "its turn has not come yet" in first["items"][2]["error"]
+    assert "has not reached this agent yet" in first["items"][2]["error"]
     assert [item["status"] for item in last["items"]] == ["exit queued", "exit queued", "waiting for the broker"]
 
 

@@ -29,9 +29,9 @@ def states(life: AccountLife, fee: object) -> None:
     life.tws.happen(lambda book: [("commission", book.fills[0]), ("exec", book.fills[0])])
     # Messages come in order: once a later one was heard, this one was.
     life.tws.happen(lambda book: [("position", TEST)])
-    before = life.link.session.looks
-    life.link.look()
-    assert life.link.session.looks > before
+    before = life.link.session.account_reads
+    life.link.read_account()
+    assert life.link.session.account_reads > before
 
 
 def cash_with(life: AccountLife, fee: float, price: float | None = None) -> float:
@@ -101,7 +101,7 @@ def corrected(life: AccountLife, number: int = 0, **changes: float) -> str:
     first = life.tws.ledger.fills[0].exec_id
     life.tws.happen(lambda book: book.correct(first, number=number, **changes))
     made = life.tws.ledger.fills[-1].exec_id
-    life.link.look()
+    life.link.read_account()
     return made
 
 
@@ -197,7 +197,7 @@ def test_a_correction_of_the_quantity_blocks_with_both_sides_and_the_stop_stays(
     life.tried(at(life.sessions[DAY], "10:00"))
     (event,) = life.named("FillDisputed")
     assert life.state.status == "blocked" and f"bought {fill.qty}" in event.text and "adopt or ignore" in event.text
-    assert ("taken back" in event.text) == (left == 0)
+    assert ("was cancelled" in event.text) == (left == 0)
     assert life.state.book.shares == fill.qty  # nothing is booked that nobody agreed to
     assert [o.type for o in life.tws.ledger.open_orders()] == ["STP"]
     assert any(event.text in text for _, text in life.node.news())

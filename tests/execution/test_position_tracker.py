@@ -21,7 +21,7 @@ def holding(tmp_path: Path) -> tuple[Life, int]:
 def _by_hand(life: Life, position: int) -> None:
     """The broker's account says something else than the book."""
     path = life.home.agent(AGENT) / "paper.json"
-    rebuild(life.store, path, position=position, session=life.state.booked, next_id=99, standing=[])
+    rebuild(life.store, path, position=position, session=life.state.booked, next_id=99, accepted=[])
     life.restart()
 
 

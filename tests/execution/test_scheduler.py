@@ -166,7 +166,7 @@ def test_a_full_disk_ends_a_turn_and_not_the_process(inside: Scheduler, monkeypa
 
     with monkeypatch.context() as patch:
         patch.setattr(store, "atomic_write", full)
-        for work in (inside.beat, inside.answer_requests, inside.trade, inside.step_replays, inside.look):
+        for work in (inside.beat, inside.answer_requests, inside.trade, inside.step_replays, inside.watch_files):
             inside.attempt(work)
     inside.attempt(inside.show, "")
     assert queries.system(inside.node.store, inside.clock())["scheduler"]["heartbeat"]

@@ -71,4 +71,4 @@ def test_an_entry_that_could_never_be_looked_at_expires_with_that_reason(life: L
     path.rename(path.with_suffix(".away"))
     life.check(at(life.sessions[FIRST + 1], "08:00"))
     life.check(at(life.sessions[FIRST + 1], "09:21"))
-    assert entry_states(life)["entry"].startswith("EXPIRED: its bar could not be looked at again")
+    assert entry_states(life)["entry"].startswith("EXPIRED: its bar could not be checked again")

@@ -87,7 +87,7 @@ def test_the_scheduler_keeps_the_picture_true_when_an_exit_fills(life: Life) -> 
     scheduler.answer_requests()
     shown = queries.system(life.store, at(life.sessions[t], "16:42"))["stop"]
     assert shown["flat"] and shown["state"] == "done" and shown["items"][0]["exit"] == "filled"
-    assert not emergency_stop.goes_on(scheduler.node)
+    assert not emergency_stop.needs_round(scheduler.node)
 
 
 def test_the_words_count_one_agent_as_one_and_call_history_what_it_is(life: Life, tmp_path: Path) -> None:
@@ -114,8 +114,7 @@ def test_a_simulated_agents_order_is_not_to_be_looked_at_in_tws(life: Life) -> N
     )
     (said,) = protective_stop.protect(life.node.executor(AGENT), at(life.sessions[t - 1], "20:01"))
     assert "has not confirmed the cancel" in said and "TWS" not in said
-    at_a_broker = replace(life.state.agent, mode=Mode.BROKER, broker="ibkr")
-    assert agent_status.where_to_look(at_a_broker) == "look at it in TWS"
+    assert agent_status.where_to_look(replace(life.state.agent, mode=Mode.BROKER, broker="ibkr")) == "look at it in TWS"
 
 
 @pytest.mark.parametrize("text", ["{", '{"stop": {"1": {"at": 5}}}', '{"stop": {}}'])

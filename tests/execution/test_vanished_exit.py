@@ -33,7 +33,7 @@ def vanishes(life: AccountLife, order: Order, said: bool = True) -> None:
 
     life.tws.happen(gone)
     if said:
-        words = life.link.session.register.words
+        words = life.link.session.register.errors
         await_that(lambda: any(c == 202 for c, _ in words.get((order.client_id, order.order_id), [])), "202 heard")
 
 

@@ -107,7 +107,12 @@ class World:
     def run_loop(self) -> None:
         """Runs everything in the scheduler's loop once."""
         self.scheduler.next_pass = self.scheduler.next_stop = 0.0
-        for work in (self.scheduler.look, self.scheduler.answer_requests, self.scheduler.trade, self.scheduler.beat):
+        for work in (
+            self.scheduler.watch_files,
+            self.scheduler.answer_requests,
+            self.scheduler.trade,
+            self.scheduler.beat,
+        ):
             self.scheduler.attempt(work)
 
     def at(self, when: datetime, clock_ahead: timedelta = timedelta(0)) -> None:

@@ -82,7 +82,7 @@ async def _life(version: int, seconds: float, seed: int, roll_back: bool) -> Res
     took = await _ready(session)
     _trade(tws, dice, "auction", 1.0, qty)
     _trade(tws, dice, "market", 1.0, qty)
-    await session.look()
+    await session.read_account()
     for _ in range(3):
         await _book(broker, book)
     wrongs = _compare(tws, book)

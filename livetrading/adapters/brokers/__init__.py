@@ -1,1 +1,1 @@
-"""Where orders go."""
+"""Brokers: what each must offer (``base``, ``connection``), the registry, and a folder or file for each broker."""

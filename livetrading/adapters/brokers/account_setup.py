@@ -1,4 +1,4 @@
-"""What pages and command line must know of a broker's settings and accounts, without a connection to it."""
+"""A broker's settings and accounts, as pages and the command line need them without a connection."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -50,7 +50,7 @@ class AccountSetup(Protocol):
         """Whether entries on a paper account go into the opening auction."""
 
     def check(self, settings: Settings) -> None:
-        """Refused, with the cure, if the settings contradict each other."""
+        """Raise Refused, with what to do, if the settings contradict each other."""
 
     def check_deployment(self, settings: Settings, confirmed: str) -> None:
         """The same, and for real money ``confirmed`` must be the account's number."""

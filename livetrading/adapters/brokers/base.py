@@ -1,6 +1,6 @@
-"""What every broker must be able to do. One account, seen by one agent.
+"""What every broker must offer: one account, as one agent sees it.
 
-A broker that cannot say what became of a call raises ``Unavailable``: the order
+A broker that does not know the outcome of a call raises ``Unavailable``: the order
 stays PENDING_NEW and is looked up by its key before anything is sent again.
 """
 
@@ -18,12 +18,12 @@ from .account_setup import AccountSetup
 
 @dataclass(frozen=True)
 class BrokerWords:
-    """What people call a broker and its program, for messages outside its folder.
+    """Names of a broker and its program, for messages outside its folder.
 
     ``name`` is the broker's name in ``--mode`` and in the journal, ``title`` and ``short`` are its full and
-    its usual name, ``program`` is where a person looks at orders, ``programs`` what has to run for it.
-    ``bars`` names the bar source that it serves, empty if it serves none; ``setup`` is how an account of it
-    is configured, None if there is nothing to configure.
+    its usual name, ``program`` is where the user sees orders, ``programs`` what has to run for it.
+    ``bars`` names the bar source that it serves, empty if it serves none; ``setup`` is how its account is
+    configured, None if there is nothing to configure.
     """
 
     name: str
@@ -41,14 +41,14 @@ class BrokerWords:
 
 
 class AccountAway(Unavailable):
-    """A shared broker account cannot be used now: one cause for all of its agents."""
+    """A shared broker account cannot be used now, which concerns all of its agents."""
 
 
 class NotListed(Unavailable):
-    """The broker was sent an order, answers, and lists it nowhere. ``reason`` is its error, or that it said nothing;
-    ``refused`` whether there was an error.
+    """The broker answers and does not list an order that it was sent. ``reason`` is its error, or that it gave
+    none; ``refused`` whether there was an error.
 
-    Neither proves anything: the order is looked up once more before it counts as refused, or is sent again.
+    Neither is a proof: the order is looked up again before it counts as refused or is sent again.
     """
 
     def __init__(self, sentence: str, reason: str, refused: bool) -> None:
@@ -58,7 +58,7 @@ class NotListed(Unavailable):
 
 @dataclass(frozen=True)
 class Ticket:
-    """An order as it leaves us; ``ref`` is its key, which the broker carries.
+    """An order as it is sent; ``ref`` is its key, which the broker stores with it.
 
     ``side`` BUY or SELL, ``qty`` whole shares, ``type`` MKT or STP, ``tif`` OPG,
     DAY or GTC, ``stop_price`` USD for STP.
@@ -74,7 +74,7 @@ class Ticket:
 
 @dataclass(frozen=True)
 class BrokerOrder:
-    """The broker's own statement about an order."""
+    """The broker's report of an order."""
 
     ref: str
     broker_id: str
@@ -86,19 +86,19 @@ class BrokerOrder:
     stop_price: float
     reason: str = ""
     working: bool = True
-    """False if the broker keeps it open but does not work it: such a stop protects nothing."""
+    """False if the broker keeps the order open but does not work it: such a stop protects nothing."""
 
 
 def can_sell(answer: BrokerOrder, bought: int | None) -> int:
-    """Shares that a working sale can still sell. ``bought`` is what its entry has bought so far, if
-    it is the stop of one that still fills: such a stop grows with it."""
+    """Shares that a working sell order can still sell. ``bought``: for the stop of an open entry, the shares
+    that the entry has bought so far; the stop sells no more than these."""
     most = answer.qty if bought is None else min(answer.qty, bought)
     return max(most - answer.filled, 0)
 
 
 @dataclass(frozen=True)
 class Execution:
-    """One fill as the broker reports it; ``exec_id`` is unique for ever."""
+    """One fill as the broker reports it; ``exec_id`` is never used again."""
 
     exec_id: str
     ref: str
@@ -107,33 +107,34 @@ class Execution:
     price: float
     fee: float
     final: bool = True
-    """False while the fee is an estimate that the broker has not stated yet."""
+    """False while the broker has not reported the fee, and ``fee`` is an estimate."""
     estimated: bool = False
-    """True if the broker tells that it filled but no longer at which price."""
+    """True if the broker reports the fill, but no longer its price."""
     side: str = ""
-    """BUY or SELL where the broker tells it."""
+    """BUY or SELL; empty if the broker does not report it."""
     cum: int = 0
-    """Shares of its order that had filled with it, 0 where the broker does not count them."""
+    """Filled shares of its order, including this fill; 0 if the broker does not count them."""
 
 
 class Cause(StrEnum):
-    """Why a broker cannot be used, where something depends on it."""
+    """Why a broker cannot be used, for code that has to distinguish causes."""
 
     NONE = ""
     CLIENT_ID_TAKEN = "client_id_taken"
-    """Another program has the connection's id; that of a process which was just killed is free again soon."""
+    """Another program uses the connection's id. The id of a process that was just killed is free again soon."""
     ENDED = "ended"
-    """The connection ended and is made again by itself."""
+    """The connection ended and is restored automatically."""
 
 
 @dataclass(frozen=True)
 class Health:
-    """Whether a broker can be used now; ``detail`` is one sentence with the cure.
+    """Whether a broker can be used now; ``detail`` is one sentence with what to do.
 
-    ``missing`` names questions that it has not answered, ``lacking`` says since when some are: orders
-    can be cancelled and positions closed, but entries wait. ``away``: since when it could not be used,
-    however often it was tried, None while it can; ``failures`` counts those tries, and
-    ``trouble`` is what the last one ended with. ``unreadable`` messages were lost so far. ``cause`` is the code of ``detail``.
+    ``missing`` names unanswered questions, ``lacking`` is since when there are any: orders can be cancelled
+    and positions closed, but entries wait. ``away``: since when the broker cannot be used, None while it
+    can; ``failures`` counts the attempts since then, ``trouble`` is the reason of the last failure.
+    ``heard`` is the time of its last message, ``unreadable`` the number of messages that could not be
+    read. ``cause`` is the code of ``detail``.
     """
 
     ready: bool
@@ -153,9 +154,9 @@ class Health:
 
 @dataclass(frozen=True)
 class AccountFigures:
-    """An account as its broker values it; ``currency`` is that of ``net_liquidation``.
+    """An account's figures as its broker reports them; ``currency`` is that of ``net_liquidation``.
 
-    A figure that the broker has not told, or not as a number, is None; ``absent`` says so in words.
+    A figure that is not reported, or not as a number, is None; ``absent`` has a sentence about it.
     """
 
     number: str
@@ -167,55 +168,55 @@ class AccountFigures:
 
 
 class Broker(Protocol):
-    """Orders in, statements and executions out."""
+    """Takes orders; reports orders and executions."""
 
     def submit(self, ticket: Ticket, child: Ticket | None, now: datetime) -> BrokerOrder:
-        """Accept an order, with a protective stop that its fill activates."""
+        """Send an order, with a protective stop that its fill activates. Returns the broker's report."""
 
     def cancel(self, ref: str, now: datetime) -> None:
-        """Ask for a cancel; what became of it is in the next statement."""
+        """Request a cancel; its outcome is in the order's next report."""
 
     def find(self, ref: str) -> BrokerOrder | None:
-        """The statement about the order that carries this key, None if there is none."""
+        """The report of the order with this key, None if there is none."""
 
     def executions(self) -> list[Execution]:
-        """Fills that are not older than the broker's own memory."""
+        """Fills, as far back as the broker lists them."""
 
     def reported(self) -> list[Execution]:
-        """Every execution that it tells now, also what is booked: a later report of a fill corrects it."""
+        """Every execution that it reports now, including booked ones: a later report of a fill corrects it."""
 
     def position(self) -> int:
-        """Shares that the broker says are held for this agent."""
+        """Shares that the broker holds for this agent."""
 
     def unsettled(self) -> tuple[int, int]:
-        """By how many shares at most ``position`` may be too small and too large just now: other agents of the
-        account trade the same shares, and position and fill are told apart."""
+        """By how many shares at most ``position`` may be too small and too large now: other agents of the account
+        trade the same stock, and position and fills are reported separately."""
 
     def traded(self) -> str:
-        """The session up to which its statements reach, for a broker that trades whole
-        sessions from their bars; what a session did is booked with that session's bar."""
+        """The last session that it has traded, for a broker that trades whole sessions from bars; its fills are
+        booked together with that session's bar. Empty for other brokers."""
 
     def advance(self, session: str, opened: datetime, quote: Quote) -> None:
         """A completed session's bar, for a broker that trades from bars."""
 
     def unknown(self, keys: Collection[str]) -> list[str]:
-        """Keys of this agent's orders that work and are none of these."""
+        """Keys of this agent's working orders that are not among these."""
 
     def unanswered(self) -> tuple[str, ...]:
-        """Questions about orders that it did not answer when it was asked last; empty if it answers them all."""
+        """Questions about orders that it did not answer the last time; empty if it answered all."""
 
     def since(self) -> datetime | None:
-        """From when on it could be asked without a break; None if it always can."""
+        """Since when it can be asked without an interruption; None if it always can."""
 
     def fee(self, exec_id: str) -> float | None:
-        """The fee in USD that the broker itself has stated since, None if it has not."""
+        """The fee in USD that the broker has reported for an execution, None if it has not."""
 
 
 class AgentBroker(Broker, Protocol):
-    """A broker that trades an account which several agents share, as one of them sees it."""
+    """A broker account that several agents share, as one of them sees it."""
 
     def health(self) -> Health:
         """Whether it can be used now."""
 
     def working(self) -> list[BrokerOrder]:
-        """Every order that it works for this agent, by the key that the order carries."""
+        """Every working order of this agent, identified by the order's key."""

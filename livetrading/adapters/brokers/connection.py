@@ -1,7 +1,7 @@
-"""What a broker's folder offers besides its orders: a connection to one account, and a description of itself.
+"""What a broker's folder offers besides ``Broker``: a connection to one account, and its description.
 
-There is one connection for all agents of an account. It is made when it is first wanted, never
-waits unless it says so, and mends itself; ``Health`` says whether it can be used.
+There is one connection for all agents of an account. It is made when it is first needed and
+restores itself. Its methods do not wait unless they say so; ``Health`` shows whether it can be used.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,8 +29,8 @@ class Place(TypedDict):
 
 
 class Instrument(Protocol):
-    """What is traded. ``id`` is a text that the adapter understands and that lasts: agents keep it in
-    their journal. ``primary`` is the listing exchange, empty where the broker needs none."""
+    """What is traded. ``id`` is a text that the adapter understands and that never changes, because agents keep
+    it in their journal. ``primary`` is the listing exchange, empty if the broker needs none."""
 
     @property
     def symbol(self) -> str: ...
@@ -43,7 +43,7 @@ class Instrument(Protocol):
 
 
 class Report(Protocol):
-    """One execution that the broker has reported: it covers (cum - qty, cum] of its order's quantity.
+    """One reported execution: it covers (cum - qty, cum] of its order's quantity.
 
     ``ref`` is the order's key, ``side`` BUY or SELL, ``at`` when it traded.
     """
@@ -68,9 +68,9 @@ class Report(Protocol):
 class Seat:
     """What a broker needs to know of one agent.
 
-    ``account`` is the number that it was deployed to, ``confirmed`` the one that was typed for real money.
-    ``booked`` gives the shares of an order's key that the agent's book holds as fills, ``others`` the shares
-    of the instrument that are not this agent's, ``in_doubt`` what ``Broker.unsettled`` answers.
+    ``account`` is the number that it was deployed to, ``confirmed`` the one that the user typed for real money.
+    ``booked`` gives the shares that the agent has booked for an order's key, ``others`` the shares of the
+    instrument that are not this agent's, ``in_doubt`` the answer of ``Broker.unsettled``.
     """
 
     agent_id: str
@@ -84,13 +84,13 @@ class Seat:
 
 
 class Connection(Protocol):
-    """One account of a broker, for all its agents. What needs an answer raises Unavailable without one.
+    """One account of a broker, for all its agents. Methods that need an answer raise Unavailable without one.
 
     An account's number has at most 32 letters and digits.
     """
 
     pulse: Callable[[], object]
-    """Called by whoever waits for an answer, while it waits."""
+    """A heartbeat, called while a caller waits for an answer."""
 
     def start(self) -> None:
         """Begin to connect; returns at once."""
@@ -101,29 +101,29 @@ class Connection(Protocol):
     # -- known without asking: these never wait ----------------------------
 
     def health(self) -> Health:
-        """Whether the account can be used now. The state is ``refused`` where only a person can change that,
-        ``starting`` and ``connecting`` before the first outcome."""
+        """Whether the account can be used now. The state is ``refused`` if only a person can change that,
+        ``starting`` and ``connecting`` until the first attempt has an outcome."""
 
     def now(self) -> datetime:
-        """The connection's own clock, aware."""
+        """The time of the connection's own clock, with a time zone."""
 
     def confirmed(self) -> str:
-        """The account number that was typed for real money, empty if none was."""
+        """The account number that the user typed for real money; empty if none."""
 
     def place(self) -> Place:
         """Where the account is, for pages."""
 
     def expects_absence(self, now: datetime) -> bool:
-        """Whether it is normal now that the broker is away, such as at its daily restart."""
+        """Whether an absence of the broker is normal now, such as at its daily restart."""
 
     def check_agent(self, account: str, confirmed: str) -> None:
-        """Refused with the cure unless an agent that was deployed to ``account`` may trade it here and now."""
+        """Raise Refused, with what to do, unless an agent deployed to ``account`` may trade it now."""
 
     def positions_version(self) -> tuple[object, ...]:
-        """Changes with each connection that is made and each position that is reported."""
+        """A value that changes with each new connection and each reported position."""
 
     def reports_version(self) -> tuple[object, ...]:
-        """Changes with each report of an order, an execution or a fee."""
+        """A value that changes with each report of an order, an execution or a fee."""
 
     def reports(self) -> Sequence[Report]:
         """Every execution that the broker has reported to this process, as last corrected."""
@@ -131,53 +131,53 @@ class Connection(Protocol):
     # -- asked of the broker -------------------------------------------------
 
     def await_ready(self, seconds: float) -> Health:
-        """The health once ready, once refused, or once so many seconds are over."""
+        """Wait until ready, until refused, or for so many seconds. Returns the health then."""
 
     def account(self) -> AccountFigures:
-        """What the account is worth, as last reported; a figure that is missing is named in ``absent``."""
+        """The account's figures as last reported; missing ones are named in ``absent``."""
 
     def instrument(self, symbol: str, known: str, primary: str, /) -> Instrument:
-        """The stock of a symbol. NotFound if there is none, Refused if ``known`` is another one by now."""
+        """The stock of a symbol. NotFound if there is none, Refused if its id is no longer ``known``."""
 
     def position(self, instrument: str, /) -> int:
-        """Shares of the whole account, from an answer and never from a silence."""
+        """Shares of the whole account. Raises Unavailable if the broker has not answered."""
 
     def open_orders(self) -> list[BrokerOrder]:
         """Every working order of the account, ours or not."""
 
     def cancel(self, refs: Sequence[str], /) -> list[str]:
-        """Ask for the cancel of many orders at once; the keys that are not confirmed as ended."""
+        """Request the cancel of several orders at once. Returns the keys that are not confirmed as ended."""
 
     def cancel_everything(self) -> None:
-        """Cancel every order of the account, also what is not ours: on a person's explicit word alone."""
+        """Cancel every order of the account, including those that are not ours. Only if the user asked for it."""
 
     def learn(self, store: Store, now: datetime) -> None:
-        """Record what ordinary work proves of what is assumed of the broker; nothing where nothing is."""
+        """Record which assumptions about the broker its messages have confirmed; may do nothing."""
 
 
 class AccountLink(Protocol):
-    """The one connection of a process, for a bar source that asks through it."""
+    """The connection of a process, for a bar source that uses it."""
 
     def ready(self) -> Connection:
         """The connection. Unavailable while it cannot be used."""
 
     def instrument(self, symbol: str, known: str = "", primary: str = "", /) -> Instrument:
-        """The instrument of a symbol, asked for once a connection."""
+        """The instrument of a symbol, asked for once per connection."""
 
 
 @dataclass(frozen=True)
 class BrokerDescription:
-    """A broker that agents can be deployed on: all that the rest of the program knows of it.
+    """A broker that agents can be deployed on: everything that the rest of the program knows about it.
 
-    ``open`` makes a connection by the settings of a home, without starting it: it reads and checks what
-    it needs there (BadInput names a wrong setting). The second argument is the account number that a
-    person typed for real money. ``seat`` is the account as one agent trades it; ``auction``: whether orders
-    for the open may go into the opening auction. Nothing is imported before it is wanted. How the broker is
-    set up, and which accounts are paper accounts, is ``words.setup``.
+    ``open`` makes a connection from the settings of a home, without starting it; it checks the settings
+    (BadInput names a wrong one). Its second argument is the account number that the user typed for real
+    money. ``seat`` returns the account as one agent trades it; ``auction``: whether market-on-open orders
+    may be used. Heavy modules are imported only when they are needed. ``words.setup`` describes how the
+    broker is configured, and which accounts are paper accounts.
 
-    ``bars`` opens its bar source, None if it has none: from the home's folder of bars, the connection to ask
-    through (None: one of the source's own, that only reads) and a source that knows splits and dividends.
-    ``bars_once`` opens one for a single question, all years or those that an evening needs, and closes it.
+    ``bars`` opens its bar source, None if it has none. Arguments: the home's folder of bars, the connection
+    to use (None: the source makes its own, read-only one), and a source of splits and dividends.
+    ``bars_once`` opens one for a single question (True: only the years that a daily check needs) and closes it.
     """
 
     words: BrokerWords

@@ -1,11 +1,10 @@
-"""A broker that fills from completed daily bars, so that paper equals backtest.
+"""A simulated broker that fills from completed daily bars, so that paper equals backtest.
 
-It keeps a ledger of its own on disk, as a real broker would: what it accepted
-outlives the process that sent it. A market order fills at the first open after
-it was accepted; a protective stop is active from its entry's fill on, the entry
-bar included. A cancel that comes after an open whose bar is not known yet is
-answered when that bar is: until then it may have crossed a fill. Prices and fees
-are those of ``core.rules``.
+It keeps its own ledger on disk, so accepted orders survive the process that sent
+them, as at a real broker. A market order fills at the first open after it was
+accepted. A protective stop is active from its entry's fill on, including the entry
+bar. A cancel after an open whose bar is unknown waits for that bar, because the
+order may have filled at the open. Prices and fees are those of ``core.rules``.
 """
 
 from collections.abc import Collection
@@ -26,14 +25,14 @@ from ..store import Store
 from .base import BrokerOrder, Execution, Ticket
 
 KEEP = 40
-"""Finished orders and executions remembered; the book takes each within a session."""
+"""Finished orders and executions that are kept; the book takes over each within a session."""
 
 
 @dataclass(frozen=True)
-class _Resting:
+class _Accepted:
     """An accepted order. ``waits``: its parent entry has not filled yet.
 
-    ``cancel_at`` is when a cancel was asked for that has no answer yet.
+    ``cancel_at`` is the time of a cancel request that is not answered yet.
     """
 
     ticket: Ticket
@@ -51,13 +50,13 @@ class _Resting:
         return self.state in (OrderState.NEW, OrderState.PENDING_CANCEL)
 
     def live_at(self, opened: datetime) -> bool:
-        """Not cancelled before this open."""
+        """Whether it is working and was not cancelled before this open."""
         return self.working and not (self.cancel_at and parse_stamp(self.cancel_at) < opened)
 
-    def canceled(self) -> "_Resting":
+    def canceled(self) -> "_Accepted":
         return replace(self, state=OrderState.CANCELED, reason="cancelled on request", cancel_at="")
 
-    def statement(self) -> BrokerOrder:
+    def report(self) -> BrokerOrder:
         t = self.ticket
         return BrokerOrder(
             t.ref, self.broker_id, self.state, t.side, t.qty, self.filled, t.type, t.stop_price, self.reason
@@ -71,18 +70,18 @@ class _Ledger:
     position: int = 0
     session: str = ""
     next_id: int = 1
-    orders: tuple[_Resting, ...] = ()
+    orders: tuple[_Accepted, ...] = ()
     executions: tuple[Execution, ...] = ()
 
     def accept(self, ticket: Ticket, at: str, parent: str | None) -> "_Ledger":
-        order = _Resting(ticket, f"P{self.next_id}", at, parent, waits=parent is not None)
+        order = _Accepted(ticket, f"P{self.next_id}", at, parent, waits=parent is not None)
         return replace(self, next_id=self.next_id + 1, orders=(*self.orders, order))
 
-    def swap(self, order: _Resting) -> "_Ledger":
+    def swap(self, order: _Accepted) -> "_Ledger":
         swapped = (order if o.broker_id == order.broker_id else o for o in self.orders)
         return replace(self, orders=tuple(swapped))
 
-    def execute(self, order: _Resting, session: str, fill: rules.Fill) -> "_Ledger":
+    def execute(self, order: _Accepted, session: str, fill: rules.Fill) -> "_Ledger":
         qty = int(fill.qty)
         execution = Execution(
             f"{order.broker_id}.{order.ticket.ref}", order.ticket.ref, session, qty, float(fill.price), float(fill.fee)
@@ -112,10 +111,10 @@ class PaperBroker:
         if child is not None:
             ledger = ledger.accept(child, stamp(now), ticket.ref)
         self._save(ledger)
-        return accepted.statement()
+        return accepted.report()
 
     def cancel(self, ref: str, now: datetime) -> None:
-        """Cancels an order, and with an entry the stop that still waits for its fill."""
+        """Cancel an order, and with an entry the stop that waits for its fill."""
         ledger = self._ledger
         for order in ledger.orders:
             if order.ticket.ref == ref and order.state == OrderState.NEW:
@@ -127,20 +126,20 @@ class PaperBroker:
 
     def find(self, ref: str) -> BrokerOrder | None:
         found = [o for o in self._ledger.orders if o.ticket.ref == ref]
-        return found[-1].statement() if found else None
+        return found[-1].report() if found else None
 
     def executions(self) -> list[Execution]:
         return list(self._ledger.executions)
 
     def reported(self) -> list[Execution]:
-        """Nothing is reported twice."""
+        """Always empty: this broker corrects nothing."""
         return []
 
     def position(self) -> int:
         return self._ledger.position
 
     def unsettled(self) -> tuple[int, int]:
-        """Nobody else trades an agent's shares here."""
+        """Always 0: each agent has a simulated account of its own."""
         return 0, 0
 
     def traded(self) -> str:
@@ -148,14 +147,14 @@ class PaperBroker:
         return self._ledger.session
 
     def unknown(self, keys: Collection[str]) -> list[str]:
-        """It works what it was sent."""
+        """Always empty: it has only orders of this agent."""
         return []
 
     def unanswered(self) -> tuple[str, ...]:
         return ()
 
     def since(self) -> None:
-        """It is always there."""
+        """None: it is always available."""
 
     def fee(self, exec_id: str) -> float | None:
         """Fees are final at the fill."""
@@ -179,7 +178,7 @@ class PaperBroker:
                 ledger = ledger.execute(order, session, fill)
         self._save(_answer_cancels(replace(ledger, session=session)).forget())
 
-    def _at_open(self, ledger: _Ledger, order: _Resting, session: str, quote: Quote) -> _Ledger:
+    def _at_open(self, ledger: _Ledger, order: _Accepted, session: str, quote: Quote) -> _Ledger:
         qty = np.float64(order.ticket.qty)
         if order.ticket.side == "SELL":
             return ledger.execute(order, session, rules.sell_at(qty, quote.open, quote, self._costs))
@@ -190,13 +189,13 @@ class PaperBroker:
         return ledger
 
     def _save(self, ledger: _Ledger) -> None:
-        """What could not be written was not accepted: memory follows the disk."""
+        """Write first, then change memory: an order that could not be written was not accepted."""
         _write(self._store, self._path, ledger)
         self._ledger = ledger
 
 
 def _answer_cancels(ledger: _Ledger) -> _Ledger:
-    """Confirm each cancel that can no longer have crossed a fill, and end orphans."""
+    """Confirm each cancel whose order cannot have filled before, and end stops without an entry."""
     for order in ledger.orders:
         if order.state == OrderState.PENDING_CANCEL and not _in_doubt(ledger, order):
             ledger = ledger.swap(order.canceled())
@@ -207,8 +206,8 @@ def _answer_cancels(ledger: _Ledger) -> _Ledger:
     return ledger
 
 
-def _in_doubt(ledger: _Ledger, order: _Resting) -> bool:
-    """Whether an open lies between acceptance and cancel that was not traded yet."""
+def _in_doubt(ledger: _Ledger, order: _Accepted) -> bool:
+    """Whether there was an open between acceptance and cancel that is not traded yet."""
     accepted, cancelled = parse_stamp(order.accepted), parse_stamp(order.cancel_at)
     return any(
         session.isoformat() > ledger.session and accepted < calendar().open_at(session) <= cancelled
@@ -217,7 +216,7 @@ def _in_doubt(ledger: _Ledger, order: _Resting) -> bool:
 
 
 def _split(ledger: _Ledger, ratio: float) -> _Ledger:
-    """Shares and working orders in new shares; a quantity below one share expires."""
+    """Convert shares and working orders by a split; an order of less than one share expires."""
     if ratio == 1.0:
         return ledger
     ledger = replace(ledger, position=int(rules.whole(ledger.position, ratio)))
@@ -239,7 +238,7 @@ def _load(store: Store, path: Path) -> _Ledger:
     tables = store.read_docs(path)
     try:
         orders = tuple(
-            _Resting(**{**o, "ticket": Ticket(**o["ticket"]), "state": OrderState(o["state"])})
+            _Accepted(**{**o, "ticket": Ticket(**o["ticket"]), "state": OrderState(o["state"])})
             for o in tables["orders"]
         )
         executions = tuple(Execution(**e) for e in tables["executions"])
@@ -252,8 +251,8 @@ def _load(store: Store, path: Path) -> _Ledger:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """An order known to rest at the broker, for a ledger that is made anew."""
+class AcceptedOrder:
+    """An open order that the broker had accepted, to rebuild a lost ledger."""
 
     ticket: Ticket
     broker_id: str
@@ -263,17 +262,19 @@ class Standing:
     cancelled: bool
 
 
-def rebuild(store: Store, path: Path, *, position: int, session: str, next_id: int, standing: list[Standing]) -> None:
-    """Write a lost ledger again from what the agent's own journal knows.
+def rebuild(
+    store: Store, path: Path, *, position: int, session: str, next_id: int, accepted: list[AcceptedOrder]
+) -> None:
+    """Write a lost ledger again, from the agent's own journal.
 
-    Executions that were not booked are not lost with it: the session that made
-    them is traded again from the same bar.
+    Executions that were not booked are not lost: their session is traded again
+    from the same bar.
     """
     orders = tuple(
-        _Resting(
+        _Accepted(
             s.ticket, s.broker_id, s.accepted, s.parent, s.waits, OrderState.CANCELED if s.cancelled else OrderState.NEW
         )
-        for s in standing
+        for s in accepted
     )
     _write(store, path, _Ledger(position, session, next_id, orders))
 

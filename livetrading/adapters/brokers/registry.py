@@ -1,4 +1,4 @@
-"""The brokers that an agent can be deployed on. A new one is one line here and a folder of its own.
+"""The brokers that an agent can be deployed on. A new broker is one line here and a folder of its own.
 
 A package that is installed beside this one registers a broker by an entry point of the group
 ``livetrading.brokers`` that names its ``BrokerDescription``.
@@ -20,7 +20,7 @@ BROKERS: dict[str, BrokerDescription] = {known.words.name: known for known in (I
 
 
 def names() -> tuple[str, ...]:
-    """Of all registered brokers, in the order of their registration."""
+    """The names of all registered brokers, in the order of their registration."""
     return (*BROKERS, *(name for name in _installed() if name not in BROKERS))
 
 
@@ -30,7 +30,7 @@ def find(name: str) -> BrokerDescription | None:
 
 
 def named(name: str) -> BrokerDescription:
-    """The broker of this name. BadInput with the names that there are."""
+    """The broker of this name. Raises BadInput with the known names."""
     found = find(name)
     if found is None:
         raise BadInput(f"There is no broker {name!r}; registered are {', '.join(names())}.")
@@ -44,13 +44,13 @@ def with_bars(source: str) -> BrokerDescription | None:
 
 
 def words_of(name: str) -> BrokerWords:
-    """How people call the broker of this name; for one that is no longer registered, its name."""
+    """The names used in messages about a broker; for one that is no longer registered, its name."""
     found = find(name)
     return found.words if found is not None else BrokerWords(name, name, name, name, name)
 
 
 def mode_of(name: object) -> tuple[Mode, str]:
-    """What ``--mode`` and the requests name: replay, paper, or a registered broker with its name. BadInput otherwise."""
+    """The mode, and the broker's name if it is one, from ``--mode`` or a request. Raises BadInput otherwise."""
     if name in (Mode.REPLAY, Mode.PAPER):
         return Mode(str(name)), ""
     if not isinstance(name, str) or find(name) is None:
@@ -61,22 +61,22 @@ def mode_of(name: object) -> tuple[Mode, str]:
 
 @cache
 def _installed() -> dict[str, EntryPoint]:
-    """Entry points of other packages by name. The names of modes are taken."""
+    """Entry points of other packages by name, except the names of modes."""
     return {point.name: point for point in entry_points(group=GROUP) if point.name not in set(Mode)}
 
 
 @cache
 def _load(name: str) -> BrokerDescription | None:
-    """A broker of another package. One that cannot be imported is none, and the log says why."""
+    """A broker of another package; None, with a reason in the log, if it cannot be imported."""
     point = _installed().get(name)
     if point is None:
         return None
     try:
         found = point.load()
-    except Exception as error:  # somebody else's code: the other brokers go on
+    except Exception as error:  # the code of another package must not stop the other brokers
         log.error("the broker %s cannot be imported: %s", name, in_a_line(error))
         return None
     if not isinstance(found, BrokerDescription) or found.words.name != name:
-        log.error("the broker %s is not described: %s is no BrokerDescription of that name", name, point.value)
+        log.error("the broker %s is not described: %s is not a BrokerDescription of that name", name, point.value)
         return None
     return found

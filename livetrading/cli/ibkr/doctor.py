@@ -121,7 +121,7 @@ def _version(chosen: Settings, greeting: handshake.Handshake) -> list[Check]:
         return [check("broker port", False, detail, cure)]
     familiar = chosen.ibkr_port in {**gates.PAPER_PORTS, **gates.LIVE_PORTS}
     usual = "" if familiar else "usual are 7497 (TWS paper), 7496 (TWS live), 4002 (Gateway paper), 4001 (Gateway live)"
-    port = check("broker port", True, f"{where} answers ({gates.port_word(chosen.ibkr_port)})", usual)
+    port = check("broker port", True, f"{where} answers ({gates.port_name(chosen.ibkr_port)})", usual)
     return [port, check("broker version", greeting.ok, detail, cure)]
 
 

@@ -35,7 +35,7 @@ def answer(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         chosen = settings.load(home)
         note, holds = options.note or "", bool(options.proved)
         evidence.by_hand(store, key, note, holds, utc_now(), _version(chosen), chosen.ibkr_mode)
-    found = evidence.standing(store)
+    found = evidence.overview(store)
     lines = [text for f in found for text in _lines(f)]
     return {"assumptions": found, "text": "\n".join([*lines, _counts(found)])}
 
@@ -81,7 +81,7 @@ def recording(recorder: Recorder) -> Check:
 def check(store: Store) -> Check:
     """The assumptions in one line of ``doctor``. None of them fails the check: an open or a disproved one is news."""
     try:
-        found = evidence.standing(store)
+        found = evidence.overview(store)
     except LivetradingError as error:
         cure = f"move {store.path(evidence.NAME)} away; what was proved is noted anew"
         return checks.check("broker assumptions", False, str(error), cure)

@@ -1,6 +1,6 @@
-"""The connection to a broker account: made when first wanted, asked whether it can be used, closed.
+"""The connection to a broker account: opened when first needed, checked, closed.
 
-There is one connection, and only the scheduler's lock's holder has it.
+There is one connection; only the process that holds the scheduler's lock opens it.
 """
 
 import threading
@@ -18,8 +18,8 @@ from ...core.errors import Refused
 class AccountConnection:
     """The connection that all agents of an account share.
 
-    ``agents`` are those that trade an account, ``broker`` describes their broker; ``patience`` seconds the first use waits for
-    the connection (a scheduler never does: it comes again).
+    ``agents`` are those that trade an account, ``broker`` describes their broker. The first use waits up to
+    ``patience`` seconds for the connection; a scheduler does not wait, because its next pass tries again.
     """
 
     home: Home
@@ -27,17 +27,18 @@ class AccountConnection:
     broker: Callable[[], BrokerDescription]
     patience: float = 0.0
     connect: Callable[[Home, str], Connection] | None = None
-    """Makes the connection, as ``BrokerDescription.open`` does; None: that of the broker."""
+    """Opens the connection; None: ``BrokerDescription.open``."""
     pulse: Callable[[], object] = lambda: None
-    """Called while an answer is awaited: a sign of life."""
+    """Called while an answer is awaited: a heartbeat."""
     _link: Connection | None = None
     _instruments: dict[tuple[str, str], Instrument] = field(default_factory=dict)
     _read: tuple[object, ...] = ()
     _mutex: threading.RLock = field(default_factory=threading.RLock)
-    """Bars are asked for in threads of their own."""
+    """Threads that fetch bars use the connection, too."""
 
     def link(self, confirmed: str = "") -> Connection:
-        """The connection, made at first; never waits. ``confirmed``: the number typed for real money."""
+        """The connection, opened at the first call; never waits. ``confirmed``: the account number that the user
+        typed to confirm real money."""
         typed = confirmed or next((s.agent.confirmed_account for s in self.agents() if s.agent.confirmed_account), "")
         with self._mutex:
             link = self._link
@@ -50,9 +51,9 @@ class AccountConnection:
             return self._link
 
     def ready(self, confirmed: str = "", patience: float = 0.0) -> Connection:
-        """The connection once it can be used; ``patience`` seconds are waited for it.
+        """The connection, once it can be used; waits up to ``patience`` seconds for it.
 
-        AccountAway with the cure; to a person's request, Refused where a gate says no.
+        Raises AccountAway with the reason; for a user's request, Refused if an account gate refuses.
         """
         first = self._link is None
         link = self.link(confirmed)
@@ -72,9 +73,9 @@ class AccountConnection:
         return self._link is not None and self._link.health().ready
 
     @property
-    def settling(self) -> bool:
-        """Whether the connection is just being made: what needs it waits for the outcome. Not when an
-        attempt has failed: what needs it is then held with the reason, however often it is tried again."""
+    def connecting(self) -> bool:
+        """Whether the first attempt to connect is running: agents then wait for the outcome. After a failed
+        attempt they do not wait: their sessions are recorded as held, with the reason."""
         if self._link is None or self.patience:
             return False
         health = self._link.health()
@@ -82,20 +83,20 @@ class AccountConnection:
 
     @property
     def unread(self) -> bool:
-        """Whether there is something to compare: after a start, after each loss of the connection, and
-        when the broker has reported another position."""
+        """Whether positions have to be compared: after a start, after a lost connection, and when the broker
+        has reported another position."""
         link = self._link
         return link is not None and link.health().ready and link.positions_version() != self._read
 
     def version(self) -> tuple[object, ...]:
-        """Changes with everything that the broker says of orders, fills, fees and positions: then it is time for a pass."""
+        """Changes with each report of orders, fills, fees or positions: then a pass is due."""
         link = self._link
         if link is None or not link.health().ready:
             return ()
         return (*link.positions_version(), *link.reports_version())
 
     def was_read(self) -> None:
-        """The account was compared over the connection that there is."""
+        """Note that the account was compared over the current connection."""
         if self._link is not None:
             self._read = self._link.positions_version()
 
@@ -111,7 +112,7 @@ class AccountConnection:
         self._instruments.clear()
 
     def instrument(self, symbol: str, known: str = "", primary: str = "", /) -> Instrument:
-        """The instrument of a symbol, asked for once a connection."""
+        """The instrument of a symbol, asked for once per connection."""
         link = self.ready()
         key = (symbol, known)
         if key not in self._instruments:

@@ -1,7 +1,7 @@
-"""What other agents' fills mean for an agent of the same stock, before they are in their books.
+"""Fills that are reported and not yet booked, when several agents trade the same stock.
 
-The account has one position. A broker tells it and the fills that changed it one after the other, so
-for a moment the position of one agent looks as if another's shares were missing from it.
+The account has one position. A broker reports the position and the fills that changed it one after the other.
+Between the two reports it looks as if the position lacked an agent's shares, or had too many.
 """
 
 from collections.abc import Iterable
@@ -11,13 +11,13 @@ from ...adapters.brokers.connection import Report
 from ...core.agent import AgentState
 
 POSITION_LATE = timedelta(seconds=10)
-"""So long after a fill the position may still be the one before it."""
+"""How long after a fill the reported position may still be the old one."""
 
 
-def unbooked(state: AgentState, told: Iterable[Report]) -> int:
-    """Shares, signed, that the broker has told to be traded for an agent and its book does not hold yet."""
+def unbooked(state: AgentState, reports: Iterable[Report]) -> int:
+    """Shares (signed) that the broker reports as traded for an agent, and that its book does not have yet."""
     most: dict[str, int] = {}
-    for done in told:
+    for done in reports:
         most[done.ref] = max(most.get(done.ref, 0), done.cum)
     orders = {o.key: o for o in (*state.recent, *state.orders)}
     return sum(
@@ -27,10 +27,10 @@ def unbooked(state: AgentState, told: Iterable[Report]) -> int:
     )
 
 
-def in_doubt(state: AgentState, told: Iterable[Report], now: datetime) -> tuple[int, int]:
-    """By how many shares the position may be too small and too large because of one agent's orders: what is still
-    open of them may have filled without a word, and what has just filled may not be in the position yet."""
-    done = list(told)
+def in_doubt(state: AgentState, reports: Iterable[Report], now: datetime) -> tuple[int, int]:
+    """By how many shares the position may be too small and too large because of one agent's orders. Open orders
+    may have filled without a report, and the newest fills may not be in the position yet."""
+    done = list(reports)
     filled: dict[str, int] = {}
     for one in done:
         filled[one.ref] = max(filled.get(one.ref, 0), one.cum)

@@ -1,4 +1,4 @@
-"""A shared broker account on disk: what no agent holds of it, in a journal of its own."""
+"""The journal of a shared broker account: unmanaged shares, cash, and the account's value."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from ...core.account_book import AccountBook, AccountEvent
 
 
 class AccountJournal:
-    """For the lock's holder. ``book`` is the fold of what was ever recorded."""
+    """For the process that holds the lock. ``book`` is the fold of all recorded events."""
 
     def __init__(self, home: Home, number: str) -> None:
         """Raises Damaged, naming the line, if the journal was changed from outside."""
@@ -20,14 +20,14 @@ class AccountJournal:
         )
 
     def record(self, event: AccountEvent, now: datetime) -> None:
-        """Durable, then true. Raises Unavailable when the disk refuses."""
+        """Write the event, then change ``book``. Raises Unavailable when the disk refuses."""
         after = account_book.apply(self.book, event)
         self._journal.append([account_book.encode(event)], now)
         self.book = after
 
 
 class AccountJournals:
-    """The journals of a home's accounts, each opened when it is first wanted."""
+    """The journals of a home's accounts, each opened when first needed."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
@@ -41,6 +41,6 @@ class AccountJournals:
 
 
 def read(home: Home, number: str) -> AccountBook:
-    """For readers without the lock."""
+    """An account's book, for readers without the lock."""
     lines = read_lines(home.account(number) / "journal.jsonl")
     return account_book.fold(account_book.decode(data) for line in lines for data in line.events)

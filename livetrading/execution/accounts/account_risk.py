@@ -1,4 +1,4 @@
-"""What the account as a whole allows: its capital, its day's loss, its orders a day, and what a purchase waits for."""
+"""The limits of a whole account: capital, daily loss, orders a day, and why an entry has to wait."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,8 +39,8 @@ class AccountRisk:
             float(known.max_order_notional),
         )
 
-    def standing(self, number: str, now: datetime, besides: str = "") -> AccountSnapshot:
-        """The account's figures now; purchases on their way, but for ``besides``, reserve their cost."""
+    def figures(self, number: str, now: datetime, besides: str = "") -> AccountSnapshot:
+        """The account's figures now. Open entries, except the order ``besides``, reserve their cost."""
         figures = self.connection.ready().account()
         yesterday = now - timedelta(days=1)
         valued = self.journals.of(number).book.valued
@@ -55,7 +55,7 @@ class AccountRisk:
         return AccountSnapshot(figures.net_liquidation, figures.currency, figures.cash_usd, before, sent, reserved)
 
     def entries_wait(self) -> str | None:
-        """Why no purchase can be judged now, for as long as the broker does not tell what it is judged by."""
+        """Why entries wait: the broker has not reported all the figures that the limits need."""
         link = self.connection.ready()
         if missing := link.health().missing:
             return f"{self.connection.broker().words.program} has not answered the question for {', '.join(missing)} yet; entries wait"
@@ -63,34 +63,35 @@ class AccountRisk:
         return f"{absent[0]}; entries wait" if absent else None
 
     def refuses_capital(self, number: str, capital: float, now: datetime) -> str | None:
-        """Why an agent with this capital is too much for the account. Unavailable while that is not known."""
+        """Why the account is too small for another agent with this capital; None if it is large enough. Raises
+        Unavailable while that is not known."""
         if not self.limits().max_capital and (absent := self.connection.ready().account().absent):
-            raise Unavailable(f"{absent[0]}, and the agents' capital is bound by it; try again in a minute.")
+            raise Unavailable(f"{absent[0]}, and the agents' capital is limited by it; try again in a minute.")
         allocated = capital + sum(s.agent.terms.capital for s in self.agents() if s.agent.account == number)
-        return account_limits.over_allocated(allocated, self.standing(number, now), self.limits())
+        return account_limits.over_allocated(allocated, self.figures(number, now), self.limits())
 
     def refuses_entry(self, state: AgentState, order: Order, now: datetime) -> str | None:
-        """Why a purchase is beyond the account's limits."""
-        standing = self.standing(state.agent.account, now, order.key)
-        return account_limits.entry_refused(order, state.book.close, state.agent.terms, standing, self.limits())
+        """Why an entry exceeds the account's limits; None if it does not."""
+        figures = self.figures(state.agent.account, now, order.key)
+        return account_limits.entry_refused(order, state.book.close, state.agent.terms, figures, self.limits())
 
     def opposed(self, state: AgentState, now: datetime) -> str | None:
-        """Why a purchase waits for another agent of the account that sells what this one wants to buy."""
+        """Why an entry waits: another agent of the account sells the same stock. None if it need not wait."""
         others = [s for s in self.shares.siblings(state) if s.agent.agent_id != state.agent.agent_id]
         if not any(other.open_orders(Leg.EXIT) for other in others):
             return None
         return self.shares.waits.opposed(state, others, {o.ref for o in self.connection.ready().open_orders()}, now)
 
     def day_trades(self, since: str) -> int:
-        """Round trips of all agents within one session, from a session on."""
+        """Day trades of all agents since a session: round trips within one session."""
         return sum(1 for s in self.agents() for session in s.day_trades if session >= since)
 
     def value(self, session: str, now: datetime) -> None:
-        """Record once a session what the account is worth: the day's loss is measured from it."""
+        """Record the account's value once a session; the daily loss is measured from it."""
         for number in {s.agent.account for s in self.agents()}:
             known = self.journals.of(number).book.valued
             if known is None or known.session < session or not account_limits.finite(known.net_liquidation):
                 figures = self.connection.ready().account()
                 if figures.number != number or figures.net_liquidation is None:
-                    continue  # the program is logged in to another account, or does not tell it yet
+                    continue  # logged in to another account, or the value is not reported yet
                 self.journals.of(number).record(Valued(session, figures.net_liquidation, figures.currency), now)

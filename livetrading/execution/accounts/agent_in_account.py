@@ -1,4 +1,4 @@
-"""What trading a real account adds to an agent's pass: its morning, its limits, its comparison."""
+"""The additional steps of an agent's pass at a broker account: splits before the open, limits, reconciliation."""
 
 import logging
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from ...core.orders import Order
 from ...core.types import AgentStatus, Leg
 from ..orders import execution_reports
 from ..orders.execution_reports import PriceOf
-from ..orders.pre_open_check import Look
+from ..orders.pre_open_check import Objection
 from ..state.agent_repository import AgentRepository
 from . import pre_open_split
 from .broker_account import BrokerAccount
@@ -27,7 +27,7 @@ from .reconciliation import Reconciliation
 log = logging.getLogger(__name__)
 
 SILENCE = timedelta(seconds=30)
-"""So long the orders of a morning wait for a source that says nothing at all."""
+"""How long orders before the open wait for a source that does not answer."""
 
 
 @dataclass
@@ -43,11 +43,11 @@ class AgentInAccount:
     """Both sides as last compared, for a page."""
     price_of: PriceOf = execution_reports.as_reported
     notices: list[str] = field(default_factory=list)
-    """What a person should hear, until the pass takes it."""
+    """Messages for the user; the pass takes them over."""
     _silent: datetime | None = None
 
     def begin(self, now: datetime) -> bool:
-        """Book a split effective today. False while the source is being asked whether there is one."""
+        """Book a split that is effective today. False while the source has not answered whether there is one."""
         state = self.repository.state
         session = pre_open_split.today(now)
         if state.split_on == session or (
@@ -58,10 +58,10 @@ class AgentInAccount:
             ratio = self.splits.ratio(state.agent.symbol, now)
         except StillFetching:
             self._silent = self._silent or now
-            return bare(state) or now - self._silent > SILENCE  # shares without a stop wait for nothing
+            return bare(state) or now - self._silent > SILENCE  # shares without a stop must not wait
         except LivetradingError as error:
             log.warning("%s: today's splits are not known: %s", self.repository.agent_id, error)
-            return True  # a difference in shares, the second look, or the evening's bar will tell
+            return True  # reconciliation, the pre-open check or the day's bar will show a split
         self._silent = None
         if ratio != 1.0:
             self._take_earlier_reports(session, now)
@@ -71,31 +71,30 @@ class AgentInAccount:
         return True
 
     def _take_earlier_reports(self, session: str, now: datetime) -> None:
-        """Fills of sessions before a split are in old shares: they are booked before it."""
+        """Book fills of sessions before a split first: they count shares from before the split."""
         news = execution_reports.news(self.repository.state, self.watch.broker, self.price_of)
         if news and all(e.session < session for e in news if isinstance(e, Filled)):
             self.repository.commit(news, now)
 
-    def turned(self, events: list[Event], now: datetime) -> None:
-        """A split that only the evening's bar told turns what no agent holds as well."""
+    def split_unmanaged(self, events: list[Event], now: datetime) -> None:
+        """Apply a split that was first seen in the day's bar to the unmanaged shares, too."""
         for event in events:
             if isinstance(event, SplitApplied):
                 self.broker_account.shares.split(self.repository.state, event.session, event.ratio, now)
 
     def judge(self, now: datetime) -> str | None:
-        """The difference between book and account, if any. Not before today's splits are known."""
+        """The difference between book and account, if any; None while today's splits are unknown."""
         if not self.splits.known(now):
             return None
         if self.broker_account.shares.waits.awaited() & self._others():
-            return None  # what another agent of the stock has traded is not in its book yet: nothing can be compared
+            return None  # fills of another agent of the stock are not booked yet: shares cannot be compared
         self.broker_account.shares.waits.doubts(self.repository.agent_id, self.watch.differs(), now)
         problem = self.watch.judge(now)
         if self.watch.lasting and self.repository.state.status == AgentStatus.STOPPED:
-            self.notices.append(
-                self.watch.lasting
-            )  # an agent that was stopped cannot be blocked, and its shares are there
+            # A stopped agent cannot be blocked, but it still has shares: the user is notified instead.
+            self.notices.append(self.watch.lasting)
         self.shown = self.watch.document(problem, now)
-        self.cash.look(now)
+        self.cash.compare(now)
         return problem
 
     def _others(self) -> set[str]:
@@ -104,30 +103,30 @@ class AgentInAccount:
         }
 
     def unreported(self, now: datetime) -> str:
-        """Why nothing is bought while another agent's fills cannot be taken over; empty while they can."""
+        """Why entries wait: another agent's fills cannot be taken over. Empty if they can."""
         return self.broker_account.shares.waits.unreported(self._others(), now)
 
     def no_entries(self, now: datetime) -> str:
-        """Why nothing is bought, though exits and stops go on; empty when it may be."""
+        """Why entries wait while exits and stops are still sent; empty if entries are allowed."""
         if unreported := self.unreported(now):
             return unreported
-        self.cash.look(now)
+        self.cash.compare(now)
         return self.cash.doubt(self.repository.state)
 
-    def refuses(self, order: Order, now: datetime) -> Look | None:
-        """Why a purchase may not go now: an unknown account, its cash, another agent's sale in the same auction,
-        or a limit."""
+    def refuses(self, order: Order, now: datetime) -> Objection | None:
+        """Why an entry may not be sent now: missing account figures, cash that is not explained, a sale by another
+        agent, or a limit."""
         state = self.repository.state
         if waits := self.broker_account.risk.entries_wait() or self.no_entries(now):
-            return Look(waits, final=False)
+            return Objection(waits, final=False)
         if opposed := self.broker_account.risk.opposed(state, now):
-            return Look(opposed, final=False)
+            return Objection(opposed, final=False)
         refused = self.broker_account.risk.refuses_entry(state, order, now)
-        return Look(refused, final=True) if refused else None
+        return Objection(refused, final=True) if refused else None
 
 
 def price_in(frame: pd.DataFrame) -> PriceOf:
-    """A price for fills of which the broker tells the count alone: the bar's open, a stop's at most its trigger."""
+    """Prices for fills that the broker reports only as a count: the bar's open, for a stop at most its stop price."""
 
     def price(fill: Execution, order: Order) -> float:
         at = pd.Timestamp(fill.session)

@@ -22,8 +22,8 @@ class BrokerAccount:
     """One account at a broker, for all agents of a home.
 
     A home trades through one broker at a time: that of its agents, until the last of them is removed.
-    ``states`` are those of every agent that was not removed; ``patience`` seconds the
-    first use waits for the connection; ``pulse`` is called while an answer is awaited.
+    ``states`` are those of all agents. The first use waits up to ``patience`` seconds for the connection.
+    ``pulse`` is called while an answer is awaited.
     """
 
     home: Home
@@ -32,7 +32,7 @@ class BrokerAccount:
     pulse: Callable[[], object] = lambda: None
 
     _wished: str = ""
-    """The broker of a first agent that is just being deployed."""
+    """The broker of the first agent, while it is being deployed."""
 
     def __post_init__(self) -> None:
         self.connection = AccountConnection(self.home, self.agents, self.description, self.patience, pulse=self.pulse)
@@ -46,19 +46,19 @@ class BrokerAccount:
         return any(True for _ in self.agents())
 
     def agents(self) -> list[AgentState]:
-        """Agents of the account, those that were removed left out."""
+        """Agents of the account that are not removed."""
         found = self._of_brokers()
         name = next((s.agent.broker for s in found), "")
         return [s for s in found if s.agent.broker == name]
 
     def _of_brokers(self) -> list[AgentState]:
-        """Agents of every broker that is registered."""
+        """Agents of every registered broker that are not removed."""
         found = [s for s in self.states() if s.agent.mode == Mode.BROKER and s.status != AgentStatus.REMOVED]
         return [s for s in found if registry.find(s.agent.broker) is not None]
 
     @property
     def name(self) -> str:
-        """The broker's name; empty where no agent has one."""
+        """The broker's name; empty if no agent has one."""
         return next((s.agent.broker for s in self._of_brokers()), self._wished)
 
     @property
@@ -86,7 +86,7 @@ class BrokerAccount:
         return self.journals.of(number)
 
     def broker(self, repository: AgentRepository) -> AgentBroker:
-        """The account as one agent sees it. Refused where the gates no longer agree."""
+        """The account as one agent sees it. Raises Refused if an account gate no longer allows it."""
         config = repository.state.agent
         broker = registry.named(config.broker)
         if config.broker != self.name:
@@ -98,7 +98,7 @@ class BrokerAccount:
         try:
             instrument = self.connection.instrument(config.symbol, config.con_id, config.primary)
         except NotFound as error:
-            # It was known when the agent was deployed: the service that tells contracts may be away.
+            # The symbol was known at the deployment, so the broker's contract service may be down.
             raise Unavailable(f"{error} It is asked again.") from None
         return broker.seat(
             link,
@@ -116,5 +116,5 @@ class BrokerAccount:
 
     @property
     def auction(self) -> bool:
-        """Whether orders for the open may go as such: a paper account may not simulate the auction."""
+        """Whether market-on-open orders may be used: a paper account may not simulate the auction."""
         return self.description().auction(self.home)

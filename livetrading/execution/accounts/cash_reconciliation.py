@@ -1,7 +1,7 @@
-"""The cash of a shared account against its agents' books, once a session and whenever it may explain more.
+"""Compares the cash of a shared account with its agents' books, outside trading hours only.
 
-Outside trading hours alone: within them a fill is heard before the cash that it moved.
-A difference counts when it has lasted longer than a broker takes to report account values.
+Within trading hours a broker reports a fill before the cash that it changed. A difference
+counts once it has lasted longer than a broker takes to report account values.
 """
 
 import logging
@@ -25,31 +25,31 @@ from .broker_account import BrokerAccount
 
 log = logging.getLogger(__name__)
 LASTS = timedelta(minutes=4)
-"""Some brokers report account values every three minutes only: a difference that is older is none of a late report."""
-SETTLED = timedelta(minutes=15)
-"""After the close, before which the day's fills may not be in the cash yet."""
+"""Some brokers report account values only every three minutes: a late report cannot explain an older difference."""
+AFTER_CLOSE = timedelta(minutes=15)
+"""Until so long after the close the day's fills may be missing in the reported cash."""
 CURE = "import the account's statement, or confirm that it is yours"
 Doc = dict[str, Any]
 
 
 @dataclass
 class CashReconciliation:
-    """Explains the cash of the account that is traded now. ``unheard`` says whether fills of an
-    account are known that are not in a book yet."""
+    """Explains the cash of the account that is traded now. ``unreported(number)``: whether the account has
+    reported fills that are not booked yet."""
 
     broker_account: BrokerAccount
     calendar: Calendar
     delay: timedelta
     unreported: Callable[[str], bool] = lambda number: False
     notices: list[tuple[str, str]] = field(default_factory=list)
-    """What a person should hear, by agent (empty: the account)."""
-    _young: dict[str, tuple[Cash, datetime]] = field(default_factory=dict)
-    """Differences that are not recorded yet, and since when they are seen."""
+    """Messages for the user, with the agent that they concern (empty: the account)."""
+    _recent: dict[str, tuple[Cash, datetime]] = field(default_factory=dict)
+    """Differences that are not recorded yet, and since when they exist."""
 
-    # -- looking ------------------------------------------------------------
+    # -- comparing ----------------------------------------------------------
 
-    def look(self, now: datetime) -> None:
-        """Compare, and record what is new. Does nothing where it cannot be compared now."""
+    def compare(self, now: datetime) -> None:
+        """Compare, and record what is new. Does nothing if cash cannot be compared now."""
         if self._trading(now):
             return
         figures = self._figures()
@@ -62,11 +62,11 @@ class CashReconciliation:
         session = self.calendar.last_complete(now, self.delay).isoformat()
         if known is None:
             self.broker_account.journal(number).record(account_book.cash_record(rules.first(session, cash, books)), now)
-        elif known.books.keys() <= books.keys():  # else an agent's journal cannot be read
+        elif known.books.keys() <= books.keys():  # otherwise an agent's journal cannot be read
             self._compare(number, known, rules.explain(known, max(session, known.session), cash, books), now)
 
     def begin(self, number: str, now: datetime) -> None:
-        """Before the first agent of an account trades: what is there is a person's."""
+        """Record all cash as unmanaged before the first agent of an account trades."""
         figures = self._figures()
         if self.broker_account.journal(number).book.cash is None and figures is not None and figures[0] == number:
             if not self.books(number):
@@ -76,7 +76,7 @@ class CashReconciliation:
                 )
 
     def books(self, number: str) -> dict[str, BookCash]:
-        """The money of every agent that trades or ever traded the account."""
+        """The money in the books of all agents that trade, or ever traded, the account."""
         return {
             s.agent.agent_id: BookCash(s.book.traded, s.book.dividends + s.book.fractions, s.book.estimated)
             for s in self.broker_account.states()
@@ -86,9 +86,7 @@ class CashReconciliation:
     def _figures(self) -> tuple[str, float] | None:
         try:
             figures = self.broker_account.connection.ready().account()
-        except (
-            Exception
-        ) as error:  # the connection says why; what nobody foresaw is in the log, and ends no agent's pass
+        except Exception as error:  # an error here must not end an agent's pass; it is in the log
             logs.caught(log, "the account's cash", error)
             return None
         return None if figures.cash_usd is None else (figures.number, figures.cash_usd)
@@ -97,24 +95,24 @@ class CashReconciliation:
         day = now.astimezone(NEW_YORK).date()
         if not self.calendar.is_session(day):
             return False
-        return windows.at(day, windows.OPG_UNTIL) <= now < self.calendar.close_at(day) + SETTLED
+        return windows.at(day, windows.OPG_UNTIL) <= now < self.calendar.close_at(day) + AFTER_CLOSE
 
     def _compare(self, number: str, known: Cash, found: Explanation, now: datetime) -> None:
         moved = abs(found.after.unexplained - known.unexplained) > TOLERANCE
         if moved and found.after.open:
-            before = self._young.get(number)
+            before = self._recent.get(number)
             same = before is not None and abs(before[0].unexplained - found.after.unexplained) < 0.01
             since = before[1] if before is not None and same else now
-            self._young[number] = found.after, since
+            self._recent[number] = found.after, since
             if now - since < LASTS:
                 return
-        self._young.pop(number, None)
-        if _says_more(known, found.after):
+        self._recent.pop(number, None)
+        if _is_news(known, found.after):
             self.broker_account.journal(number).record(account_book.cash_record(found.after, found), now)
             if moved and found.after.open:
-                self._tell(number, found.after)
+                self._notify(number, found.after)
 
-    def _tell(self, number: str, cash: Cash) -> None:
+    def _notify(self, number: str, cash: Cash) -> None:
         doubted = self._doubted(number, cash)
         self.notices += [(agent_id, _text(cash)) for agent_id in doubted]
         if not doubted:
@@ -132,20 +130,23 @@ class CashReconciliation:
     def _doubted(self, number: str, cash: Cash) -> list[str]:
         return [agent_id for agent_id, book in self.books(number).items() if cash.doubts(book.estimates)]
 
-    # -- what follows ---------------------------------------------------------
+    # -- consequences ---------------------------------------------------------
 
     def doubt(self, state: AgentState) -> str:
-        """Why an agent buys nothing now: the cash does not bear its estimates out, as recorded or as just
-        seen. Empty when it may buy."""
-        known, young = self.broker_account.journal(state.agent.account).book.cash, self._young.get(state.agent.account)
+        """Why an agent may not buy now: a cash difference, recorded or recent, puts its estimated fills in doubt.
+        Empty when it may buy."""
+        known, recent = (
+            self.broker_account.journal(state.agent.account).book.cash,
+            self._recent.get(state.agent.account),
+        )
         if known is not None and known.doubts(state.book.estimated):
             return _text(known)
-        return _text(young[0]) if young is not None and young[0].doubts(state.book.estimated) else ""
+        return _text(recent[0]) if recent is not None and recent[0].doubts(state.book.estimated) else ""
 
     def confirm(
         self, state: AgentState, seen: float | None, request_id: str, by: str, now: datetime
     ) -> tuple[str, Doc]:
-        """A person's word that what is unexplained is his own. ``seen`` is the amount that he was shown."""
+        """The user confirms that the unexplained cash is his own. ``seen`` is the amount that he was shown."""
         number, journal = state.agent.account, self.broker_account.journal(state.agent.account)
         answer = {"account": number, "agent_id": state.agent.agent_id}
         if request_id and journal.book.confirmed == request_id:
@@ -159,14 +160,14 @@ class CashReconciliation:
                 f" {seen:+,.2f}); look at it and confirm again."
             )
         journal.record(CashConfirmed(known.unexplained, by, request_id), now)
-        self._young.pop(number, None)
+        self._recent.pop(number, None)
         return (
             f"{known.unexplained:+,.2f} USD of account {number} are unmanaged from now on.",
             answer | {"confirmed": known.unexplained},
         )
 
     def documents(self, now: datetime) -> list[Doc]:
-        """For pages: how each account's cash is made up, as last recorded."""
+        """For pages: what each account's cash consists of, as last recorded."""
         numbers = sorted({s.agent.account for s in self.broker_account.agents()})
         found = []
         for number in numbers:
@@ -176,8 +177,8 @@ class CashReconciliation:
         return found
 
 
-def _says_more(known: Cash, after: Cash) -> bool:
-    """Whether a look is worth a record: a new session, or another state of what is open."""
+def _is_news(known: Cash, after: Cash) -> bool:
+    """Whether a comparison has to be recorded: a new session, or a change in what is unexplained."""
     estimates = [[book.estimates for book in c.books.values()] for c in (known, after)]
     return (
         after.session > known.session
@@ -190,7 +191,7 @@ def _says_more(known: Cash, after: Cash) -> bool:
 
 
 def _difference(cash: Cash) -> str:
-    """Both sides; without the account's number, for pages hide it."""
+    """Both sides, without the account's number, because pages hide it."""
     if cash.masked:
         return (
             f"the account has {cash.cash:,.2f} USD in cash, which agrees with the books only because a later difference"

@@ -1,7 +1,7 @@
-"""A split effective today, booked before the open, so that what the broker then tells fits the book.
+"""A split that is effective today, booked before the open, so that the broker's reports fit the book.
 
-Of a simulated broker nothing is heard before the day's bar, which tells the split
-as well; a real one rescales the position in the night and fills in new shares.
+A real broker rescales the position overnight, and its fills count new shares. A simulated
+broker reports nothing before the day's bar, and that bar contains the split.
 """
 
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ NO_SHARE = "a split left no whole share"
 
 @dataclass
 class PreOpenSplit:
-    """What one agent's source has said about today. ``asked`` is when it answered last."""
+    """Today's splits of one agent, from its source. ``asked`` is the time of the source's last answer."""
 
     source: BarSource
     calendar: Calendar
     asked: datetime | None = None
 
     def ratio(self, symbol: str, now: datetime) -> float:
-        """The split that holds from today's open, 1 if there is none. Asks the source when due."""
+        """The ratio of a split effective at today's open, 1.0 if there is none. Asks the source when due."""
         today = self._today(now)
         if today is None or not self._due(now):
             return 1.0
@@ -46,14 +46,14 @@ class PreOpenSplit:
         return today is None or not self._due(now) or now > windows.at(today, windows.DAY_FROM)
 
     def _today(self, now: datetime) -> date | None:
-        """The session whose splits hold now: from 04:00 to its close."""
+        """Today's session between 04:00 New York time and its close, otherwise None."""
         day = now.astimezone(NEW_YORK).date()
         if not self.calendar.is_session(day):
             return None
         return day if windows.at(day, windows.OPG_FROM) <= now < self.calendar.close_at(day) else None
 
     def _due(self, now: datetime) -> bool:
-        """Whether the source was not asked yet since the last hour at which a split may show."""
+        """Whether the source has to be asked again: there was an hour since then at which it may publish a split."""
         mark = last_split_check(now)
         return mark is not None and (self.asked is None or self.asked < mark)
 
@@ -64,7 +64,7 @@ def today(now: datetime) -> str:
 
 
 def applied(state: AgentState, session: str, ratio: float) -> list[Event]:
-    """The split on what is held, and on what is planned: quantity floored, stop price turned."""
+    """The split of the shares held and of planned orders: quantities rounded down, stop prices divided."""
     found: list[Event] = [SplitApplied(session, ratio, state.book.close)]
     return found + [_rescaled(order, ratio) for order in state.orders if order.state == OrderState.PLANNED]
 

@@ -1,8 +1,8 @@
-"""The book against a real account: shares, and orders that carry our key.
+"""Compares an agent's book with its broker account: shares, and orders with our key.
 
-A difference may be a fill that is still on its way, so it counts when it is seen
-twice; then the agent is blocked, both sides are shown, and a person says which is
-right: the book takes it over (adopt), or it is the person's own (ignore).
+A difference may come from a fill that is not reported yet, so it counts only when it
+lasts. Then the agent is blocked and both sides are shown. The user decides: the book
+takes the difference over (adopt), or the shares are unmanaged (ignore).
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ from ..state.agent_repository import AgentRepository
 from .broker_account import BrokerAccount
 
 SURE_AFTER = timedelta(seconds=10)
-"""A difference that lasts so long is none of a fill on its way."""
+"""A difference that lasts so long does not come from a late report."""
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Reconciliation:
     broker: AgentBroker
     broker_account: BrokerAccount
     lasting: str = ""
-    """The problem, once it is none of a fill on its way."""
+    """The problem, once a late report can no longer explain it."""
     _since: tuple[str, datetime] | None = None
 
     def sides(self) -> dict[str, int]:
@@ -43,24 +43,24 @@ class Reconciliation:
         }
 
     def problem(self) -> str | None:
-        """Both sides in words if they differ now; None while they agree."""
+        """How the two sides differ, as a message; None if they agree."""
         if differs := difference(self.repository, self.broker):
             return f"{differs} (beside {self.broker_account.shares.unmanaged(self.repository.state)} unmanaged)"
-        if strange := self.strangers():
-            return f"the broker has an open order {', '.join(strange)} that the agent's book does not have as open"
-        doubled = self.doubled()
-        return f"the broker has more than one open order with the key {', '.join(doubled)}" if doubled else None
+        if unknown := self.unknown_orders():
+            return f"the broker has an open order {', '.join(unknown)} that the agent's book does not have as open"
+        duplicates = self.duplicate_keys()
+        return f"the broker has more than one open order with the key {', '.join(duplicates)}" if duplicates else None
 
     def differs(self) -> bool:
-        """Whether book and account hold other shares now, whatever explains it."""
+        """Whether book and account differ in shares now, also if a late report may explain it."""
         return difference(self.repository, self.broker) is not None
 
-    def strangers(self) -> list[str]:
+    def unknown_orders(self) -> list[str]:
         """Keys of this agent's orders that work at the broker and have ended, or never were, in the book."""
         return self.broker.unknown([o.key for o in self.repository.state.orders])
 
-    def doubled(self) -> list[str]:
-        """Keys of this agent that more than one working order carries: somebody else used them."""
+    def duplicate_keys(self) -> list[str]:
+        """Keys of this agent that more than one working order has: another program used them."""
         return sorted(ref for ref, n in Counter(o.ref for o in self.broker.working()).items() if n > 1)
 
     def judge(self, now: datetime) -> str | None:
@@ -69,8 +69,8 @@ class Reconciliation:
         if problem is None:
             self._since, self.lasting = None, ""
             return None
-        if self._since is None or self._since[0] != problem or self._may_be_told():
-            # What the broker has not told yet may be the very fill that explains it.
+        if self._since is None or self._since[0] != problem or self._report_pending():
+            # A fill that the broker has not reported yet may explain the difference: wait from now on.
             self._since = (problem, now)
         lasts = now - self._since[1] >= SURE_AFTER
         text = (
@@ -82,11 +82,11 @@ class Reconciliation:
         return problem
 
     def _cure(self) -> str:
-        """What a person does about orders that the book does not have."""
+        """What the user does about orders that the book does not have."""
         return f"compare with {self.broker_account.words.program}, then adopt or ignore the difference"
 
-    def _may_be_told(self) -> bool:
-        """Whether the broker has still to answer, or a fill of another agent is on its way."""
+    def _report_pending(self) -> bool:
+        """Whether the broker has not answered every question, or a fill of another agent may explain it."""
         return bool(self.broker.health().missing) or (
             self.differs() and unexplained(self.repository, self.broker) is None
         )

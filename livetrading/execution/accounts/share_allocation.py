@@ -1,4 +1,4 @@
-"""Whose shares are whose: the position of one account, divided among its agents and what nobody here manages."""
+"""Divides the position of an account between its agents and the unmanaged shares."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,31 +25,31 @@ class ShareAllocation:
     connection: AccountConnection
     journals: AccountJournals
     waits: Siblings = field(default_factory=Siblings)
-    """What agents of one stock wait for of each other."""
+    """How agents of one stock wait for each other."""
 
     @property
     def _words(self) -> BrokerWords:
         return self.connection.broker().words
 
     def siblings(self, state: AgentState) -> list[AgentState]:
-        """Agents of the same account and contract, this one included."""
+        """Agents of the same account and contract, including this one."""
         mine = state.agent
         return [s for s in self.agents() if (s.agent.account, s.agent.con_id) == (mine.account, mine.con_id)]
 
     def unmanaged(self, state: AgentState) -> int:
-        """Shares of the agent's contract that no agent holds. Refused if that is not on record."""
+        """Shares of the agent's contract that no agent holds. Raises Refused if that is not on record."""
         config = state.agent
         known = self.journals.of(config.account).book.unmanaged
         if config.con_id not in known:
             raise Refused(
-                f"What account {config.account} holds of {config.symbol} beside the agents is not on record;"
+                f"What account {config.account} holds of {config.symbol} besides the agents' shares is not on record;"
                 f" compare with {self._words.program} and run `python -m livetrading ignore {config.agent_id}`."
             )
         return known[config.con_id]
 
     def others(self, state: AgentState) -> int:
-        """Shares of the contract that are not this agent's: other agents' and the unmanaged rest. What the broker has reported
-        of another agent's fills counts before its book has it."""
+        """Shares of the contract that are not this agent's: unmanaged shares and those of other agents, including
+        their fills that are reported and not booked yet."""
         return account.shares_of_others(state.agent.agent_id, self._by_agent(state), self.unmanaged(state))
 
     def _by_agent(self, state: AgentState) -> dict[str, int]:
@@ -59,7 +59,7 @@ class ShareAllocation:
         }
 
     def cure(self, state: AgentState) -> str:
-        """What a person does about a difference in shares of an agent."""
+        """What the user does about a difference in an agent's shares."""
         managed = self.connection.ready().position(state.agent.con_id) - self.unmanaged(state)
         held = {a: shares for a, shares in self._by_agent(state).items() if shares or a == state.agent.agent_id}
         return account.cure(state.agent.symbol, managed, held, self._words.program)
@@ -81,8 +81,8 @@ class ShareAllocation:
         return self.connection.ready().now()
 
     def _held(self, state: AgentState) -> int:
-        """An agent's shares as the account has them: a split that another agent has booked already
-        turned these too, whenever their own book takes it."""
+        """An agent's shares as the account has them. If another agent has booked a split already, it counts
+        here too, before this agent's own book has it."""
         config, shares = state.agent, state.overnight
         for (con_id, session), ratio in self.journals.of(config.account).book.splits.items():
             if con_id == config.con_id and session > (state.booked or "") and session != state.split_on:
@@ -92,9 +92,9 @@ class ShareAllocation:
     def sellable(self, state: AgentState) -> int:
         """Shares of the contract in the account that no other agent's order can sell.
 
-        What a person holds counts: he may have sold his own, and that is no reason to take
-        an agent's stop back. The position comes first: a fill between the two questions
-        then makes it too large for a moment, and never too small.
+        Unmanaged shares count: if the user sold some of them, an agent's stop must not be
+        cancelled for it. The position is read before the orders: a fill between the two
+        makes the result too large for a moment, never too small.
         """
         link = self.connection.ready()
         held = link.position(state.agent.con_id)
@@ -105,14 +105,14 @@ class ShareAllocation:
         return held
 
     def set_unmanaged(self, state: AgentState, shares: int, by: str, reason: str, now: datetime) -> None:
-        """From now on so many shares are nobody's business here."""
+        """Record how many shares of the contract are unmanaged."""
         config = state.agent
         journal = self.journals.of(config.account)
         if journal.book.unmanaged.get(config.con_id) != shares:
             journal.record(RestSet(config.con_id, config.symbol, shares, by, reason), now)
 
     def split(self, state: AgentState, session: str, ratio: float, now: datetime) -> None:
-        """Rescale the unmanaged rest, once, before the first agent's book takes the split."""
+        """Rescale the unmanaged shares, once, before the first agent books the split."""
         config, journal = state.agent, self.journals.of(state.agent.account)
         if (config.con_id, session) in journal.book.splits:
             return
@@ -122,7 +122,7 @@ class ShareAllocation:
 
 
 def _can_sell(state: AgentState, order: Order, answer: BrokerOrder) -> int:
-    """Shares that a working order of an agent can still sell; a stop those that its entry has bought."""
+    """Shares that a working order of an agent can still sell; a stop sells at most what its entry has bought."""
     if order.side == "BUY":
         return 0
     entry = state.order(order.parent) if order.parent else None

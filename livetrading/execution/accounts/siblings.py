@@ -1,4 +1,4 @@
-"""What agents of one account and one stock wait for of each other, and for how long at most."""
+"""How agents of one account and one stock wait for each other, and how long at most."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -9,50 +9,50 @@ from ...core.agent import AgentState
 from ...core.types import Leg
 
 ABOUT_TO_GO = timedelta(minutes=2)
-"""So long an entry waits after the open for another agent's exit that is not at the broker: it would have gone by then."""
+"""How long an entry waits after the open for another agent's exit that has not been sent yet."""
 UNREPORTED_FOR = timedelta(minutes=2)
-"""So long an agent waits silently for fills of another that cannot be taken over; then its entries wait, and it says so."""
+"""After this time without another agent's fills, an agent's entries wait and the user is notified."""
 
-UNTOLD_FOR = timedelta(minutes=2)
-"""So long a fill of another agent that the broker has not told may explain a difference."""
+FILL_LATE_FOR = timedelta(minutes=2)
+"""How long a fill of another agent that is not reported yet may explain a difference."""
 
 
 @dataclass
 class Siblings:
-    """Since when each wait lasts, as this process has seen it."""
+    """Since when each wait lasts; known only to this process."""
 
     _exits: dict[str, datetime] = field(default_factory=dict)
     _doubts: dict[str, datetime] = field(default_factory=dict)
     _overdue: set[str] = field(default_factory=set)
     _unreported: dict[str, datetime] = field(default_factory=dict)
 
-    def heard(self, failed: Collection[str], now: datetime) -> None:
-        """Whose fills could not be taken over in this pass; all others' could."""
+    def note_unreported(self, failed: Collection[str], now: datetime) -> None:
+        """Note the agents whose fills could not be taken over in this pass."""
         self._unreported = {agent_id: self._unreported.get(agent_id, now) for agent_id in failed}
 
     def doubts(self, agent_id: str, differs: bool, now: datetime) -> None:
-        """Whether an agent's shares differ from the account's now: other agents' fills explain that for a while only."""
+        """Note whether an agent's shares differ now: other agents' fills explain that only for FILL_LATE_FOR."""
         if not differs:
             self._doubts.pop(agent_id, None)
             self._overdue.discard(agent_id)
-        elif now - self._doubts.setdefault(agent_id, now) >= UNTOLD_FOR:
+        elif now - self._doubts.setdefault(agent_id, now) >= FILL_LATE_FOR:
             self._overdue.add(agent_id)
 
     def overdue(self, agent_id: str) -> bool:
-        """Whether an agent's difference has lasted too long to be another's fill on its way."""
+        """Whether an agent's difference has lasted too long to come from a late report."""
         return agent_id in self._overdue
 
     def awaited(self) -> frozenset[str]:
-        """Agents whose fills may explain another's difference."""
+        """Agents whose fills could not be taken over, and may explain another agent's difference."""
         return frozenset(self._unreported)
 
     def unreported(self, others: Collection[str], now: datetime) -> str:
-        """Why nothing is bought: the fills of one of ``others`` are unknown for long; empty if not."""
+        """Why entries wait: fills of ``others`` have been unknown for too long; empty if not."""
         late = sorted(a for a in others if a in self._unreported and now - self._unreported[a] >= UNREPORTED_FOR)
         return (
             (
                 f"the fills of {', '.join(late)} of the same account cannot be taken over, so this agent's shares cannot be"
-                f" compared with the account; entries wait until that is mended"
+                f" compared with the account; entries wait until that is repaired"
             )
             if late
             else ""
@@ -61,9 +61,9 @@ class Siblings:
     def opposed(
         self, state: AgentState, others: Iterable[AgentState], working: Collection[str], now: datetime
     ) -> str | None:
-        """Why a purchase waits for a sale of another agent: one of the keys that the broker works, or one that
-        is about to be sent. Both can meet in one auction: until that is over an exit that cannot go holds up the
-        entry, and after it for two minutes."""
+        """Why an entry waits for another agent's exit. ``working`` are the keys of orders that the broker works. An
+        entry and an exit could trade with each other in one auction, so until the auction is over the entry waits
+        for any open exit; after it for ABOUT_TO_GO at most, if the exit is not at the broker."""
         auction = windows.for_open(now.astimezone(windows.NEW_YORK).date(), now)
         exits = [(other, order) for other in others for order in other.open_orders(Leg.EXIT)]
         for other, order in exits:

@@ -1,8 +1,8 @@
-"""What a broker states later about fills that are in the book: fees, corrected prices, and what nobody can book.
+"""What a broker reports later about booked fills: fees, corrected prices, and changes that cannot be booked.
 
-The last report counts, however late it comes: a fee is corrected also after it was
-taken as final. A corrected price is booked; another quantity or side blocks the
-agent, for then its shares are in question and a person has to compare.
+The last report counts, however late it comes: a fee can change even after it was
+reported as final. A corrected price is booked. Another quantity or side blocks the
+agent: its shares are then in doubt, and a person has to compare.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -16,33 +16,33 @@ from ...core.events import Event, FeeAdjusted, FillCorrected, FillDisputed, Note
 from ...core.types import AgentStatus
 
 SMALLEST = 1e-6
-"""USD, or USD a share: what differs by less is the same figure, written with fewer digits."""
+"""USD, or USD a share. A smaller difference is only rounding."""
 FARTHEST, FROM_ESTIMATE = 2.0, 5.0
-"""A price is at most so many times, and at least such a part of, the one that it corrects, or the estimate whose
-place it takes: exchanges correct by tens of percent, and a wrong column, point or currency is off by more."""
+"""The largest factor between a price and its correction, and between an estimated price and the reported one.
+Exchanges correct by tens of percent. A wrong column, decimal point or currency changes a price by more."""
 
 
 def news(state: AgentState, broker: Broker, fills: Collection[Execution] = ()) -> list[Event]:
-    """What the broker states now that the book holds otherwise; ``fills`` are being booked beside it."""
-    told = broker.reported()
-    prices = [*_corrected(state, told), *_replaced(state, told), *_beforehand(state, told, fills)]
+    """Where the broker's reports differ from the book. ``fills`` are booked in the same step."""
+    reports = broker.reported()
+    prices = [*_corrected(state, reports), *_replaced(state, reports), *_beforehand(state, reports, fills)]
     done = {ids.root(event.exec_id) for event in prices if not isinstance(event, Noted)}
-    events: list[Event] = [*prices, *_fees(state, broker, told, done)]
+    events: list[Event] = [*prices, *_fees(state, broker, reports, done)]
     return events + blocked(state, events)
 
 
 def blocked(state: AgentState, events: Iterable[Event]) -> list[Event]:
-    """The block that a dispute means for an agent that would trade on."""
+    """A disputed fill blocks an agent that is running or paused."""
     disputed = [event for event in events if isinstance(event, FillDisputed)]
     if not disputed or state.status not in (AgentStatus.RUNNING, AgentStatus.PAUSED):
         return []
     return [StatusChanged(AgentStatus.BLOCKED, disputed[-1].text, "corrections")]
 
 
-def _corrected(state: AgentState, told: list[Execution]) -> list[FillCorrected | FillDisputed]:
-    """Reports that take the place of the one that was booked."""
+def _corrected(state: AgentState, reports: list[Execution]) -> list[FillCorrected | FillDisputed]:
+    """Reports that replace the booked one."""
     newest: dict[str, Execution] = {}
-    for e in told:
+    for e in reports:
         before = newest.get(ids.root(e.exec_id))
         if before is None or ids.number(e.exec_id) >= ids.number(before.exec_id):
             newest[ids.root(e.exec_id)] = e
@@ -56,11 +56,13 @@ def _corrected(state: AgentState, told: list[Execution]) -> list[FillCorrected |
     return [event for event in found if event is not None]
 
 
-def _beforehand(state: AgentState, told: list[Execution], fills: Collection[Execution]) -> list[Noted | FillDisputed]:
-    """Executions that the broker changed before they were booked. A new price is booked and told. One that was taken
-    back, or whose order has filled more than is left of it, is in question: the book can follow its order's count only."""
+def _beforehand(
+    state: AgentState, reports: list[Execution], fills: Collection[Execution]
+) -> list[Noted | FillDisputed]:
+    """Executions that the broker changed before they were booked. A new price is booked, and the user is notified.
+    An execution is disputed if the broker cancelled it, or if its order's filled count does not fit the new quantity."""
     booking, guessed = {e.exec_id for e in fills}, {e.ref for e in fills if ids.span(e.exec_id) is not None}
-    newest = {ids.root(e.exec_id): e for e in told}
+    newest = {ids.root(e.exec_id): e for e in reports}
     found: list[Noted | FillDisputed] = []
     for report in newest.values():
         order, by = state.order(report.ref), f"{report.exec_id} {report.side} {report.qty} before it was booked"
@@ -74,7 +76,7 @@ def _beforehand(state: AgentState, told: list[Execution], fills: Collection[Exec
         did = "bought" if order.side == "BUY" else "sold"
         what = f"the broker changed an execution of {report.ref}, {report.exec_id}, before it was booked"
         if report.qty <= 0 or (report.exec_id in booking and report.ref in guessed):
-            now = f"{did} {report.qty} at {report.price:g}" if report.qty > 0 else "nothing: it was taken back"
+            now = f"{did} {report.qty} at {report.price:g}" if report.qty > 0 else "nothing: it was cancelled"
             found.append(
                 FillDisputed(
                     report.exec_id,
@@ -91,7 +93,7 @@ def _beforehand(state: AgentState, told: list[Execution], fills: Collection[Exec
 
 
 def holder(state: AgentState, exec_id: str) -> Booked | None:
-    """The fill that a report is about: booked under its id, or under an estimate that it has taken the place of."""
+    """The booked fill that a report concerns: under the report's own id, or under the estimate that it replaced."""
     booked = state.book.booked(exec_id)
     if booked is not None or not state.book.counted(exec_id):
         return booked
@@ -100,11 +102,13 @@ def holder(state: AgentState, exec_id: str) -> Booked | None:
 
 
 def restated(
-    state: AgentState, booked: Booked, told: Mapping[str, Execution], source: str = "the broker"
+    state: AgentState, booked: Booked, newest: Mapping[str, Execution], source: str = "the broker"
 ) -> FillCorrected | FillDisputed | None:
-    """What the newest reports, by root, say now of a fill that executions stand for; None for nothing new."""
+    """How the newest reports (by the root of their id) change a fill that consists of executions. None: no change."""
     was = {ids.root(part): ids.number(part) for part in booked.parts}
-    reports = [told[root] for root, number in was.items() if root in told and ids.number(told[root].exec_id) >= number]
+    reports = [
+        newest[root] for root, number in was.items() if root in newest and ids.number(newest[root].exec_id) >= number
+    ]
     newer = [r for r in reports if ids.number(r.exec_id) > was[ids.root(r.exec_id)]]
     if not reports:
         return None
@@ -129,7 +133,7 @@ def restated(
 def judged(
     state: AgentState, booked: Booked, report: Execution, source: str = "the broker"
 ) -> FillCorrected | FillDisputed | None:
-    """What a report of a fill changes: its money, or more than a book can follow; None for nothing new."""
+    """How a report changes a fill: a correction of its money, or a dispute. None: no change."""
     fill = booked.fill
     side = "BUY" if booked.bought else "SELL"
     if report.qty != fill.qty or report.side not in ("", side):
@@ -156,7 +160,7 @@ def _believed(
     *,
     estimated: bool,
 ) -> FillCorrected | FillDisputed | None:
-    """A correction, if its figures can be those of the fill."""
+    """The correction, or a dispute if its figures are not plausible for this fill."""
     times = FROM_ESTIMATE if booked.fill.estimated else FARTHEST
     if not is_price(price):
         return _disputed(state, booked, reports[0], source, f"{price:g} is no price")
@@ -174,7 +178,7 @@ def _believed(
 
 
 def _disputed(state: AgentState, booked: Booked, report: Execution, source: str, why: str = "") -> FillDisputed | None:
-    """What a person has to compare; None if he was told."""
+    """The dispute that a person has to resolve. None if it is on record already."""
     fill, side = booked.fill, "BUY" if booked.bought else "SELL"
     by = f"{report.exec_id} {report.side or side} {report.qty}" + (
         f" at {report.price:g}, fee {report.fee:g}" if why else ""
@@ -182,7 +186,7 @@ def _disputed(state: AgentState, booked: Booked, report: Execution, source: str,
     if by in state.book.executions:
         return None
     did = "bought" if booked.bought else "sold"
-    now = f"{report.side or side} {report.qty} at {report.price:g}" if report.qty > 0 else "nothing: it was taken back"
+    now = f"{report.side or side} {report.qty} at {report.price:g}" if report.qty > 0 else "nothing: it was cancelled"
     cure = "compare with the account's statement, then adopt or ignore the difference and start the agent"
     if report.qty <= 0:
         cure += (
@@ -200,15 +204,15 @@ def _disputed(state: AgentState, booked: Booked, report: Execution, source: str,
     )
 
 
-def _replaced(state: AgentState, told: list[Execution]) -> list[FillCorrected | FillDisputed]:
-    """Executions that came after all for shares that were booked by their order's count."""
+def _replaced(state: AgentState, reports: list[Execution]) -> list[FillCorrected | FillDisputed]:
+    """Executions that arrive late, for shares that were booked by their order's filled count."""
     found = []
     for root in state.book.estimated:
         fill, shares = state.book.fills[root].fill, ids.span(state.book.fills[root].fill.exec_id)
         if shares is None:
             continue
         low, high = shares
-        parts = [e for e in told if e.ref == fill.key and low < e.cum <= high and not state.book.counted(e.exec_id)]
+        parts = [e for e in reports if e.ref == fill.key and low < e.cum <= high and not state.book.counted(e.exec_id)]
         event = in_place_of(state, state.book.fills[root], parts)
         if event is not None:
             found.append(event)
@@ -218,7 +222,7 @@ def _replaced(state: AgentState, told: list[Execution]) -> list[FillCorrected | 
 def in_place_of(
     state: AgentState, booked: Booked, parts: list[Execution], source: str = "the broker"
 ) -> FillCorrected | FillDisputed | None:
-    """The executions that a fill was booked for, if they are all there and have prices."""
+    """The correction by the executions behind a fill, if all of them are reported with a price."""
     qty, side = booked.fill.qty, "BUY" if booked.bought else "SELL"
     if not parts or sum(e.qty for e in parts) != qty or any(e.price <= 0 or e.qty <= 0 for e in parts):
         return None
@@ -226,13 +230,13 @@ def in_place_of(
         return None
     price = parts[0].price if len(parts) == 1 else sum(e.qty * e.price for e in parts) / qty
     final = all(e.final for e in parts)
-    fee = sum(e.fee for e in parts) if final else booked.fill.fee  # without commissions they say nothing of it
+    fee = sum(e.fee for e in parts) if final else booked.fill.fee  # without a commission report the fee is unknown
     return _believed(state, booked, price, fee, parts, source, estimated=booked.fill.estimated and not final)
 
 
-def _fees(state: AgentState, broker: Broker, told: list[Execution], done: set[str]) -> list[Event]:
-    """The broker's own word on fees that were booked otherwise; ``done`` are corrected already."""
-    stated = {ids.root(e.exec_id): e.fee for e in told if e.final}
+def _fees(state: AgentState, broker: Broker, reports: list[Execution], done: set[str]) -> list[Event]:
+    """Fees that the broker reports and the book has otherwise. ``done`` are corrected already."""
+    stated = {ids.root(e.exec_id): e.fee for e in reports if e.final}
     found: list[Event] = []
     for root in dict.fromkeys([*state.book.estimated, *(r for r in stated if r in state.book.fills)]):
         booked = state.book.fills[root]

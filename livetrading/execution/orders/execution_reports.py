@@ -1,8 +1,8 @@
-"""What a broker's words mean for an agent: statements and executions as events.
+"""A broker's reports as events of an agent: order status reports and executions.
 
-A broker may tell that an order filled before it tells the fill, tell a fill
-twice, or a sale before its purchase. The order then waits for the fill, and the
-sale for the purchase: an order has ended when its money is in the book.
+A broker may report an order as filled before it reports the fill. It may report a
+fill twice, or a sale before its purchase. The order then waits for the fill, and
+the sale for the purchase: an order ends when its money is in the book.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ from ...core.types import Leg
 from . import corrections
 
 PriceOf = Callable[[Execution, Order], float]
-"""The price of a fill of which the broker no longer tells one; 0 while that is not known."""
+"""The price of a fill that the broker reports without one; 0 while it is unknown."""
 
 
 def as_reported(fill: Execution, order: Order) -> float:
@@ -27,7 +27,7 @@ def as_reported(fill: Execution, order: Order) -> float:
 
 
 def news(state: AgentState, broker: Broker, price_of: PriceOf = as_reported) -> list[Event]:
-    """What the broker says that the book does not hold yet; nothing is written."""
+    """What the broker reports and the book does not have yet; nothing is written."""
     answers = [(o, broker.find(o.key)) for o in state.open_orders() if o.at_broker]
     fills = _bookable(state, _priced(state, broker.executions(), price_of))
     booked: Counter[str] = Counter()
@@ -35,17 +35,17 @@ def news(state: AgentState, broker: Broker, price_of: PriceOf = as_reported) -> 
         booked[fill.ref] += fill.qty
     found: list[Event] = []
     for order, answer in answers:
-        # A fill may have been booked while the broker told nothing of its order.
-        heard = answer and believed(order, answer, max(order.filled, state.booked_of(order.key)) + booked[order.key])
-        if heard and _changed(order, heard):
-            found.append(moved(order, heard))
+        # A fill may be booked although the broker has not reported its order.
+        report = answer and believed(order, answer, max(order.filled, state.booked_of(order.key)) + booked[order.key])
+        if report and _changed(order, report):
+            found.append(moved(order, report))
     return [*found, *(_filled(state, broker, fill) for fill in fills), *corrections.news(state, broker, fills)]
 
 
-def _priced(state: AgentState, told: list[Execution], price_of: PriceOf) -> list[Execution]:
-    """What has a price; the others are told again until they have one."""
+def _priced(state: AgentState, reports: list[Execution], price_of: PriceOf) -> list[Execution]:
+    """The executions that have a price. The others are read again in the next pass."""
     found = []
-    for fill in told:
+    for fill in reports:
         order = state.order(fill.ref)
         price = fill.price or (price_of(fill, order) if order is not None else 0.0)
         if price > 0:
@@ -54,7 +54,7 @@ def _priced(state: AgentState, told: list[Execution], price_of: PriceOf) -> list
 
 
 def _at(state: AgentState, order: Order | None, fill: Execution, price: float) -> Execution:
-    """A fill at a price that its broker did not tell, with the fee of such a fill where none is stated."""
+    """A fill at an estimated price, with an estimated fee if the broker has not reported one."""
     if fill.final or order is None:
         return replace(fill, price=price)
     day, costs = date.fromisoformat(fill.session), state.agent.terms.costs
@@ -62,15 +62,15 @@ def _at(state: AgentState, order: Order | None, fill: Execution, price: float) -
 
 
 def unpriced(state: AgentState, broker: Broker) -> int:
-    """Shares, signed, that the broker says to have traded for an agent without telling at which price."""
-    told = {e.exec_id: e for e in broker.executions() if e.price <= 0 and not state.book.counted(e.exec_id)}
-    return sum(_signed(state, e) for e in told.values() if state.order(e.ref) is not None)
+    """Shares (signed) that the broker reports as traded for an agent, without a price."""
+    reports = {e.exec_id: e for e in broker.executions() if e.price <= 0 and not state.book.counted(e.exec_id)}
+    return sum(_signed(state, e) for e in reports.values() if state.order(e.ref) is not None)
 
 
-def _bookable(state: AgentState, told: list[Execution]) -> list[Execution]:
-    """New fills of this agent, each once; what sells shares that are not in the book yet waits. One that its
-    broker took back before it was booked is none."""
-    fresh = {e.exec_id: e for e in told if not state.book.counted(e.exec_id) and e.qty > 0}
+def _bookable(state: AgentState, reports: list[Execution]) -> list[Execution]:
+    """New fills of this agent, each once. A sale of shares that are not in the book yet waits. An execution that
+    the broker cancelled before it was booked is left out."""
+    fresh = {e.exec_id: e for e in reports if not state.book.counted(e.exec_id) and e.qty > 0}
     waiting = [e for e in fresh.values() if state.order(e.ref) is not None]
     shares, taken = state.book.shares, list[Execution]()
     while ready := next((e for e in waiting if shares + _signed(state, e) >= 0), None):
@@ -86,10 +86,9 @@ def _signed(state: AgentState, fill: Execution) -> int:
 
 
 def believed(order: Order, answer: BrokerOrder, booked: int) -> BrokerOrder:
-    """The broker's statement as far as the book bears it out, ``booked`` shares of it.
+    """The broker's report of an order, limited to the ``booked`` shares.
 
-    What it says to have filled beyond them is on its way, and the order goes on
-    until it arrives.
+    Further fills that it reports are still to be booked, and the order stays open until then.
     """
     state = answer.state
     if answer.filled > booked or state in WORKING:
@@ -100,8 +99,8 @@ def believed(order: Order, answer: BrokerOrder, booked: int) -> BrokerOrder:
 
 
 def moved(order: Order, answer: BrokerOrder) -> OrderMoved:
-    """The broker's word on an order, and the only source of a terminal state. Why we withdrew an entry stays on
-    record, whatever the broker says of its end: what is done with shares that it bought depends on it."""
+    """The event of a broker's report, which is the only source of a terminal state. If we cancelled an entry, our
+    reason stays on record, whatever reason the broker gives: it decides what is done with shares that were bought."""
     stop = answer.stop_price if order.leg == Leg.STOP else None
     reason = "" if order.withdrawn and order.leg == Leg.ENTRY else answer.reason
     return OrderMoved(
@@ -112,7 +111,7 @@ def moved(order: Order, answer: BrokerOrder) -> OrderMoved:
         answer.filled,
         answer.qty,
         stop,
-        complaint="" if order.complaint else None,  # it is listed
+        complaint="" if order.complaint else None,  # the broker lists the order, so it was not refused
     )
 
 

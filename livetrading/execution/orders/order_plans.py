@@ -23,7 +23,7 @@ def planned_entry(
 
 
 def planned_exit(state: AgentState, bar: str, now: datetime, tif: str = "OPG", reason: str = "") -> list[Event]:
-    """A sale of everything held: at the open (OPG), or as soon as it may go (DAY). On record without a broker."""
+    """A sale of everything held: at the open (OPG), or as soon as it may be sent (DAY)."""
     at = stamp(now)
     order = Order(
         state.next_key(bar, Leg.EXIT), Leg.EXIT, state.book.shares, bar, tif=tif, reason=reason, created=at, updated=at
@@ -38,7 +38,7 @@ def planned_stop(state: AgentState, bar: str, qty: int, price: float, parent: st
 
 
 def ticket_of(order: Order) -> Ticket:
-    """An order as it leaves us."""
+    """An order as it is sent to a broker."""
     tif = "GTC" if order.leg == Leg.STOP else order.tif
     price = order.stop_price if order.leg == Leg.STOP else 0.0
     return Ticket(order.key, order.side, order.qty, order.type, tif, price)

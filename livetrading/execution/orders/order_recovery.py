@@ -1,4 +1,4 @@
-"""What became of orders whose sending or cancelling an earlier process, or a silent broker, left in doubt."""
+"""Finds out what became of orders that were sent or cancelled without a known outcome."""
 
 from datetime import datetime
 
@@ -14,7 +14,7 @@ _S = OrderState
 
 
 def recover(executor: OrderExecutor, now: datetime) -> None:
-    """Resolve what an earlier process, or a silent broker, left in doubt."""
+    """Resolve orders whose outcome is unknown: the process ended, or the broker did not answer."""
     executor.sync(now)
     for before in executor.repository.state.open_orders():
         order = executor.repository.state.order(before.key)
@@ -22,7 +22,7 @@ def recover(executor: OrderExecutor, now: datetime) -> None:
             continue
         parent = executor.repository.state.order(order.parent) if order.parent else None
         if parent is not None and parent.state == _S.PENDING_NEW:
-            continue  # it travels with its entry
+            continue  # it is sent together with its entry
         if order.complaint:
             _after_complaint(executor, order, now)
         elif executor.known(order):
@@ -35,7 +35,7 @@ def recover(executor: OrderExecutor, now: datetime) -> None:
 
 
 def _ask_again(executor: OrderExecutor, order: Order, now: datetime) -> None:
-    """A cancel may have been lost on its way, or its outcome with an earlier connection."""
+    """Request a cancel again if the request, or the report of its outcome, was lost."""
     answer = executor.broker.find(order.key)
     if (
         order.state == _S.PENDING_CANCEL
@@ -51,7 +51,7 @@ def _ask_again(executor: OrderExecutor, order: Order, now: datetime) -> None:
 
 
 def _after_complaint(executor: OrderExecutor, order: Order, now: datetime) -> None:
-    """What the broker answered with an error and, asked twice by its key, lists nowhere was refused."""
+    """An order that the broker answered with an error and does not list was refused."""
     if executor.broker.find(order.key) is None:
         children = [o for o in executor.repository.state.open_orders(Leg.STOP) if o.parent == order.key]
         reason = order.complaint
@@ -70,7 +70,7 @@ def _after_complaint(executor: OrderExecutor, order: Order, now: datetime) -> No
 
 
 def _resend(executor: OrderExecutor, order: Order, now: datetime) -> None:
-    """Send once more what did not arrive, if it still may go."""
+    """Send an order again that did not arrive, if it is not too late."""
     barred = executor.barred() if order.leg == Leg.ENTRY else None
     if barred:
         return executor.give_up(order, barred, now)
@@ -84,7 +84,7 @@ def _resend(executor: OrderExecutor, order: Order, now: datetime) -> None:
         if executor.window.too_late(order, now) or (order.leg == Leg.ENTRY and not executor.window.by_day(order)):
             return executor.give_up(order, "it did not reach the broker in time", now)
         if not windows.for_day(session, close, now):
-            return None  # between the open's window and the day's
+            return None  # the window for the open is over, that for day orders not yet open
         executor.repository.commit([OrderMoved(order.key, _S.PENDING_NEW, tif="DAY")], now)
     children = [o for o in executor.repository.state.open_orders(Leg.STOP) if o.parent == order.key]
     executor.deliver(order.key, children[0] if children else None, now)
@@ -92,7 +92,7 @@ def _resend(executor: OrderExecutor, order: Order, now: datetime) -> None:
 
 
 def _postpone(executor: OrderExecutor, order: Order, now: datetime) -> None:
-    """An exit that did not arrive and may not go now is planned anew: meanwhile the stop comes back."""
+    """Plan an exit again that did not arrive and may not be sent now. The stop is placed again meanwhile."""
     executor.give_up(order, "it did not reach the broker in time", now)
     if not executor.repository.state.flat and not executor.window.too_late(order, now):
         executor.repository.commit(

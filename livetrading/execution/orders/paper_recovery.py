@@ -1,10 +1,10 @@
-"""A lost simulated account, made again from the agent's own journal."""
+"""Rebuilds a lost simulated account from the agent's own journal."""
 
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
-from ...adapters.brokers.paper import PaperBroker, Standing, rebuild
+from ...adapters.brokers.paper import AcceptedOrder, PaperBroker, rebuild
 from ...adapters.files import sync_directory, unavailable
 from ...adapters.stamps import stamp
 from ...adapters.store import Store
@@ -19,11 +19,11 @@ _SENT = (OrderState.NEW, OrderState.PARTIALLY_FILLED, OrderState.PENDING_CANCEL)
 
 
 def open_broker(store: Store, repository: AgentRepository) -> tuple[PaperBroker, str]:
-    """An agent's broker, and what had to be said; empty when its file was sound.
+    """An agent's broker, and a message if its file had to be rebuilt.
 
-    The file is the broker's own truth. When it is unreadable, gone, or older than
-    the book, everything in it can be told from the journal but for a session that
-    was traded and not booked, and that one is traded again from the same bar.
+    When the file is unreadable, missing, or older than the book, the journal has
+    everything that was in it, except a session that was traded and not booked.
+    That session is traded again from the same bar.
     """
     path = repository.directory / "paper.json"
     costs, state = repository.state.agent.terms.costs, repository.state
@@ -31,7 +31,7 @@ def open_broker(store: Store, repository: AgentRepository) -> tuple[PaperBroker,
         broker = PaperBroker(store, path, costs)
         if broker.traded() >= (state.booked or "") and (path.exists() or not _used(state)):
             return broker, ""
-        why = "stands before the last booked session" if path.exists() else "is gone"
+        why = "is older than the last booked session" if path.exists() else "is gone"
     except Damaged:
         why = "was damaged"
     _keep(path)
@@ -44,7 +44,7 @@ def _used(state: AgentState) -> bool:
 
 
 def _keep(path: Path) -> None:
-    """Put the unusable file beside, for whoever wants to know what happened."""
+    """Keep the unusable file beside the new one, for whoever looks for the cause."""
     if not path.exists():
         return
     try:
@@ -57,8 +57,8 @@ def _keep(path: Path) -> None:
 def _rebuild(store: Store, path: Path, repository: AgentRepository) -> None:
     state = repository.state
     accepted, last = _acceptances(events_of(repository.directory))
-    standing = [
-        Standing(
+    orders = [
+        AcceptedOrder(
             ticket=ticket_of(order),
             broker_id=order.broker_id or "",
             accepted=accepted[order.key],
@@ -69,7 +69,7 @@ def _rebuild(store: Store, path: Path, repository: AgentRepository) -> None:
         for order in state.orders
         if order.state in _SENT and order.key in accepted
     ]
-    rebuild(store, path, position=state.book.shares, session=state.booked or "", next_id=last + 1, standing=standing)
+    rebuild(store, path, position=state.book.shares, session=state.booked or "", next_id=last + 1, accepted=orders)
 
 
 def _waits(state: AgentState, parent: str | None) -> bool:
@@ -78,7 +78,7 @@ def _waits(state: AgentState, parent: str | None) -> bool:
 
 
 def _acceptances(history: Iterable[tuple[datetime, list[Event]]]) -> tuple[dict[str, str], int]:
-    """When the broker took each order, and the highest number it gave."""
+    """When the broker accepted each order, and the highest number that it gave."""
     accepted: dict[str, str] = {}
     last = 0
     for at, events in history:

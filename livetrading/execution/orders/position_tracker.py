@@ -1,4 +1,4 @@
-"""The book against the broker: a difference stops the agent, a person resolves it."""
+"""Compares the book with the broker. A difference blocks the agent, and a person resolves it."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from . import execution_reports
 
 
 def difference(repository: AgentRepository, broker: Broker) -> str | None:
-    """Both sides in words if they differ; None while they agree."""
+    """The shares of both sides, as a message, if they differ; None if they agree."""
     ours, theirs = repository.state.book.shares, broker.position()
     if theirs in (ours, expected(repository, broker)):
         return None
@@ -19,7 +19,7 @@ def difference(repository: AgentRepository, broker: Broker) -> str | None:
 
 
 def unexplained(repository: AgentRepository, broker: Broker) -> str | None:
-    """The same, but None as well while a fill of another agent of the account, which is on its way, explains it."""
+    """Like ``difference``, but also None while a fill of another agent, not yet reported or booked, may explain it."""
     problem = difference(repository, broker)
     if problem is None:
         return None
@@ -28,12 +28,12 @@ def unexplained(repository: AgentRepository, broker: Broker) -> str | None:
 
 
 def expected(repository: AgentRepository, broker: Broker) -> int:
-    """Shares in the book once everything that the broker has told has a price."""
+    """Shares that the book will have when every reported execution has a price."""
     return repository.state.book.shares + execution_reports.unpriced(repository.state, broker)
 
 
 def reconcile(repository: AgentRepository, broker: Broker, now: datetime) -> str | None:
-    """Block a running agent whose book is not its broker's; the reason, or None."""
+    """Block a running or paused agent whose book differs from its broker; the reason, or None."""
     problem = difference(repository, broker)
     if problem and repository.state.status in (AgentStatus.RUNNING, AgentStatus.PAUSED):
         repository.commit([StatusChanged(AgentStatus.BLOCKED, problem, "position tracker")], now)

@@ -1,4 +1,4 @@
-"""A position has one protective stop of its size, and nothing more is on sale than is held."""
+"""A position has one protective stop of its size, and open sell orders never exceed the shares held."""
 
 from datetime import datetime, timedelta
 
@@ -14,11 +14,11 @@ from .order_plans import planned_stop
 from .position_tracker import unexplained
 
 REFUSED_STOP_PAUSE = timedelta(seconds=15)
-"""So long a stop that was refused is not sent again."""
+"""How long a refused stop is not sent again."""
 
 
 def protect(executor: OrderExecutor, now: datetime) -> list[str]:
-    """Exactly one stop of the position's size; what is or was wrong, in words."""
+    """Make sure that there is exactly one stop of the position's size. Returns messages about what was wrong."""
     if late := executor.withdraw_ended(now):
         return [
             f"the broker still has order {key} open, which it had reported as ended: it is cancelled" for key in late
@@ -32,7 +32,8 @@ def protect(executor: OrderExecutor, now: datetime) -> list[str]:
     held, theirs, stops = state.book.shares, executor.broker.position(), state.open_orders(Leg.STOP)
     exits = state.open_orders(Leg.EXIT)
     if any(o.at_broker for o in exits):
-        return _too_large(executor, exits, held, theirs, now)  # it sells, or the broker is asked whether it does
+        # The exit sells the position, or its state is being looked up: no stop is placed.
+        return _too_large(executor, exits, held, theirs, now)
     if exits and any(o.state == OrderState.PENDING_CANCEL for o in stops):
         return [
             f"the exit waits: the broker has not confirmed the cancel of {o.key} yet; {where_to_look(state.agent)}"
@@ -41,12 +42,17 @@ def protect(executor: OrderExecutor, now: datetime) -> list[str]:
         ]
     if theirs != held:
         if unexplained(executor.repository, executor.broker) is None:
-            return []  # another agent's fill is on its way
+            return []  # a fill of another agent may explain it
         bare = not any(o.at_broker and executor.broker.find(o.key) is not None for o in stops)
         return (
             [f"no stop is placed while the book holds {counted(held, 'share')} and the broker {theirs}"] if bare else []
         )
-    for stop in state.open_orders(Leg.STOP):
+    return _place_or_resize(executor, held, now)
+
+
+def _place_or_resize(executor: OrderExecutor, held: int, now: datetime) -> list[str]:
+    """Replace, resize or place the stop of a position of ``held`` shares without an exit at the broker."""
+    for stop in executor.repository.state.open_orders(Leg.STOP):
         if stop.state in WORKING and not executor.known(stop):
             executor.give_up(stop, "the broker does not know it", now)
     if idle := [o.key for o in executor.repository.state.open_orders(Leg.STOP) if _idle(executor, o)]:
@@ -69,7 +75,7 @@ def protect(executor: OrderExecutor, now: datetime) -> list[str]:
 
 
 def _withdraw_orphans(executor: OrderExecutor, now: datetime) -> list[str]:
-    """Nothing is held and nothing is being bought: a sale that still works could only sell what is another's."""
+    """Without a position and an open entry, an open sell order could only sell shares of somebody else."""
     state = executor.repository.state
     if state.open_orders(Leg.ENTRY):
         return []
@@ -80,13 +86,13 @@ def _withdraw_orphans(executor: OrderExecutor, now: datetime) -> list[str]:
         and o.at_broker
         and o.state != OrderState.PENDING_CANCEL
         and max(o.filled, state.booked_of(o.key)) < o.qty
-    ]  # what has sold everything only waits for its end
+    ]  # a filled one only waits for the broker's report
     _cancel(executor, [o.key for o in orphans], "nothing is held any more", now)
     return [f"nothing is held any more: the {o.leg} order {o.key} is cancelled" for o in orphans]
 
 
 def _too_large(executor: OrderExecutor, exits: list[Order], held: int, theirs: int, now: datetime) -> list[str]:
-    """An exit of more than the book holds, since a person has sold a part of it, would sell what is another's."""
+    """Cancel an exit of more than the book holds (a person sold a part): it would sell shares of somebody else."""
     large = [
         o for o in exits if o.at_broker and o.state != OrderState.PENDING_CANCEL and o.qty - o.filled > held == theirs
     ]
@@ -112,7 +118,7 @@ def _planned(executor: OrderExecutor, held: int, now: datetime) -> Order:
 
 
 def _resize(executor: OrderExecutor, stops: list[Order], held: int, now: datetime) -> list[str]:
-    """A stop of the wrong size goes; the next pass places the right one."""
+    """Cancel a stop of the wrong size; the next pass places the right one."""
     covered = sum(o.qty for o in stops if o.at_broker)
     if covered == held or any(_entry_of(executor, o) for o in stops):
         return []
@@ -121,17 +127,17 @@ def _resize(executor: OrderExecutor, stops: list[Order], held: int, now: datetim
 
 
 def _entry_of(executor: OrderExecutor, stop: Order) -> Order | None:
-    """The entry that still fills: its broker lets the stop grow with it."""
+    """The stop's entry while it is open: the broker increases the stop as the entry fills."""
     parent = executor.repository.state.order(stop.parent) if stop.parent else None
     return parent if parent is not None and parent.open else None
 
 
 def _withdraw_oversold(executor: OrderExecutor, now: datetime) -> str | None:
-    """Take back what would sell shares that a person has sold already, and end short.
+    """Cancel sell orders of shares that a person has sold already: they would make the account short.
 
-    All numbers are the broker's own: what the book has not heard of yet is no oversale. The
-    shares come first: a fill between the two questions then looks like too many, never like
-    too few. None when all is well, empty while the shares may still be on their way.
+    All numbers are the broker's own, because the book may lack a fill. The position is read
+    before the orders: a fill between the two questions then makes it too large, never too
+    small. Returns a message; None if nothing is wrong; "" while a late report may explain it.
     """
     sales = [o for o in executor.repository.state.open_orders() if o.side == "SELL" and o.at_broker]
     if not sales:
@@ -143,21 +149,21 @@ def _withdraw_oversold(executor: OrderExecutor, now: datetime) -> str | None:
         executor.short_since = None
         return None
     executor.short_since = executor.short_since or now
-    if now - executor.short_since < executor.patience and not _settled(executor):
+    if now - executor.short_since < executor.patience and not _nothing_pending(executor):
         return ""
     _cancel(executor, list(working), f"the broker holds {counted(theirs, 'share')}", now)
     return f"orders to sell {counted(on_sale, 'share')} were open, but the broker holds {theirs}: {', '.join(working)} cancelled"
 
 
-def _settled(executor: OrderExecutor) -> bool:
-    """Whether nothing is on its way that could explain too large a sale: nothing is being bought, and the broker
-    holds what the book does. So it is after an exit that was taken for refused and has filled."""
+def _nothing_pending(executor: OrderExecutor) -> bool:
+    """Whether no late report can explain the oversale: no entry is open, and the broker holds what the book does.
+    This happens when an exit that counted as refused has filled."""
     state = executor.repository.state
     return not state.open_orders(Leg.ENTRY) and executor.broker.position() == state.book.shares
 
 
 def _working(executor: OrderExecutor, order: Order) -> int:
-    """Shares that the broker can still sell for an order; a stop sells what its entry has bought."""
+    """Shares that an order can still sell; a stop sells at most what its entry has bought."""
     answer, entry = executor.broker.find(order.key), _entry_of(executor, order)
     if answer is None or answer.state not in WORKING:
         return 0
@@ -168,7 +174,7 @@ def _working(executor: OrderExecutor, order: Order) -> int:
 
 
 def _cancel(executor: OrderExecutor, keys: list[str], reason: str, now: datetime) -> None:
-    """Ask once for each; an answer to one may already tell the end of another."""
+    """Cancel each order that is still open: a report after one cancel may show that another has ended."""
     for key in keys:
         order = executor.repository.state.order(key)
         if order is not None and order.open and order.state != OrderState.PENDING_CANCEL:

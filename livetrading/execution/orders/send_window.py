@@ -34,11 +34,11 @@ class SendWindow:
         return self.at_open(order, now) or windows.for_day(session, self.calendar.close_at(session), now)
 
     def at_open(self, order: Order, now: datetime) -> bool:
-        """Whether it may go as a market-on-open order now."""
+        """Whether it may be sent as a market-on-open order now."""
         return self.auction and order.tif == "OPG" and windows.for_open(self.session(order), now)
 
     def by_day(self, order: Order) -> bool:
-        """Whether an entry may still go as a day order after the open."""
+        """Whether an entry may still be sent as a day order after the open."""
         return not self.auction or order.tif == "DAY" or self.late_entry
 
     def too_late(self, order: Order, now: datetime) -> bool:
@@ -51,7 +51,7 @@ class SendWindow:
         return now > windows.day_until(self.calendar.close_at(session))
 
     def entry_until(self, order: Order) -> time:
-        """The hour of its session, New York, after which an entry is not sent."""
+        """The New York time of its session after which an entry is not sent."""
         return windows.ENTRY_UNTIL if self.by_day(order) else windows.OPG_UNTIL
 
     def exit_may_go_again(self, order: Order, now: datetime) -> bool:

@@ -1,8 +1,8 @@
-"""An exit that the broker had accepted and does not list any more: it sells nothing, and the position needs its stop.
+"""An exit that the broker had accepted and no longer lists: it sells nothing, and the position needs its stop.
 
-A broker may end an order with an error alone, or without a report, and leave it out of the completed orders
-(source: seen at Interactive Brokers). Such an exit ends in the book when the broker, answering every question,
-has twice been asked for it and, after a pause, twice more. A question without an answer ends nothing.
+A broker may end an order with only an error, or without a report, and leave it out of the completed orders
+(source: seen at Interactive Brokers). Such an exit ends in the book when two look-ups and, after a pause, two
+more have not found it, and no other question to the broker is open. An unanswered question ends nothing.
 """
 
 from collections.abc import Callable
@@ -17,13 +17,13 @@ from ..state.agent_repository import AgentRepository
 
 NOWHERE = "the broker lists it nowhere"
 PAUSE = timedelta(seconds=2)
-"""Between the first absence and the question that decides."""
+"""Between the first look-up without a result and the one that decides."""
 LATE_FILL = timedelta(seconds=60)
-"""So long an exit stays open while the broker does not hold what the book does: its fill may be on its way."""
+"""How long an exit stays open while broker and book differ in shares: its fill may be reported late."""
 
 
 def end_unlisted(repository: AgentRepository, broker: Broker, known: Callable[[Order], bool], now: datetime) -> None:
-    """Note what is not listed, so that its position counts as unprotected, and end it when that is sure."""
+    """Record exits that are not listed, so that their position counts as unprotected, and end them once it is sure."""
     state = repository.state
     if state.flat or broker.traded() > (state.booked or ""):
         return
@@ -38,7 +38,7 @@ def end_unlisted(repository: AgentRepository, broker: Broker, known: Callable[[O
 
 
 def _sure(repository: AgentRepository, broker: Broker, order: Order, now: datetime) -> bool:
-    """Whether the broker has answered all that could show it, and holds what the book does."""
+    """Whether every open question is answered, and the broker holds what the book does (or LATE_FILL is over)."""
     since = repository.exposure.bare_since
     absent = now - since if since else timedelta(0)
     if absent < PAUSE or broker.unanswered():

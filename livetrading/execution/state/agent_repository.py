@@ -1,4 +1,4 @@
-"""One agent on disk: journal first, then the files that others read."""
+"""One agent on disk: the journal first, then the files that pages read."""
 
 import logging
 from collections.abc import Iterable
@@ -26,12 +26,12 @@ log = logging.getLogger(__name__)
 
 
 class AgentRepository:
-    """An agent's state in memory and its journal on disk, for the lock's holder.
+    """An agent's state in memory and its journal on disk, for the process that holds the lock.
 
-    ``commit`` is the only way to change an agent: the events are folded first (a
-    fold that refuses writes nothing), then durable in the journal, then visible.
-    ``whole`` is False where an error that nobody foresaw ended one halfway: what is
-    in memory may then be behind the journal, and the agent is to be read again.
+    ``commit`` is the only way to change an agent: events are folded (a refusal writes
+    nothing), then written to the journal, then shown in the visible files. ``whole`` is
+    False after an unexpected error during a commit: memory may be behind the journal,
+    and the agent must be read again.
     """
 
     def __init__(self, home: Home, agent_id: str) -> None:
@@ -43,13 +43,13 @@ class AgentRepository:
         self.whole = True
         self._at = ""
         self.notices: list[str] = []
-        """What a person should hear of what was committed; whoever tells it empties the list."""
+        """Messages for the user about committed events; the reader empties the list."""
         self._begin()
         shown = self._shown()
         self._shown_line = (int(shown.get("seq", 0)), str(shown.get("head", "")))
         self._journal = Journal.open(self.directory / "journal.jsonl", self._take)
         self._load(shown)
-        # Not before: of a line that was shown, even a torn rest is kept for whoever looks into it.
+        # Only now: an incomplete last line that was shown already must be kept as evidence.
         self.lost_bytes = self._journal.recover()
 
     @property
@@ -57,7 +57,7 @@ class AgentRepository:
         return self._journal.seq
 
     def _load(self, shown: dict[str, Any]) -> None:
-        """Once the journal is folded: write the visible files again unless they are its image."""
+        """After the journal is folded: write the visible files again unless they agree with it."""
         self._require_shown()
         current = shown.get("seq") == self.seq and shown.get("shown", True)
         if self.seq and not (current and self._projection.intact()):
@@ -67,7 +67,7 @@ class AgentRepository:
             self._projection.settle()
 
     def _shown(self) -> dict[str, Any]:
-        """What state.json says of the journal; nothing when it cannot be read."""
+        """The document in state.json; empty if it cannot be read."""
         try:
             tables = Store.read_docs(self.directory / STATE)
         except Damaged as error:
@@ -76,7 +76,7 @@ class AgentRepository:
         return (tables.get("agent") or [{}])[0]
 
     def _begin(self) -> None:
-        """Before the first line: nothing is known, nothing on disk is believed."""
+        """Reset to the state before the first line of the journal."""
         self._projection.forget()
         self.state, self.rows, self._found = AgentState(), Rows(), False
         self.exposure = Exposure()
@@ -88,7 +88,7 @@ class AgentRepository:
         self._found = self._found or (line.seq, line.hash) == self._shown_line
 
     def _require_shown(self) -> None:
-        """Damaged if the line that state.json was written after is not in the journal."""
+        """Raise Damaged if the journal lacks the line after which state.json was written."""
         seq, _ = self._shown_line
         if seq and not self._found:
             raise Damaged(
@@ -97,7 +97,7 @@ class AgentRepository:
             )
 
     def _refold(self) -> None:
-        """The state from the first line on. Raises Damaged if the last is not the one that was written last."""
+        """Fold the journal again from its first line. Raises Damaged if its last line is not the one written last."""
         self._begin()
         last = (0, "")
         for line in self._journal.lines():
@@ -124,9 +124,9 @@ class AgentRepository:
         self.exposure = exposures.after_transaction(self.exposure, self.state, at)
 
     def commit(self, events: list[Event], now: datetime) -> AgentState:
-        """Make events true, durably. Raises Unavailable when the disk refuses: then nothing happened."""
+        """Record events durably and apply them. Raises Unavailable when the disk refuses: then nothing changed."""
         if not self.whole:
-            raise Unavailable(f"{self.agent_id}: its last change was cut short; it is read again from its journal.")
+            raise Unavailable(f"{self.agent_id}: its last change was interrupted; it is read again from its journal.")
         states = self._states(events)
         self.whole = False
         try:
@@ -146,7 +146,7 @@ class AgentRepository:
         return self.state
 
     def spoilt(self) -> bool:
-        """Whether a visible file is not as it was written, or could not be written."""
+        """Whether a visible file was changed by another program, or could not be written."""
         return self.whole and (self._behind or bool(self._projection.changed()))
 
     def heal(self) -> list[str]:
@@ -160,7 +160,7 @@ class AgentRepository:
             try:
                 self._refold()
             except Damaged as error:
-                if STATE in changed:  # its figures are somebody else's; how far the journal was stays known
+                if STATE in changed:  # its figures cannot be trusted; only the journal's last line is kept
                     _write_damage(self.directory / STATE, str(error), {"seq": self.seq, "head": self._journal.head})
                 raise
             self.whole = True
@@ -172,23 +172,23 @@ class AgentRepository:
             self._projection.write(self.state, self.exposure, self.seq, self._journal.head, self._at)
             self._behind = False
         except Exception as error:
-            # The journal holds the truth already; the files follow with the next commit.
-            told = logs.caught(log, f"the visible files of {self.agent_id}", error)
+            # The journal is written already; the files follow with the next commit.
+            reason = logs.caught(log, f"the visible files of {self.agent_id}", error)
             if not self._behind:
-                log.error("%s: visible files are behind the journal: %s", self.agent_id, told)
+                log.error("%s: visible files are behind the journal: %s", self.agent_id, reason)
             self._behind = True
 
 
 def events_of(directory: Path) -> Iterable[tuple[datetime, list[Event]]]:
-    """An agent's journal for readers, transaction by transaction; takes no lock."""
+    """An agent's journal, one transaction at a time, for readers; needs no lock."""
     for line in read_lines(directory / "journal.jsonl"):
         yield line.at, [decode(data) for data in line.events]
 
 
 def show_damage(directory: Path, why: str) -> None:
-    """Let state.json say that this agent is blocked, and why; a sound journal rebuilds it.
+    """Show in state.json that this agent is blocked, and why; a sound journal rebuilds the file.
 
-    Where it says nothing itself, it says only what is damaged: no figure of the agent is known then.
+    If state.json cannot be read either, it contains only the damage and no figures.
     """
     path = directory / STATE
     try:
@@ -213,7 +213,7 @@ def show_damage(directory: Path, why: str) -> None:
 
 
 def _write_damage(path: Path, why: str, more: dict[str, Any]) -> None:
-    """A state that knows no figure."""
+    """Write a state without figures."""
     try:
         Store.write_docs(path, {"agent": [{"damage": why, "shown": False, **more}]}, durable=False)
     except LivetradingError as error:

@@ -1,4 +1,4 @@
-"""An agent's status in words: what it is, and whether anything comes of it."""
+"""An agent's status as text: its state, and whether it can act."""
 
 from typing import Any
 
@@ -15,27 +15,27 @@ HALTED = "halted"
 HELD_UP = "held, see warnings"
 REFUSED = "exit refused"
 REFUSALS = 3
-"""After so many refused exits in a row that is what an agent's status says."""
+"""After so many refused exits in a row the status text is REFUSED."""
 
 
 def where_to_look(agent: AgentConfig) -> str:
-    """What a person does about an order that goes on standing: only a real broker has a screen of its own."""
+    """What the user does about an order that stays open: only a real broker has a screen of its own."""
     if agent.mode == Mode.BROKER:
         return f"look at it in {words_of(agent.broker).program}"
     return "the simulated broker is asked again with every pass"
 
 
 def lives(scheduler: SchedulerStatus) -> bool:
-    """Whether a scheduler acts on agents now: the one rule for all that would say "running"."""
+    """Whether a scheduler acts on agents now: the rule for everything that shows "running"."""
     return bool(scheduler["alive"])
 
 
 def words(doc: Doc, scheduler_lives: bool, trouble: tuple[str, bool] = ("", False), halted: bool = False) -> Doc:
     """``status_text``, ``no_bars_since`` and the warnings of an agent's document.
 
-    ``status`` and ``is_running`` stay what a person asked for; a running agent that
-    gets no bars, or that no scheduler looks after, does not look like one that trades. ``trouble``
-    is what its last pass ended or waited with, and whether it ended it; ``halted``: the halt latch is set.
+    ``status`` and ``is_running`` stay as the user requested. A running agent without bars or
+    without a scheduler gets another text. ``trouble`` is what its last pass failed on or waits
+    for, and whether it failed; ``halted``: the halt latch is set.
     """
     try:
         since = bar_check.no_bars_since(doc)

@@ -1,4 +1,4 @@
-"""What a person should see: a short list in ``system.json`` that the dashboard shows."""
+"""Alarms for the user: a short list in ``system.json`` that the dashboard shows."""
 
 import logging
 from datetime import datetime
@@ -15,7 +15,7 @@ KEPT = 200
 def add(store: Store, agent_id: str, text: str, now: datetime) -> int | None:
     """Show an alarm; ``agent_id`` is empty if it concerns no single agent. Its number, for ``amend``.
 
-    An alarm that cannot be written is only logged: what it tells of matters more.
+    An alarm that cannot be written is only logged: it must not stop the caller's work.
     """
     try:
         with store.transaction("system") as db:
@@ -31,19 +31,19 @@ def add(store: Store, agent_id: str, text: str, now: datetime) -> int | None:
 
 
 def amend(store: Store, number: int, text: str, known: str) -> None:
-    """What an alarm said as ``known`` has come to an end: it says so from now on. Nothing if it is not there."""
+    """Replace the text of an alarm that is over, if it is still ``known``. Does nothing if it is not there."""
     try:
         with store.transaction("system") as db:
             table = db.table("alarms")
             doc = table.get(doc_id=number)
-            if isinstance(doc, dict) and doc.get("text") == known:  # the file may have begun anew meanwhile
+            if isinstance(doc, dict) and doc.get("text") == known:  # the file may have been replaced meanwhile
                 table.update({"text": text}, doc_ids=[doc.doc_id])
     except Exception as error:
         log.error("an alarm could not be amended: %s", logs.caught(log, "the list of alarms", error))
 
 
 def of_missed(missed: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """(agent id, text) of one alarm for each agent that missed sessions: a range of them is one thing to hear."""
+    """(agent id, text) of one alarm for each agent that missed sessions, also if it missed several."""
     found: dict[str, list[dict[str, Any]]] = {}
     for entry in missed:
         found.setdefault(entry["agent_id"], []).append(entry)

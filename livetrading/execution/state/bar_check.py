@@ -1,8 +1,8 @@
-"""The bars that an agent is to trade on: can they be read, do they fit its model, how far do they reach?
+"""Checks the bars that an agent will trade on: are they readable and current, and do they fit its model?
 
-Asked before a deployment, by the form and by ``doctor``. A source that is away is
-Unavailable and refuses a deployment, too: what it would have answered is not known,
-nothing is lost by deploying later, and a typing error in a source looks the same.
+Used before a deployment, by the form and by ``doctor``. A source that does not answer
+(Unavailable) refuses a deployment, too: a later deployment loses nothing, and a typing
+error in a source looks the same.
 """
 
 from collections.abc import Mapping
@@ -28,10 +28,10 @@ CURES = {
 }
 CURE = "choose a source that is kept up to date, or check whether it knows the symbol"
 DAILY_LAG = 2
-"""Sessions; a file that is brought up to date each evening is one behind until then."""
+"""Sessions; a file that is updated each evening is one session behind until then."""
 
 NO_BARS_AFTER = 3
-"""Sessions in a row without a bar after which a paper position counts as one that nothing can sell."""
+"""After so many sessions in a row without a bar a paper position counts as one that cannot be sold."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Reach:
         return f"end at {self.end}{behind} ({self.expected})"
 
     def warning(self) -> str | None:
-        """What to say when the agent could trade nothing on them; None when they are current."""
+        """A message if the agent cannot trade on these bars; None when they are current."""
         if self.current:
             return None
         advice = cure(self.source)
@@ -68,18 +68,18 @@ class Reach:
 
 
 def cure(source: str) -> str:
-    """What to do about bars of this source that do not go on."""
+    """What to do if this source has no later bars."""
     return CURES.get(vendor_of(source), CURE)
 
 
 def read(source: str, cache_dir: Path, symbol: str, now: datetime) -> tuple[Reach, BarSet]:
-    """A source's bars at ``now``, asked as an evening's pass asks for them. Raises as ``BarSource.daily`` does."""
+    """A source's bars at ``now``, requested as a daily pass does. Raises as ``BarSource.daily`` does."""
     bars = ask_once(source, cache_dir, symbol, now=now, recent=True)
     return Reach(bars.symbol, source, bars.frame.index[-1].date(), calendar().last_complete(now)), bars
 
 
 def read_for(card: ModelCard, own: pd.DataFrame, source: str, cache_dir: Path, now: datetime) -> Reach:
-    """The same for an agent of this model. BadBars also when they cannot go on from ``own``, the model's bars."""
+    """The same for an agent of this model. Raises BadBars if they do not continue ``own``, the model's bars."""
     reach, bars = read(source, cache_dir, card.symbol, now)
     Series(own, []).check(bars.frame, agreement.tolerance(card, bars))
     problem = agreement.undecidable(card, source, own, bars) or _gap(own, bars)
@@ -89,7 +89,7 @@ def read_for(card: ModelCard, own: pd.DataFrame, source: str, cache_dir: Path, n
 
 
 def _gap(own: pd.DataFrame, bars: BarSet) -> str | None:
-    """Why the source's bars leave sessions after the model's last one out."""
+    """The gap in the source's bars after the model's last session, if there is one."""
     known, end = own.index[-1].date(), bars.frame.index[-1].date()
     if end <= known:
         return None
@@ -97,12 +97,11 @@ def _gap(own: pd.DataFrame, bars: BarSet) -> str | None:
 
 
 def no_bars_since(doc: Mapping[str, Any]) -> str | None:
-    """The last bar of an agent that runs without getting any more, from its own record; None while all is well.
+    """The last bar of a running agent that gets no more bars, from its own document; None if it gets bars.
 
-    Either the source was behind already when the agent was deployed (``bars_until``), or a
-    session of a paper agent was settled as MISSED that could not be booked; at a broker's
-    account that may have been the broker's silence. No clock is needed: an agent that
-    nobody looks after has settled nothing either.
+    Either the source was behind already at the deployment (``bars_until``), or a session of a
+    paper agent was missed and could not be booked (in a broker account the broker may be the
+    reason). No clock is needed: without a scheduler nothing is recorded as missed.
     """
     if doc["status"] != "running" or doc["mode"] == "replay" or not doc["first_session"]:
         return None
@@ -117,8 +116,8 @@ def no_bars_since(doc: Mapping[str, Any]) -> str | None:
 
 
 def ended(doc: Mapping[str, Any]) -> str | None:
-    """The last bar (ISO date) of a paper agent whose source seems to have no further ones: the last
-    ``NO_BARS_AFTER`` sessions or more were settled without a bar, so that no exit can fill. None for every other."""
+    """The last bar (ISO date) of a paper agent whose source seems to have no more: ``NO_BARS_AFTER`` or more
+    sessions passed without a bar, so no exit can fill. None for every other agent."""
     booked, settled = doc["booked"] or "", doc["settled"] or ""
     if doc["mode"] != "paper" or not booked or settled <= booked:
         return None

@@ -1,4 +1,4 @@
-"""The bars an agent decides on: its model's, and what came after, never changed."""
+"""The bars that an agent decides on: its model's, and later ones; they never change."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -14,7 +14,7 @@ from ...core.errors import BadBars
 
 
 class Series:
-    """A growing canonical frame from the model's first bar on.
+    """A growing table of bars from the model's first bar on.
 
     The model's own bars come first; later bars are appended once and kept as
     they were first seen. A source that disagrees with them is refused.
@@ -37,7 +37,7 @@ class Series:
         return self._frame.loc[: pd.Timestamp(session)]
 
     def check(self, fresh: pd.DataFrame, tolerance: float = SAME) -> None:
-        """Raises BadBars, with date and both values, where a source tells another story.
+        """Raise BadBars, with date and both values, if a source disagrees with the known bars.
 
         ``tolerance`` is relative to the price; another vendor needs more of it.
         """
@@ -54,8 +54,8 @@ class Series:
     def rows_for(self, fresh: pd.DataFrame, session: date, after: str | None) -> list[list[Any]]:
         """The rows to append so that the series reaches ``session``.
 
-        From the day after ``after`` (the last appended bar) or, at first, what
-        lies between the model's end and ``session``, at least its own bar.
+        They start after ``after`` (the last appended bar), or for the first booking after the
+        model's end; the bar of ``session`` is always included.
         """
         known, end = self._frame.index[-1], pd.Timestamp(session)
         start = pd.Timestamp(after) if after else min(self._model.index[-1], end - pd.Timedelta(days=1))
@@ -63,7 +63,7 @@ class Series:
         return to_rows(ours) + to_rows(fresh[(fresh.index > max(start, known)) & (fresh.index <= end)])
 
     def append(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Take over rows that are durable in the journal."""
+        """Append rows that are in the journal."""
         end = self.end.isoformat()
         later = [row for row in rows if row[0] > end]
         if later:

@@ -9,13 +9,13 @@ from ...core import liveness
 from ...core.liveness import Liveness
 
 SURE_SECONDS = 3.0
-"""A heartbeat that is old may be that of a machine which just woke up: it is watched so long before it counts."""
+"""An old heartbeat may only mean that the computer has just woken up, so it is watched so long before it counts."""
 SCHEDULER = "scheduler"
 
 
 @dataclass(frozen=True)
 class Sign:
-    """One look at the lock. ``still``: seconds since the holder's last beat, 0 if nobody holds it."""
+    """The state of the lock. ``still``: seconds since the holder's last heartbeat, 0 if nobody holds it."""
 
     state: Liveness
     holder: Holder | None
@@ -23,13 +23,13 @@ class Sign:
 
     @property
     def scheduler(self) -> Liveness:
-        """The scheduler's state: a command that holds the lock is none."""
+        """The scheduler's state; a command that holds the lock is not a scheduler."""
         return self.state if self.holder is not None and self.holder.role == SCHEDULER else Liveness.DEAD
 
 
 def look(home: Home) -> Sign:
-    """At once, but for a holder that is just taking the lock. One that has not beaten yet is alive: it
-    beats as soon as it has the lock."""
+    """The lock's state now. A holder without a heartbeat so far counts as alive: its first heartbeat comes right
+    after it has taken the lock."""
     lock = SchedulerLock(home)
     holder = lock.holder()
     beat = lock.heartbeat()

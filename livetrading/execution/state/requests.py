@@ -1,8 +1,8 @@
-"""Requests: all that pages, REST and the command line may do to trading.
+"""Requests: the only way for pages, REST and the command line to change trading.
 
-They append here; the holder of the scheduler's lock applies and resolves. A
-request ``{id, kind, agent_id, args, at, by}`` is ``pending``, then ``done`` or
-``refused``, and that word is final.
+They append requests here; the process with the scheduler's lock applies and answers
+them. A request ``{id, kind, agent_id, args, at, by}`` is ``pending``, then ``done`` or
+``refused``, which is final.
 """
 
 import os
@@ -31,7 +31,7 @@ KEPT = 500
 _FILE = "requests"
 _POLL_SECONDS = 0.05
 _POLLS_PER_READ = 20
-"""Once a second even if the file looks the same: times of files are coarse."""
+"""The file is read once a second even if it looks unchanged: file times may be coarse."""
 
 Request = dict[str, Any]
 
@@ -48,8 +48,8 @@ def submit(
 ) -> str:
     """Append a request, durably, and return its id.
 
-    The same id twice is one request. Raises BadInput for a kind, agent id or
-    request id that is none, Conflict if the id stands for something else.
+    The same id twice is one request. Raises BadInput for an invalid kind, agent id or
+    request id, Conflict if the id was used for another request.
     """
     wanted = {"kind": kind, "agent_id": _checked_agent(kind, agent_id), "args": plain(args or {}, "args")}
     request_id = request_ids.new() if request_id is None else request_id
@@ -77,7 +77,7 @@ def outcome(store: Store, request_id: str) -> Request | None:
 
 
 def wait(store: Store, request_id: str, timeout: float = 10) -> Request:
-    """The outcome, awaited for ``timeout`` seconds; holds no lock meanwhile.
+    """Wait up to ``timeout`` seconds for the outcome; holds no lock meanwhile.
 
     Raises Unavailable when the time is over (the request stays queued), and
     NotFound at once if there is no such request.
@@ -102,7 +102,7 @@ def wait(store: Store, request_id: str, timeout: float = 10) -> Request:
 
 
 def _unanswered(store: Store, request: Request | None, timeout: float) -> str:
-    """Why a request has no answer yet, and what becomes of it."""
+    """A message: why a request has no answer yet, and what happens to it."""
     known = request or {"id": "", "kind": "", "agent_id": None}
     works = heartbeat.look(store.home).scheduler.works
     if not works:
@@ -140,7 +140,7 @@ def _broker(store: Store, agent_id: str) -> str:
 
 
 def resolve(store: Store, request_id: str, status: str, message: str, result: dict[str, Any], now: datetime) -> None:
-    """Say the final word on a request; a second word changes nothing.
+    """Store the outcome of a request; a second outcome changes nothing.
 
     Drops the oldest finished requests beyond the newest 500. Raises NotFound.
     """
@@ -151,8 +151,8 @@ def resolve(store: Store, request_id: str, status: str, message: str, result: di
         if request is None:
             raise _unknown(request_id)
         if request["status"] == "pending":
-            word = {"status": status, "message": message, "result": result, "finished": stamp(now)}
-            db.table(_FILE).update(word, doc_ids=[request.doc_id])
+            answer = {"status": status, "message": message, "result": result, "finished": stamp(now)}
+            db.table(_FILE).update(answer, doc_ids=[request.doc_id])
             _prune(db)
 
 
@@ -172,7 +172,7 @@ def _find(db: TinyDB, request_id: str) -> Any:
 
 
 def _all(store: Store) -> list[Request]:
-    """Documents that somebody wrote by hand are none of ours."""
+    """All requests; documents without the fields of a request are ignored."""
     documents = store.read(_FILE).get(_FILE, {}).values()
     return [document for document in documents if document.keys() >= {"id", "kind", "status"}]
 
@@ -189,7 +189,7 @@ def _prune(db: TinyDB) -> None:
 
 
 def _signature(store: Store) -> tuple[int, ...]:
-    """Changes whenever the file is replaced; cheap to ask for."""
+    """A value that changes whenever the file is replaced; cheap."""
     try:
         found = os.stat(store.path(_FILE))
     except FileNotFoundError:

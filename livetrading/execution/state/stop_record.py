@@ -1,8 +1,8 @@
-"""An emergency stop on disk: what it found, how far it is, and what a person has asked for besides.
+"""The record of an emergency stop on disk: what it found, its progress, and what else the user asked for.
 
-``stop.json`` belongs to one halt latch, by its reason, author and time; a record of another latch
-counts as none. The lock's holder writes it, everybody reads it. A stop goes on without it where the
-disk refuses: it only tells less.
+``stop.json`` belongs to one halt latch, by its reason, author and time; a record of another latch is
+ignored. The process with the lock writes it, everybody reads it. If the disk refuses, the stop goes on
+and only reports less.
 """
 
 import logging
@@ -29,18 +29,18 @@ LOST = (
     "an emergency stop goes on, and counts its figures anew; whether the account's other orders were to be canceled"
     " is lost with it: if so, ask again with --all-orders"
 )
-"""What it means that the record starts empty."""
+"""What is lost when the record starts empty."""
 MONTHS = 2
-"""Of an agent's fills that are looked at: a sale fills within days."""
+"""Monthly files of an agent's fills that are read: a sale fills within days."""
 
 
 def identity(halt: Halt) -> Doc:
-    """What every answer about one stop says alike."""
+    """The fields that identify one stop."""
     return {"reason": halt.reason, "by": halt.by, "at": stamp(halt.at) if halt.at else None}
 
 
 def read(store: Store, halt: Halt | None) -> Doc | None:
-    """The record of this latch; None if there is none, or none that can be read."""
+    """The record of this latch; None if there is none or it cannot be read."""
     if halt is None:
         return None
     try:
@@ -54,7 +54,7 @@ def read(store: Store, halt: Halt | None) -> Doc | None:
 
 
 def picture(store: Store, halt: Halt | None) -> StopStatus | None:
-    """What a person sees of it: ``state``, ``flat``, ``items``, ``message`` and whose stop it is."""
+    """The part for the user: ``state``, ``flat``, ``items``, ``message`` and the stop's identity."""
     found = read(store, halt)
     if found is None or found["state"] is None:
         return None
@@ -71,7 +71,7 @@ def picture(store: Store, halt: Halt | None) -> StopStatus | None:
 
 
 class StopRecord:
-    """The record of the present stop, for the lock's holder."""
+    """The record of the current stop, for the process that holds the lock."""
 
     def __init__(self, store: Store, halt: Halt, now: datetime) -> None:
         self._store, self._now = store, now
@@ -89,7 +89,7 @@ class StopRecord:
         }
 
     def begin(self, states: list[AgentState], fills: dict[str, list[Doc]], all_orders: bool) -> None:
-        """What is found is on record before anything is done, and so is the user's wish."""
+        """Record the agents as found, and the user's request, before anything is done."""
         new = {s.agent.agent_id: stopping.baseline(s, fills[s.agent.agent_id]) for s in states}
         self.doc["found"] = {**new, **self.doc["found"]}
         self.doc["all_orders"] = self.doc["all_orders"] or all_orders
@@ -103,21 +103,21 @@ class StopRecord:
         return known if known is not None else stopping.baseline(state, fills)
 
     def end(self, state: StopState, items: list[Doc], message: str, seq: int) -> None:
-        """How far one round of the stop came."""
+        """Record the result of one round of the stop."""
         flat = state == StopState.DONE
-        told = f"{message} {self.doc['lost']}" if "lost" in self.doc else message
+        text = f"{message} {self.doc['lost']}" if "lost" in self.doc else message
         self.doc |= {
             "state": str(state),
             "flat": flat,
             "items": items,
-            "message": told,
+            "message": text,
             "seq": seq,
             "updated": stamp(self._now),
         }
         self._write()
 
-    def goes_on(self, done: list[Doc]) -> None:
-        """What this round has done so far, while no round before it has come to an end."""
+    def progress(self, done: list[Doc]) -> None:
+        """Record what this round has done so far, until the first round has ended."""
         if self.doc["state"] == StopState.WAITING:
             known = {item["agent_id"]: item for item in done}
             self.doc |= {"items": [known.get(item["agent_id"], item) for item in self.doc["items"]]}
@@ -135,11 +135,13 @@ class StopRecord:
             log.error("the emergency stop goes on, but its progress cannot be written: %s", error)
 
     def _lose(self, aside: str) -> None:
-        """A person hears what was lost with a damaged record, as long as this stop lasts or until he asks again."""
-        said = f"{FILE}.json was damaged and set aside{f' as {aside}' if aside else ''}: {LOST}."
-        log.warning("%s", said)
-        if self.doc["state"] is None and not self.doc["all_orders"]:  # else this round knows all that stood there
-            self.doc["lost"] = said
+        """Tell the user what was lost with a damaged record, until this stop ends or he asks again."""
+        notice = f"{FILE}.json was damaged and set aside{f' as {aside}' if aside else ''}: {LOST}."
+        log.warning("%s", notice)
+        if (
+            self.doc["state"] is None and not self.doc["all_orders"]
+        ):  # otherwise nothing is lost: this round has it in memory
+            self.doc["lost"] = notice
 
     def _replace(self) -> None:
         with self._store.transaction(FILE) as db:
@@ -149,7 +151,7 @@ class StopRecord:
 
 
 def fills_of(store: Store, agent_id: str) -> list[Doc]:
-    """An agent's latest fills, oldest first; none where its files cannot be read."""
+    """An agent's latest fills, oldest first; empty if its files cannot be read."""
     found: list[Doc] = []
     for path in history_files(store.home.agent(agent_id))[-MONTHS:]:
         try:

@@ -1,7 +1,7 @@
-"""Why agents do nothing just now, for people to see: what ended an agent's last pass, and what its entry waits for.
+"""Why agents do nothing now, for pages: why an agent's last pass failed, and what its entry waits for.
 
-A table of ``system.json``, by agent. What blocks an agent is on record in its journal; what only makes it
-wait would else be seen in the log alone.
+A table of ``system.json``, by agent. What blocks an agent is in its journal; what only makes it wait would
+otherwise be visible only in the log.
 """
 
 import logging
@@ -15,8 +15,8 @@ TABLE = "troubles"
 
 
 def publish(store: Store, looked_at: Collection[str], failed: Mapping[str, str], waits: Mapping[str, str]) -> None:
-    """Show how the last pass of each agent that was looked at ended; the others' stay as they were. A table that
-    cannot be written is only logged: it stops no pass."""
+    """Record the result of the last pass of each agent in ``looked_at``; other agents keep theirs. If the table
+    cannot be written that is only logged, so that no pass stops."""
     try:
         before = list(store.read("system").get(TABLE, {}).values())
         fresh = [{"agent_id": a, "text": text, "stuck": True} for a, text in failed.items()]
@@ -36,6 +36,6 @@ def publish(store: Store, looked_at: Collection[str], failed: Mapping[str, str],
 
 
 def of(store: Store, agent_id: str) -> tuple[str, bool]:
-    """What an agent's last pass ended or waited with, and whether it ended it; empty if with nothing."""
+    """What an agent's last pass failed on or waits for, and whether it failed; empty if nothing."""
     docs = [d for d in store.read("system").get(TABLE, {}).values() if d.get("agent_id") == agent_id]
     return (str(docs[0].get("text", "")), bool(docs[0].get("stuck"))) if docs else ("", False)

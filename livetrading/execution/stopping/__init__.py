@@ -1,1 +1,1 @@
-"""Ending positions by a person's word: the emergency stop and Close."""
+"""Ending positions at the user's request: the emergency stop and Close."""

@@ -1,6 +1,6 @@
-"""The part of an emergency stop that concerns a whole broker account: every purchase is cancelled in one go.
+"""The part of an emergency stop that concerns a whole broker account: all entries are cancelled together.
 
-Its scope is our agents' orders; what else works there goes only by the user's explicit word.
+It cancels our agents' orders. Other orders of the account are cancelled only if the user asked for it.
 """
 
 import logging
@@ -21,7 +21,7 @@ from ..state.stop_record import StopRecord
 
 log = logging.getLogger(__name__)
 RECONNECT_SECONDS = (0.0, 2.0)
-"""That a stop waits for the connection, each time that it is lost meanwhile."""
+"""How long the stop waits for the connection at its first and its second attempt."""
 
 
 def waiting(why: str) -> dict[str, Any]:
@@ -33,9 +33,9 @@ def failed(why: str) -> dict[str, Any]:
 
 
 def withdraw(node: Node, record: StopRecord, now: datetime, wait: bool) -> tuple[list[dict[str, Any]], str]:
-    """Everything that buys in a shared account for our agents is cancelled in one go: one by one
-    would take seconds each. What fails is tried again agent by agent; the second answer says why
-    nothing of the account can be asked now, empty if it can."""
+    """Cancel all entries of our agents in a shared account together: one by one would take seconds each. What
+    fails is tried again agent by agent. Returns items for the stop's record, and why the account cannot be
+    used now (empty if it can)."""
     agents = [s for s in node.account.agents() if s.status != AgentStatus.FINISHED]
     if not agents:
         return [], ""
@@ -43,11 +43,11 @@ def withdraw(node: Node, record: StopRecord, now: datetime, wait: bool) -> tuple
     try:
         left = _withdraw_all(node, record, now, wait)
     except Exception as error:
-        told = str(logs.caught(log, "the emergency stop of the account", error))
-        log.error("emergency stop of the account: %s", told)
+        reason = str(logs.caught(log, "the emergency stop of the account", error))
+        log.error("emergency stop of the account: %s", reason)
         if isinstance(error, Unavailable):
-            return [{**item, **waiting(told)}], "" if node.account.connection.usable else told
-        return [{**item, **failed(told)}], ""
+            return [{**item, **waiting(reason)}], "" if node.account.connection.usable else reason
+        return [{**item, **failed(reason)}], ""
     if left:
         why = f"not confirmed as cancelled yet: {', '.join(left)}"
         return [{**item, "status": str(Outcome.ASKED), "flat": False, "error": why}], ""
@@ -55,8 +55,8 @@ def withdraw(node: Node, record: StopRecord, now: datetime, wait: bool) -> tuple
 
 
 def _withdraw_all(node: Node, record: StopRecord, now: datetime, wait: bool) -> list[str]:
-    """The keys that the broker has not confirmed as ended. A connection that is lost meanwhile is
-    made again within a second or two: the stop waits for it, and asks anew."""
+    """The keys that the broker has not confirmed as ended. A lost connection is usually back within two
+    seconds: the stop waits for it and tries again."""
     for patience in RECONNECT_SECONDS if wait else ():
         try:
             return _ask_all(node, record, now, min(patience, _left(node)))
@@ -71,7 +71,7 @@ def _left(node: Node) -> float:
 
 
 def _ask_all(node: Node, record: StopRecord, now: datetime, patience: float) -> list[str]:
-    """One try: the keys that the broker has not confirmed as ended. Unavailable when it cannot be asked."""
+    """One attempt: the keys that the broker has not confirmed as ended. Raises Unavailable without an answer."""
     agents = [s for s in node.account.agents() if s.status != AgentStatus.FINISHED]
     link = node.account.connection.ready("", patience)
     number, theirs = link.health().account, {s.agent.account for s in agents}
@@ -87,8 +87,8 @@ def _ask_all(node: Node, record: StopRecord, now: datetime, patience: float) -> 
 
 
 def _global_cancel(link: Connection, record: StopRecord, left: list[str]) -> list[str]:
-    """Once for one wish: an order that a person places by hand after it stays. What it could not end
-    counts as left until the broker says that it has ended."""
+    """Cancel all orders of the account, once for each request: an order that the user places later is kept. Orders
+    that are still open count as left until the broker reports their end."""
     if record.doc["all_orders"]:
         link.cancel_everything()
         record.doc |= {"all_orders": False, "asked": [o.broker_id for o in link.open_orders()]}
@@ -98,15 +98,15 @@ def _global_cancel(link: Connection, record: StopRecord, left: list[str]) -> lis
 
 
 def _withdrawn_legs(node: Node, agent_id: str, now: datetime) -> tuple[Leg, ...]:
-    """Which orders of an agent go, on record before the broker is asked. An exit that sells already
-    goes on. The stop of what is held stays until the agent's own exit is about to go: else the last of many
-    agents would be unprotected until all before it are sold."""
+    """Which orders of an agent are cancelled; on record before the broker is asked. A working exit is kept. The
+    stop of a position is kept until the agent's exit is sent: otherwise the last of many agents would be
+    unprotected until all others are sold."""
     try:
         repository, executor = node.repository(agent_id), node.executor(agent_id)
         executor.sync(now)
     except Unavailable:
         raise
-    except Exception as error:  # told when its turn comes; the others and the user's wish do not wait for it
+    except Exception as error:  # reported when this agent is stopped; the other agents must not wait for it
         log.error("emergency stop of %s: %s", agent_id, logs.caught(log, f"the emergency stop of {agent_id}", error))
         return ()
     legs = (Leg.ENTRY, Leg.STOP) if repository.state.flat else (Leg.ENTRY,)
@@ -121,5 +121,5 @@ def _withdrawn_legs(node: Node, agent_id: str, now: datetime) -> tuple[Leg, ...]
 
 
 def _goes(key: OrderKey | None, legs: dict[str, tuple[Leg, ...]]) -> bool:
-    """Whether an order of the account is one of those that an agent withdraws."""
+    """Whether an order of the account is one that the stop cancels."""
     return key is not None and key.leg in legs.get(key.agent_id, ())

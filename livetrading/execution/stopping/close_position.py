@@ -1,4 +1,4 @@
-"""A person's Close: everything that an agent holds is sold, also by a broker that does not answer now."""
+"""Close: everything that an agent holds is sold. If the broker does not answer now, the request is kept."""
 
 from datetime import datetime
 from typing import Any
@@ -19,12 +19,12 @@ Result = tuple[str, dict[str, Any]]
 
 
 def _waits(node: Node) -> str:
-    """What becomes of a close that the broker has not answered."""
+    """A message about a close that the broker has not answered."""
     return f"the close is on record and goes on by itself as soon as it answers; look at {node.account.words.program}"
 
 
 def close(node: Node, agent_id: str, by: str, now: datetime, note: Noted | None = None) -> Result:
-    """Sell everything held; the agent itself goes on. ``note`` marks the request in the journal."""
+    """Sell everything held; the agent keeps running. ``note`` marks the request in the journal."""
     try:
         return _sold(node, agent_id, by, now, note)
     except Unavailable as error:
@@ -34,38 +34,40 @@ def close(node: Node, agent_id: str, by: str, now: datetime, note: Noted | None 
 
 
 def _sold(node: Node, agent_id: str, by: str, now: datetime, note: Noted | None) -> Result:
-    hand = emergency_stop.hand_on(node, agent_id, now)
-    order_recovery.recover(hand.executor, hand.now)
-    state = hand.repository.state
+    context = emergency_stop.context_of(node, agent_id, now)
+    order_recovery.recover(context.executor, context.now)
+    state = context.repository.state
     _may_close(agent_id, state.status, state.flat and not state.open_orders(Leg.ENTRY))
     if state.flat and note is not None:
-        hand.repository.commit([note], hand.now)
+        context.repository.commit([note], context.now)
     reason = f"closed by {by}"
-    wished = _wished(state, reason)
-    if wished:
-        hand.repository.commit(wished, hand.now)
-    hand.executor.withdraw_entries(reason, hand.now, Cause.CLOSE)
-    emergency_stop.flatten(hand, reason, note)
-    if refused := emergency_stop.cover(hand.executor, hand.now):
+    requested = _requested(state, reason)
+    if requested:
+        context.repository.commit(requested, context.now)
+    context.executor.withdraw_entries(reason, context.now, Cause.CLOSE)
+    emergency_stop.flatten(context, reason, note)
+    if refused := emergency_stop.cover(context.executor, context.now):
         raise Conflict(f"{agent_id}: {refused}.")
-    done = emergency_stop.outcome(hand.executor, hand.now)
+    done = emergency_stop.outcome(context.executor, context.now)
     if done == emergency_stop.WAITING:
-        flat = hand.repository.state.flat
-        lacks = (
-            "confirmed the cancel of the entry yet, and what it still buys is sold" if flat else "taken the exit yet"
+        flat = context.repository.state.flat
+        missing = (
+            "confirmed the cancel of the entry yet; shares that it still buys are sold"
+            if flat
+            else "accepted the exit yet"
         )
-        return _answer(node, agent_id, done, f"the broker has not {lacks}; {_waits(node)}")
-    until = no_further_bars.ended(hand.repository.state)
+        return _answer(node, agent_id, done, f"the broker has not {missing}; {_waits(node)}")
+    until = no_further_bars.ended(context.repository.state)
     waits = (
-        f"; {no_further_bars.exit_waits(hand.repository.state, until)}"
-        if until and not hand.repository.state.flat
+        f"; {no_further_bars.exit_waits(context.repository.state, until)}"
+        if until and not context.repository.state.flat
         else ""
     )
     return _answer(node, agent_id, done, f"{done}{waits}")
 
 
-def _wished(state: AgentState, reason: str) -> list[Event]:
-    """The close on record with entries that are being withdrawn already, for another reason."""
+def _requested(state: AgentState, reason: str) -> list[Event]:
+    """Record the close with entries that are already being cancelled for another reason."""
     going = [o for o in state.open_orders(Leg.ENTRY) if o.state == OrderState.PENDING_CANCEL]
     return [_moved(o, o.state, reason) for o in going if o.cause != Cause.CLOSE]
 
@@ -90,8 +92,8 @@ def _answer(node: Node, agent_id: str, done: Outcome, text: str) -> Result:
 
 
 def _recorded(node: Node, agent_id: str, by: str, now: datetime, note: Noted | None) -> bool:
-    """Whether the wish is in the journal now, without an answer of the broker: it is compared with the book before
-    anything is sold. False where there is no such account, or nothing to close."""
+    """Record the close without an answer of the broker; book and broker are compared before anything is sold.
+    Returns whether it is on record: False for an agent without a broker account, or with nothing to close."""
     repository, reason = node.repository(agent_id), f"closed by {by}"
     state = repository.state
     exits, entries = state.open_orders(Leg.EXIT), state.open_orders(Leg.ENTRY)
@@ -105,11 +107,11 @@ def _recorded(node: Node, agent_id: str, by: str, now: datetime, note: Noted | N
         events += [_moved(o, OrderState.CANCELED, reason) for o in children if to == OrderState.CANCELED]
     waits = [o for o in exits if o.state == OrderState.PLANNED and o.tif == "OPG"]
     events += [_moved(o, OrderState.CANCELED, reason) for o in waits]
-    events += _wished(state, reason)
-    said: list[Event] = [note] if note is not None else []
+    events += _requested(state, reason)
+    noted: list[Event] = [note] if note is not None else []
     if not state.flat and len(waits) == len(exits):
-        state = repository.commit([*said, *events], now) if said or events else state
+        state = repository.commit([*noted, *events], now) if noted or events else state
         repository.commit(planned_exit(state, state.booked or state.first_session, now, "DAY", reason), now)
     elif events:
-        repository.commit([*said, *events], now)
+        repository.commit([*noted, *events], now)
     return True

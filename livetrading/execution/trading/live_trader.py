@@ -50,8 +50,8 @@ class Policy(Protocol):
 
 @dataclass
 class LiveTrader:
-    """Trades one agent. ``delay`` after the close a bar counts as settled; after ``patience``
-    seconds of booking a pass gives way to requests. ``real``: the account, if it is a real one."""
+    """Trades one agent. A bar counts as final ``delay`` after the close. After ``patience`` seconds of
+    booking a pass ends early, so that requests are answered. ``real``: the broker account, if it has one."""
 
     repository: AgentRepository
     broker: Broker
@@ -65,9 +65,9 @@ class LiveTrader:
     patience: float = math.inf
     real: AgentInAccount | None = None
     pulse: Callable[[], object] = lambda: None
-    """Called between two sessions that are booked: a sign of life."""
+    """Called before each session is booked: a heartbeat."""
     _waits: str = ""
-    """What the entry waits for, as this pass has found."""
+    """Why the entry waits, as found in this pass."""
 
     def __post_init__(self) -> None:
         if self.real is not None:
@@ -84,10 +84,10 @@ class LiveTrader:
         self._waits = ""
         self._act(now, done)
         if self._waits and self.repository.state.open_orders(Leg.ENTRY):
-            done.waiting.append(self._told(text=self._waits))
+            done.waiting.append(self._item(text=self._waits))
         after = self.repository.state
         if after.status == AgentStatus.BLOCKED != before:
-            done.alarms.append(self._told(text=f"blocked: {after.status_reason}"))
+            done.alarms.append(self._item(text=f"blocked: {after.status_reason}"))
         return done
 
     def _act(self, now: datetime, done: PassResult) -> None:
@@ -100,50 +100,52 @@ class LiveTrader:
             raise
         done.alarms += self._notices()
         self._send(now, done)
-        if bare(self.repository.state):  # before anything that takes time
+        if bare(
+            self.repository.state
+        ):  # fetching bars takes time, and the position must not stay unprotected meanwhile
             self._protect(now, done)
         if self.due(now) and not self._catch_up(now, done):
             return
         self._sell_unwanted(now)
-        done.alarms += [self._told(text=text) for text in missed_open.replan(self.executor, now)]
+        done.alarms += [self._item(text=text) for text in missed_open.replan(self.executor, now)]
         self._send(now, done)
         self._protect(now, done)
 
     def _protect(self, now: datetime, done: PassResult) -> None:
-        done.alarms += [self._told(text=text) for text in protective_stop.protect(self.executor, now)]
+        done.alarms += [self._item(text=text) for text in protective_stop.protect(self.executor, now)]
 
     def _notices(self) -> list[dict[str, Any]]:
         if self.real is None:
             return []
         taken, self.real.notices = self.real.notices, []
-        return [self._told(text=text) for text in taken]
+        return [self._item(text=text) for text in taken]
 
     def _take_reports(self, now: datetime) -> bool:
-        """What became of the orders. At a real account, first what the night did to the shares:
-        False while its source is asked for that."""
+        """Take over the broker's reports. In a broker account today's split is booked first: False while the
+        source has not answered whether there is one."""
         if self.real is not None and not self.real.begin(now):
             return False
         order_recovery.recover(self.executor, now)
         if self.real is not None:
             self.real.judge(now)
             if self.repository.state.status == AgentStatus.BLOCKED:
-                # What it would buy now nobody has agreed to.
+                # A blocked agent must not buy.
                 self.executor.withdraw_entries("the agent is blocked", now)
         return True
 
     def _unreported(self, reason: str, now: datetime, done: PassResult) -> None:
-        """A broker that cannot be asked holds what is due, and says so on record."""
+        """Record sessions that are due as held, with the reason, while the broker does not answer."""
         for session in self.due(now):
             if session.isoformat() > (self.repository.state.settled or ""):
-                self._settle(session, reason, now, done)
+                self._decide_or_hold(session, reason, now, done)
 
     def due(self, now: datetime) -> list[date]:
-        """Sessions complete at ``now`` that are not yet booked and settled."""
+        """Sessions complete at ``now`` that are not yet both booked and decided (or missed)."""
         return due_sessions(self.repository.state, self.calendar, now, self.delay)
 
     def _sell_unwanted(self, now: datetime) -> None:
-        """What is held under the latch, or by an entry that filled while it was being
-        withdrawn for a close, goes: this is how a stop that was cut short is completed."""
+        """Sell shares that are held while the emergency stop is set, or that an entry bought while a close
+        cancelled it. This also completes an emergency stop that was interrupted."""
         state = self.repository.state
         if (
             state.flat
@@ -169,10 +171,10 @@ class LiveTrader:
         if not self.repository.state.orders:
             return
         for order in sending.send(self.executor, now, self._pre_open_check):
-            done.sent.append(self._told(key=order.key, leg=str(order.leg), qty=order.qty))
+            done.sent.append(self._item(key=order.key, leg=str(order.leg), qty=order.qty))
         self._waits = self._waits or (self.real.unreported(now) if self.real is not None else "")
 
-    def _pre_open_check(self, order: Order, now: datetime) -> pre_open_check.Look | None:
+    def _pre_open_check(self, order: Order, now: datetime) -> pre_open_check.Objection | None:
         symbol, bar = self.repository.state.agent.symbol, date.fromisoformat(order.bar)
         vendor = vendor_of(self.repository.state.priced_by or self.card.source)
         doubt = pre_open_check.at_bar(self.source, self.series, symbol, bar, now, vendor)
@@ -180,11 +182,11 @@ class LiveTrader:
         self._waits = doubt.reason if doubt is not None and not doubt.final else ""
         return doubt
 
-    def _told(self, **what: Any) -> dict[str, Any]:
+    def _item(self, **what: Any) -> dict[str, Any]:
         return {"agent_id": self.repository.agent_id, **what}
 
     def _catch_up(self, now: datetime, done: PassResult) -> bool:
-        """Book and settle what is due; False if the time was up before the end."""
+        """Book and decide what is due; False if the time was up before the end."""
         started = time.monotonic()
         try:
             bars, problem = self._fetch(now)
@@ -197,14 +199,14 @@ class LiveTrader:
                 done.more = True
                 return False
             name = session.isoformat()
-            unsettled = name > (self.repository.state.settled or "")
-            if unsettled:
-                done.due.append(self._told(session=name))
-            # What a session cannot be booked for, the sessions after it cannot either.
+            undecided = name > (self.repository.state.settled or "")
+            if undecided:
+                done.due.append(self._item(session=name))
+            # If a session cannot be booked, later ones cannot be booked either.
             problem = problem or self._book(session, bars, now)
             reason = problem or (self.real.watch.problem() if self.real is not None else None)
-            if unsettled:
-                self._settle(session, reason, now, done)
+            if undecided:
+                self._decide_or_hold(session, reason, now, done)
         return True
 
     def _fetch(self, now: datetime) -> tuple[BarSet | None, str | None]:
@@ -222,7 +224,7 @@ class LiveTrader:
     # -- money of a session -----------------------------------------------
 
     def _book(self, session: date, bars: BarSet | None, now: datetime) -> str | None:
-        """Split, dividend, fills, stop and mark of one session; why not, if not."""
+        """Book split, dividend, fills, stop and closing price of one session. Returns why it could not be booked."""
         state, name = self.repository.state, session.isoformat()
         if name <= (state.booked or "") or bars is None:
             return None
@@ -250,7 +252,7 @@ class LiveTrader:
         self.broker.advance(name, self.calendar.open_at(session), quote)
         events += session_booking.overnight(state, name, quote)
         if self.real is not None:
-            self.real.turned(events, now)
+            self.real.split_unmanaged(events, now)
         events += execution_reports.news(agents.fold(events, state), self.broker, self._prices(frame))
         events.append(Marked(name, float(quote.close)))
         self.repository.commit(events, now)
@@ -268,8 +270,8 @@ class LiveTrader:
 
     # -- the decision -----------------------------------------------------
 
-    def _settle(self, session: date, reason: str | None, now: datetime, done: PassResult) -> None:
-        """Decide the session, hold it for now, or record it as MISSED."""
+    def _decide_or_hold(self, session: date, reason: str | None, now: datetime, done: PassResult) -> None:
+        """Decide the session, hold it for now, or record it as missed."""
         name = session.isoformat()
         deadline = windows.decision_deadline(self.calendar.next_session(session))
         reason = self._forbidden() or reason
@@ -278,7 +280,7 @@ class LiveTrader:
         if reason is None:
             reason = self._decide(session, now, done)
         if reason is not None:
-            done.held.append(self._told(session=name, reason=reason))
+            done.held.append(self._item(session=name, reason=reason))
             held = Held(name, reason)
             if self.repository.state.held != held:
                 self.repository.commit([held], now)
@@ -296,13 +298,13 @@ class LiveTrader:
         held = self.repository.state.held
         why = held.reason if held is not None and held.session == name else reason
         state = self.repository.commit([Missed(name, why)], now)
-        done.missed.append(self._told(session=name, reason=why))
+        done.missed.append(self._item(session=name, reason=why))
         if state.held_in_a_row >= BLOCK_AFTER_HELD and state.status == AgentStatus.RUNNING:
             text = f"{state.held_in_a_row} sessions in a row were held: {why}"
             self.repository.commit([StatusChanged(AgentStatus.BLOCKED, text, "live trader")], now)
 
     def _decide(self, session: date, now: datetime, done: PassResult) -> str | None:
-        """Observe, ask, plan: one decision for one bar. Why it must wait, if it must."""
+        """One decision for one bar: observe, ask the policy, plan orders. Returns why it must wait, if it must."""
         frame = self.series.up_to(session)
         view = market.newest(frame, self.card.scaler, self.card.features)
         reason = gate.unfit(view, -1)
@@ -312,11 +314,11 @@ class LiveTrader:
         self.repository.commit(events, now)
         decided = next(e for e in events if isinstance(e, Decided))
         done.decided.append(
-            self._told(session=decided.session, action=decided.action, qty=decided.qty, reason=decided.reason)
+            self._item(session=decided.session, action=decided.action, qty=decided.qty, reason=decided.reason)
         )
         for order in self.repository.state.orders:
             if order.bar == decided.session:
-                done.planned.append(self._told(key=order.key, leg=str(order.leg), side=order.side, qty=order.qty))
+                done.planned.append(self._item(key=order.key, leg=str(order.leg), side=order.side, qty=order.qty))
         return None
 
     def _decision(self, view: Market, name: str, now: datetime) -> list[Event]:

@@ -1,7 +1,7 @@
-"""A paper agent whose source has no further bars: no exit can fill any more, so removing it ends its position.
+"""A paper agent whose source has no further bars: no exit can fill any more, so removing the agent ends its position.
 
-Its shares are simulated. They are not sold at a price that nobody could have had: they stay in the
-book at the last known close, and the journal says so.
+Its shares are simulated. They are not sold at an invented price: they stay in the book at
+the last known close, and the journal says so.
 """
 
 from datetime import date, datetime
@@ -17,13 +17,13 @@ REMOVED = "the agent was removed: no further bar can fill it"
 
 
 def ended(state: AgentState) -> str | None:
-    """The last bar of an agent that gets no more; None while it may go on."""
+    """The last bar of an agent whose source has no more; None if more may come."""
     doc = {"mode": state.agent.mode_name, "booked": state.booked, "settled": state.settled}
     return bar_check.ended(doc)
 
 
 def exit_waits(state: AgentState, until: str) -> str:
-    """What to know of an exit that no bar can fill."""
+    """A message about an exit that no bar can fill."""
     symbol, source = state.agent.symbol, state.agent.source
     return (
         f"but {source} has had no bar of {symbol} after {until}, and the exit fills only at the next bar."
@@ -32,7 +32,7 @@ def exit_waits(state: AgentState, until: str) -> str:
 
 
 def written_off(state: AgentState, until: str) -> str:
-    """How the position ends that an agent is removed with."""
+    """A message about the position of an agent that is removed."""
     book = state.book
     return (
         f"its {book.shares} {state.agent.symbol} (simulated) were not sold, because {state.agent.source} has had no bar"
@@ -41,12 +41,12 @@ def written_off(state: AgentState, until: str) -> str:
 
 
 def ended_orders(state: AgentState) -> list[OrderMoved]:
-    """The end of what the simulated broker still holds: it would wait for a bar for ever."""
+    """End the orders at the simulated broker: they would wait for a bar for ever."""
     return [OrderMoved(o.key, OrderState.CANCELED, REMOVED) for o in state.orders]
 
 
-def or_look(state: AgentState, now: datetime) -> str:
-    """What to do about a paper agent that was not checked for a while: whether bars still come is not known."""
+def check_first(state: AgentState, now: datetime) -> str:
+    """A hint for a paper agent that was not checked for a while: whether its source still has bars is unknown."""
     if state.agent.mode != Mode.PAPER or not state.booked or state.settled != state.booked:
         return ""
     done = calendar().last_complete(now)

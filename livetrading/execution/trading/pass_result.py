@@ -1,4 +1,4 @@
-"""What a pass over an agent found due and did, and what is due at all."""
+"""The pass result: what a pass found due and what it did; and which sessions are due."""
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -11,8 +11,8 @@ from ...core.types import AgentStatus
 
 @dataclass
 class PassResult:
-    """What a pass found due and did. ``alarms`` are for a person to see; ``waiting`` {agent_id, text}: entries
-    that could go but for something that may pass; ``more``: the pass gave way before it was through."""
+    """What a pass found due and did. ``alarms`` are shown to the user. ``waiting`` {agent_id, text}: entries that
+    wait for something temporary. ``more``: the pass ended early, and another one has to follow."""
 
     due: list[dict[str, Any]] = field(default_factory=list)
     decided: list[dict[str, Any]] = field(default_factory=list)
@@ -25,15 +25,15 @@ class PassResult:
     more: bool = False
 
     def add(self, other: "PassResult") -> None:
-        """Take in what another agent's pass did."""
+        """Add the result of another agent's pass."""
         for name, value in vars(other).items():
             setattr(self, name, getattr(self, name) + value if isinstance(value, list) else self.more or value)
 
 
 def due_sessions(state: AgentState, calendar: Calendar, now: datetime, delay: timedelta) -> list[date]:
-    """Sessions complete at ``now`` that an agent has not yet booked and settled."""
+    """Sessions complete at ``now`` that an agent has not yet both booked and decided (or missed)."""
     ended = state.status in (AgentStatus.STOPPED, AgentStatus.FINISHED)
-    # Booked, and then a crash before the session was decided or held: it is gone on with.
+    # A crash came after the booking, before the session was decided or held: it is continued.
     half = state.booked is not None and state.booked > max(
         state.settled or "", state.held.session if state.held else ""
     )

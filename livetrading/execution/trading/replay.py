@@ -1,4 +1,4 @@
-"""The live shell over history: the same trader, a virtual clock."""
+"""A replay: the live trader over historical bars, with a virtual clock."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from ..state.agent_repository import events_of
 from .live_trader import LiveTrader
 
 MORNING = time(9, 0)
-"""When a replay sends what it planned, New York time."""
+"""When a replay sends planned orders, New York time."""
 
 
 def current_session(trader: LiveTrader) -> date:
-    """The session that a replay lives through next."""
+    """The session that a replay runs next."""
     state = trader.repository.state
     if state.booked is None:
         return date.fromisoformat(state.first_session)
@@ -26,7 +26,7 @@ def current_session(trader: LiveTrader) -> date:
 
 
 def virtual_now(trader: LiveTrader) -> datetime:
-    """A replay's time between two sessions: after the check of the last one."""
+    """A replay's time between two sessions: ``delay`` after the close of the last one."""
     state = trader.repository.state
     if state.booked is None:
         return windows.at(date.fromisoformat(state.first_session), windows.OPG_FROM)
@@ -34,13 +34,13 @@ def virtual_now(trader: LiveTrader) -> datetime:
 
 
 def exhausted(trader: LiveTrader) -> bool:
-    """Whether history holds no further session."""
+    """Whether the history has no further session."""
     session = current_session(trader)
     return trader.series.end < session
 
 
 def advance(trader: LiveTrader) -> bool:
-    """Live through one session; False when history is over and the agent finished."""
+    """Run one session; False when the history is over and the agent is finished."""
     if exhausted(trader):
         finish(trader)
         return False
@@ -53,7 +53,7 @@ def advance(trader: LiveTrader) -> bool:
 
 
 def finish(trader: LiveTrader) -> None:
-    """The end of history: what is planned has no open to fill at."""
+    """End the replay: open orders are cancelled, because no bar can fill them."""
     now = virtual_now(trader)
     repository = trader.repository
     for order in repository.state.open_orders():
@@ -68,7 +68,7 @@ def finish(trader: LiveTrader) -> None:
 
 @dataclass(frozen=True)
 class Replayed:
-    """A replay in numbers; ``rows`` is its ledger."""
+    """The figures of a replay; ``rows`` is its ledger."""
 
     rows: list[dict[str, Any]]
     decisions: int
@@ -78,7 +78,7 @@ class Replayed:
 
 
 def run(trader: LiveTrader, last: date, progress: Callable[[int, int], None]) -> Replayed:
-    """Live through every session up to ``last``."""
+    """Run every session up to ``last``."""
     sessions = trader.calendar.sessions(current_session(trader), last)
     for done, _ in enumerate(sessions, 1):
         session = current_session(trader)
@@ -89,7 +89,7 @@ def run(trader: LiveTrader, last: date, progress: Callable[[int, int], None]) ->
 
 
 def summary(trader: LiveTrader) -> Replayed:
-    """What the journal says."""
+    """The figures of a replay, read from its journal."""
     directory = trader.repository.directory
     events = [event for _, batch in events_of(directory) for event in batch]
     rows = agent_ledger.rows(events)

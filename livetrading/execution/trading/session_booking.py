@@ -1,4 +1,4 @@
-"""What a session's bar does to the shares that were held before it."""
+"""Books a session's split and dividend on the shares that were held overnight."""
 
 import pandas as pd
 
@@ -14,9 +14,8 @@ def quote_of(frame: pd.DataFrame) -> rules.Quote:
 
 
 def overnight(state: AgentState, session: str, quote: rules.Quote) -> list[Event]:
-    """Split and dividend on the shares held overnight. A split that was booked in the morning is not
-    booked again; where the day's purchase is in the book already, in today's shares, and nothing was
-    held before, there is nothing to split."""
+    """Split and dividend on the shares held overnight. A split that was booked before the open is not booked
+    again. Shares bought today are not split: they count new shares already."""
     found: list[Event] = []
     shares = state.overnight
     bought = state.book.shares and not shares
@@ -29,7 +28,7 @@ def overnight(state: AgentState, session: str, quote: rules.Quote) -> list[Event
 
 
 def unlike_pre_open(state: AgentState, session: str, quote: rules.Quote) -> str | None:
-    """Why the bar's split does not fit what was booked before the bar was known."""
+    """Why the bar's split contradicts what was booked before the bar was known; None if it does not."""
     if state.split_on == session and quote.split == 1.0:
         return f"a split of {session} was booked in the morning and its bar has none"
     early = any(fill.session == session for fill in state.fills)

@@ -83,7 +83,7 @@ def test_an_entry_leaves_with_its_stop_under_keys_that_the_broker_carries(tws, t
 
 def test_sent_is_said_only_after_a_permid(tws, connection, tna):
     tws.fail(Fault("swallow"))
-    with impatient(connection, acknowledge=0.3), pytest.raises(Unavailable, match="said nothing"):
+    with impatient(connection, acknowledge=0.3), pytest.raises(Unavailable, match="sent nothing"):
         tna.submit(exit_(), None, NOW)
     assert tna.find(exit_().ref) is None
 
@@ -179,7 +179,7 @@ def test_an_order_of_another_client_does_not_keep_ours_from_being_cancelled(tws,
     tna.submit(stop(), None, NOW)
     with connected(tws, client_id=18) as second:
         broker(second).submit(stop(n=2), None, NOW)
-        connection.look()
+        connection.read_account()
         assert connection.cancel([stop(n=2).ref, stop().ref]) == [stop(n=2).ref]
     assert state(tna, stop().ref) == OrderState.CANCELED
 
@@ -229,7 +229,7 @@ def test_a_rejected_order_says_so_with_ibs_words(tws, tna, kind):
 
 def test_a_refusal_that_leaves_no_trace_stays_unknown_and_is_not_repeated_at_once(tws, tna):
     tws.fail(Fault("vanish"))
-    with pytest.raises(Unavailable, match="said 201"):
+    with pytest.raises(Unavailable, match="sent error 201"):
         tna.submit(exit_(), None, NOW)
     with pytest.raises(Unavailable, match="not sent again so soon"):
         tna.submit(exit_(), None, NOW)
@@ -259,7 +259,7 @@ def test_an_entry_that_filled_at_once_is_not_bought_again_whatever_is_said_about
     answer = tna.submit(other(entry(), tif="DAY"), stop(), NOW)
     assert answer.state in (OrderState.NEW, OrderState.PARTIALLY_FILLED, OrderState.FILLED)
     becomes(tna, entry().ref, OrderState.FILLED)
-    connection.look()
+    connection.read_account()
     assert (tna.find(entry().ref).filled, tna.position(), tws.ledger.holds("TNA")) == (10, 10, 10)
     assert len(tws.orders_reported()) == 2 and connection.orders.pairs
 
@@ -299,7 +299,7 @@ def test_a_commission_that_never_comes_is_estimated_and_said_to_be(tws, connecti
 
 def test_an_agents_position_leaves_out_what_is_not_its_own(tws, connection):
     tws.ledger.positions[38708990] = (25.0, 90.0)
-    connection.look()
+    connection.read_account()
     assert broker(connection).position() == 25
     assert broker(connection, others=lambda: 15).position() == 10
     assert connection.positions() == {38708990: 25}

@@ -30,7 +30,7 @@ def apart(told: Said, connection: IbkrConnection) -> list[str]:
     """Where the register knows something else than what was said."""
     register, found = connection.session.register, []
     for perm, status in told.status.items():
-        known = register.statements.get(perm)
+        known = register.order_reports.get(perm)
         if known is None or (known.ref, known.status) != (told.refs[perm], status):
             found.append(f"order {perm} is {status}, the register has {known}")
         elif known.filled != told.filled.get(perm, 0.0):

@@ -65,7 +65,7 @@ def test_no_error_code_ends_a_working_order(version):
         await_that(
             lambda: {t.orderStatus.status for t in trades.values()} <= {"Cancelled", "ValidationError"}
         )  # the library's lie
-        connection.look()
+        connection.read_account()
         for ref in (entry().ref, stop().ref):
             assert tna.find(ref).state == OrderState.NEW
         assert len(connection.open_orders()) == 2

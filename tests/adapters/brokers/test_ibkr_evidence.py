@@ -44,15 +44,15 @@ def test_the_guide_lists_exactly_what_the_program_assumes() -> None:
 
 
 def test_nothing_is_proved_in_a_new_home_and_the_latest_proof_counts(store: Store) -> None:
-    assert {f["state"] for f in evidence.standing(store)} == {"open"}
+    assert {f["state"] for f in evidence.overview(store)} == {"open"}
     seen = Proof("paper-auction", True, "2024-06-03T14:00:00Z", 157, "paper", "seen")
     evidence.record(store, seen)
     evidence.record(store, replace(seen, holds=False, at="2024-06-04T14:00:00Z", server_version=178))
-    found = next(f for f in evidence.standing(store) if f["key"] == "paper-auction")
+    found = next(f for f in evidence.overview(store) if f["key"] == "paper-auction")
     assert (found["state"], found["proof"]["server_version"]) == ("disproved", 178)
     assert "2024-06-04" in evidence.line(found) and "server version 178" in evidence.line(found)
     evidence.record(store, replace(seen, at="2024-06-05T14:00:00Z"))
-    assert next(f for f in evidence.standing(store) if f["key"] == "paper-auction")["state"] == "proved"
+    assert next(f for f in evidence.overview(store) if f["key"] == "paper-auction")["state"] == "proved"
     assert len(evidence.proofs(store)["paper-auction"]) == 2  # one of each outcome is kept
 
 
@@ -82,7 +82,7 @@ def test_a_refused_order_that_is_listed_and_yesterdays_end_are_seen(tws: TwsDoub
     with connected(tws) as connection:
         tws.fail(Fault("reject"))
         broker(connection).submit(entry(), None, NOW)
-        connection.look()
+        connection.read_account()
         assert "refused-is-listed" in connection.observed(TODAY)
         assert "completed-next-day" not in connection.observed(TODAY)
         assert "completed-next-day" in connection.observed(TODAY + timedelta(days=1))

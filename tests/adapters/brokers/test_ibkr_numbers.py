@@ -117,7 +117,7 @@ def test_a_position_that_cannot_be_read_is_not_known_and_the_others_go_on(tws, c
         connection.positions().get(TNA, 0)
     assert aapl.position() == 7 and connection.positions()[AAPL] == 7
     spoil(tws)
-    connection.look()
+    connection.read_account()
     assert tna.position() == 25
 
 
@@ -146,7 +146,7 @@ def test_a_status_that_cannot_be_read_ends_nothing_and_fills_nothing(tws, connec
     await_that(lambda: [e.qty for e in eventually(tna.executions)] == [4])
     assert tna.find(stop().ref).state in (OrderState.NEW, OrderState.PARTIALLY_FILLED)
     spoil(tws)
-    connection.look()
+    connection.read_account()
     assert (tna.find(stop().ref).state, tna.find(stop().ref).filled) == (OrderState.PARTIALLY_FILLED, 4)
 
 
@@ -165,7 +165,7 @@ def test_an_order_that_cannot_be_read_is_in_doubt_and_never_absent(tws, connecti
     assert tna.find(exit_().ref) is None
     assert connection.cancel([stop().ref]) == [stop().ref]  # not confirmed
     spoil(tws)
-    connection.look()
+    connection.read_account()
     assert tna.find(stop().ref).state == OrderState.NEW
 
 
@@ -179,7 +179,7 @@ def test_an_ended_order_that_cannot_be_read_is_in_doubt_and_never_absent(tws, co
     with pytest.raises(Unavailable, match="whether it works is not known"):
         tna.find(stop().ref)
     spoil(tws)
-    connection.look()
+    connection.read_account()
     assert tna.find(stop().ref).state == OrderState.CANCELED
 
 
@@ -206,7 +206,7 @@ def test_an_execution_that_cannot_be_read_is_asked_for_again_and_booked_once(tws
     told = await_that(lambda: eventually(tna.executions))
     assert sum(e.qty for e in told) == 10 and (field in (25, 7, 22) or all(e.estimated for e in told))
     spoil(tws)
-    connection.look()
+    connection.read_account()
     assert [(e.qty, e.price, e.estimated) for e in tna.executions()] == [(10, 100.0, False)]
     assert tna.find(exit_().ref).state == OrderState.FILLED
 
@@ -221,7 +221,7 @@ def test_a_commission_that_is_no_number_is_not_known_yet(tws, connection, value)
         (fill,) = await_that(lambda: eventually(tna.executions))
         assert not fill.final and fill.fee == pytest.approx(1.03, abs=0.01)  # an estimate, the fees of a sale included
         spoil(tws)
-        connection.look()
+        connection.read_account()
         assert [e.final for e in tna.executions()] == [True]
 
 
@@ -243,7 +243,7 @@ def test_a_time_that_cannot_be_read_is_told_and_is_no_silence(tws, connection, v
     spoil(tws, Spoil(TIME, 2, value))
     with pytest.raises(Unavailable, match="time of the server"):
         connection.server_time()
-    connection.look()
+    connection.read_account()
     assert connection.session.connections == 1 and connection.health().ready
 
 

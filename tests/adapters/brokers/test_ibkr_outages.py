@@ -182,7 +182,7 @@ def test_a_needed_question_without_an_answer_ends_the_connection_and_is_never_an
                 await_that(lambda: not connection.health().ready, "the probe notices")
             else:
                 with pytest.raises(Unavailable):
-                    connection.look()
+                    connection.read_account()
                 with pytest.raises(Unavailable):
                     connection.positions()
                 with pytest.raises(Unavailable):
@@ -219,14 +219,14 @@ def test_a_late_answer_is_not_taken_for_the_next_question(tws):
         tna.submit(stop(), None, NOW)
         tws.fail(Fault("swallow", message=16))
         with impatient(connection, answer=0.3), pytest.raises(Unavailable):
-            connection.look()
+            connection.read_account()
         assert eventually(lambda: tna.find(stop().ref).state) == OrderState.NEW
 
 
 def test_tws_that_accepts_but_never_speaks_is_named(tws):
     tws.do(lambda: tws.faults.silent.add(71))
     with IbkrConnection(config(tws, timing=replace(QUICK, connect=0.2))) as connection:
-        await_that(lambda: "does not speak" in connection.health().detail)
+        await_that(lambda: "does not answer" in connection.health().detail)
         assert not connection.wait_ready(0.1).ready
         tws.do(tws.faults.silent.clear)
         assert await_that(lambda: connection.health().ready)

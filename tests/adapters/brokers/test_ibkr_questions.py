@@ -103,11 +103,11 @@ def test_an_unanswered_question_during_the_day_is_named_and_waited_for(tws):
         session = connection.session
         with impatient(connection, optional=0.2, again=(0.2,)):
             unanswered(tws, EXECUTIONS, "silence")
-            connection.look()
+            connection.read_account()
             assert connection.health().missing == ("executions",)
-            looks = session.looks
-            connection.look()  # nobody waits for it twice
-            assert session.looks == looks + 1
+            looks = session.account_reads
+            connection.read_account()  # nobody waits for it twice
+            assert session.account_reads == looks + 1
             answered(tws)
             await_that(lambda: not connection.health().missing)
         assert session.connections == 1
@@ -164,7 +164,7 @@ def test_an_end_that_comes_too_soon_or_twice_hides_nothing(tws, message, kind):
         tna.submit(stop(), None, NOW)
         tws.fail(Fault(kind, message, times=FOR_EVER))
         for _ in range(3):
-            connection.look()
+            connection.read_account()
             assert connection.positions() == {TNA: 25}
             assert [o.ref for o in connection.open_orders()] == [stop().ref]
             assert tna.find(stop().ref).state == OrderState.NEW
@@ -177,22 +177,22 @@ def test_a_late_answer_is_none_to_the_next_question(tws):
     """Asked again, the answer that comes counts for the first question: it may be the old one."""
     with connected(tws) as connection, impatient(connection, optional=0.2, again=(0.1,)):
         tws.fail(Fault("late", COMPLETED, seconds=1.5))
-        connection.look()
+        connection.read_account()
         await_that(lambda: not connection.health().missing, "asked again and answered")
-        assert connection.call(connection.session.look) == frozenset({"executions"})
+        assert connection.call(connection.session.read_account) == frozenset({"executions"})
         await_that(lambda: not connection.health().missing)
         with impatient(connection, optional=10.0):
-            assert eventually(lambda: connection.call(connection.session.look)) == frozenset(NAMES.values())
+            assert eventually(lambda: connection.call(connection.session.read_account)) == frozenset(NAMES.values())
 
 
 def test_an_answer_that_may_still_come_is_made_sure_of_by_another_connection(tws):
     """Asked twice, answered once: the other answer could come at any time and pass for a later one."""
     with connected(tws) as connection, impatient(connection, optional=0.2, again=(0.2,), answer=1.0):
         tws.fail(Fault("swallow", COMPLETED))
-        connection.look()
+        connection.read_account()
         await_that(lambda: connection.session.connections == 2 and connection.health().ready)
         with impatient(connection, optional=10.0):
-            assert connection.call(connection.session.look) == frozenset(NAMES.values())
+            assert connection.call(connection.session.read_account) == frozenset(NAMES.values())
 
 
 def test_a_late_answer_to_a_needed_question_dies_with_its_connection(tws):
@@ -200,7 +200,7 @@ def test_a_late_answer_to_a_needed_question_dies_with_its_connection(tws):
     with connected(tws) as connection:
         tws.fail(Fault("late", POSITIONS, seconds=0.6))
         with impatient(connection, answer=0.3), pytest.raises(Unavailable, match="positions"):
-            connection.look()
+            connection.read_account()
         assert eventually(connection.positions) == {TNA: 25} and connection.session.connections == 2
 
 

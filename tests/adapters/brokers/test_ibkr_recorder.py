@@ -55,7 +55,7 @@ def recorded(tws: TwsDouble, path: Path, **more: Any) -> Recorder:
         tws.complain(17, 1000, 399, f"Order of account {ACCOUNT} and of {OTHER}, owner {NAME}")
         tws.happen(lambda ledger: ledger.auction("TNA", 100.0))
         await_that(lambda: sum(e.qty for e in tna.executions()) == 10)
-        connection.look()
+        connection.read_account()
     recorder.close()
     assert recorder.trouble == ""
     return recorder
@@ -82,7 +82,7 @@ def test_no_account_name_or_foreign_reference_is_in_it_and_each_account_is_the_s
     with connected(tws, recorder=recorder, account=ACCOUNT) as connection:
         broker(connection).submit(entry(), None, NOW)
         tws.complain(17, 1000, 399, f"Order of account {ACCOUNT} and of {OTHER}, owner {NAME}")
-        connection.look()
+        connection.read_account()
     recorder.close()
     text = path.read_text()
     for private in (ACCOUNT, OTHER, "1234567", "7654321", NAME, "Erika", "private"):
@@ -149,7 +149,7 @@ def works(tws: TwsDouble, recorder: Recorder) -> None:
         before = connection.session.connections
         broker(connection).submit(entry(), stop(), NOW)
         for _ in range(3):
-            connection.look()
+            connection.read_account()
         assert len(connection.open_orders()) == 2 and connection.session.connections == before
         await_that(lambda: recorder.trouble)
     recorder.close()

@@ -62,7 +62,7 @@ def heard(status, filled=0.0, confirmed=True, **more):
     register.status(7, status, filled, 100.0, "")
     if confirmed:
         register.opened(register.mark(), [])
-    return register, register.statements[7]
+    return register, register.order_reports[7]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_look_asked_before_the_end_confirms_nothing():
     mark = register.mark()
     register.status(7, "Cancelled", 0, 0, "")
     register.opened(mark, [])
-    assert not register.confirmed(register.statements[7])
+    assert not register.confirmed(register.order_reports[7])
 
 
 def test_an_order_without_permid_was_not_sent():
@@ -112,25 +112,25 @@ def test_no_error_code_ever_ends_a_working_order(codes):
     register, statement = heard("PreSubmitted")
     register.opened(register.mark(), [7])
     for code in codes:
-        register.word(17, 1, code, "a word")
+        register.error(17, 1, code, "a word")
     found = register.by_ref("A:b:entry:1")
     assert found == statement and register.broker_order(found, 0).state == OrderState.NEW
 
 
 def test_a_refused_change_does_not_make_a_later_cancel_a_rejection():
     register, _ = heard("PreSubmitted")
-    register.word(17, 1, 201, "modification refused")
+    register.error(17, 1, 201, "modification refused")
     register.status(7, "Cancelled", 0, 0, "")
     register.opened(register.mark(), [])
-    assert register.broker_order(register.statements[7], 0).state == OrderState.CANCELED
+    assert register.broker_order(register.order_reports[7], 0).state == OrderState.CANCELED
 
 
 def test_an_order_that_never_worked_and_was_refused_is_rejected():
     register = Register()
-    register.word(17, 1, 201, "no margin")
+    register.error(17, 1, 201, "no margin")
     register.open_order(CONTRACT, order(), state("Inactive"))
     register.opened(register.mark(), [])
-    answer = register.broker_order(register.statements[7], 0)
+    answer = register.broker_order(register.order_reports[7], 0)
     assert (answer.state, answer.reason) == (OrderState.REJECTED, "IB 201: no margin")
 
 
@@ -144,9 +144,9 @@ def test_a_working_order_hides_an_ended_one_under_the_same_key():
     register, _ = heard("Cancelled")
     register.open_order(CONTRACT, order(perm=8, orderId=2), state("PreSubmitted"))
     assert register.by_ref("A:b:entry:1").perm_id == 8
-    assert register.doubled() == []
+    assert register.duplicate_keys() == []
     register.open_order(CONTRACT, order(perm=9, orderId=3), state("PreSubmitted"))
-    assert register.doubled() == ["A:b:entry:1"]
+    assert register.duplicate_keys() == ["A:b:entry:1"]
 
 
 def test_an_execution_counts_once_and_its_highest_report_states_it():
@@ -206,7 +206,7 @@ def test_a_completed_order_of_another_day_tells_count_and_session():
         state("Filled", "Filled Size: 10", "20240603 15:00:05 US/Eastern"),
     )
     register.listed_fills(register.mark())
-    statement = register.statements[7]
+    statement = register.order_reports[7]
     assert (statement.filled, statement.ended) == (10, "2024-06-03")
     assert register.unlisted(statement, 0) == [(0, 10)]
     assert register.unlisted(statement, 10) == []
@@ -237,4 +237,4 @@ def test_book_executions_and_gaps_cover_every_share_exactly_once(parts, data):
 def test_an_average_price_that_is_none_does_not_take_the_place_of_one(average):
     register, _ = heard("Submitted", 4.0)
     register.status(7, "Filled", 10.0, average, "")
-    assert register.statements[7].avg_price == 100.0
+    assert register.order_reports[7].avg_price == 100.0

@@ -40,7 +40,7 @@ def tracebacks(caplog: pytest.LogCaptureFixture) -> list[str]:
         ({"host": "tws..local"}, "disconnected", "cannot be the name of a computer"),
         ({"host": "x" * 70 + ".local"}, "disconnected", "correct ibkr_host"),
         ({"port": 70_000}, "failed", "look at ibkr_host and ibkr_port"),
-        ({"host": "tws\0local"}, "failed", "not foreseen"),
+        ({"host": "tws\0local"}, "failed", "unexpected error"),
     ],
 )
 def test_a_failure_that_nobody_foresaw_has_a_name_and_a_cure_and_is_tried_again(caplog, changes, state, words):
@@ -108,7 +108,7 @@ def port(answer: Callable[[socket.socket], object] | None) -> Iterator[int]:
     ("answer", "words"),
     [
         (None, "Nothing answers"),
-        (lambda client: None, "does not speak"),
+        (lambda client: None, "does not answer"),
         (lambda client: client.close(), ""),
         (lambda client: client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"), ""),
         (lambda client: client.sendall(b"\0\0\0\x08n/a\0now\0"), "invalid literal"),

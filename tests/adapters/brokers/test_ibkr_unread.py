@@ -60,6 +60,6 @@ def test_an_order_that_was_not_heard_of_is_not_said_to_be_unknown(
     broken(connection, kind, monkeypatch)
     tws.happen(lambda book: book.auction("TNA", 100.0, 4))
     await_that(lambda: connection.health().unreadable, f"{kind} was heard")
-    connection.session.register.statements.clear()
+    connection.session.register.order_reports.clear()
     with suppress(Unavailable):  # or another list names it
         assert tna.find(entry().ref) is not None

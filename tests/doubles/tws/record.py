@@ -40,7 +40,7 @@ def round_trip(tws: TwsDouble, connection: IbkrConnection) -> None:
     tna.submit(exit_(), None, NOW)
     happens(tws, lambda ledger: ledger.market("TNA", 101.5))
     await_that(lambda: sum(e.qty for e in tna.executions()) == 20)
-    connection.look()
+    connection.read_account()
 
 
 def refusals(tws: TwsDouble, connection: IbkrConnection) -> None:
@@ -53,7 +53,7 @@ def refusals(tws: TwsDouble, connection: IbkrConnection) -> None:
     happens(tws, lambda ledger: ledger.market("TNA", 88.5))
     await_that(lambda: sum(e.qty for e in tna.executions()) == 10)
     tws.complain(17, 1, 399)
-    connection.look()
+    connection.read_account()
 
 
 def morning(tws: TwsDouble, connection: IbkrConnection) -> None:
@@ -62,7 +62,7 @@ def morning(tws: TwsDouble, connection: IbkrConnection) -> None:
     connection.bars(instrument, "1 day", "5 D")
     broker(connection, symbol="INTC").submit(entry(5), stop(5), NOW)
     connection.cancel([entry().ref])
-    connection.look()
+    connection.read_account()
 
 
 STORIES: dict[str, tuple[int, Story]] = {

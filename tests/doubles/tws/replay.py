@@ -85,7 +85,7 @@ def _action(tws: CassetteTws, connection: IbkrConnection, wanted: tuple[str, ...
         instrument = Instrument(wanted[3], int(wanted[2]), wanted[10])
         return lambda: connection.bars(instrument, wanted[16], wanted[17], wanted[19])
     if kind in LOOKS:
-        return connection.look
+        return connection.read_account
     if kind in AT_THE_START:
         return tws.skip
     raise AssertionError(f"nothing in the adapter sends {wanted}")

@@ -1,4 +1,4 @@
-"""What the HTTP bridge answers, checked where it enters: any JSON in, values or one sentence out."""
+"""Checks the HTTP bridge's answers: any JSON in, values or an error with one sentence out."""
 
 import json
 import math
@@ -33,7 +33,7 @@ def _no_constant(name: str) -> Any:
 
 
 def short(value: Any) -> str:
-    """A foreign value in a sentence: one line, at most 200 characters."""
+    """A value of the bridge for a message: one line, at most 200 characters."""
     if isinstance(value, int) and abs(value) >= 10**20:
         return "a very large number"
     try:
@@ -55,7 +55,7 @@ def finite(value: Any) -> float | None:
 
 
 def lower(answer: Any) -> dict[str, Any]:
-    """A mapping with keys in small letters and without underscores; empty for anything else."""
+    """A mapping with keys in lower case and without underscores; empty for anything else."""
     return {str(k).lower().replace("_", ""): v for k, v in answer.items()} if isinstance(answer, Mapping) else {}
 
 
@@ -66,7 +66,7 @@ def mapping(answer: Any, path: str) -> dict[str, Any]:
 
 
 def rows(answer: Any, path: str) -> list[Any]:
-    """A list, bare or under ``value`` or the like. Unavailable if there is none."""
+    """A list, also if it is wrapped in an object. Unavailable if there is none."""
     found = answer
     if isinstance(answer, Mapping):
         found = next((v for v in answer.values() if isinstance(v, list)), None)
@@ -78,7 +78,7 @@ def rows(answer: Any, path: str) -> list[Any]:
 
 
 def accounts(answer: Any) -> list[str]:
-    """Account numbers, given as texts or as objects that name them."""
+    """Account numbers, from texts or from objects that contain them."""
     found = []
     for row in rows(answer, "/accounts"):
         named = lower(row)
@@ -93,16 +93,16 @@ def accounts(answer: Any) -> list[str]:
 
 
 def positions(answer: Any) -> dict[str, int]:
-    """Whole shares by symbol. Refused for a part of a share, Unavailable for what is no number."""
+    """Whole shares by symbol. Refused for a fraction of a share, Unavailable for anything but a number."""
     found: dict[str, int] = {}
     for row in map(lower, rows(answer, "/portfolio")):
-        symbol, told = row.get("symbol"), row.get("position", row.get("quantity"))
+        symbol, quantity = row.get("symbol"), row.get("position", row.get("quantity"))
         if not isinstance(symbol, str) or not symbol.strip():
             raise Unavailable(f"The bridge reports a position without its symbol ({short(symbol)}); look in TWS.")
-        shares = finite(told)
+        shares = finite(quantity)
         if shares is None:
             raise Unavailable(
-                f"The bridge reports {short(told)} as the position in {short(symbol)}, which is not a number;"
+                f"The bridge reports {short(quantity)} as the position in {short(symbol)}, which is not a number;"
                 f" look in TWS."
             )
         if shares != int(shares):
@@ -115,7 +115,7 @@ def positions(answer: Any) -> dict[str, int]:
 
 
 def bars(answer: Any) -> list[dict[str, Any]]:
-    """Bars with keys in small letters; each price that they hold is a number above 0."""
+    """Bars with keys in lower case; each price in them is a number above 0."""
     inner = answer
     if isinstance(answer, Mapping):
         inner = next((v for k, v in answer.items() if str(k).lower() == "bars"), answer)
@@ -131,18 +131,20 @@ def bars(answer: Any) -> list[dict[str, Any]]:
 
 
 def tags(answer: Any) -> dict[str, tuple[float, str]]:
-    """tag in small letters -> (value, currency), of those whose value is a finite number."""
+    """tag in lower case -> (value, currency), for tags whose value is a finite number."""
     inner = next((v for v in answer.values() if isinstance(v, list)), None) if isinstance(answer, Mapping) else answer
     if isinstance(inner, list):
-        told = [lower(row) for row in inner]
+        entries = [lower(row) for row in inner]
     else:
-        told = [
+        entries = [
             {"tag": tag, **(lower(v) if isinstance(v, Mapping) else {"value": v})}
             for tag, v in (answer.items() if isinstance(answer, Mapping) else ())
         ]
     found: dict[str, tuple[float, str]] = {}
-    for row in told:
+    for row in entries:
         tag, value, currency = row.get("tag"), finite(row.get("value")), row.get("currency", "USD")
-        if isinstance(tag, str) and value is not None and isinstance(currency, str):  # AccountType carries a word
+        if (
+            isinstance(tag, str) and value is not None and isinstance(currency, str)
+        ):  # some tags, such as AccountType, are texts
             found[tag.lower()] = (value, currency)
     return found

@@ -1,12 +1,12 @@
-"""The HTTP bridge that many already run (C#, InterReact) at http://localhost:5080.
+"""The HTTP bridge (C#, InterReact) at http://localhost:5080.
 
-Its routes carry no order reference, no time in force, no parent, no cancel and
-no list of orders or executions. An order through it can neither be found again
-after a lost answer nor be protected by a stop. It is therefore offered for
-paper accounts alone; agents trade real money through TWS itself.
+Its routes have no order reference, no time in force, no parent, no cancel and no
+list of orders or executions. After a lost answer an order cannot be found again, and
+it cannot be protected by a stop. The bridge is therefore offered for paper accounts
+only; agents trade real money through TWS itself.
 
-What its answers look like differs between the copies that are public: numbers
-come as texts, lists come bare or under ``value``, names in either case.
+Public copies of the bridge answer differently: numbers may be texts, lists may be
+wrapped under ``value``, names may be in upper or lower case.
 """
 
 import time
@@ -28,11 +28,11 @@ SECONDS = 10.0
 ORDER_TYPES = ("MKT", "LMT", "STP")
 MOST_SHARES = 1_000_000
 UNKNOWN = "the bridge did not answer; whether the order arrived is not known: look in TWS before sending it again"
-CANNOT = "The bridge carries no order reference and cannot {what}; deploy the agent in mode ibkr, through TWS itself."
+CANNOT = "The bridge has no order references and cannot {what}; deploy the agent in mode ibkr, through TWS itself."
 
 
 class InterReactBridgeAdapter:
-    """One bridge. Reading raises Unavailable or Refused; ``place_order`` answers, and never sends twice."""
+    """One bridge. Reading raises Unavailable or Refused; ``place_order`` returns errors and never sends twice."""
 
     def __init__(self, host: str = "localhost", port: int = 5080, timeout: float = SECONDS) -> None:
         self.url, self._timeout = f"http://{host}:{port}", timeout
@@ -61,14 +61,14 @@ class InterReactBridgeAdapter:
             return {"success": False, "error": str(error)}
         except Unavailable:
             return {"success": False, "error": UNKNOWN}
-        said = answers.lower(answer)
-        if said.get("success") is True:
+        reply = answers.lower(answer)
+        if reply.get("success") is True:
             return {"success": True, "error": None}
-        why = said.get("error") or said.get("message") or "the bridge did not say that it succeeded"
+        why = reply.get("error") or reply.get("message") or "the bridge did not say that it succeeded"
         return {"success": False, "error": answers.short(why)}
 
     def health(self) -> bool:
-        """Whether the bridge answers and says ok."""
+        """Whether the bridge answers with the status ok."""
         return str(answers.lower(self._call("/health")).get("status", "")).lower() in ("ok", "healthy")
 
     def connection_status(self) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class InterReactBridgeAdapter:
         }
         return answers.bars(self._call("/historical", query))
 
-    # -- the Broker protocol, as far as the routes carry it ---------------------
+    # -- the Broker protocol, as far as the routes allow it ---------------------
 
     def submit(self, ticket: Ticket, child: Ticket | None, now: datetime) -> BrokerOrder:
         """Refused: an order of an agent needs a key, a stop and market-on-open."""
@@ -120,7 +120,7 @@ class InterReactBridgeAdapter:
         raise Refused(CANNOT.format(what="look an order up"))
 
     def executions(self) -> list[Execution]:
-        raise Refused(CANNOT.format(what="tell executions"))
+        raise Refused(CANNOT.format(what="report executions"))
 
     def reported(self) -> list[Execution]:
         return self.executions()
@@ -137,8 +137,8 @@ class InterReactBridgeAdapter:
         if real or not numbers:
             what = f"account {real[0]}" if real else "an account that the bridge does not name"
             raise Refused(
-                f"The bridge may be used with paper accounts only ({PAPER_PREFIX}…) alone and is connected to {what}:"
-                f" its orders carry no reference and no stop; trade real money in mode ibkr, through TWS"
+                f"The bridge may be used with paper accounts only ({PAPER_PREFIX}…) and is connected to {what}:"
+                f" its orders have no reference and no stop; trade real money in mode ibkr, through TWS"
                 f" itself."
             )
 
@@ -152,11 +152,11 @@ class InterReactBridgeAdapter:
             with urlopen(request, timeout=self._timeout) as answer:
                 text = _read(answer, end)
         except HTTPError as error:
-            said = _said(error)
+            reason = _reason(error)
             if error.code < 500:
-                raise Refused(f"The bridge refused {path} with {error.code}: {said}") from error
-            raise Unavailable(f"The bridge failed on {path} with {error.code}: {said}") from error
-        # ValueError: an address that cannot be one, or a header that is none.
+                raise Refused(f"The bridge refused {path} with {error.code}: {reason}") from error
+            raise Unavailable(f"The bridge failed on {path} with {error.code}: {reason}") from error
+        # ValueError: an impossible address, or a malformed header.
         except (HTTPException, OSError, ValueError) as error:
             raise Unavailable(
                 f"The bridge does not answer at {self.url} ({error}); start it and connect it to TWS."
@@ -179,8 +179,8 @@ def _read(answer: HTTPResponse, end: float) -> bytes:
     return b"".join(parts)
 
 
-def _said(error: HTTPError) -> str:
-    """What came with a refusal, if it can be read."""
+def _reason(error: HTTPError) -> str:
+    """The text of a refusal, if it can be read."""
     try:
         return answers.short(error.read(1_000).decode(errors="replace"))
     except (HTTPException, OSError, ValueError):
@@ -212,7 +212,7 @@ def _symbol(symbol: Any) -> str:
 
 
 def _whole(value: Any, most: int) -> bool:
-    """Whether it is a whole number from 1 to ``most``, and no truth value."""
+    """Whether it is a whole number from 1 to ``most``, and not a boolean."""
     number = answers.finite(value)
     return not isinstance(value, str) and number is not None and number == int(number) and 1 <= number <= most
 

@@ -1,4 +1,4 @@
-"""What an account holds and is worth, as TWS pushes it: a number, or unknown with its name."""
+"""An account's positions and figures as TWS reports them: numbers, or named as unknown."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,13 +10,13 @@ from ..base import AccountFigures
 from .numbers import Unreadable, number
 
 LEAST, MOST = -1e12, 1e12
-"""USD, or another currency: nobody's account lies beyond."""
+"""USD, or another currency: larger figures are read as errors."""
 WORTH, CASH = "NetLiquidation", ("CashBalance", "TotalCashValue")
-"""Tags of account values: what an account is worth, and its cash; the first that is told counts."""
+"""Tags of account values: net liquidation, and cash (the first one that is reported)."""
 
 
 class Held(dict[int, int]):
-    """Shares by contract id. To ask for a position that TWS tells unreadably is Unavailable."""
+    """Shares by contract id. Reading a position that TWS reported unreadably raises Unavailable."""
 
     def __init__(self, known: dict[int, int], odd: dict[int, str]) -> None:
         super().__init__(known)
@@ -35,33 +35,33 @@ class Held(dict[int, int]):
 
 
 def worth(values: Sequence[AccountValue]) -> tuple[str, str] | None:
-    """Net liquidation as TWS wrote it, and its currency; None if it has not."""
+    """Net liquidation as TWS sent it, and its currency; None if it has not."""
     return next(((v.value, v.currency) for v in values if v.tag == WORTH and v.currency != "BASE"), None)
 
 
 def cash(values: Sequence[AccountValue]) -> str | None:
-    """USD cash as TWS wrote it; None if it has not. IB names a cash balance for each currency that is held: an
-    account of another currency that names none in USD has none."""
-    told = {v.tag: v.value for v in values if v.currency == "USD"}
-    found, value = next((told[tag] for tag in CASH if tag in told), None), worth(values)
+    """USD cash as TWS sent it; None if it has not. IB sends a cash balance for each currency with a balance, so an
+    account in another currency without a USD balance has 0 USD."""
+    sent = {v.tag: v.value for v in values if v.currency == "USD"}
+    found, value = next((sent[tag] for tag in CASH if tag in sent), None), worth(values)
     return "0" if found is None and value is not None and value[1] not in ("USD", "") else found
 
 
 def is_reported(values: Sequence[AccountValue]) -> bool:
-    """Whether both were told, readably or not."""
+    """Whether both were sent, readable or not."""
     return worth(values) is not None and cash(values) is not None
 
 
 def figures(account: str, values: Sequence[AccountValue], at: datetime) -> AccountFigures:
-    """Net liquidation and USD cash as TWS last told them. Cash may be negative: a loan."""
+    """Net liquidation and USD cash as TWS last sent them. Cash may be negative: a loan."""
     absent: list[str] = []
 
-    def read(name: str, told: str | None) -> float | None:
-        if told is None:
+    def read(name: str, text: str | None) -> float | None:
+        if text is None:
             absent.append(f"TWS has not sent {name} of account {account} yet")
             return None
         try:
-            return number(told, f"{name} of {account}", LEAST, MOST)
+            return number(text, f"{name} of {account}", LEAST, MOST)
         except Unreadable as error:
             absent.append(str(error))
             return None

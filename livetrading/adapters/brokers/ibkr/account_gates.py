@@ -1,7 +1,7 @@
-"""May this program trade this account? Pure answers: a Refused names the cure.
+"""Account gates: may this program trade this account? A Refused says what to do.
 
-Nothing here talks to anybody. The gates are asked when an agent is deployed,
-at every start and after every reconnect, before the first order can leave.
+Pure functions. They are called when an agent is deployed, at every start and after
+every reconnect, before the first order can be sent.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ AccountMode = Literal["paper", "live"]
 PAPER_PORTS = {7497: "TWS", 4002: "Gateway"}
 LIVE_PORTS = {7496: "TWS", 4001: "Gateway"}
 PAPER_PREFIX = "DU"
-"""Paper account numbers seen so far begin with it; Interactive Brokers promises nothing."""
+"""Paper account numbers seen so far begin with it; Interactive Brokers does not guarantee it."""
 
 RESTART_BEFORE, RESTART_AFTER = timedelta(minutes=5), timedelta(minutes=10)
 TRADING_FROM, TRADING_UNTIL = time(4, 0), time(16, 10)
@@ -25,10 +25,10 @@ TRADING_FROM, TRADING_UNTIL = time(4, 0), time(16, 10)
 
 @dataclass(frozen=True)
 class Gate:
-    """What was configured: ``account`` may be empty on paper, where the only one is taken.
+    """The configuration: for paper ``account`` may be empty, and the only paper account is used.
 
-    ``confirmed`` is the account number that a person typed for real money, which
-    a ``read_only`` connection does not need: nothing is ever ordered through it.
+    ``confirmed`` is the account number that the user typed for real money. A ``read_only``
+    connection does not need it: nothing is ever ordered through it.
     """
 
     mode: AccountMode
@@ -44,7 +44,7 @@ def is_paper(account: str) -> bool:
 
 
 def check_settings(gate: Gate) -> None:
-    """Mode, port, account prefix and typed confirmation agree, or Refused."""
+    """Raise Refused unless mode, port, account prefix and typed confirmation agree."""
     if gate.mode not in ("paper", "live"):
         raise Refused(f"ibkr_mode is {gate.mode!r}; set it to paper or live.")
     _check_port(gate)
@@ -82,7 +82,7 @@ def _check_port(gate: Gate) -> None:
 
 
 def check_account(gate: Gate, managed: Sequence[str]) -> str:
-    """The account to trade among those that TWS is logged in to, or Refused."""
+    """The account to trade, among those that TWS is logged in to. Raises Refused if there is none."""
     check_settings(gate)
     names = ", ".join(managed) or "none"
     if gate.account:
@@ -103,7 +103,7 @@ def check_account(gate: Gate, managed: Sequence[str]) -> str:
 
 
 def check_agent(gate: Gate, account: str, agent_account: str, confirmed: str) -> None:
-    """An agent goes on trading only the account that it was deployed to."""
+    """Raise Refused unless this is the account that the agent was deployed to."""
     if agent_account != account:
         raise Refused(
             f"The agent was deployed to account {agent_account}, but TWS trades {account}; log in to"
@@ -116,7 +116,7 @@ def check_agent(gate: Gate, account: str, agent_account: str, confirmed: str) ->
 
 
 def read_only(code: int, text: str) -> str | None:
-    """The cure if an error says that TWS takes no orders from programs."""
+    """What to do if an error says that TWS takes no orders from programs; None for other errors."""
     if code == 321 and "read-only" in text.lower():
         return (
             "TWS is in Read-Only API mode; clear Read-Only API in Global Configuration, API, Settings,"
@@ -129,8 +129,8 @@ def client_id_taken(client_id: int) -> str:
     return f"Another program is connected to TWS with client id {client_id}; close it, or set another ibkr_client_id."
 
 
-def port_word(port: int) -> str:
-    """What a port usually is, in words."""
+def port_name(port: int) -> str:
+    """What a port is usually used for."""
     if port in PAPER_PORTS:
         return f"{PAPER_PORTS[port]} paper"
     if port in LIVE_PORTS:
@@ -139,7 +139,7 @@ def port_word(port: int) -> str:
 
 
 def near_restart(now: datetime, restart: time | None, zone: str) -> bool:
-    """Whether Gateway's daily restart, a time of day where it runs, is close."""
+    """Whether Gateway's daily restart is near. ``restart`` is a time of day in ``zone``, empty for this computer's."""
     if restart is None:
         return False
     local = now.astimezone(ZoneInfo(zone) if zone else None)
@@ -151,7 +151,7 @@ def near_restart(now: datetime, restart: time | None, zone: str) -> bool:
 
 
 def first_disturbed(restart: time, zone: str, start: date, days: int = 366) -> date | None:
-    """The first of ``days`` from ``start`` on which the restart disturbs; a year holds both changes of the clock."""
+    """The first of ``days`` from ``start`` on which the restart disturbs trading. A year includes both clock changes."""
     every = (start + timedelta(days=n) for n in range(days))
     return next((day for day in every if restart_disturbs(restart, zone, day)), None)
 

@@ -1,4 +1,4 @@
-"""The settings of an account at Interactive Brokers: how a form asks for them, and what they say."""
+"""The settings of an account at Interactive Brokers: their form fields, and what they mean."""
 
 from dataclasses import dataclass, replace
 
@@ -86,7 +86,7 @@ class IbkrAccountSetup:
         return settings.ibkr_paper_open == "auction"
 
     def check(self, settings: Settings) -> None:
-        # The typed number belongs to a deployment; a connection that only reads does not need it.
+        # The typed number belongs to a deployment; it is not checked here.
         account_gates.check_settings(replace(config_of(settings).gate, read_only=True))
 
     def check_deployment(self, settings: Settings, confirmed: str) -> None:

@@ -1,10 +1,9 @@
-"""Questions to TWS: each has its own time limit, and what is not answered is not known.
+"""Questions to TWS, each with a time limit. Anything that is not answered counts as unknown.
 
-Open orders and positions are needed: without their answer the connection is given
-up, because an end marker without a number could end the next question early.
-Completed orders, executions and the account's figures may stay unanswered: what
-is missing is named and asked for again, while orders can be cancelled and
-positions closed.
+Open orders and positions are required: without their answer the connection is closed
+and made again, because a late end marker without a number could end the next question.
+Completed orders, executions and the account's figures are optional: missing ones are
+named and asked for again; meanwhile orders can be cancelled and positions closed.
 """
 
 import asyncio
@@ -24,7 +23,7 @@ from .config import Denied, IbkrConfig
 from .numbers import Unreadable
 from .order_ids import OrderIds
 from .order_register import Register
-from .wire import COMPLETED, EXECUTIONS, OPEN_ORDERS, POSITIONS, TappedIB
+from .wire import COMPLETED, EXECUTIONS, OPEN_ORDERS, POSITIONS, RegisteringIB
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -33,64 +32,64 @@ FIGURES = "account figures"
 
 
 class Ended(Unavailable):
-    """The connection ended during a question; it is made again by itself."""
+    """The connection ended during a question; it is restored automatically."""
 
 
 class Asking:
-    """What is asked over the one connection that there is. In its event loop only."""
+    """The questions of a session over its connection. In the session's event loop only."""
 
     def __init__(self, config: IbkrConfig, clock: Callable[[], datetime]) -> None:
         self.config, self.clock, self.timing = config, clock, config.timing
         self.register, self.ids = Register(), OrderIds()
         self.account = ""
-        self.ib: TappedIB | None = None
-        self.looks = 0
-        """Full looks at the account so far."""
+        self.ib: RegisteringIB | None = None
+        self.account_reads = 0
+        """How often the whole account was read so far."""
         self.reported_at: datetime | None = None
         self.unreadable = 0
         """Messages that could not be read so far."""
         self.lacking: datetime | None = None
-        """Since when some question is not answered, over however many connections."""
+        """Since when a question is unanswered, also over several connections."""
         self._lost: asyncio.Event = asyncio.Event()
         self._locks: dict[str, asyncio.Lock] = {}
         self._begin()
 
     def _begin(self) -> None:
-        """A new connection: nothing was asked on it, and nothing that was lost on another one counts."""
+        """Reset for a new connection: no question is open on it."""
         self.missing: frozenset[str] = frozenset()
-        """Questions without whose answer the connection serves, but entries wait."""
+        """Unanswered optional questions: the connection can be used, but entries wait."""
         self._asked: dict[str, list[tuple[int, int, int, float]]] = defaultdict(list)
-        """Questions that wait for their end: their own number, the protocol's or 0, the register's mark, when."""
+        """Open questions by name: (our number, the protocol's number or 0, the register's mark, time)."""
         self._answered: dict[str, int] = {}
         self._spoiled: dict[str, str] = {}
         self._number = 0
         self._ended = asyncio.Event()
         self._looked_at, self._looking = -1e9, False
         self._unread = 0
-        """Looks in a row in which something could not be read."""
+        """Reads of the account in a row in which a message could not be read."""
         self._logged: set[str] = set()
         self._again, self._next_again = 0, 0.0
         self.register.renew()
 
-    # -- what the life of a connection adds ---------------------------------
+    # -- implemented by the session ------------------------------------------
 
     def renew(self, why: str) -> None:
-        """Give this connection up."""
+        """Close this connection and make another one."""
         raise NotImplementedError
 
-    def require(self) -> TappedIB:
-        """The connection, if it may be used now."""
+    def require(self) -> RegisteringIB:
+        """The connection. Raises Unavailable if it cannot be used now."""
         raise NotImplementedError
 
     def _why_not(self) -> str:
-        """Why it may not."""
+        """Why the connection cannot be used."""
         raise NotImplementedError
 
     # -- asking -----------------------------------------------------------
 
-    async def ask(self, name: str, question: Callable[[TappedIB], Awaitable[T]], numbered: bool = False) -> T:
-        """One question of a kind at a time, answered in time or the connection is given up; not for one that
-        is ``numbered``, whose late answer is nobody's."""
+    async def ask(self, name: str, question: Callable[[RegisteringIB], Awaitable[T]], numbered: bool = False) -> T:
+        """Ask one question of a kind at a time. Without an answer in time the connection is made again, except for
+        a ``numbered`` question: its late answer cannot be mistaken for another."""
         async with self._locks.setdefault(name, asyncio.Lock()):
             ib = self.ib
             if ib is None or self._lost.is_set():
@@ -115,9 +114,9 @@ class Asking:
                 lost.cancel()
                 work.cancel()
 
-    async def _needed(self, name: str, question: Callable[[TappedIB], Awaitable[T]]) -> None:
-        """A question that must be answered completely. What comes right behind its end marker still
-        belongs to it: the time, which is asked after it, comes last."""
+    async def _needed(self, name: str, question: Callable[[RegisteringIB], Awaitable[T]]) -> None:
+        """A question that must be answered completely. Messages right after its end marker may still belong to it,
+        so the server's time is asked for afterwards: its answer comes last."""
         self._spoiled.pop(name, None)
         ib = self.ib
         await self.ask(name, question)
@@ -125,7 +124,7 @@ class Asking:
             await self.ask("time", lambda ib: ib.reqCurrentTimeAsync())
         except Unavailable:
             if self._lost.is_set():
-                raise  # else it was answered, if unreadably, and that is all that counts here
+                raise  # otherwise the time was answered, readable or not: that is enough here
         if self.ib is not ib:
             raise Ended(f"The connection to TWS ended during the question for {name}; it is made again.")
         if why := self._spoiled.pop(name, None):
@@ -137,7 +136,7 @@ class Asking:
     # -- questions that may stay unanswered -----------------------------------
 
     def _send(self, name: str) -> int:
-        """Ask, without waiting; the question's own number."""
+        """Send a question without waiting. Returns our number of it."""
         ib, key = self.ib, 0
         if ib is None or self._lost.is_set():
             raise Unavailable(f"Interactive Brokers cannot be used now: {self._why_not()}")
@@ -152,17 +151,17 @@ class Asking:
         else:
             ib.client.reqAccountUpdates(True, self.account)
             ib.client.reqAccountUpdatesMulti(ib.client.getReqId(), self.account, "", False)
-        if name != FIGURES:  # pushed as they come; what is known of them decides, and no end marker
+        if name != FIGURES:  # figures are pushed at any time, so their end marker does not count
             self._asked[name].append((self._number, key, mark, now))
         return self._number
 
     def _on_end(self, name: str, key: int) -> None:
-        """An answer is complete. Without a number it is taken for that to the oldest question: what was
-        asked later may still be under way, and old news must not pass for new."""
+        """An answer is complete. Without a protocol number it is taken as the answer to the oldest open question:
+        old data must never count as the answer to a newer question."""
         waiting = self._asked[name]
         found = next((q for q in waiting if q[1] == key), None)
         if found is None:
-            return  # told twice
+            return  # the end marker came twice
         waiting.remove(found)
         if why := self._spoiled.pop(name, None):
             log.error("IBKR: the answer for %s is not complete: %s", name, why)
@@ -175,7 +174,7 @@ class Asking:
         self._ended.set()
 
     def _on_denied(self, key: int, code: int, text: str) -> None:
-        """A question was answered with an error: nobody waits for it any more."""
+        """A question was answered with an error: it is no longer open."""
         for name, waiting in self._asked.items():
             for question in [q for q in waiting if q[1] == key and key > 0]:
                 log.warning("IBKR answered the question for %s with %s %s", name, code, text)
@@ -183,12 +182,12 @@ class Asking:
                 self._ended.set()
 
     async def _optional(self, name: str, end: float) -> bool:
-        """Whether a question was answered by ``end``, in the loop's time. One that is known as unanswered is
-        not waited for: it is asked again meanwhile."""
+        """Whether a question was answered before ``end`` (the loop's time). A question in ``missing`` is not waited
+        for: it is asked again in the background."""
         if name in self.missing:
             return False
         number, loop = self._send(name), asyncio.get_running_loop()
-        end = max(end, loop.time() + self.timing.optional / 2)  # also if the one before it took all the time
+        end = max(end, loop.time() + self.timing.optional / 2)  # also if the question before it took all the time
         while not self._lost.is_set() and loop.time() < end and any(q[0] == number for q in self._asked[name]):
             await self._wait(end - loop.time())
         if self._lost.is_set():
@@ -199,7 +198,7 @@ class Asking:
         return False
 
     async def _wait(self, seconds: float) -> None:
-        """Until an answer is complete, the connection is lost, or the time is over."""
+        """Wait until an answer is complete, the connection is lost, or the time is over."""
         self._ended.clear()
         either = [asyncio.ensure_future(e.wait()) for e in (self._ended, self._lost)]
         try:
@@ -224,8 +223,8 @@ class Asking:
             self.lacking = self.lacking if self.missing else None
 
     def _ask_again(self) -> None:
-        """What is missing, when its time has come. A question that was asked twice and answered once
-        leaves an answer that could come any time: then only another connection makes sure."""
+        """Ask missing questions again when they are due. If a question was asked twice and answered once, the other
+        answer could come at any time, so a new connection is made."""
         now = asyncio.get_running_loop().time()
         if self.missing and now >= self._next_again:
             self._again += 1
@@ -242,8 +241,8 @@ class Asking:
     # -- what cannot be read --------------------------------------------------
 
     def _on_spoiled(self, name: str, why: str) -> None:
-        """A message was lost: logged (once a connection in the same words), counted, and what it might have
-        changed is looked at again."""
+        """A message could not be read: log it (the same text once per connection), count it, and read the account
+        again, because the message may have changed something."""
         self.unreadable += 1
         known = why in self._logged
         self._logged.add(why)
@@ -258,14 +257,14 @@ class Asking:
         if not self._looking:
             self._looked_at = -1e9
 
-    # -- looking ----------------------------------------------------------
+    # -- reading the account ----------------------------------------------
 
-    async def look(self) -> frozenset[str]:
-        """A full look: what has ended, what was executed, what is open, what is held.
+    async def read_account(self) -> frozenset[str]:
+        """Read the whole account: completed orders, executions, open orders, positions.
 
-        Returns which questions that may stay unanswered were answered. Open orders come
-        last: an order that ended before the question and is not in the answer has ended
-        for good. Raises Unavailable unless open orders and positions were answered.
+        Returns the optional questions that were answered. Open orders are asked for after
+        completed ones: an order with an end report that is then not listed as open has really
+        ended. Raises Unavailable unless open orders and positions were answered.
         """
         async with self._locks.setdefault("look", asyncio.Lock()):
             self._looking, before = True, self.unreadable
@@ -282,26 +281,26 @@ class Asking:
                 self._looking = False
             self._looked_at = asyncio.get_running_loop().time()
             self._unread = self._unread + 1 if self.unreadable > before else 0
-            self.looks += 1
+            self.account_reads += 1
             self.ids.used(self.register, self.config.client_id)
-        for ref in self.register.doubled():
-            log.error("IBKR: more than one working order carries the key %s; look at them in TWS.", ref)
+        for ref in self.register.duplicate_keys():
+            log.error("IBKR: more than one working order has the key %s; check them in TWS.", ref)
         return answered
 
     async def fresh(self, most: float = math.inf) -> None:
-        """Look again unless the last look is young; pushes keep it true meanwhile. One in which something
-        could not be read ages sooner, and later each time that it is so again. ``most`` seconds it counts as young."""
+        """Read the account again unless that was done lately (``most`` seconds ago at most); pushed messages keep it
+        up to date meanwhile. After unreadable messages it is read again sooner, with growing pauses."""
         self.require()
         age, young = asyncio.get_running_loop().time() - self._looked_at, min(self.timing.fresh, most)
         if self._unread:
             young = min(young, self.timing.between_looks * 2.0 ** min(self._unread, 10))
-        if self.register.behind():  # an execution or an error came, and what became of its order did not
+        if self.register.behind():  # an execution or an error came without the order's new status
             young = min(young, self.timing.between_looks)
         if age > young:
-            await self.look()
+            await self.read_account()
 
     def assure_absent(self, ref: str, answered: frozenset[str]) -> None:
-        """Unavailable unless a look that had these answers and showed no order ``ref`` proves that there is none."""
+        """Raise Unavailable unless the ``answered`` questions prove that there is no order ``ref``."""
         if why := self.register.doubtful.get(ref):
             raise Unavailable(
                 f"Interactive Brokers sent something about {ref} that cannot be read ({why}); whether it"
@@ -310,19 +309,19 @@ class Asking:
         if not answered:
             raise Unavailable(
                 f"Interactive Brokers shows no open order {ref}, but did not answer the questions for"
-                f" {COMPLETED} and {EXECUTIONS}; whether it ever came in is not known yet."
+                f" {COMPLETED} and {EXECUTIONS}; whether it ever arrived is not known yet."
             )
 
     def positions(self) -> Held:
-        """Shares by contract id: the last look, and what was pushed since."""
+        """Shares by contract id: as last read, with later pushed reports."""
         self.require()
         mine = {c: qty for (account, c), qty in self.register.positions.items() if account == self.account and qty}
         return Held(mine, {c: why for (account, c), why in self.register.odd.items() if account == self.account})
 
     def values(self) -> list[AccountValue]:
-        """What TWS has told of the account's figures on this connection, as text."""
+        """The account's figures that TWS has sent on this connection, as text."""
         return self.ib.accountValues(self.account) if self.ib is not None else []
 
 
-async def _asked(question: Callable[[TappedIB], Awaitable[T]], ib: TappedIB) -> T:
+async def _asked(question: Callable[[RegisteringIB], Awaitable[T]], ib: RegisteringIB) -> T:
     return await question(ib)

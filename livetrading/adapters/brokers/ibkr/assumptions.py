@@ -1,4 +1,4 @@
-"""What is assumed of TWS and was not seen at a real one: each with the probe that would prove it.
+"""Assumptions about TWS that were not verified at a real one, each with a probe that would prove it.
 
 ``docs/IBKR.md`` shows the same list; a test holds both together.
 """
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Assumption:
-    """``probe`` is what to do on a paper account, and what to see. ``seen_by`` names the part of the
-    program that records it when it sees it, empty if a person has to."""
+    """``probe`` is what to do on a paper account, and what to expect. ``seen_by`` names the part of the
+    program that records it by itself, empty if a person has to."""
 
     key: str
     sentence: str

@@ -1,8 +1,8 @@
-"""A connection to TWS that reads bars and never orders, for whoever has no connection to ask.
+"""A read-only connection to TWS for bars, for processes without a trading connection.
 
 The scheduler's connection trades, and no other process may use its client id.
-Training, backtests and the like therefore make one of their own at the first
-question. It needs no typed confirmation, for nothing can be sent through it.
+Training and backtests therefore make their own connection at the first request.
+It needs no typed confirmation, because no order can be sent over it.
 """
 
 import threading
@@ -23,15 +23,15 @@ from .orders import Instrument
 from .setup import config_of
 
 FIRST_ID, CLIENT_IDS = 2, 5
-"""After the scheduler's client id the next one is for tests of the connection; of those that follow
-the first free one is taken, for several processes may read at once."""
+"""The scheduler uses the configured client id, connection tests the next one. Of the following ids the first
+free one is used, because several processes may read at once."""
 
 ENDS = frozenset({"refused", "disconnected", "failed"})
-"""States in which waiting on is of no use to somebody who waits for an answer."""
+"""States in which further waiting is useless for a caller."""
 
 
 class AccountFeed:
-    """Bars through the connection that trades the account, asked for by whoever has it."""
+    """Bars over the connection that trades the account."""
 
     def __init__(self, link: AccountLink) -> None:
         self._link = link
@@ -50,7 +50,7 @@ class AccountFeed:
 
 
 class OwnLine:
-    """A connection made at the first question, and again at the first one after ``close``."""
+    """A connection that is made at the first request, also at the first one after ``close``."""
 
     def __init__(self, config: IbkrConfig) -> None:
         self._config = replace(config, read_only=True)
@@ -72,7 +72,7 @@ class OwnLine:
         return self._ready().bars(instrument, size, duration, what)
 
     def close(self) -> None:
-        """Disconnect. Never needed for a process to end: the connection's thread is a daemon."""
+        """Disconnect. A process can end without it: the connection's thread is a daemon."""
         with self._lock:
             connection, self._connection = self._connection, None
         if connection is not None:
@@ -83,19 +83,19 @@ class OwnLine:
             if self._connection is None:
                 self._connection = _connected(self._config)
             elif not self._connection.health().ready:
-                health = _settled(self._connection)
+                health = _outcome(self._connection)
                 if not health.ready:
                     raise _failure(health)
             return self._connection
 
 
 def line_of(cache_dir: Path) -> OwnLine:
-    """A connection by the settings of the home that ``cache_dir`` belongs to."""
+    """A connection with the settings of the home that ``cache_dir`` belongs to."""
     return OwnLine(_config(cache_dir))
 
 
 def shared_line(cache_dir: Path) -> OwnLine:
-    """The same for every source of this process."""
+    """The same connection for every source of this process."""
     return _shared(_config(cache_dir))
 
 
@@ -114,7 +114,7 @@ def _connected(config: IbkrConfig) -> IbkrConnection:
     for client_id in range(config.client_id, config.client_id + CLIENT_IDS):
         connection = IbkrConnection(replace(config, client_id=client_id))
         connection.start()
-        health = _settled(connection)
+        health = _outcome(connection)
         if health.ready:
             return connection
         connection.close()
@@ -123,7 +123,7 @@ def _connected(config: IbkrConfig) -> IbkrConnection:
     raise _failure(health)
 
 
-def _settled(connection: IbkrConnection) -> Health:
+def _outcome(connection: IbkrConnection) -> Health:
     """The health once it is ready, or once an attempt to connect has failed."""
     timing = connection.config.timing
     seconds = 3 * timing.connect + timing.answer

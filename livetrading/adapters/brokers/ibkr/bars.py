@@ -1,11 +1,11 @@
 """Bars from Interactive Brokers, with Yahoo's table of splits and dividends.
 
-IB's TRADES bars are adjusted for splits, and it serves no table of them; the
-difference between TRADES and ADJUSTED_LAST would give dividends only down to
-rounding noise. So prices and volume come from IB, events from Yahoo, and the
-prices are turned back to as traded with that table. Where IB gives no bars
-(no permission, no subscription, silence) Yahoo's take their place and the bar
-set says so; whether those may decide is asked elsewhere (``agreement``).
+IB's TRADES bars are adjusted for splits, and IB has no table of splits; dividends
+from the difference of TRADES and ADJUSTED_LAST would have rounding noise. So prices
+and volume come from IB, events from Yahoo, and the prices are converted back to as
+traded with that table. If IB gives no bars (no permission, no subscription, no answer)
+Yahoo's are used and the bar set says so; ``agreement`` decides whether an agent may
+decide on them.
 """
 
 from collections.abc import Callable
@@ -26,18 +26,18 @@ from .history import SILENT, UNREADABLE, NoBars, RawBar
 from .orders import Instrument
 
 FALLBACK_CODES = frozenset({SILENT, UNREADABLE, 162, 354, 366, 10089, 10090, 10187})
-"""No permission, no subscription, no such query, no answer or none that can be read:
-another source may do."""
+"""No permission, no subscription, no such query, no answer or an unreadable one: the
+fallback may be used."""
 
 SIZES = {"1 hour": timedelta(hours=1), "15 mins": timedelta(minutes=15), "5 mins": timedelta(minutes=5)}
 PRICE_DECIMALS = 4
 YEARS, ALL_YEARS = 3, 20
-"""Asked for each evening, enough for 500 bars of overlap; and once, for training and backtests.
-That TWS answers 20 years of daily bars at once, or what there is of them, is assumed."""
+"""For a daily check (enough for 500 bars of overlap), and for training and backtests. It is an assumption
+that TWS sends 20 years of daily bars, or all that exist, in one answer."""
 
 
 class Feed(Protocol):
-    """What a connection to TWS offers here."""
+    """The part of a connection to TWS that is used here."""
 
     def instrument(self, symbol: str, con_id: int = 0, primary: str = "") -> Instrument: ...
 
@@ -61,7 +61,7 @@ class IbkrSource:
         self._feed, self._events, self._years, self._con_id, self._clock = feed, events, years, con_id, clock
 
     def daily(self, symbol: str, *, now: datetime) -> BarSet:
-        """See ``BarSource``. Unavailable also when IB has the prices but nobody tells the events."""
+        """See ``BarSource``. Unavailable also when IB has the prices, but no source has the events."""
         ticker = check_symbol(symbol)
         at = min(now, self._clock())
         try:
@@ -99,7 +99,7 @@ class IbkrSource:
         if adjusted.empty:
             raise BadBars(f"Interactive Brokers has no complete bar of {ticker}; choose a later time.")
         if adjusted.index[0] < known.frame.index[0]:
-            # Nobody tells the events before.
+            # No source has the events before.
             adjusted = adjusted[adjusted.index >= known.frame.index[0]]
         missing = adjusted.index.difference(known.frame.index)
         if len(missing) and missing[0] < known.frame.index[-1]:
@@ -127,12 +127,12 @@ def _day(at: date | datetime) -> date:
 
 
 def _as_traded(ticker: str, adjusted: pd.DataFrame, known: BarSet) -> pd.DataFrame:
-    """Prices times the later splits. Whether IB counts a split of today already is read off the prices."""
+    """Prices times the later splits. The prices themselves show whether IB has applied a split of today already."""
     events = known.frame.loc[adjusted.index, ["dividend", "split"]]
     split = events["split"].to_numpy()
     later = split[::-1].cumprod()[::-1] / split
     for factor in _factors(known.ahead):
-        frame = _turned(adjusted, events, later * factor)
+        frame = _unadjusted(adjusted, events, later * factor)
         off = _off_scale(frame, known.frame)
         if not len(off):
             return frame
@@ -148,21 +148,21 @@ def _factors(ahead: Splits) -> list[float]:
     return [1.0] if ratio == 1.0 else [1.0, ratio]
 
 
-def _turned(adjusted: pd.DataFrame, events: pd.DataFrame, later: np.ndarray) -> pd.DataFrame:
+def _unadjusted(adjusted: pd.DataFrame, events: pd.DataFrame, later: np.ndarray) -> pd.DataFrame:
     prices = {c: np.round(adjusted[c].to_numpy() * later, PRICE_DECIMALS) for c in ("open", "high", "low", "close")}
     volume = np.round(adjusted["volume"].to_numpy() / later)
     return pd.DataFrame({**prices, "volume": volume, **events}, index=adjusted.index)[list(COLUMNS)]
 
 
 def _off_scale(frame: pd.DataFrame, known: pd.DataFrame) -> pd.DatetimeIndex:
-    """The days on which the closes lie apart: a split that one side alone knows is a step in their ratio."""
+    """Days on which the closes differ by 2 % or more: a split that only one side has is a step in their ratio."""
     ratio = frame["close"].to_numpy() / known.loc[frame.index, "close"].to_numpy()
     return frame.index[~(np.abs(ratio - 1.0) < 0.02)]
 
 
 def intraday(feed: Feed, symbol: str, size: str, *, days: int, now: datetime, con_id: int = 0) -> pd.DataFrame:
     """Regular-hours bars of 5 or 15 minutes or an hour: index their start in UTC, columns
-    open, high, low, close, volume, split-adjusted as IB tells them; the unfinished one is left out.
+    open, high, low, close, volume, split-adjusted as IB sends them; the unfinished one is left out.
     """
     if size not in SIZES:
         raise BadInput(f"There are no bars of {size!r}; choose {', '.join(SIZES)}.")

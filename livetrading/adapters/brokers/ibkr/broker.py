@@ -26,11 +26,11 @@ T = TypeVar("T")
 class IbkrBroker:
     """The account as one agent sees it, on the Broker protocol.
 
-    ``booked`` tells how many shares of a key the agent's book already holds as
-    fills, ``others`` how many shares of the contract are not this agent's: other
-    agents' and the unmanaged rest, ``in_doubt`` what ``unsettled`` says. ``gate`` refuses an account that is not the agent's:
-    it is asked with every call, for TWS may be logged in to another one by then. It has
-    no default: nobody trades an account by forgetting to say which.
+    ``booked`` gives the shares of a key that the agent has booked, ``others`` the shares of
+    the contract that are not this agent's (unmanaged ones included), ``in_doubt`` the answer
+    of ``unsettled``. ``gate`` refuses an account that is not the agent's; it is called each
+    time, because TWS may be logged in to another account by then. It has no default, so that
+    it cannot be forgotten.
     """
 
     connection: IbkrConnection
@@ -51,14 +51,14 @@ class IbkrBroker:
         return self.connection.call(gated)
 
     def submit(self, ticket: Ticket, child: Ticket | None, now: datetime) -> BrokerOrder:
-        """Sent and acknowledged with a permId. Unavailable: whether it arrived is unknown."""
+        """Send an order and wait for its permId. Unavailable: whether it arrived is unknown."""
         return self._call(lambda: self.connection.orders.submit(ticket, child, self.instrument))
 
     def cancel(self, ref: str, now: datetime) -> None:
         self._call(lambda: self.connection.orders.cancel(ref))
 
     def find(self, ref: str) -> BrokerOrder | None:
-        """Open orders of all clients, completed ones and executions, by the key they carry."""
+        """The order with this key, among open orders of all clients, completed orders and executions."""
 
         async def work() -> BrokerOrder | None:
             found = await self.connection.orders.find(ref)
@@ -67,7 +67,7 @@ class IbkrBroker:
         return self._call(work)
 
     def executions(self) -> list[Execution]:
-        """Fills that the book does not hold: those of the day, and earlier ones by their order's count."""
+        """Fills that are not booked: those of the day, and earlier ones by their order's filled count."""
         return self._call(self._executions)
 
     def reported(self) -> list[Execution]:
@@ -90,11 +90,11 @@ class IbkrBroker:
         return self.in_doubt()
 
     def traded(self) -> str:
-        """Nothing waits for a bar: fills are booked as they are heard."""
+        """Always empty: fills are booked as they are reported, without a bar."""
         return ""
 
     def advance(self, session: str, opened: datetime, quote: rules.Quote) -> None:
-        """IB has traded the session already."""
+        """Nothing to do: IB has traded the session already."""
 
     def unknown(self, keys: Collection[str]) -> list[str]:
         """Keys of this agent's orders that IB works, by any client, and that are none of these."""
@@ -108,7 +108,7 @@ class IbkrBroker:
         return tuple(name for name in self.connection.health().missing if name in (COMPLETED, EXECUTIONS))
 
     def since(self) -> datetime | None:
-        """When the connection that there is became ready."""
+        """When the current connection became ready."""
         return self.connection.health().since
 
     def fee(self, exec_id: str) -> float | None:
@@ -119,11 +119,11 @@ class IbkrBroker:
 
     # -- inside the loop --------------------------------------------------
 
-    def _order(self, statement: OrderReport) -> BrokerOrder:
+    def _order(self, report: OrderReport) -> BrokerOrder:
         register = self.connection.session.register
-        gaps = register.unlisted(statement, self.booked(statement.ref))
-        covered = max([self.booked(statement.ref), *(e.cum for e in register.done(statement)), *(b for _, b in gaps)])
-        return register.broker_order(statement, covered)
+        gaps = register.unlisted(report, self.booked(report.ref))
+        covered = max([self.booked(report.ref), *(e.cum for e in register.done(report)), *(b for _, b in gaps)])
+        return register.broker_order(report, covered)
 
     async def _executions(self) -> list[Execution]:
         session = self.connection.session
@@ -131,17 +131,17 @@ class IbkrBroker:
         new = [e for e in self._mine() if e.cum > self.booked(e.ref)]
         await self._commissions(new)
         found = [self._listed(e) for e in new]
-        for statement in session.register.statements.values():
-            if OrderKey.owner(statement.ref) == self.agent_id:
-                gaps = session.register.unlisted(statement, self.booked(statement.ref))
-                found += [self._unlisted(statement, *gap) for gap in gaps]
+        for report in session.register.order_reports.values():
+            if OrderKey.owner(report.ref) == self.agent_id:
+                gaps = session.register.unlisted(report, self.booked(report.ref))
+                found += [self._unlisted(report, *gap) for gap in gaps]
         return found
 
     def _mine(self) -> list[Done]:
         return accounts.of_agent(self.agent_id, self.connection.session.register.executions.values())
 
     async def _commissions(self, new: list[Done]) -> None:
-        """The commission follows its execution at once; a late one is estimated."""
+        """Wait a moment for commission reports, which usually follow at once; a late one is estimated."""
         session = self.connection.session
         loop = asyncio.get_running_loop()
         end = loop.time() + session.timing.commission
@@ -168,28 +168,26 @@ class IbkrBroker:
     def _estimate(self, side: str, qty: int, price: float, session: str) -> float:
         return estimates.fee(side, qty, price, date.fromisoformat(session), self.costs)
 
-    def _unlisted(self, statement: OrderReport, low: int, high: int) -> Execution:
-        """A fill of an earlier day, of which IB tells the count, and the average price if at all."""
-        qty, price = high - low, self._average(statement, high - low)
-        session = statement.ended or self.connection.session.clock().astimezone(NEW_YORK).date().isoformat()
+    def _unlisted(self, report: OrderReport, low: int, high: int) -> Execution:
+        """A fill of an earlier day: IB reports only its order's filled count, and perhaps the average price."""
+        qty, price = high - low, self._average(report, high - low)
+        session = report.ended or self.connection.session.clock().astimezone(NEW_YORK).date().isoformat()
         return Execution(
-            f"ibkr:{statement.perm_id}:{low}-{high}",
-            statement.ref,
+            f"ibkr:{report.perm_id}:{low}-{high}",
+            report.ref,
             session,
             qty,
             price,
-            self._estimate(statement.side, qty, price, session),
+            self._estimate(report.side, qty, price, session),
             final=False,
             estimated=True,
-            side=statement.side,
+            side=report.side,
         )
 
-    def _average(self, statement: OrderReport, qty: int) -> float:
-        """The price of ``qty`` unlisted shares: what the order's average leaves for them. 0 if IB tells none."""
-        known = self.connection.session.register.done(statement)
+    def _average(self, report: OrderReport, qty: int) -> float:
+        """The price of ``qty`` unlisted shares, calculated from the order's average price. 0 if IB reports none."""
+        known = self.connection.session.register.done(report)
         listed = sum(e.qty for e in known)
-        if statement.avg_price and listed and listed + qty == statement.filled:
-            return price_of(
-                round((statement.avg_price * statement.filled - sum(e.qty * e.price for e in known)) / qty, 6)
-            )
-        return statement.avg_price
+        if report.avg_price and listed and listed + qty == report.filled:
+            return price_of(round((report.avg_price * report.filled - sum(e.qty * e.price for e in known)) / qty, 6))
+        return report.avg_price

@@ -1,4 +1,4 @@
-"""Where TWS listens, what may be traded there, and how long is waited for what."""
+"""The configuration of a connection to TWS: its address, its account, and all time limits."""
 
 from dataclasses import dataclass, field
 from datetime import time
@@ -25,12 +25,12 @@ class Denied(Unavailable):
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds. Silence is noticed after ``probe_every + answer`` at the latest.
+    """Seconds. A silent TWS is noticed after ``probe_every + answer`` at the latest.
 
-    An attempt to connect ends within ``connecting``, whatever hangs. ``optional`` is waited for
-    the answer to a question without which the connection still serves; ``again`` are the pauses
-    before it is asked again. What was heard of an order that should fill at once is believed for
-    ``unfilled``, everything else for ``fresh``.
+    An attempt to connect ends within ``connecting``. ``optional`` is the time limit for questions
+    that the connection can do without; ``again`` are the pauses before they are asked again. A
+    report of an order that should fill at once counts as current for ``unfilled``, every other
+    report for ``fresh``.
     """
 
     connect: float = 10.0
@@ -56,12 +56,11 @@ class Timing:
 
 @dataclass(frozen=True)
 class IbkrConfig:
-    """Where TWS listens and what may be traded there.
+    """The address of TWS, and what may be traded there.
 
-    ``zone`` is that of TWS for times that come without one, empty for this
-    computer's; ``restart`` is Gateway's daily restart in that zone, None if it
-    has none. ``read_only``: bars are read and nothing is ordered or cancelled.
-    ``recorder`` hears every message of the connection.
+    ``zone`` is the time zone of TWS, empty for this computer's; ``restart`` is Gateway's
+    daily restart in that zone, None if it has none. ``read_only``: only bars are read,
+    nothing is ordered or cancelled. ``recorder`` records every message of the connection.
     """
 
     host: str = "127.0.0.1"
@@ -81,34 +80,34 @@ class IbkrConfig:
         return Gate(self.mode, self.port, self.client_id, self.account, self.confirmed, self.read_only)
 
     def check_may_order(self) -> None:
-        """Refused on a connection that only reads; asked before every message that could change an order."""
+        """Raise Refused on a read-only connection; called before every message that could change an order."""
         if self.read_only:
             raise Refused(
                 "This connection to Interactive Brokers only reads bars; order and cancel through the scheduler's."
             )
 
     def explain(self, error: BaseException) -> str:
-        """Why there is no connection, and what to do."""
+        """A message for the user: why there is no connection, and what to do."""
         where = f"{self.host}:{self.port}"
         if isinstance(error, Unavailable):
             return str(error)
         if isinstance(error, UnicodeError):
             return f"{self.host} cannot be the name of a computer ({error}); correct ibkr_host."
         if isinstance(error, TimeoutError):
-            return f"TWS at {where} accepts the connection but does not speak; confirm its dialog, or restart it."
+            return f"TWS at {where} accepts the connection but does not answer; confirm its dialog, or restart it."
         if isinstance(error, OSError):
             return (
                 f"TWS does not answer at {where} ({error}); start TWS or Gateway and log in, or correct ibkr_host and"
                 f" ibkr_port."
             )
         return (
-            f"The connection to TWS at {where} failed in a way that was not foreseen ({type(error).__name__}: {error});"
+            f"The connection to TWS at {where} failed with an unexpected error ({type(error).__name__}: {error});"
             f" it is tried again. If that lasts, look at ibkr_host and ibkr_port, restart TWS, and send the log."
         )
 
     def unreached(self) -> str:
-        """Nobody took the connection in time."""
+        """A message for the user: nothing accepted the connection in time."""
         return (
-            f"Nothing answers at {self.host}:{self.port}, not even with a refusal; start TWS or Gateway, correct"
-            f" ibkr_host and ibkr_port, or look at the firewall between."
+            f"Nothing answers at {self.host}:{self.port}; start TWS or Gateway, correct"
+            f" ibkr_host and ibkr_port, or check the firewall."
         )

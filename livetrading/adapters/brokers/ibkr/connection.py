@@ -32,24 +32,24 @@ from .thread import LoopThread
 T = TypeVar("T")
 UNKNOWN_CONTRACT = 200
 CALL_SECONDS = 60.0
-"""No call takes longer, whatever its parts may take."""
+"""The time limit of every call."""
 MOST_TICK = 100.0
 TAKEN_PAUSE = 0.2
-"""Seconds between two looks at a client id that another process still has."""
+"""Seconds between two checks of a client id that another process still has."""
 
 
 class IbkrConnection:
-    """TWS for all agents of one account. ``start`` returns at once; ``health`` says when it is ready.
+    """TWS for all agents of one account. ``start`` returns at once; ``health`` shows when it is ready.
 
-    It lasts until ``close``: a connection that ends is made again by its session, and a
-    session whose loop or thread dies is made again here.
+    It lasts until ``close``: the session restores a lost connection, and this class replaces a
+    session whose loop or thread has died.
     """
 
     def __init__(self, config: IbkrConfig, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.config = config
         self._use(IbkrSession(config, clock))
         self.pulse: Callable[[], object] = lambda: None
-        """Called by whoever waits for an answer, while it waits."""
+        """A heartbeat, called while a caller waits for an answer."""
         self._thread = LoopThread(
             lambda: self.session.run(), self._again, lambda error: self.session.fail(error, "a callback")
         )
@@ -59,7 +59,7 @@ class IbkrConnection:
         self.orders, self.history = OrderBuilder(session), BarSupplier(session)
 
     def _again(self, error: BaseException | None) -> None:
-        """A new session takes over what the one that died knew for good."""
+        """Use a new session after one has died."""
         self._use(self.session.successor(error))
 
     def start(self) -> None:
@@ -77,7 +77,7 @@ class IbkrConnection:
         self.close()
 
     def call(self, work: Callable[[], Coroutine[Any, Any, T]], seconds: float = CALL_SECONDS) -> T:
-        """Run something in the connection's loop; Unavailable when it takes too long."""
+        """Run a coroutine in the connection's loop. Raises Unavailable when it takes too long."""
         return self._thread.call(work, seconds, lambda: self.pulse())
 
     # -- what is known without asking ---------------------------------------
@@ -92,14 +92,14 @@ class IbkrConnection:
         return {"mode": self.config.mode, "host": self.config.host, "port": self.config.port}
 
     def expects_absence(self, now: datetime) -> bool:
-        """Around TWS's daily restart."""
+        """True around TWS's daily restart."""
         return gates.near_restart(now, self.config.restart, self.config.zone)
 
     def check_agent(self, account: str, confirmed: str) -> None:
         self.check_account(self.health().account, account, confirmed)
 
     def check_account(self, traded: str, account: str, confirmed: str) -> None:
-        """The same for the account that TWS was asked about just now."""
+        """The same for the account that TWS trades at this moment."""
         gates.check_agent(self.config.gate, traded, account, confirmed)
 
     def positions_version(self) -> tuple[object, ...]:
@@ -114,17 +114,17 @@ class IbkrConnection:
     # -- the account ------------------------------------------------------
 
     def health(self) -> Health:
-        """What is known without asking: never blocks. A thread that has died is started again."""
+        """The health, without waiting. A thread that has died is started again."""
         self._thread.revive()
         return self.session.health()
 
     def wait_ready(self, seconds: float) -> Health:
-        """The health once ready, refused, or the time is over."""
+        """Wait until ready, until refused, or until the time is over. Returns the health then."""
         return self.call(lambda: self.session.until_ready(seconds), seconds + 5)
 
     def await_ready(self, seconds: float) -> Health:
-        """The same. A client id that is taken may be that of a process which was just killed: TWS
-        forgets it soon, so that is waited for."""
+        """The same, but wait also while the client id is taken: TWS keeps the id of a process that was just
+        killed for a moment."""
         end = time.monotonic() + seconds
         while True:
             health = self.wait_ready(max(end - time.monotonic(), 0.1))
@@ -133,7 +133,7 @@ class IbkrConnection:
             time.sleep(TAKEN_PAUSE)
 
     def account(self) -> AccountFigures:
-        """Net liquidation and USD cash as TWS last pushed them; one that is no number is absent."""
+        """Net liquidation and USD cash as TWS last sent them; a figure that is not a number is absent."""
 
         async def work() -> AccountFigures:
             session = self.session
@@ -143,7 +143,7 @@ class IbkrConnection:
         return self.call(work)
 
     def observed(self, today: date) -> dict[str, str]:
-        """What the reports of this connection prove of what is assumed of TWS; see ``ibkr_evidence``."""
+        """Assumptions about TWS that the reports of this connection confirm; see ``evidence``."""
 
         async def work() -> dict[str, str]:
             self.session.require()
@@ -152,7 +152,7 @@ class IbkrConnection:
         return self.call(work)
 
     def learn(self, store: Store, now: datetime) -> None:
-        """Record what the reports prove of what is assumed of TWS."""
+        """Record the assumptions about TWS that the reports confirm."""
         if seen := self.observed(now.astimezone(NEW_YORK).date()):
             evidence.note(store, seen, now, self.server_version(), self.health().account)
 
@@ -165,7 +165,7 @@ class IbkrConnection:
         return self.call(work)
 
     def farms_down(self) -> list[str]:
-        """IB's words on the data farms that do not work now."""
+        """IB's messages about data farms that do not work now."""
 
         async def work() -> list[str]:
             return list(self.session.require().farms_down.values())
@@ -173,7 +173,7 @@ class IbkrConnection:
         return self.call(work)
 
     def positions(self) -> dict[int, int]:
-        """Shares of the whole account by contract id, from an answer and never from a silence."""
+        """Shares of the whole account by contract id. Raises Unavailable without an answer of TWS."""
 
         async def work() -> dict[int, int]:
             await self.session.fresh()
@@ -186,14 +186,14 @@ class IbkrConnection:
         return self.positions().get(int(con_id or 0), 0)
 
     def server_time(self) -> datetime:
-        """What IB's servers say the time is, to the second."""
+        """The time of IB's servers, to the second."""
         self.session.require()
         return self.call(lambda: self.session.ask("time", lambda ib: ib.reqCurrentTimeAsync())).astimezone(UTC)
 
-    def look(self) -> None:
-        """Ask for everything anew, whatever was heard lately."""
+    def read_account(self) -> None:
+        """Read the whole account again, however recent the last reports are."""
         self.session.require()
-        self.call(self.session.look)
+        self.call(self.session.read_account)
 
     def open_orders(self) -> list[BrokerOrder]:
         """Every working order of the account, ours or not, by all clients."""
@@ -203,27 +203,27 @@ class IbkrConnection:
             register = self.session.register
             return [
                 register.broker_order(s, s.filled)
-                for s in register.statements.values()
+                for s in register.order_reports.values()
                 if s.account == self.session.account and not s.over and not register.lost(s)
             ]
 
         return self.call(work)
 
     def cancel(self, refs: Sequence[str]) -> list[str]:
-        """Ask for the cancel of many orders at once; the keys that IB has not confirmed as ended."""
+        """Request the cancel of several orders at once. Returns the keys that IB has not confirmed as ended."""
         return self.call(lambda: self.orders.cancel_many(refs))
 
     def cancel_everything(self) -> None:
-        """IB's global cancel, also of orders that are not ours: on the user's explicit word alone."""
+        """IB's global cancel, including orders that are not ours. Only if the user asked for it."""
         self.call(self.orders.cancel_everything)
 
     def bars(self, instrument: Instrument, size: str, duration: str, what: str = "TRADES") -> list[RawBar]:
-        """Historical bars up to now, paced. NoBars when IB has none or is silent."""
+        """Historical bars up to now, within IB's pacing limits. NoBars when IB has none or does not answer."""
         seconds = self.session.timing.history + LONGEST_WAIT + 5
         return self.call(lambda: self.history.bars(instrument, size, duration, what), seconds)
 
     def instrument(self, symbol: str, con_id: int | str = 0, primary: str = "") -> Instrument:
-        """The stock of a symbol; a stored contract id that the symbol no longer has is Refused."""
+        """The stock of a symbol. Raises Refused if the symbol no longer has the stored contract id."""
         stock = Stock(symbol.replace("-", " "), "SMART", "USD", primaryExchange=primary)
 
         async def work() -> list[ContractDetails]:

@@ -1,9 +1,9 @@
-"""ib_async's decoder, which checks the numbers that count and loses no message in silence.
+"""ib_async's decoder with checks of the numbers that this program uses.
 
-The library logs a message that it cannot decode and goes on without it: an end
-marker that never comes, an order that nobody knows. It also reads an empty
-number as 0. Here each number that this program uses must be one, and what
-cannot be read is handed to ``unreadable`` with the message's fields.
+The library only logs a message that it cannot decode: an end marker may be lost, or
+an order stays unknown. It also reads an empty number as 0. Here each number that
+this program uses is checked, and ``unreadable`` is called for every message that
+cannot be read.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ STATUS, ERROR, OPEN_ORDER, ACCOUNT_VALUE, PORTFOLIO, NEXT_ID, CONTRACT, EXECUTIO
 HISTORY, TIME, COMMISSION, POSITION, COMPLETED = 17, 49, 59, 61, 101
 
 LAST_ID = 2**31 - 1_000_000
-"""Ids are 32-bit integers, and this program counts on from the next valid one."""
+"""Ids are 32-bit integers, and this program continues from the next valid one."""
 
 NEEDED: dict[int, dict[int, str]] = {
     STATUS: {3: "filled quantity", 6: "permId"},
@@ -37,23 +37,23 @@ UNUSED: dict[int, dict[int, str]] = {
     POSITION: {7: "0", 15: "0"},
     COMPLETED: {15: ""},
 }
-"""Numbers without which a message still says all that is wanted of it, and what takes the place of one that
-is none. An average price that is not told is 0 here."""
+"""Numbers that this program does not need, with the value that replaces an unreadable one. A missing average
+price becomes 0."""
 
 BAR_FIELDS, FIRST_BAR = ("open", "high", "low", "close", "volume"), 5
 REF: dict[int, int] = {OPEN_ORDER: 23, EXECUTION: 26, COMPLETED: 22}
-"""Where a message about an order carries our key."""
+"""The field of a message about an order that has our key."""
 
 
 class CheckedDecoder(Decoder):
-    """Calls ``unreadable(fields, why)`` for each message that could not be taken in."""
+    """Calls ``unreadable(fields, why)`` for each message that could not be processed."""
 
     def __init__(self, wrapper: Any, unreadable: Callable[[list[str], Exception], None]) -> None:
         super().__init__(wrapper, 0)
         self._unreadable = unreadable
 
     def wrap(self, method: str, types: list[type], skip: int = 2) -> Callable[[list[str]], None]:
-        """As the library's, but what goes wrong is raised; an argument of another type is named."""
+        """Like the library's method, but errors are raised."""
 
         def read(kind: type, text: str) -> Any:
             if kind is str:
@@ -68,28 +68,28 @@ class CheckedDecoder(Decoder):
         return handler
 
     def interpret(self, fields: list[str]) -> None:
-        """Check, decode, tell. Never raises."""
+        """Check and decode a message and call the wrapper. Never raises."""
         original = list(fields)
         try:
             message = int(fields[0])
             if message == PORTFOLIO:
-                return  # positions are asked for; this one repeats them with prices that nobody uses
+                return  # not used: position messages have the same shares
             if message not in self.handlers:
                 raise Unreadable(f"message {message} is of a kind that is not known")
             _check(message, fields)
             self.handlers[message](fields)
-        except Exception as error:  # whatever a message holds, the next one is read
+        except Exception as error:  # one bad message must not stop the next
             self._unreadable(original, error)
 
 
 def key_of(fields: list[str]) -> str | None:
-    """The order reference of a message about an order; None if it is too short to carry one."""
+    """The order reference of a message about an order; None if it has none."""
     at = REF.get(int(fields[0])) if fields and fields[0].isdigit() else None
     return fields[at] if at is not None and at < len(fields) else None
 
 
 def _check(message: int, fields: list[str]) -> None:
-    """Raises Unreadable for a number that is needed; one that nobody needs is replaced in place."""
+    """Raise Unreadable for an unreadable number that is needed; replace one that is not needed in place."""
     for at, name in NEEDED.get(message, {}).items():
         if at >= len(fields) or not is_number(fields[at]):
             raise Unreadable(f"{name} is {fields[at] if at < len(fields) else 'missing'!r}")
@@ -103,7 +103,7 @@ def _check(message: int, fields: list[str]) -> None:
     elif message == EXECUTION:
         number(fields[20], "price", 0.0)
     elif message == COMMISSION and not is_number(fields[3]):
-        fields[3] = repr(UNSET)  # not known yet: the library reads an empty one as 0, which would be a fee
+        fields[3] = repr(UNSET)  # not known yet: the library would read an empty field as a fee of 0
     elif message == HISTORY:
         _check_bars(fields)
 

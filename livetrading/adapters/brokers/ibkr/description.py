@@ -1,4 +1,4 @@
-"""Interactive Brokers as the rest of the program knows it. What is heavy is imported when it is wanted."""
+"""Interactive Brokers as the rest of the program knows it. Heavy modules are imported when they are needed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,7 +39,7 @@ def _seat(connection: "IbkrConnection", seat: Seat) -> AgentBroker:
 
 
 def _auction(home: Home) -> bool:
-    """A paper account may not simulate the auction."""
+    """Whether to use the opening auction: a paper account may not simulate it."""
     known = load(home)
     return known.ibkr_mode == "live" or known.ibkr_paper_open == "auction"
 

@@ -1,7 +1,7 @@
-"""What was seen at a real TWS of what is assumed of it: ``ibkr_evidence.json`` in the home.
+"""Evidence for assumptions about TWS, seen at a real one: ``ibkr_evidence.json`` in the home.
 
-One document for each assumption, kind of account and outcome, the latest. A
-proof that came after a disproof counts, and the other way round.
+For each assumption, kind of account and outcome the latest document is kept. The
+later of a proof and a disproof counts.
 """
 
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ MOST_NOTE = 500
 
 @dataclass(frozen=True)
 class Proof:
-    """``holds``: whether the assumption turned out true. ``server_version`` is 0 where nobody knew it."""
+    """``holds``: whether the assumption is true. ``server_version`` is 0 if unknown."""
 
     key: str
     holds: bool
@@ -37,7 +37,7 @@ class Proof:
 
 
 def record(store: Store, proof: Proof) -> None:
-    """Keep it in place of the last one with the same outcome. Raises BadInput for an unknown key."""
+    """Store a proof; it replaces the last one with the same outcome. Raises BadInput for an unknown key."""
     if proof.key not in KEYS:
         raise BadInput(f"{proof.key!r} is not the name of an assumption; choose one of {', '.join(KEYS)}.")
     parse_stamp(proof.at)
@@ -48,7 +48,7 @@ def record(store: Store, proof: Proof) -> None:
 
 
 def proofs(store: Store) -> dict[str, list[Proof]]:
-    """What is known by key, the latest first. Raises Damaged for a file changed from outside."""
+    """Proofs by key, the latest first. Raises Damaged if another program changed the file."""
     docs = store.read(NAME).get(TABLE, {}).values()
     known = sorted((_proof(doc) for doc in docs), key=lambda p: p.at, reverse=True)
     return {key: [p for p in known if p.key == key] for key in KEYS}
@@ -66,7 +66,7 @@ def _proof(doc: dict[str, Any]) -> Proof:
     )
 
 
-def standing(store: Store) -> list[dict[str, Any]]:
+def overview(store: Store) -> list[dict[str, Any]]:
     """Each assumption with its state: ``proved``, ``disproved`` or ``open``, and the latest proof of it."""
     known = proofs(store)
     found = []
@@ -78,7 +78,7 @@ def standing(store: Store) -> list[dict[str, Any]]:
 
 
 def line(found: dict[str, Any]) -> str:
-    """One of ``standing`` in words."""
+    """An element of ``overview`` as a line of text."""
     proof = found["proof"]
     if proof is None:
         return f"{found['key']}: open"
@@ -90,11 +90,11 @@ def line(found: dict[str, Any]) -> str:
 
 
 def observed(register: Register, account: str, port: int, today: date) -> dict[str, str]:
-    """What the broker's reports prove for certain: key -> how. ``today`` is New York's date."""
+    """Assumptions that the broker's reports certainly prove: key -> how. ``today`` is New York's date."""
     found: dict[str, str] = {}
     if port in gates.PAPER_PORTS and gates.is_paper(account):
-        found["paper-prefix"] = f"the account at {gates.port_word(port)} port {port} begins with {gates.PAPER_PREFIX}"
-    statements = [s for s in register.statements.values() if s.account == account]
+        found["paper-prefix"] = f"the account at {gates.port_name(port)} port {port} begins with {gates.PAPER_PREFIX}"
+    statements = [s for s in register.order_reports.values() if s.account == account]
     for s in statements:
         if s.ended and s.ended < today.isoformat():
             found["completed-next-day"] = f"an order that ended on {s.ended} was listed on {today}"
@@ -113,7 +113,7 @@ def observed(register: Register, account: str, port: int, today: date) -> dict[s
 
 
 def note(store: Store, seen: dict[str, str], now: datetime, server_version: int, account: str) -> list[str]:
-    """Record what is not proved yet at this server version; returns the keys that are new."""
+    """Record what is not proved yet for this server version. Returns the new keys."""
     kind = "paper" if gates.is_paper(account) else "live"
     new = list(_new(store, seen, server_version, kind)) if seen else []
     for key in new:
@@ -130,7 +130,7 @@ def _new(store: Store, seen: Iterable[str], server_version: int, kind: str) -> I
 
 
 def by_hand(store: Store, key: str, note_: str, holds: bool, now: datetime, server_version: int, kind: str) -> Proof:
-    """A person's word for it."""
+    """Record what a user has observed."""
     if len(note_) > MOST_NOTE:
         raise BadInput(f"The note has {len(note_)} characters; write at most {MOST_NOTE}.")
     made = Proof(key, holds, stamp(now), server_version, kind, " ".join(note_.split()) or "noted by hand")

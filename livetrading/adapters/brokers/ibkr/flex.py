@@ -1,8 +1,8 @@
-"""Interactive Brokers' Flex statements as files: their executions of stocks, from XML or CSV.
+"""Reads executions of stocks from files of Interactive Brokers' Flex statements, XML or CSV.
 
-Of XML the elements Trade (activity statements), Execution and TradeConfirm are read,
-of CSV every section whose header names an execution id. Rows that sum executions up
-(orders, symbols) are passed over. Commissions are negative there and positive here.
+XML: the elements Trade (activity statements), Execution and TradeConfirm. CSV: every
+section whose header has trade columns. Rows that sum up executions (orders, symbols)
+are skipped. Commissions are negative there and positive here.
 """
 
 import csv
@@ -38,16 +38,16 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "transaction": ("transactiontype",),
     "notes": ("notes", "notescodes", "code"),
 }
-"""What is read of a row, under the names that statements give it, in lower case without anything else."""
+"""Our names of the columns, and their names in statements, reduced to lower-case letters."""
 COLUMNS = frozenset(alias for aliases in NAMES.values() for alias in aliases) | {"accountalias", "model", "description"}
 RECORDS = frozenset({"BOF", "BOA", "BOS", "EOS", "EOA", "EOF", "MSG", "TRAILER"})
-"""First fields of lines that frame a CSV statement and hold no row of it."""
+"""First fields of lines that structure a CSV statement and are not rows."""
 CURE = "export it from IB's Client Portal as a Flex query with the section Trades, its option Execution and all fields"
 Row = dict[str, str]
 
 
 def read(path: Path) -> list[StatementExecution]:
-    """Every execution of a stock in USD. BadInput says in a sentence what is wrong with the file."""
+    """Every execution of a stock in USD. Raises BadInput with what is wrong with the file."""
     try:
         data = path.read_bytes()[: LARGEST + 1]
     except FileNotFoundError:
@@ -106,7 +106,7 @@ def _of_csv(text: str, name: str) -> Iterator[tuple[str, Row]]:
 
 
 def _by_column(header: list[str], fields: list[str], where: str) -> Row:
-    """A row under its columns. One of another length is cut, or its values stand under the wrong names."""
+    """A row by column names. Raises BadInput for another number of fields: values could get the wrong names."""
     more = fields[len(header) :]
     if len(fields) < len(header) or any(field.strip() for field in more):
         raise BadInput(
@@ -126,7 +126,7 @@ def _named(values: Mapping[str, str]) -> Row:
 
 
 def _is_execution(row: Row) -> bool:
-    """One execution of a stock in USD, and no sum of several."""
+    """Whether a row is one execution of a stock in USD, and not a sum of several."""
     return bool(
         row.get("exec_id")
         and row.get("level", "EXECUTION").upper() in ("EXECUTION", "")
@@ -135,7 +135,7 @@ def _is_execution(row: Row) -> bool:
     )
 
 
-def _taken_back(row: Row) -> bool:
+def _is_cancelled(row: Row) -> bool:
     """Whether a row cancels its execution: by its side, its kind of transaction or its notes."""
     notes = re.split(r"[;,\s]+", row.get("notes", "").upper())
     return "(CA" in row.get("side", "").upper() or row.get("transaction", "").upper() == "TRADECANCEL" or "CA" in notes
@@ -156,7 +156,7 @@ def _stated(row: Row, where: str) -> StatementExecution:
         row.get("symbol", ""),
         int(row["con_id"]) if _CONTRACT.fullmatch(row.get("con_id", "")) else 0,
         side.split()[0] if side else "",
-        0.0 if _taken_back(row) else qty,
+        0.0 if _is_cancelled(row) else qty,
         _number(row, "price", where),
         fee,
         _day(row.get("day") or at),
@@ -166,7 +166,7 @@ def _stated(row: Row, where: str) -> StatementExecution:
 
 
 _NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}(,\d{3})+)(\.\d*)?([eE][+-]?\d{1,3})?|[+-]?\.\d+", re.ASCII)
-"""With a decimal point, thousands apart by commas: a decimal comma would make a price a hundred times as high."""
+"""A decimal point, and commas only between thousands: a decimal comma would make a price a hundred times too high."""
 _CONTRACT = re.compile(r"\d{1,12}", re.ASCII)
 
 
@@ -186,6 +186,7 @@ def _number(row: Row, name: str, where: str) -> float:
 
 
 def _day(text: str) -> str:
-    """ISO from yyyyMMdd or yyyy-MM-dd, with or without a time behind it; else as it is, for the check to name."""
+    """ISO date from yyyyMMdd or yyyy-MM-dd, with or without a time after it. Other text stays, and a later check
+    names it."""
     found = re.match(r"(\d{4})-?(\d{2})-?(\d{2})(?!\d)", text)
     return f"{found[1]}-{found[2]}-{found[3]}" if found else text

@@ -1,8 +1,8 @@
-"""What listens at TWS's address, found out with a socket of its own before the real connection.
+"""Finds out what listens at TWS's address, with a socket of its own before the real connection.
 
-A greeting as every client sends it, and a client id that nobody uses; nothing is
-ordered or asked for. What comes back, or does not, is named with its cure. Which
-of these a real TWS shows when is assumed, not known; see docs/IBKR.md.
+It sends the greeting of every client, with an unused client id; nothing is ordered or
+asked for. Each answer, or none, is explained with what to do. When a real TWS gives
+which answer is assumed, not known; see docs/IBKR.md.
 """
 
 import re
@@ -17,7 +17,7 @@ OLDEST, NEWEST = 157, 178
 """Server versions that ib_async 2.1.0 can speak."""
 CONNECT_SECONDS, ANSWER_SECONDS, NUDGE_SECONDS = 2.0, 4.0, 1.0
 SPARE_CLIENT_ID = 7
-"""Above the configured one: for a greeting alone, so that no other connection finds its id taken."""
+"""Added to the configured client id for the greeting, so that no other connection finds its id taken."""
 LONGEST = 0xFF_FFFF
 """Bytes of a message; IB's own clients refuse longer ones."""
 _OLD = re.compile(rb"(\d{1,3})\0\d{8} ")
@@ -25,7 +25,7 @@ _ACCOUNTS, _NEXT_ID, _ERROR, _TAKEN = "15", "9", "4", 326
 
 
 class Answer(StrEnum):
-    """What became of the greeting."""
+    """The outcome of the greeting."""
 
     SPEAKS = "speaks"
     NOTHING_LISTENS = "nothing listens"
@@ -43,7 +43,7 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True)
 class Handshake:
-    """``version`` is the server's, 0 if it named none; ``said`` its words or bytes, or the socket's error."""
+    """``version`` is the server's, 0 if it sent none; ``said`` is its text or bytes, or the socket's error."""
 
     answer: Answer
     version: int = 0
@@ -57,12 +57,12 @@ class Handshake:
 
 
 def shake(host: str, port: int, client_id: int, answer_seconds: float = ANSWER_SECONDS) -> Handshake:
-    """Greet whoever listens there. Never raises; takes at most about 2.5 times ``answer_seconds`` and 2 s."""
+    """Greet the program that listens there. Never raises; takes about 2.5 times ``answer_seconds`` + 2 s at most."""
     try:
         line = socket.create_connection((host, port), CONNECT_SECONDS)
-    except (ConnectionResetError, ConnectionAbortedError) as error:  # it was taken, and cut at once
+    except (ConnectionResetError, ConnectionAbortedError) as error:  # it was accepted and closed at once
         return Handshake(Answer.CLOSED, said=str(error), own_address=_own(host, port))
-    except (OSError, UnicodeError) as error:  # the second for a name that cannot be one
+    except (OSError, UnicodeError) as error:  # UnicodeError: an impossible host name
         return Handshake(Answer.NOTHING_LISTENS, said=str(error))
     own = ""
     with line:
@@ -77,7 +77,7 @@ def shake(host: str, port: int, client_id: int, answer_seconds: float = ANSWER_S
 
 
 def _own(host: str, port: int) -> str:
-    """The address under which this computer would be seen there; nothing is sent."""
+    """This computer's address as the other side would see it; nothing is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect((host, port))
@@ -91,7 +91,7 @@ class _Closed(OSError):
 
 
 class _Line:
-    """Bytes of the other side, with a time limit for each wait."""
+    """Bytes from the other side, with a time limit for each wait."""
 
     def __init__(self, line: socket.socket) -> None:
         self._line, self.data = line, b""
@@ -100,7 +100,7 @@ class _Line:
         self._line.sendall(data)
 
     def frame(self, end: float) -> bytes | None:
-        """The next message; None if it is not whole at ``end`` or cannot be one. _Closed when it ended."""
+        """The next message; None if it is incomplete at ``end`` or not a message. Raises _Closed at the end."""
         while not (self.readable and len(self.data) >= 4 + self._size()):
             if (len(self.data) >= 4 and not self.readable) or not self._more(end):
                 return None
@@ -158,7 +158,7 @@ def _greet(line: _Line, client_id: int, seconds: float) -> Handshake:
 
 
 def _begin(line: _Line, version: int, client_id: int, seconds: float) -> Handshake:
-    """Log on and wait until it names its accounts and the next order id, as it does to every client."""
+    """Log on and wait for the accounts and the next order id, which TWS sends to every client."""
     start = f"71\0002\000{client_id}\0\0".encode()
     line.send(struct.pack(">I", len(start)) + start)
     end, accounts, ready = time.monotonic() + seconds, None, False
@@ -173,7 +173,7 @@ def _begin(line: _Line, version: int, client_id: int, seconds: float) -> Handsha
         if fields[0] == _ERROR and len(fields) >= 5 and fields[3].isdigit():
             code = int(fields[3])
             if code == _TAKEN:
-                return Handshake(Answer.SPEAKS, version)  # it knows us well enough to say so
+                return Handshake(Answer.SPEAKS, version)  # only TWS sends this error
             if code < 1100:  # above are notices
                 return Handshake(Answer.COMPLAINT, version, f"{code} {fields[4]}")
         ready = ready or fields[0] == _NEXT_ID
@@ -183,7 +183,7 @@ def _begin(line: _Line, version: int, client_id: int, seconds: float) -> Handsha
 
 
 def _foreign(data: bytes) -> Handshake:
-    """Something that is no message of TWS."""
+    """Bytes that are not a message of TWS."""
     shown = repr(data[:40])[1:]
     if data.startswith((b"HTTP/", b"<")):
         return Handshake(Answer.HTTP, said=shown)
@@ -196,7 +196,7 @@ def _foreign(data: bytes) -> Handshake:
 
 
 def _speaks_tls(host: str, port: int) -> bool:
-    """Whether a TLS greeting is answered; servers of TLS mostly close on any other one."""
+    """Whether a TLS greeting is answered; TLS servers usually close the connection after any other greeting."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
@@ -217,7 +217,7 @@ _CAN = f"this program can speak {OLDEST} to {NEWEST}"
 
 
 def explain(found: Handshake, where: str) -> tuple[str, str]:
-    """What is the matter at ``where``, and the cure, empty if nothing is."""
+    """A message about ``where``, and what to do (empty if nothing is wrong)."""
     version = f"server version {found.version}" if found.version else "no version"
     address = found.own_address or "this computer's address"
     trusted = (

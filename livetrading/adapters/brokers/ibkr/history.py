@@ -1,6 +1,6 @@
-"""Historical bars from TWS, asked no faster than Interactive Brokers allows.
+"""Historical bars from TWS, within the pacing limits of Interactive Brokers.
 
-Limits as IB's pages give them: at most 50 open requests, no identical one
+Limits (source: IB's API documentation): at most 50 open requests, no identical one
 within 15 s, fewer than 6 for one contract within 2 s, at most 60 within 10 min.
 """
 
@@ -24,12 +24,11 @@ CONTRACT_COUNT, CONTRACT_SECONDS = 5, 2.0
 TOTAL_COUNT, TOTAL_SECONDS = 60, 600.0
 LONGEST_WAIT = 60.0
 SILENT, PACED, UNREADABLE = 0, -1, -2
-"""Codes of a question that was not answered at all, of one that would have come too soon, and of an answer
-that cannot be read."""
+"""Our own codes: no answer, a request that pacing does not allow yet, and an answer that cannot be read."""
 
 
 class RawBar(NamedTuple):
-    """As IB tells it: split-adjusted USD prices; ``at`` a date, or the start of the bar in UTC."""
+    """A bar as IB sends it: split-adjusted USD prices; ``at`` is a date, or the start of the bar in UTC."""
 
     at: date | datetime
     open: float
@@ -49,7 +48,7 @@ class NoBars(Unavailable):
 
 @dataclass
 class Pacer:
-    """When the next request may leave. Pure: times are given, in seconds of one clock."""
+    """When the next request may be sent. Pure: times are arguments, in seconds of one clock."""
 
     asked: deque[tuple[float, str, int]] = field(default_factory=deque)
 
@@ -71,7 +70,7 @@ class Pacer:
 
 @dataclass
 class BarSupplier:
-    """Asks for bars on a session, in its loop."""
+    """Requests bars over a session, in its loop."""
 
     session: IbkrSession
     pacer: Pacer = field(default_factory=Pacer)
@@ -86,7 +85,7 @@ class BarSupplier:
         async with self._open, self._locks.setdefault(key, asyncio.Lock()):
             at, bars = self._last.get(key, (-SAME_SECONDS, []))
             if asyncio.get_running_loop().time() - at < SAME_SECONDS:
-                return bars  # agents of one symbol share an answer that may not be asked for again yet
+                return bars  # pacing forbids the same request now: agents of one symbol share the answer
             await self._pace(key, instrument.con_id)
             found = await self._ask(instrument, size, duration, what)
             bars = [RawBar(b.date, b.open, b.high, b.low, b.close, b.volume) for b in found]
@@ -113,7 +112,7 @@ class BarSupplier:
                 instrument.contract(), "", duration, size, what, useRTH=True, formatDate=2, timeout=seconds
             )
         )
-        # One silent data farm does not make the connection suspect: requests have numbers of their own.
+        # A time-out here does not end the connection: requests are numbered, so no late answer is mistaken.
         try:
             found = await asyncio.wait_for(work, seconds + 1)
         except TimeoutError:
@@ -124,12 +123,12 @@ class BarSupplier:
             ) from error
         except OSError as error:
             raise NoBars(
-                SILENT, f"The connection to TWS ended while it was asked for bars ({error}); they are asked again."
+                SILENT, f"The connection to TWS ended during a request for bars ({error}); they are requested again."
             ) from error
         except RequestError as error:
             text = f"Interactive Brokers gives no bars of {instrument.symbol}: {error.code} {error.message}"
             raise NoBars(PACED if "pacing violation" in error.message.lower() else error.code, text) from error
         if not found:
-            # After its time-out ib_async answers with an empty list.
-            raise NoBars(SILENT, f"Interactive Brokers said nothing when asked for bars of {instrument.symbol}.")
+            # After its time-out ib_async returns an empty list.
+            raise NoBars(SILENT, f"Interactive Brokers did not answer the request for bars of {instrument.symbol}.")
         return found

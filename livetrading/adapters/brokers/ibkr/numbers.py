@@ -1,8 +1,8 @@
-"""Numbers as TWS sends them: finite and in range, or unreadable with their name.
+"""Checks numbers from TWS: finite and in range, otherwise Unreadable with their name.
 
-The protocol carries text. An empty field, 'n/a', NaN, infinity and the mark of
-an unset field (1.797e308) are no numbers; taken for 0 they would be a flat
-account, an order without shares or a limit that never binds.
+The protocol sends text. An empty field, 'n/a', NaN, infinity and the mark of an unset
+field (1.797e308) are not numbers. Read as 0 they would mean a flat account, an order
+without shares, or a limit that never applies.
 """
 
 import math
@@ -15,15 +15,15 @@ MOST_SHARES = 1_000_000_000
 UNSET = 1.7976931348623157e308
 """The protocol's mark for a number that is not set."""
 NOT_YET = -1.0
-"""What IB states as commission while it does not know it."""
+"""IB's commission while it is not known."""
 
 
 class Unreadable(ValueError):
-    """Something that TWS sent cannot be read; the text names it and quotes it."""
+    """A value of TWS cannot be read; the message has its name and its text."""
 
 
 def is_number(value: Any) -> bool:
-    """Whether a field holds a finite number, the mark of an unset one included."""
+    """Whether a field is a finite number; the mark of an unset field counts as one."""
     try:
         return math.isfinite(float(value))
     except (TypeError, ValueError, OverflowError):
@@ -46,12 +46,12 @@ def shares(value: Any, name: str, least: int = 0) -> int:
 
 
 def given(value: Any) -> bool:
-    """Whether a number was given at all: not empty and not the mark of an unset field."""
+    """Whether a value is given: not empty and not the mark of an unset field."""
     return value not in ("", None) and value != UNSET
 
 
 def fee_of(amount: float, currency: str) -> float | None:
-    """USD of a commission report. A rebate is negative, and only the exact marks are unknown; so is another currency."""
+    """USD of a commission report (a rebate is negative). None for the marks of unknown, and for other currencies."""
     value = float(amount)
     if not math.isfinite(value) or value in (UNSET, NOT_YET) or currency not in ("USD", ""):
         return None
@@ -59,6 +59,6 @@ def fee_of(amount: float, currency: str) -> float | None:
 
 
 def price_of(price: float) -> float:
-    """USD a share, 0 for what cannot be a price."""
+    """USD a share; 0 for a value that cannot be a price."""
     value = float(price)
     return value if is_price(value) else 0.0

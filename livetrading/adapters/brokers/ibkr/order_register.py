@@ -1,9 +1,9 @@
-"""What Interactive Brokers said about our orders, and nothing that it did not say.
+"""The register of what Interactive Brokers has reported about orders, fills and positions.
 
-ib_async's own ``Trade`` objects turn to Cancelled on errors after which the
-order still works, and die with the connection. This register is fed by the
-messages themselves: openOrder, orderStatus, completedOrder, execDetails and
-commissionReport. Errors only leave words here, never a state.
+ib_async's own ``Trade`` objects become Cancelled on errors after which the order
+still works, and they end with the connection. This register is fed by the messages
+themselves: openOrder, orderStatus, completedOrder, execDetails, commissionReport.
+Errors are kept only as reasons; they never change a state.
 """
 
 import logging
@@ -21,27 +21,27 @@ from .numbers import MOST_SHARES, Unreadable, fee_of, given, number, price_of, s
 
 log = logging.getLogger(__name__)
 OVER = frozenset({"Filled", "Cancelled", "ApiCancelled", "Inactive"})
-"""Statuses after which nothing more happens; Inactive only if it is not listed as open."""
+"""Final statuses; Inactive is final only if the order is not listed as open."""
 
 WORKING = frozenset({"PreSubmitted", "Submitted"})
 
 KEPT = ("filled", "avg_price", "why_held", "said", "ended", "worked")
-"""What openOrder and completedOrder do not tell anew."""
+"""Fields that openOrder and completedOrder do not contain."""
 
 SIDES = {"BOT": "BUY", "SLD": "SELL"}
 FIRST_YEAR = 2000
-"""Executions before it are none of this program's: the time could not be read."""
+"""An execution before this year has a time that could not be read."""
 
 CANCELLED = 202
-"""IB's word that an order was cancelled; the status that belongs to it may not come."""
+"""IB's error code for a cancelled order; the order's status may not follow."""
 
 REJECTING = frozenset({200, 201, 203, 110, 10243, 10006})
-"""Codes that explain an order which then ended without ever filling."""
+"""Codes that explain why an order ended without a fill."""
 
 
 @dataclass(frozen=True)
 class OrderReport:
-    """The last word on one order. ``heard`` counts messages: a larger one is later."""
+    """The latest report of one order. ``heard`` is the number of the message: a larger one is later."""
 
     perm_id: int
     order_id: int
@@ -60,9 +60,9 @@ class OrderReport:
     why_held: str = ""
     said: str = ""
     ended: str = ""
-    """Session of the end as IB tells it with completed orders, else empty."""
+    """The session in which it ended, as completed orders report it, else empty."""
     worked: bool = False
-    """Whether IB ever said that it works: what was refused never did."""
+    """Whether IB has ever reported it as working: a refused order never was."""
     heard: int = 0
 
     @property
@@ -74,7 +74,7 @@ class OrderReport:
 class Done:
     """One execution as last reported; it covers (cum − qty, cum] of its order's quantity.
 
-    ``price`` is 0 if the report held none that can be one; ``side`` BUY or SELL."""
+    ``price`` is 0 if the report had no possible price; ``side`` BUY or SELL."""
 
     exec_id: str
     perm_id: int
@@ -93,22 +93,22 @@ class Done:
 
 @dataclass
 class Register:
-    """Statements by permId, executions by the execId of their newest report. Touched by the event
-    loop's thread alone. A commission is None while IB has only said that it is not known."""
+    """Order reports by permId, executions by the execId of their newest report. Only the event loop's
+    thread may use it. A commission is None while IB has reported it as unknown."""
 
-    statements: dict[int, OrderReport] = field(default_factory=dict)
+    order_reports: dict[int, OrderReport] = field(default_factory=dict)
     executions: dict[str, Done] = field(default_factory=dict)
     commissions: dict[str, float | None] = field(default_factory=dict)
     reasons: dict[int, tuple[int, str]] = field(default_factory=dict)
-    words: dict[tuple[int, int], list[tuple[int, str]]] = field(default_factory=dict)
+    errors: dict[tuple[int, int], list[tuple[int, str]]] = field(default_factory=dict)
     positions: dict[tuple[str, int], int] = field(default_factory=dict)
     _newest: dict[str, str] = field(default_factory=dict)
     _fees: dict[str, tuple[int, float]] = field(default_factory=dict)
     _doubted: set[tuple[str, float]] = field(default_factory=set)
     odd: dict[tuple[str, int], str] = field(default_factory=dict)
-    """Positions that are held in an amount which cannot be read or traded, in words."""
+    """Positions whose amount cannot be read or traded, with the reason."""
     doubtful: dict[str, str] = field(default_factory=dict)
-    """Keys of orders about which something was said that could not be read."""
+    """Keys of orders with a report that could not be read, with the reason."""
     _answered: set[tuple[str, int]] = field(default_factory=set)
     _ids: dict[tuple[int, int], int] = field(default_factory=dict)
     _heard: int = 0
@@ -118,9 +118,9 @@ class Register:
     _listing: bool = False
 
     def renew(self) -> None:
-        """A new connection: what orders are is asked again; executions stay known."""
-        self.statements.clear()
-        self.words.clear()
+        """Reset for a new connection: orders are asked for again; executions stay known."""
+        self.order_reports.clear()
+        self.errors.clear()
         self.positions.clear()
         self.odd.clear()
         self.doubtful.clear()
@@ -132,7 +132,7 @@ class Register:
     # -- messages in ------------------------------------------------------
 
     def open_order(self, contract: Any, order: Any, state: Any) -> None:
-        """An order without permId was not accepted by anybody and is no statement."""
+        """An openOrder message. An order without permId is not accepted yet and is ignored."""
         if order.permId:
             self._put(contract, order, state.status, order.orderId, order.clientId)
             if self._listing or state.status not in OVER:
@@ -141,18 +141,18 @@ class Register:
     def completed(self, contract: Any, order: Any, state: Any) -> None:
         if not order.permId:
             return
-        before = self.statements.get(order.permId)
+        before = self.order_reports.get(order.permId)
         at = (before.order_id, before.client_id) if before else (0, 0)
         self._put(contract, order, state.status, *at)
-        put = self.statements[order.permId]
-        told = order.filledQuantity
-        filled = max(put.filled, shares(told, f"filled quantity of {put.ref}")) if given(told) else put.filled
+        put = self.order_reports[order.permId]
+        count = order.filledQuantity
+        filled = max(put.filled, shares(count, f"filled quantity of {put.ref}")) if given(count) else put.filled
         day = state.completedTime[:8]
         ended = f"{day[:4]}-{day[4:6]}-{day[6:]}" if len(day) == 8 and day.isdigit() else put.ended
         self._say(replace(put, filled=filled, said=state.completedStatus or put.said, ended=ended))
 
     def _put(self, contract: Any, order: Any, status: str, order_id: int, client_id: int) -> None:
-        before = self.statements.get(order.permId)
+        before = self.order_reports.get(order.permId)
         kept = {} if before is None else {name: getattr(before, name) for name in KEPT}
         stop = order.orderType == "STP"
         # fmt: off
@@ -168,18 +168,18 @@ class Register:
         if order_id > 0:
             self._ids[client_id, order_id] = order.permId
 
-    def _say(self, statement: OrderReport) -> None:
-        """What was said before is not news: only a change counts as heard now."""
-        before = self.statements.get(statement.perm_id)
-        statement = replace(statement, worked=statement.worked or statement.status in WORKING)
-        if before is not None and replace(statement, heard=before.heard) == before:
+    def _say(self, report: OrderReport) -> None:
+        """Store a report. A repeated report keeps its old message number: only a change is new."""
+        before = self.order_reports.get(report.perm_id)
+        report = replace(report, worked=report.worked or report.status in WORKING)
+        if before is not None and replace(report, heard=before.heard) == before:
             return
         self._heard += 1
-        self.statements[statement.perm_id] = replace(statement, heard=self._heard)
+        self.order_reports[report.perm_id] = replace(report, heard=self._heard)
 
     def status(self, perm_id: int, status: str, filled: float, avg_price: float, why_held: str) -> None:
-        """An orderStatus; openOrder has always named the order before."""
-        before = self.statements.get(perm_id)
+        """An orderStatus message; openOrder always comes before it."""
+        before = self.order_reports.get(perm_id)
         if before is None:
             return
         # fmt: off
@@ -190,7 +190,8 @@ class Register:
         # fmt: on
 
     def execution(self, execution: Any) -> None:
-        """Counted once, as its newest report states it: a correction carries a higher number behind the last dot."""
+        """An execDetails message. Only the newest report counts: a correction has a higher number after the last
+        dot of its id."""
         name = f"execution {execution.execId}"
         qty = shares(execution.shares, f"shares of {name}")
         cum = shares(execution.cumQty, f"cumulative shares of {name}")
@@ -204,16 +205,16 @@ class Register:
                 return
             del self.executions[before]
         self._newest[root] = execution.execId
-        statement = self.statements.get(execution.permId)
+        report = self.order_reports.get(execution.permId)
         # fmt: off
         self.executions[execution.execId] = Done(
-            execution.execId, execution.permId, execution.orderRef or (statement.ref if statement else ""),
+            execution.execId, execution.permId, execution.orderRef or (report.ref if report else ""),
             execution.acctNumber, qty, cum, price, execution.time, SIDES.get(execution.side, ""),
         )
         # fmt: on
 
     def commission(self, exec_id: str, amount: float, currency: str = "USD") -> None:
-        """The last one that says something counts, of an execution's newest report."""
+        """A commissionReport message. The last known amount for an execution's newest report counts."""
         fee = fee_of(amount, currency)
         self.commissions[exec_id] = self.commissions.get(exec_id) if fee is None else fee
         root, number = ids.root(exec_id), ids.number(exec_id)
@@ -221,7 +222,7 @@ class Register:
             self._fees[root] = number, fee
 
     def fee(self, exec_id: str) -> float | None:
-        """USD that IB charges for an execution, whichever of its reports is asked about; None while that is not known."""
+        """USD that IB charges for an execution, by the id of any of its reports; None while unknown."""
         root = ids.root(exec_id)
         done, stated = self.executions.get(self._newest.get(root, "")), self._fees.get(root)
         if done is None or stated is None or not done.price:
@@ -230,58 +231,58 @@ class Register:
             if (root, stated[1]) not in self._doubted:
                 self._doubted.add((root, stated[1]))
                 # fmt: off
-                log.error("IBKR stated a fee of %r for execution %s of %d at %g, which is none; an estimate stays booked",
+                log.error("IBKR stated a fee of %r for execution %s of %d at %g, which cannot be a fee; an estimate stays booked",
                           stated[1], done.exec_id, done.qty, done.price)
                 # fmt: on
             return None
         return stated[1]
 
     def position(self, account: str, con_id: int, qty: float) -> None:
-        """Answered or pushed; either is the last word."""
+        """A position message, answered or pushed; the latest counts."""
         found = shares(qty, f"the position in account {account}", -MOST_SHARES)
         self._answered.add((account, con_id))
         self.odd.pop((account, con_id), None)
         self.positions[account, con_id] = found
 
     def odd_position(self, account: str, con_id: int, why: str) -> None:
-        """The last word on a position is none that could be read: it is not known, and not 0."""
+        """The latest position message could not be read: the position is unknown, and not 0."""
         self._answered.add((account, con_id))
         self.positions.pop((account, con_id), None)
         self.odd[account, con_id] = why
 
     def positions_asked(self) -> None:
-        """From now on what is named belongs to the answer, or is later news."""
+        """Positions are being asked for: from now on reported ones belong to the answer, or are newer."""
         self._answered.clear()
 
     def positions_end(self) -> None:
-        """The whole answer is in: what it does not name is not held."""
+        """The answer is complete: positions that it does not contain are 0."""
         self.positions = {key: qty for key, qty in self.positions.items() if key in self._answered}
         self.odd = {key: why for key, why in self.odd.items() if key in self._answered}
 
     def doubt(self, ref: str, why: str) -> None:
-        """Something about this order could not be read: that it does not exist cannot be said now."""
+        """A report of this order could not be read: so it may exist even if it is not listed."""
         self.doubtful[ref] = why
 
-    def word(self, client_id: int, order_id: int, code: int, text: str) -> None:
-        """An error on an order: kept as a reason, for a state that others state."""
-        self.words.setdefault((client_id, order_id), []).append((code, text))
+    def error(self, client_id: int, order_id: int, code: int, text: str) -> None:
+        """An error message about an order: kept as the reason for a state that another message reports."""
+        self.errors.setdefault((client_id, order_id), []).append((code, text))
 
-    def reason(self, statement: OrderReport) -> tuple[int, str]:
-        """The first error that explains an end, (0, "") if there is none."""
-        words = self.words.get((statement.client_id, statement.order_id), [])
+    def reason(self, report: OrderReport) -> tuple[int, str]:
+        """The first error that explains the order's end, (0, "") if there is none."""
+        words = self.errors.get((report.client_id, report.order_id), [])
         found = next((w for w in words if w[0] in REJECTING or w[0] == CANCELLED), None)
         if found is not None:
-            self.reasons.setdefault(statement.perm_id, found)
-        return self.reasons.get(statement.perm_id, (0, ""))
+            self.reasons.setdefault(report.perm_id, found)
+        return self.reasons.get(report.perm_id, (0, ""))
 
-    # -- a fresh look at what is open -------------------------------------
+    # -- lists of open orders and executions ------------------------------
 
     def mark(self) -> int:
-        """Taken before the question is asked."""
+        """The number of the last message; taken before a question is asked."""
         return self._heard
 
     def listing(self) -> int:
-        """Open orders are about to be asked for: what is shown from now on is open."""
+        """Open orders are about to be asked for: orders shown from now on are open."""
         self._shown, self._listing = set(), True
         return self._heard
 
@@ -291,102 +292,101 @@ class Register:
         return frozenset(self._shown)
 
     def opened(self, mark: int, perms: Iterable[int]) -> None:
-        """The answer to reqAllOpenOrders that was asked at ``mark``. What IB shows later is open, too:
-        an end marker may come before what it ends."""
+        """The answer to reqAllOpenOrders, asked at ``mark``. Orders shown later are open, too: an end marker may
+        come before the last order."""
         self._asked, self._shown, self._listing = mark, set(perms), False
 
     def listed_fills(self, mark: int) -> None:
-        """All executions of the day were answered to a question asked at ``mark``."""
+        """All executions of the day are listed, for a question asked at ``mark``."""
         self._fills_asked = max(mark, self._fills_asked)
 
-    def unlisted(self, statement: OrderReport, booked: int) -> list[tuple[int, int]]:
-        """Filled parts that the day's executions, asked for since, do not hold."""
-        if self._fills_asked < statement.heard:
+    def unlisted(self, report: OrderReport, booked: int) -> list[tuple[int, int]]:
+        """Filled parts (low, high] that the day's executions, asked for after this report, do not contain."""
+        if self._fills_asked < report.heard:
             return []
-        return missing(statement.filled, booked, self.done(statement))
+        return missing(report.filled, booked, self.done(report))
 
-    def confirmed(self, statement: OrderReport) -> bool:
-        """Whether a later look at all open orders did not show it any more."""
-        return self._asked >= statement.heard and statement.perm_id not in self._shown
+    def confirmed(self, report: OrderReport) -> bool:
+        """Whether a later list of all open orders did not contain it."""
+        return self._asked >= report.heard and report.perm_id not in self._shown
 
-    def lost(self, statement: OrderReport) -> bool:
-        """Working when last heard of, yet not among the open orders asked for since."""
-        return not statement.over and self.confirmed(statement)
+    def lost(self, report: OrderReport) -> bool:
+        """Whether it was last reported as working, but is not in a later list of open orders."""
+        return not report.over and self.confirmed(report)
 
     # -- questions --------------------------------------------------------
 
     def by_id(self, client_id: int, order_id: int) -> OrderReport | None:
-        return self.statements.get(self._ids.get((client_id, order_id), 0))
+        return self.order_reports.get(self._ids.get((client_id, order_id), 0))
 
     def by_ref(self, ref: str) -> OrderReport | None:
-        """The statement about an order; a working one comes before one that has ended."""
-        found = [s for s in self.statements.values() if s.ref == ref]
+        """The report of an order; a working order is preferred to one that has ended."""
+        found = [s for s in self.order_reports.values() if s.ref == ref]
         return max(found, key=lambda s: (not s.over and not self.lost(s), s.perm_id), default=None)
 
     def unended(self, ref: str) -> list[OrderReport]:
-        """Every order behind a key whose end IB has not confirmed: more than one if somebody else used the key."""
-        return [s for s in self.statements.values() if s.ref == ref and not (s.over and self.confirmed(s))]
+        """Orders with this key whose end is not confirmed: more than one if another program used the key."""
+        return [s for s in self.order_reports.values() if s.ref == ref and not (s.over and self.confirmed(s))]
 
     def version(self) -> tuple[object, ...]:
-        """Changes with everything that was said of orders, fills and fees."""
+        """A value that changes with each new report of orders, fills and fees."""
         return self._heard, tuple(self.executions), tuple(self._fees.items())
 
     def behind(self) -> bool:
-        """Whether an execution, or an error that ends orders, tells more of an order than its own last status."""
-        ended = [s for s in self.statements.values() if not s.over and not self.lost(s) and self._said_to_end(s)]
-        filled = {s.perm_id: s.filled for s in self.statements.values()}
+        """Whether an execution or an error shows that an order's last status report is out of date."""
+        ended = [s for s in self.order_reports.values() if not s.over and not self.lost(s) and self._has_end_error(s)]
+        filled = {s.perm_id: s.filled for s in self.order_reports.values()}
         return bool(ended) or any(done.cum > filled.get(done.perm_id, done.cum) for done in self.executions.values())
 
-    def _said_to_end(self, statement: OrderReport) -> bool:
-        words = self.words.get((statement.client_id, statement.order_id), [])
+    def _has_end_error(self, report: OrderReport) -> bool:
+        words = self.errors.get((report.client_id, report.order_id), [])
         return any(code == CANCELLED for code, _ in words)
 
-    def doubled(self) -> list[str]:
-        """Keys that more than one working order carries: never, unless somebody else uses them."""
-        refs = [s.ref for s in self.statements.values() if s.ref and not s.over and not self.lost(s)]
+    def duplicate_keys(self) -> list[str]:
+        """Keys of more than one working order: only if another program uses our keys."""
+        refs = [s.ref for s in self.order_reports.values() if s.ref and not s.over and not self.lost(s)]
         return sorted({ref for ref in refs if refs.count(ref) > 1})
 
-    def done(self, statement: OrderReport) -> list[Done]:
-        return [e for e in self.executions.values() if e.perm_id == statement.perm_id]
+    def done(self, report: OrderReport) -> list[Done]:
+        return [e for e in self.executions.values() if e.perm_id == report.perm_id]
 
-    def broker_order(self, statement: OrderReport, executed: int) -> BrokerOrder:
-        """The statement in our words; ``executed`` shares can be accounted for."""
-        code, text = self.reason(statement)
+    def broker_order(self, report: OrderReport, executed: int) -> BrokerOrder:
+        """The report as a ``BrokerOrder``; ``executed`` is the number of shares with known executions."""
+        code, text = self.reason(report)
         # fmt: off
         return BrokerOrder(
-            statement.ref, str(statement.perm_id), self._state(statement, executed, code), statement.side,
-            statement.qty, executed, statement.type, statement.stop_price,
-            _reason(statement, code, text), working=statement.status != "Inactive",
+            report.ref, str(report.perm_id), self._state(report, executed, code), report.side,
+            report.qty, executed, report.type, report.stop_price,
+            _reason(report, code, text), working=report.status != "Inactive",
         )
         # fmt: on
 
-    def _state(self, statement: OrderReport, executed: int, code: int) -> OrderState:
-        if statement.status == "Filled" and executed >= statement.qty and self.confirmed(statement):
+    def _state(self, report: OrderReport, executed: int, code: int) -> OrderState:
+        if report.status == "Filled" and executed >= report.qty and self.confirmed(report):
             return OrderState.FILLED
-        told = executed >= statement.filled  # else a fill is known by its count and not booked yet
-        if statement.over and statement.status != "Filled" and told and self.confirmed(statement):
-            if executed == 0 and not statement.worked and (code in REJECTING or "reject" in statement.said.lower()):
+        known = executed >= report.filled  # otherwise a fill is known only by its count and not booked yet
+        if report.over and report.status != "Filled" and known and self.confirmed(report):
+            if executed == 0 and not report.worked and (code in REJECTING or "reject" in report.said.lower()):
                 return OrderState.REJECTED
-            return OrderState.EXPIRED if "expire" in statement.said.lower() else OrderState.CANCELED
-        if statement.status == "PendingCancel":
+            return OrderState.EXPIRED if "expire" in report.said.lower() else OrderState.CANCELED
+        if report.status == "PendingCancel":
             return OrderState.PENDING_CANCEL
         return OrderState.PARTIALLY_FILLED if executed else OrderState.NEW
 
 
-def _reason(statement: OrderReport, code: int, text: str) -> str:
-    if code and statement.over:
+def _reason(report: OrderReport, code: int, text: str) -> str:
+    if code and report.over:
         return f"IB {code}: {text}"
-    if statement.status == "Inactive":
+    if report.status == "Inactive":
         return "IB holds the order as inactive"
-    return statement.said if statement.over else ""
+    return report.said if report.over else ""
 
 
 def missing(filled: int, booked: int, done: Iterable[Done]) -> list[tuple[int, int]]:
     """The parts (low, high] of a filled quantity that neither the book nor an execution covers.
 
-    ``booked`` shares are the first that filled. Executions are listed for the
-    current day only, so that a fill of an earlier day can be known by the order's
-    own count alone.
+    ``booked`` are the first shares that filled. Executions are listed for the current
+    day only, so a fill of an earlier day may be known only by the order's filled count.
     """
     gaps, low = [], booked
     for start, end in sorted((e.cum - e.qty, e.cum) for e in done):

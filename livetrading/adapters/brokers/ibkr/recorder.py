@@ -1,10 +1,10 @@
-"""A cassette: the messages of a connection to TWS, both ways, scrubbed, as JSON lines.
+"""A recording (cassette) of a connection to TWS: messages both ways, without private data, as JSON lines.
 
-The connection only puts bytes into a queue; a thread of its own cuts them into
-messages, scrubs and writes them. Whatever goes wrong there ends the recording
-with a word in the log, and never the connection.
+The connection only puts bytes into a queue; a separate thread divides them into
+messages, scrubs and writes them. An error there ends the recording with a log entry,
+and never the connection.
 
-A header, then a line a message: ``t`` seconds since the start, ``c`` the number of
+A header, then one line per message: ``t`` seconds since the start, ``c`` the number of
 the connection, ``d`` its direction (``>`` to TWS, ``<`` from it, ``!`` an event
 ``e``), ``f`` the fields.
 """
@@ -36,7 +36,7 @@ LIMIT_BYTES = 50_000_000
 LONGEST = 0xFF_FFFF
 """Bytes of a message of the protocol."""
 MOST_HELD = 1_000
-"""Lines that wait for the server's version, which the header tells."""
+"""Lines that wait for the server's version, which belongs in the header."""
 MOST_FILES = 1_000
 CLOSE_SECONDS = 5.0
 _START = b"API\0"
@@ -57,7 +57,7 @@ class Recorder:
         """``limit``: bytes of the file; ``room``: bytes that may wait for the disk."""
         self.path, self._limit, self._room, self._source = path, limit, room, source
         self.frames, self.connections, self.trouble = 0, 0, ""
-        """Messages written, connections seen, and why it ended before its end, if it did."""
+        """Messages written, connections seen, and why the recording ended early, if it did."""
         self._values, self._scrub = values, Scrubber(values)
         self._queue: queue.SimpleQueue[tuple[float, int, str, bytes] | None] = queue.SimpleQueue()
         self._begin, self._waiting, self._written = time.monotonic(), 0, 0
@@ -70,7 +70,7 @@ class Recorder:
     # -- in the connection's loop -------------------------------------------
 
     def tap(self, conn: Any) -> None:
-        """Hear a connection of ib_async from its first byte. Never raises."""
+        """Record a connection of ib_async from its first byte. Never raises."""
         try:
             self.open()
         except Unavailable as error:
@@ -79,18 +79,18 @@ class Recorder:
         with self._mutex:
             self.connections += 1
             number = self.connections
-        take_reports, send = conn.data_received, conn.sendMsg
+        receive, send = conn.data_received, conn.sendMsg
 
         def data_received(data: bytes) -> None:
             self._put(number, "<", data)
-            take_reports(data)
+            receive(data)
 
         def send_message(data: bytes) -> None:
             if conn.transport:
                 self._put(number, ">", data)
             send(data)
 
-        # asyncio and the library look both up anew at each call.
+        # asyncio and the library look up both attributes at each call.
         conn.data_received, conn.sendMsg = data_received, send_message
         conn.disconnected.connect(lambda _: self._put(number, "!", b"closed"), keep_ref=True)
 
@@ -106,7 +106,7 @@ class Recorder:
     # -- the file -----------------------------------------------------------
 
     def open(self) -> None:
-        """Make the file, under a free name beside one that exists. Raises Unavailable."""
+        """Create the file, under a new name if one exists already. Raises Unavailable."""
         with self._mutex:
             if self._thread is not None:
                 return
@@ -115,7 +115,7 @@ class Recorder:
             self._thread.start()
 
     def close(self) -> None:
-        """Write what waits, for some seconds at most."""
+        """Write what is in the queue, for some seconds at most."""
         if self._thread is not None:
             self._queue.put(None)
             self._thread.join(CLOSE_SECONDS)
@@ -237,7 +237,7 @@ class _Cutter:
 
 
 def _created(path: Path) -> tuple[Path, int]:
-    """A new file for this user alone; no recording is ever overwritten."""
+    """A new file that only this user can read; no recording is overwritten."""
     for n in range(1, MOST_FILES):
         chosen = path if n == 1 else path.with_name(f"{path.stem}-{n}{path.suffix}")
         try:
@@ -254,7 +254,7 @@ _of_process: dict[str, Recorder] = {}
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Recorder | None:
-    """This process's recorder, if the variable names a file. Touches no disk."""
+    """This process's recorder, if the environment variable names a file. Does not access the disk."""
     name = environ.get(VARIABLE, "").strip()
     if not name:
         return None

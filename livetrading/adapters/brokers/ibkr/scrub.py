@@ -1,8 +1,8 @@
-"""Takes a person out of a recording of TWS: account numbers, names, other people's references, money.
+"""Removes private data from a recording of TWS: account numbers, names, foreign references, money.
 
-What stays: which messages went when, symbols, order and execution ids, prices and
-fees of orders, and numbers of shares; a replay needs them. Positions of this
-account are therefore visible.
+A replay needs the rest: the messages and their times, symbols, order and execution
+ids, prices and fees of orders, and numbers of shares. Positions of the account are
+therefore visible.
 """
 
 import math
@@ -29,11 +29,11 @@ _ORDER_WORDS = frozenset({
 _RECEIVED = frozenset("3 4 5 6 7 8 9 10 11 15 17 49 52 53 54 55 58 59 61 62 63 64 73 74 101 102".split())
 _SENT = frozenset("1 2 3 4 5 6 7 8 9 15 16 20 25 49 58 59 61 62 63 64 71 76 99".split())
 LEAST = 4
-"""A name is replaced everywhere if it has so many characters; a shorter one would hit other words."""
+"""Names of at least so many characters are replaced everywhere; shorter ones would match parts of other words."""
 
 
 def rounded(text: str) -> str:
-    """One significant digit of an amount; marks for "unset", texts and zero stay."""
+    """An amount with one significant digit; marks for "unset", texts and zero are unchanged."""
     if not _NUMBER.fullmatch(text):
         return text
     value = float(text)
@@ -46,17 +46,17 @@ def rounded(text: str) -> str:
 
 @dataclass
 class Scrubber:
-    """Of one recording: the same account gets the same other number throughout. ``values``: money stays."""
+    """The scrubber of one recording: each account always gets the same replacement. ``values``: keep money."""
 
     values: bool = False
     version: int = 0
     _accounts: dict[str, str] = field(default_factory=dict)
     _words: dict[str, str] = field(default_factory=dict)
     _names: set[str] = field(default_factory=set)
-    """Words that are replaced wherever they stand."""
+    """Words that are replaced wherever they occur."""
 
     def frame(self, sent: bool, fields: list[str]) -> list[str]:
-        """The fields of one message as they may be written."""
+        """The fields of one message without private data."""
         kind = fields[0] if fields else ""
         if kind not in (_SENT if sent else _RECEIVED):
             return [kind, *(f if _NUMBER.fullmatch(f) or not f else "text" for f in fields[1:])]
@@ -84,18 +84,18 @@ class Scrubber:
         return self._order(list(fields), contract=range(2, 14), ref=26, plain=())
 
     def _order(self, fields: list[str], contract: range, ref: int, plain: tuple[int, ...]) -> list[str]:
-        """Of an order message only what is known to be no name stays."""
+        """Keep only those fields of an order message that are known not to be names."""
         for i, text in enumerate(fields):
             if i in contract or i in plain or _NUMBER.fullmatch(text) or _DATE.fullmatch(text):
                 continue
             if i == ref:
-                fields[i] = text if not text or OURS.fullmatch(text) else self._word(text, "ref")
+                fields[i] = text if not text or OURS.fullmatch(text) else self._acknowledged(text, "ref")
             elif text not in _ORDER_WORDS and text.upper() not in self._accounts and not _ACCOUNT.fullmatch(text):
-                fields[i] = self._word(text, "text")
+                fields[i] = self._acknowledged(text, "text")
         return fields
 
     def _value(self, fields: list[str], tag: int, value: int) -> None:
-        """An account value: an amount is rounded, a text stays if its tag is known to name nobody."""
+        """An account value: an amount is rounded, a text stays if its tag is known not to contain a name."""
         if len(fields) <= value:
             return
         text = fields[value]
@@ -104,7 +104,7 @@ class Scrubber:
         elif fields[tag] not in _PLAIN_TAGS and text not in _PLAIN_VALUES and not _ACCOUNT.fullmatch(text):
             if text.upper() not in self._accounts:
                 self._names |= {text} if len(text) >= LEAST else set()
-                fields[value] = self._word(text, "text")
+                fields[value] = self._acknowledged(text, "text")
 
     def _money(self, fields: list[str], places: tuple[int, ...]) -> None:
         if not self.values:
@@ -113,21 +113,21 @@ class Scrubber:
                     fields[i] = rounded(fields[i])
 
     def _account(self, account: str) -> str:
-        """The number that stands for it, with its letters."""
+        """The replacement of an account number, with the same prefix."""
         if account.upper() not in self._accounts:
             match = _ACCOUNT.fullmatch(account)
             prefix = match[1] if match else "U"
             self._accounts[account.upper()] = f"{prefix}{len(self._accounts) + 1:07d}"
         return self._accounts[account.upper()]
 
-    def _word(self, text: str, kind: str) -> str:
+    def _acknowledged(self, text: str, kind: str) -> str:
         if text not in self._words:
             same = sum(word.startswith(kind) for word in self._words.values())
             self._words[text] = f"{kind}-{same + 1}"
         return self._words[text]
 
     def _public(self, text: str) -> str:
-        """Whatever is private is replaced wherever it stands, in an error's text as well."""
+        """Replace private words wherever they occur, also in the text of errors."""
         replacements = set(self._accounts.values()) | set(self._words.values())
         if text in replacements or (_NUMBER.fullmatch(text) and text not in self._accounts):
             return text

@@ -1,9 +1,8 @@
-"""One connection to TWS or Gateway that mends itself. Lives in one event loop.
+"""A session with TWS or Gateway that restores its connection. Lives in one event loop.
 
-It connects, passes the gates, takes a full look at the account, and is ready;
-when the port closes, the link to IB breaks, a question that is needed stays
-unanswered or anything else goes wrong, it is not ready, and connects again with
-growing pauses. Nothing but ``close`` ends that.
+It connects, passes the account gates, reads the account, and is ready. When the port
+closes, the link to IB breaks, a required question stays unanswered or anything else
+fails, it is not ready and connects again with growing pauses. Only ``close`` ends it.
 """
 
 import asyncio
@@ -21,15 +20,15 @@ from . import account_gates as gates
 from .account import is_reported
 from .asking import FIGURES, Asking, Ended
 from .config import FARM_NOTICES, LINK_BACK, LINK_LOST, IbkrConfig
-from .wire import OPEN_ORDERS, TappedIB
+from .wire import OPEN_ORDERS, RegisteringIB
 
 log = logging.getLogger(__name__)
 BEGINNING = ("starting", "connecting")
-"""States of an attempt that has no outcome yet."""
+"""States of a first or later attempt without an outcome so far."""
 
 
 class _Known(Unavailable):
-    """The connection ended for what its health says already."""
+    """The connection ended; the health already has the reason."""
 
 
 class IbkrSession(Asking):
@@ -51,7 +50,7 @@ class IbkrSession(Asking):
     # -- health -----------------------------------------------------------
 
     def health(self) -> Health:
-        """From any thread, at once. An attempt that hangs beyond its time has failed, whatever hangs."""
+        """From any thread, without waiting. An attempt that takes too long counts as failed."""
         h, missing = self._health, tuple(sorted(self.missing))
         if h.ready and missing:
             text = (
@@ -78,7 +77,7 @@ class IbkrSession(Asking):
         )
 
     def _say(self, state: str, detail: str, ready: bool = False, cause: Cause = Cause.NONE) -> None:
-        """The state that others see. An attempt like the one before it is no news for the log."""
+        """Set the visible state. A repeated failure with the same text is not logged again as a warning."""
         if (state, detail) != (self._health.state, self._health.detail):
             quiet = ready or self._closing or state == "connecting" or detail == self._trouble
             log.log(logging.INFO if quiet else logging.WARNING, "IBKR %s: %s", state, detail)
@@ -91,24 +90,29 @@ class IbkrSession(Asking):
         self._changed.set()
 
     def fail(self, error: BaseException, where: str) -> None:
-        """Something broke that nobody foresaw: logged with its traceback, and another connection is made."""
+        """An unexpected error: log it with its traceback, and make another connection."""
         log.error("IBKR: %s: %s", where, error, exc_info=error)
         self.renew(
-            f"An error that was not foreseen ended the connection to TWS ({type(error).__name__}: {error}); it is"
+            f"An unexpected error ended the connection to TWS ({type(error).__name__}: {error}); it is"
             f" made again. If that lasts, restart TWS and send the log.",
             "failed",
             Cause.ENDED,
         )
 
     def successor(self, error: BaseException | None) -> "IbkrSession":
-        """The session after this one, whose loop has died: another connection, and what is known for good."""
+        """A new session after this one's loop has died. It takes over what stays valid for another connection."""
         made = IbkrSession(self.config, self.clock)
-        made.register, made.ids, made.connections, made.looks = self.register, self.ids, self.connections, self.looks
+        made.register, made.ids, made.connections, made.account_reads = (
+            self.register,
+            self.ids,
+            self.connections,
+            self.account_reads,
+        )
         made.unreadable, made._failures, made._away = self.unreadable, self._failures + 1, self._away
         text = "" if error is None else f" ({type(error).__name__}: {error})"
         made._say(
             "failed",
-            f"The connection to TWS died of an error that was not foreseen{text}; it is made again. If that"
+            f"The connection to TWS died of an unexpected error{text}; it is made again. If that"
             f" lasts, restart the scheduler and send the log.",
             cause=Cause.ENDED,
         )
@@ -118,7 +122,7 @@ class IbkrSession(Asking):
         return self._health.detail
 
     async def until_ready(self, seconds: float, ends: frozenset[str] = frozenset({"refused"})) -> Health:
-        """The health once ready, in a state of ``ends`` (there a person is needed), or when the time is over."""
+        """Wait until ready, until a state of ``ends`` (a person is needed), or until the time is over."""
         end = asyncio.get_running_loop().time() + seconds
         while not self._health.ready and self._health.state not in ends:
             left = end - asyncio.get_running_loop().time()
@@ -129,7 +133,7 @@ class IbkrSession(Asking):
                 await asyncio.wait_for(self._changed.wait(), left)
         return self.health()
 
-    def require(self) -> TappedIB:
+    def require(self) -> RegisteringIB:
         """The connection, if it may be used now."""
         if self.ib is None or not self._health.ready:
             raise Unavailable(f"Interactive Brokers cannot be used now: {self._health.detail}")
@@ -138,14 +142,14 @@ class IbkrSession(Asking):
     # -- life -------------------------------------------------------------
 
     async def run(self) -> None:
-        """Connect, watch, connect again, until closed."""
+        """Connect, watch the connection, and connect again, until closed."""
         while not self._closing:
             pause = await self._once()
             if not self._closing:
                 await self._pause(pause)
 
     async def _once(self) -> float:
-        """One connection from its beginning to its end, whatever ends it; the pause before the next."""
+        """One connection from beginning to end. Returns the pause before the next one."""
         pauses, before = self.timing.pauses, self.connections
         try:
             async with asyncio.timeout(self.timing.connecting):
@@ -160,8 +164,8 @@ class IbkrSession(Asking):
         except (Unavailable, OSError, TimeoutError, UnicodeError) as error:
             ended = Cause.ENDED if isinstance(error, Ended) else Cause.NONE
             self._say("disconnected", self.config.explain(error), cause=ended)
-        except Exception as error:  # whatever it is, the next attempt comes
-            log.exception("IBKR: the connection failed in a way that was not foreseen")
+        except Exception as error:  # no error may prevent the next attempt
+            log.exception("IBKR: the connection failed with an unexpected error")
             self._say("failed", self.config.explain(error))
         finally:
             self._drop()
@@ -179,7 +183,7 @@ class IbkrSession(Asking):
         self._drop()
 
     def renew(self, why: str, state: str = "disconnected", cause: Cause = Cause.NONE) -> None:
-        """Give this connection up; ``run`` makes another."""
+        """Close this connection; ``run`` makes another."""
         if not self._lost.is_set():
             self._say(state, why, cause=cause)
             self._lost.set()
@@ -189,7 +193,7 @@ class IbkrSession(Asking):
         try:
             if ib is not None:
                 ib.leave()
-        except Exception:  # a socket that cannot be closed properly is cut; the next connection does not depend on it
+        except Exception:  # the next connection does not depend on it
             log.exception("IBKR: the connection could not be closed properly")
         if self._health.ready:
             self._say("disconnected", "The connection to TWS ended; it is made again.", cause=Cause.ENDED)
@@ -207,7 +211,7 @@ class IbkrSession(Asking):
         await self._until_lost(self._shake_hands(ib))
         self.account = gates.check_account(self.config.gate, ib.managedAccounts())
         if not self.config.read_only:
-            await self._until_lost(self._read_account())
+            await self._until_lost(self._read_first())
         if not self._link:
             raise Unavailable(
                 "TWS is connected, but its own link to Interactive Brokers is down; wait, or log in again."
@@ -217,11 +221,11 @@ class IbkrSession(Asking):
         does = "Reading bars with" if self.config.read_only else "Trading"
         self._say("ready", f"{does} account {self.account} through {self.config.host}:{self.config.port}.", True)
 
-    def _tapped(self) -> TappedIB:
-        """What an earlier connection still says when it dies concerns nobody."""
+    def _tapped(self) -> RegisteringIB:
+        """A new connection object. Callbacks of an earlier connection are ignored."""
 
         def mine(act: Callable[..., None]) -> Callable[..., None]:
-            return lambda *told: act(*told) if ib is self.ib else None
+            return lambda *args: act(*args) if ib is self.ib else None
 
         def closed(message: str) -> None:
             self.renew("TWS closed the connection; it is made again.", cause=Cause.ENDED)
@@ -231,15 +235,15 @@ class IbkrSession(Asking):
             if FIGURES in self.missing and is_reported(self.values()):
                 self._found(FIGURES)
 
-        ib = TappedIB(
+        ib = RegisteringIB(
             self.register,
             self.config.zone,
             mine(self._on_end),
             mine(self._on_spoiled),
-            mine(lambda error: self.fail(error, "a message of TWS could not be dealt with")),
+            mine(lambda error: self.fail(error, "a message of TWS could not be processed")),
             self.config.recorder,
         )
-        # A stopped listener is forgotten by eventkit if nothing else holds it.
+        # eventkit keeps only weak references without keep_ref.
         ib.client.conn.disconnected.connect(mine(closed), keep_ref=True)
         ib.errorEvent.connect(
             mine(lambda about, code, text, contract: self._on_error(about, code, text)), keep_ref=True
@@ -248,7 +252,7 @@ class IbkrSession(Asking):
         return ib
 
     async def _until_lost(self, step: Coroutine[Any, Any, None]) -> None:
-        """A step of connecting; an error that explains its failure comes before its time-out."""
+        """Run a step of connecting; if TWS sends the reason for a failure, raise that instead of a time-out."""
         work, gone = asyncio.ensure_future(step), asyncio.ensure_future(self._lost.wait())
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -262,9 +266,9 @@ class IbkrSession(Asking):
             work.cancel()
             await asyncio.wait({work}, timeout=self.timing.settle)
             if work.done() and not work.cancelled():
-                work.exception()  # dealt with above, or overtaken by what explains it
+                work.exception()  # handled above, or replaced by the reason that TWS sent
 
-    async def _shake_hands(self, ib: TappedIB) -> None:
+    async def _shake_hands(self, ib: RegisteringIB) -> None:
         config, seconds = self.config, self.timing.connect
         try:
             async with asyncio.timeout(seconds):
@@ -274,12 +278,12 @@ class IbkrSession(Asking):
                 raise
             raise Unavailable(config.unreached()) from None
 
-    async def _read_account(self) -> None:
-        """Orders and positions are needed; the figures are pushed, and may come later."""
+    async def _read_first(self) -> None:
+        """Read orders and positions, which are required; the figures are pushed and may come later."""
         self._send(FIGURES)
         end = asyncio.get_running_loop().time() + self.timing.optional
         await self._needed(OPEN_ORDERS, lambda ib: ib.reqOpenOrdersAsync())
-        await self.look()
+        await self.read_account()
         while not is_reported(self.values()) and (left := end - asyncio.get_running_loop().time()) > 0:
             await asyncio.sleep(min(left, 0.05))
         if not is_reported(self.values()):
@@ -288,7 +292,8 @@ class IbkrSession(Asking):
     # -- watching ---------------------------------------------------------
 
     async def _watch(self) -> None:
-        """Until the connection is lost. A probe finds out silence; a broken link gets some patience."""
+        """Return when the connection is lost. Regular probes detect a silent TWS; a broken link to IB is given
+        some time to come back."""
         since_lost = 0.0
         while not self._lost.is_set() and not self._closing:
             with suppress(TimeoutError):
@@ -312,7 +317,7 @@ class IbkrSession(Asking):
     def _on_error(self, about: int, code: int, text: str) -> None:
         cure = gates.read_only(code, text)
         if code == 326 or cure:
-            # A dead socket keeps its client id for a moment: that is worth another try soon.
+            # TWS keeps the client id of a dead socket for a moment, so another attempt comes soon.
             self._fatal, self._brief = cure or gates.client_id_taken(self.config.client_id), code == 326
             self._say("refused", self._fatal, cause=Cause.CLIENT_ID_TAKEN if self._brief else Cause.NONE)
             self._lost.set()
@@ -325,8 +330,8 @@ class IbkrSession(Asking):
                     " again.",
                 )
         elif code in LINK_BACK:
-            # Even with data kept, what happened meanwhile is asked anew.
-            self.renew("TWS has its link to Interactive Brokers again; the account is read anew.")
+            # Even if TWS kept its data (1102), reports may have been lost meanwhile.
+            self.renew("TWS has its link to Interactive Brokers again; the account is read again.")
         elif about >= 0 and code not in FARM_NOTICES:
             self._on_denied(about, code, text)
-            self.register.word(self.config.client_id, about, code, text)
+            self.register.error(self.config.client_id, about, code, text)

@@ -1,4 +1,4 @@
-"""From the settings of a home to what the connection needs."""
+"""Makes the connection's configuration from the settings of a home."""
 
 from datetime import time
 
@@ -8,10 +8,10 @@ from .recorder import from_environment
 
 
 def config_of(settings: Settings, confirmed: str = "", client_id: int | None = None) -> IbkrConfig:
-    """Where TWS listens and what may be traded there.
+    """The connection's configuration.
 
-    ``confirmed`` is the account number that a person typed, for real money;
-    ``client_id`` is for a second connection beside the scheduler's.
+    ``confirmed`` is the account number that the user typed for real money;
+    ``client_id`` is for a second connection besides the scheduler's.
     """
     return IbkrConfig(
         host=settings.ibkr_host,

@@ -1,4 +1,4 @@
-"""A thread with an event loop in which one thing lives, and which is made again when it dies."""
+"""A thread with an event loop for one coroutine; thread and loop are started again when they die."""
 
 import asyncio
 import concurrent.futures
@@ -13,20 +13,20 @@ from ....core.errors import Unavailable
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
-"""Seconds before a loop that died is made again."""
+"""Seconds before a loop that died is started again."""
 WIND_UP = 2.0
 SLICE_SECONDS = 1.0
-"""So often a sign of life is given while a call waits."""
+"""How often the heartbeat is called while a call waits."""
 CLOSED = "The connection to Interactive Brokers is closed; start the scheduler."
 ENDED = "The connection to TWS ended before it answered; it is made again, and what was asked is looked up."
-DIED = "The connection to Interactive Brokers died of an error that was not foreseen; it is made again."
+DIED = "The connection to Interactive Brokers died of an unexpected error; it is made again."
 
 
 class LoopThread:
     """Runs ``live()`` in a loop of its own until ``close``.
 
-    ``died`` is told, in the thread, what ended a loop, before the next one begins; ``broke``
-    what went wrong in a callback that nobody awaits. Both leave a log with a traceback behind.
+    ``died`` is called in the thread with the error that ended a loop, before the next one begins;
+    ``broke`` with an error in a callback that nobody awaits. Both errors are logged with a traceback.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class LoopThread:
         self._ready, self._closed = threading.Event(), threading.Event()
 
     def start(self) -> None:
-        """At once; again only if the thread has died."""
+        """Start the thread, or start it again if it has died."""
         with self._mutex:
             if self._closed.is_set() or (self._thread is not None and self._thread.is_alive()):
                 return
@@ -54,12 +54,12 @@ class LoopThread:
         self._ready.wait(WIND_UP)
 
     def revive(self) -> None:
-        """Start the thread again if it has died; one that was never started, or closed, stays so."""
+        """Start the thread again if it has died; not if it was never started, or was closed."""
         if self._thread is not None and not self._thread.is_alive():
             self.start()
 
     def close(self, stop: Callable[[], object], seconds: float = 5.0) -> None:
-        """Let ``stop`` end what lives in the loop, and wait for it. Never raises."""
+        """Call ``stop`` in the loop and wait for its end. Never raises."""
         self._closed.set()
         thread = self._thread
         if thread is None or not thread.is_alive() or thread is threading.current_thread():
@@ -74,8 +74,8 @@ class LoopThread:
     def call(
         self, work: Callable[[], Coroutine[Any, Any, T]], seconds: float, pulse: Callable[[], object] = lambda: None
     ) -> T:
-        """Run something in the loop. Unavailable when it takes too long or the loop dies of something.
-        ``pulse`` is called once a second while it is waited for."""
+        """Run a coroutine in the loop. Raises Unavailable when it takes too long or the loop dies.
+        ``pulse`` is called once a second meanwhile."""
         if self._closed.is_set() or self._thread is None:
             raise Unavailable(CLOSED)
         self.revive()
@@ -96,7 +96,7 @@ class LoopThread:
             return future.result(0)
         except concurrent.futures.CancelledError:
             raise Unavailable(CLOSED if self._closed.is_set() else DIED) from None
-        except ConnectionError as error:  # the socket ended while something was about to be written
+        except ConnectionError as error:  # the socket closed before the message was written
             raise Unavailable(ENDED) from error
         except TimeoutError:
             future.cancel()
@@ -120,13 +120,13 @@ class LoopThread:
             log.critical("IBKR: the loop of the connection died; it is made again.", exc_info=error)
             try:
                 self._died(error)
-            except Exception:  # the next loop is tried all the same
-                log.exception("IBKR: what a dead connection knew could not be taken over")
+            except Exception:  # the next loop is tried anyway
+                log.exception("IBKR: the state of a dead connection could not be taken over")
             self._closed.wait(PAUSES[min(deaths, len(PAUSES) - 1)])
             deaths += 1
 
     def _one_loop(self) -> BaseException | None:
-        """One loop from beginning to end; what ended it, None if it ended by itself."""
+        """Run one loop to its end. Returns the error that ended it, None if it ended normally."""
         loop = self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         loop.set_exception_handler(self._on_error)
@@ -134,14 +134,14 @@ class LoopThread:
         try:
             loop.run_until_complete(self._live())
             return None
-        except BaseException as error:  # also what a callback raises to end the process: it ends this loop alone
+        except BaseException as error:  # a SystemExit in a callback must end only this loop
             return error
         finally:
             _wind_up(loop)
 
     def _on_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """What asyncio has nobody to tell. A callback that broke may have left anything half done; a task that
-        failed was somebody's own, and only its error went unheard."""
+        """asyncio's handler for errors that nobody awaits. After an error in a callback the state may be half
+        changed, so ``broke`` is called; a failed task has an owner, and its error is only logged."""
         error = context.get("exception")
         log.error("IBKR: %s", context.get("message"), exc_info=error)
         if error is not None and "task" not in context and "future" not in context:
@@ -149,7 +149,7 @@ class LoopThread:
 
 
 def _wind_up(loop: asyncio.AbstractEventLoop) -> None:
-    """Cancel what still runs, so that nobody waits for it, and close."""
+    """Cancel running tasks, so that nobody waits for them, and close the loop."""
     try:
         loop.run_until_complete(_cancel_all())
     except BaseException as error:
@@ -164,4 +164,4 @@ async def _cancel_all() -> None:
         task.cancel()
     if tasks:
         await asyncio.wait(tasks, timeout=WIND_UP)
-    await asyncio.sleep(0)  # sockets that were closed are let go of
+    await asyncio.sleep(0)  # lets asyncio release closed sockets

@@ -1,4 +1,4 @@
-"""ib_async with a register that hears each message before the library's own view of it."""
+"""ib_async with a register that gets each message before the library processes it."""
 
 import asyncio
 import logging
@@ -18,32 +18,32 @@ from .recorder import Recorder
 
 log = logging.getLogger(__name__)
 
-# They write whole orders with each word about them; what matters is raised, or in the register.
+# These loggers write whole orders with each message; what matters is raised, or in the register.
 for _loud in ("ib_async.wrapper", "ib_async.client", "ib_async.ib"):
     logging.getLogger(_loud).setLevel(logging.CRITICAL)
 
 OPEN_ORDERS, POSITIONS, COMPLETED, EXECUTIONS = "open orders", "positions", "completed orders", "executions"
 ABORT_SECONDS = 2.0
-"""After which a connection that was given up is cut, also if TWS takes no byte of what was written last."""
+"""After so long a closed connection is cut, also if TWS does not read what was written last."""
 
 
 COMMISSION_REPORT, COMMISSION = 59, 3
 """The message's number, and the field that holds the amount."""
 
 
-class _Tap(Wrapper):
+class _RegisteringWrapper(Wrapper):
     """The library's wrapper; names of methods and arguments are the protocol's."""
 
     register: Register
     ended: Callable[[str, int], None]
-    """Told when the answer to a question is complete: its name and number, 0 where the protocol gives none."""
+    """Called when the answer to a question is complete, with its name and number (0 if the protocol has none)."""
     spoiled: Callable[[str, str], None]
-    """Told of a message that was lost: the question whose answer lacks it, empty for none, and why."""
+    """Called for an unreadable message, with the question that it was an answer to (or empty), and the reason."""
 
     def openOrder(self, orderId: int, contract: Any, order: Any, orderState: Any) -> None:
         if not order.whatIf:
             self.register.open_order(contract, order, orderState)
-        # The library counts its own ids on from any that it sees, up to the mark of an unset one.
+        # The library continues its own ids after any id that it sees, even after the mark for an unset number.
         super().openOrder(orderId if orderId < wire.LAST_ID else 0, contract, order, orderState)
 
     def completedOrder(self, contract: Any, order: Any, orderState: Any) -> None:
@@ -103,18 +103,18 @@ class _Tap(Wrapper):
     # -- what cannot be read ------------------------------------------------
 
     def unreadable(self, fields: list[str], error: Exception) -> None:
-        """Mark what is not known now, and let nobody wait for an answer that came in vain."""
+        """Mark what is unknown now, and end the question whose answer cannot be read."""
         kind = fields[0] if fields else ""
         why = str(error) if isinstance(error, Unreadable) else f"{type(error).__name__}: {error}"
-        if not isinstance(error, ValueError):  # no number of theirs, but something here that broke on it
-            log.error("IBKR: message %s could not be taken in", kind, exc_info=error)
+        if not isinstance(error, ValueError):  # an error of this program, not an unreadable number
+            log.error("IBKR: message %s could not be processed", kind, exc_info=error)
         if kind == str(wire.POSITION):
             self._odd_position(fields, why)
         elif key := wire.key_of(fields):
             self.register.doubt(key, why)
             self.spoiled("", why)
         elif kind in _SPOILS:
-            # Without its key any order could be meant. An empty one is nobody's here.
+            # Without a key it may concern any order. An empty key is that of an order which is not ours.
             self.spoiled("" if key == "" else _SPOILS[kind], why)
         else:
             self._give_up(kind, fields, why)
@@ -127,7 +127,7 @@ class _Tap(Wrapper):
         self.spoiled("" if known else POSITIONS, why)
 
     def _give_up(self, kind: str, fields: list[str], why: str) -> None:
-        """End the question that was answered unreadably, with an error."""
+        """End a question with an error, because its answer cannot be read."""
         if kind == str(wire.TIME):
             self._endReq("currentTime", Unreadable(why), success=False)
         elif kind in (str(wire.HISTORY), str(wire.CONTRACT)):
@@ -142,12 +142,12 @@ _SPOILS = {str(wire.OPEN_ORDER): OPEN_ORDERS, str(wire.COMPLETED): COMPLETED, st
 FARMS_DOWN, FARMS_UP = frozenset({2103, 2105, 2157}), frozenset({2104, 2106, 2107, 2108, 2158})
 
 
-class TappedIB(IB):
-    """One connection. A new one is made for each attempt: nothing stale survives.
+class RegisteringIB(IB):
+    """One connection. Each attempt makes a new one, so that no old data remains.
 
-    ``farms_down`` holds the data farms that TWS last called broken, and its words.
-    ``ended`` and ``spoiled`` see ``_Tap``; ``broke`` is told what an exception in a callback of
-    the library was, which eventkit would swallow.
+    ``farms_down`` are the data farms that TWS last reported as broken, with its messages.
+    For ``ended`` and ``spoiled`` see the wrapper; ``broke`` is called with exceptions in
+    callbacks of the library, which eventkit would hide.
     """
 
     RaiseRequestErrors = True
@@ -162,7 +162,7 @@ class TappedIB(IB):
         recorder: Recorder | None = None,
     ) -> None:
         self._createEvents()
-        self.wrapper = _Tap(self, defaults=IBDefaults())
+        self.wrapper = _RegisteringWrapper(self, defaults=IBDefaults())
         self.wrapper.register, self.wrapper.ended, self.wrapper.spoiled = register, ended, spoiled
         self.client = Client(self.wrapper)
         self.client.decoder = wire.CheckedDecoder(self.wrapper, self.wrapper.unreadable)
@@ -177,7 +177,7 @@ class TappedIB(IB):
             event.error_event.connect(lambda source, error: broke(error), keep_ref=True)
 
     def _on_farm(self, about: int, code: int, text: str, contract: Any) -> None:
-        """TWS names a farm at the end: "… is broken:usfarm.nj", "… upon demand.ushmds"."""
+        """TWS names the farm at the end: "… is broken:usfarm.nj", "… upon demand.ushmds"."""
         farm = (text.partition(":")[2] or text.partition(".")[2]).strip() or text
         if code in FARMS_DOWN:
             self.farms_down[farm] = f"{code} {text}"
@@ -185,20 +185,20 @@ class TappedIB(IB):
             self.farms_down.pop(farm, None)
 
     async def shake_hands(self, host: str, port: int, client_id: int, seconds: float) -> None:
-        """Connect and agree on a version, without a single question."""
+        """Connect and agree on a version, without asking anything."""
         self.wrapper.clientId = client_id
         await self.client.connectAsync(host, port, client_id, seconds)
 
     @property
     def reached(self) -> bool:
-        """Whether something took the connection, whatever it said then."""
+        """Whether something accepted the connection."""
         return self.client.conn.numMsgSent > 0
 
     def leave(self) -> None:
-        """Close the socket and end every question. The socket is cut soon: a peer that reads nothing
-        would keep it, and the client id with it, for ever."""
+        """Close the socket and end every question. The socket is cut after ABORT_SECONDS: otherwise a peer that
+        does not read would keep it, and the client id, for ever."""
         transport = self.client.conn.transport
-        with suppress(OSError):  # the peer was faster
+        with suppress(OSError):  # the peer has closed it already
             self.client.disconnect()
         self.wrapper.connectionClosed()
         if transport is not None:

@@ -1,4 +1,4 @@
-"""What people call Interactive Brokers and its programs."""
+"""The names of Interactive Brokers and its programs, for messages."""
 
 from ..base import BrokerWords
 from .account_setup import IbkrAccountSetup
