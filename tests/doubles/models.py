@@ -10,13 +10,13 @@ import numpy as np
 
 from livetrading.adapters.packages import versions
 from livetrading.core.card import ModelCard, PolicySpec, Span
-from livetrading.core.features import FEATURE_SET, FEATURES
+from livetrading.core.features import FEATURE_SET, SETS
 from livetrading.core.observe import ACCOUNT_FIELDS
 from livetrading.core.rules import RULES_VERSION
 from livetrading.core.scaler import Scaler
 from livetrading.core.types import AgentType
 
-WIDTH = len(FEATURES) + len(ACCOUNT_FIELDS)
+WIDTH = len(SETS[FEATURE_SET]) + len(ACCOUNT_FIELDS)
 
 
 class Still(gym.Env):
@@ -42,7 +42,7 @@ def make_card(**changes: Any) -> ModelCard:
         "version": "v20251108_162433",
         "first_bar": date(2010, 1, 4),
         "feature_set": FEATURE_SET,
-        "features": FEATURES,
+        "features": SETS[FEATURE_SET],
         "rules_version": RULES_VERSION,
         "train": Span(date(2012, 1, 3), date(2018, 12, 31), 1761),
         "test": Span(date(2019, 1, 2), date(2020, 9, 30), 441),
