@@ -1,10 +1,15 @@
 """One agent on disk: the journal is the truth, everything else follows it."""
 
 import shutil
+import tempfile
+from itertools import cycle
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from livetrading.adapters.home import Home
 from livetrading.adapters.journal import read_lines
 from livetrading.core import agent as agents
 from livetrading.core.errors import Damaged, Unavailable
@@ -47,6 +52,22 @@ def test_what_commits_leave_in_memory_is_what_a_reader_of_the_journal_has(lived:
     ours, again = lived.repository, AgentRepository(lived.home, AGENT)
     assert ours.state.orders and ours.seq == again.seq
     assert (again.state, again.exposure, list(again.rows)) == (ours.state, ours.exposure, list(ours.rows))
+
+
+@given(cuts=st.lists(st.integers(1, 9), min_size=1, max_size=30))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_however_events_are_cut_into_commits_the_state_is_their_fold(lived: Life, cuts: list[int]) -> None:
+    events, sizes = lived.events, cycle(cuts)
+    with tempfile.TemporaryDirectory() as folder:
+        repository = AgentRepository(Home.resolve(folder), AGENT)
+        moment, done = at(lived.sessions[FIRST], "12:00"), 0
+        while done < len(events):
+            size = next(sizes)
+            after = repository.commit(events[done : done + size], moment)
+            done += size
+            assert after == repository.state == agents.fold(events[:done])
+        again = AgentRepository(Home.resolve(folder), AGENT)
+        assert (again.state, again.exposure, list(again.rows)) == (after, repository.exposure, list(repository.rows))
 
 
 @pytest.mark.parametrize("name", ["state.json", "history-2012-01.json", "history-2012-02.json"])
