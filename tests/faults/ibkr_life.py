@@ -98,13 +98,14 @@ def after_fault(base: Baseline, message: Point, kind: str, work: Path, whole: bo
     """Differences after a fault at one order message."""
     with restored(base.version, base.before[message.step], base.life, work) as world:
         world.tws.fail(Fault(kind, int(message.what), message.n))
-        wrongs = lived_on(base, world, message.step, whole, alike=without_ways_out if kind == "swallow" else None)
-        return world.wrongs + wrongs
+        alike = without_ways_out if kind == "swallow" or in_a_stop(base, message) else None
+        return lived_on(base, world, message.step, whole, alike=alike) + world.wrongs
 
 
 def without_ways_out(found: dict[str, Any]) -> dict[str, Any]:
     """The outcome without exits and stops that ended. An exit that TWS drops counts as refused, so the stop is
-    sent again and another exit follows. Fills, money and working orders must be the same."""
+    sent again and another exit follows; so is the stop of an emergency stop that loses TWS between cancel and exit.
+    Fills, money and working orders must be the same."""
     ended = {"Filled", "Cancelled", "FILLED", "CANCELED"}
     kept = {
         name: [line for line in found[name] if ":entry" in line[0] or not ended & set(line)]
@@ -118,7 +119,12 @@ def after_drop(base: Baseline, point: Point, work: Path) -> list[str]:
     """Differences after the connection was lost at a point during a pass."""
     with restored(base.version, base.before[point.step], base.life, work) as world:
         lost = Points(point.n, world.tws.drop_all)
-        return lived_on(base, world, point.step, False, lost) + world.wrongs
+        alike = without_ways_out if in_a_stop(base, point) else None
+        return lived_on(base, world, point.step, False, lost, alike) + world.wrongs
+
+
+def in_a_stop(base: Baseline, point: Point) -> bool:
+    return base.steps[point.step].name.startswith("emergency_stop")
 
 
 def after_crossing(base: Baseline, point: Point, work: Path) -> list[str]:
