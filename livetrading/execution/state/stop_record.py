@@ -138,9 +138,8 @@ class StopRecord:
         """Tell the user what was lost with a damaged record, until this stop ends or he asks again."""
         notice = f"{FILE}.json was damaged and set aside{f' as {aside}' if aside else ''}: {LOST}."
         log.warning("%s", notice)
-        if (
-            self.doc["state"] is None and not self.doc["all_orders"]
-        ):  # otherwise nothing is lost: this round has it in memory
+        # Otherwise nothing is lost: this round has it in memory.
+        if self.doc["state"] is None and not self.doc["all_orders"]:
             self.doc["lost"] = notice
 
     def _replace(self) -> None:

@@ -100,9 +100,8 @@ class LiveTrader:
             raise
         done.alarms += self._notices()
         self._send(now, done)
-        if bare(
-            self.repository.state
-        ):  # fetching bars takes time, and the position must not stay unprotected meanwhile
+        # Fetching bars takes time, and the position must not stay unprotected meanwhile.
+        if bare(self.repository.state):
             self._protect(now, done)
         if self.due(now) and not self._catch_up(now, done):
             return

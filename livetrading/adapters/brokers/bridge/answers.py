@@ -143,8 +143,7 @@ def tags(answer: Any) -> dict[str, tuple[float, str]]:
     found: dict[str, tuple[float, str]] = {}
     for row in entries:
         tag, value, currency = row.get("tag"), finite(row.get("value")), row.get("currency", "USD")
-        if (
-            isinstance(tag, str) and value is not None and isinstance(currency, str)
-        ):  # some tags, such as AccountType, are texts
+        # Some tags, such as AccountType, have a text as value.
+        if isinstance(tag, str) and value is not None and isinstance(currency, str):
             found[tag.lower()] = (value, currency)
     return found

@@ -53,9 +53,8 @@ def form(card: ModelCard, key: str, label: str, *, named: bool = True) -> None:
             ]
         )
     )
-    if not named and (
-        text := drawdown_pause.words(test.get("pause"))
-    ):  # on the Training page the test itself is shown above
+    # On the Training page the test itself is shown above.
+    if not named and (text := drawdown_pause.words(test.get("pause"))):
         st.warning(markdown(text))
     options = _terms(card, key)
     # Both are drawn, so that the user sees everything that is missing at once.
@@ -127,9 +126,8 @@ def _allowed(test: dict[str, Any], key: str, options: dict[str, Any]) -> bool:
 def deploy(card: ModelCard, options: dict[str, Any], key: str) -> None:
     """Deploy once for one showing of the form, then show the agent on Live Trading."""
     request, place = f"{key}_request", st.empty()
-    place.info(
-        "Testing the model under these terms and creating the agent …"
-    )  # replaces the error of an earlier attempt
+    # Replaces the error of an earlier attempt.
+    place.info("Testing the model under these terms and creating the agent …")
     try:
         answer = control.deploy(reading.home(), card.model_id, options, "dashboard", st.session_state[request])
     except control.OldBars as error:
