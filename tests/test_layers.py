@@ -320,3 +320,54 @@ def test_no_code_of_core_or_execution_compares_a_sentence_made_for_people() -> N
     paths = [p for p in files() if floor_of(p) in ("core", "execution")]
     wrong = {str(p.relative_to(PACKAGE)): compared(ast.parse(p.read_text()), known_in(p, of)) for p in paths}
     assert {path: texts for path, texts in wrong.items() if texts} == {}
+
+
+REASONS = {"reason", "before", "why", "detail", "trouble", "complaint", "message", "status_reason", "held_reason"}
+"""Names under which code carries a text made for people."""
+COMPARE_REASONS = {
+    "core/agent.py": ["re.sub('\\\\d+', '#', reason) == re.sub('\\\\d+', '#', before)"],
+    "execution/state/alarms.py": ["first['reason'] == last['reason']"],
+}
+"""Held sessions count in a row while the reason is the same again, which journals store without a code; and an alarm
+does not say the same reason twice. Neither depends on what the text says."""
+
+
+def reasons_compared(tree: ast.AST) -> list[str]:
+    """Comparisons of such a text with a text that is not written there, also through a function of ``re``."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare) and all(
+            isinstance(op, ast.Eq | ast.NotEq | ast.In | ast.NotIn) for op in node.ops
+        ):
+            parts = [node.left, *node.comparators]
+            known = any(isinstance(p, ast.Constant) or ast.unparse(p).rpartition(".")[2].isupper() for p in parts)
+            found += [ast.unparse(node)] if not known and any(map(_reason, parts)) else []
+    return found
+
+
+def _reason(part: ast.expr) -> bool:
+    if isinstance(part, ast.Call) and ast.unparse(part.func).startswith("re."):
+        return any(map(_reason, part.args))
+    if isinstance(part, ast.Subscript) and isinstance(part.slice, ast.Constant):
+        return part.slice.value in REASONS
+    return ast.unparse(part).rpartition(".")[2] in REASONS if isinstance(part, ast.Name | ast.Attribute) else False
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("same = event.reason == state.held_reason", 1),
+        ("same = re.sub('a', 'b', reason) == other", 1),
+        ("same = doc['reason'] != text", 1),
+        ("paused = intent.reason == Reason.DRAWDOWN_PAUSE", 0),
+        ("known = reason is not None and order.cause == cause", 0),
+    ],
+)
+def test_two_reasons_that_are_compared_are_found(code: str, found: int) -> None:
+    assert len(reasons_compared(ast.parse(code))) == found
+
+
+def test_core_and_execution_compare_reasons_with_each_other_only_where_it_is_explained() -> None:
+    paths = [p for p in files() if floor_of(p) in ("core", "execution")]
+    found = {p.relative_to(PACKAGE).as_posix(): reasons_compared(ast.parse(p.read_text())) for p in paths}
+    assert {path: texts for path, texts in found.items() if texts} == COMPARE_REASONS

@@ -279,9 +279,15 @@ def _missed(state: AgentState, event: Missed) -> AgentState:
     )
 
 
-def _alike(one: str, other: str) -> bool:
-    """The same reason, though it names another day or number."""
-    return re.sub(r"\d+", "#", one) == re.sub(r"\d+", "#", other)
+def _alike(reason: str, before: str) -> bool:
+    """The same reason, though it names another day or number.
+
+    The texts are compared because the journal stores no code with ``Held`` and ``Missed``: reasons also come from
+    bar sources and brokers, whose errors have no codes. Nothing depends on what the text says, only on whether it is
+    the same again. If a reason is reworded, the count starts again at one; if the rule changes, stored journals fold
+    to another state.
+    """
+    return re.sub(r"\d+", "#", reason) == re.sub(r"\d+", "#", before)
 
 
 def _planned(state: AgentState, event: OrderPlanned) -> AgentState:

@@ -143,9 +143,16 @@ def _text(body: Body, name: str) -> str | None:
 
 def _number(body: Body, name: str, default: float) -> float:
     value = body.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
         raise BadInput(f"{name} is {_as_sent(value)}; it must be a number.")
     return float(value)
+
+
+def _finite(value: int | float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # JSON allows whole numbers that are larger than any float
+        return False
 
 
 def _position(body: Body) -> float:

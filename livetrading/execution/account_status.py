@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ..adapters import logs
-from ..adapters.brokers.base import BrokerWords, Health
+from ..adapters.brokers.base import BrokerWords, Health, HealthState
 from ..adapters.stamps import stamp
 from ..core import account_limits
 from ..core.errors import LivetradingError, Refused
@@ -34,7 +34,7 @@ def publish(node: Node, now: datetime) -> list[str]:
     link = node.account.connection.link()
     health, figures = link.health(), _figures(node)
     doc: BrokerStatus = {
-        "state": health.state,
+        "state": str(health.state),
         "ready": health.ready,
         "detail": health.detail,
         "account": health.account,
@@ -85,7 +85,7 @@ def _away(node: Node, health: Health, now: datetime) -> str:
     """A message about a broker that cannot be used while an agent depends on it; empty otherwise. The text stays
     the same through all attempts, so that it is repeated only once an hour."""
     title = node.account.words.title
-    if health.state == "refused":
+    if health.state == HealthState.REFUSED:
         return f"{title} cannot be used: {health.detail}"
     expected = node.account.connection.link().expects_absence(now)
     if health.away is None or now - health.away < AWAY_FOR or expected or not _needed(node, now):

@@ -145,6 +145,7 @@ def test_a_body_without_end_is_cut_off(server: Server) -> None:
         ({"model_id": "../../etc"}, 400, "model id"),
         ({"agent_type": "SAC"}, 400, "SAC"),
         ({"symbol": "AAPL"}, 400, "AAPL"),
+        ({"initial_capital": 10**400}, 400, "initial_capital is 1000"),
         ({"initial_capital": -1}, 400, "capital"),
         ({"mode": "ibkr", "late_entry": "never"}, 400, "late_entry"),
         ({"mode": "ibkr", "confirm": 5}, 400, "confirm"),

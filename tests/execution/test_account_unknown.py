@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from livetrading.adapters.brokers.base import Health
+from livetrading.adapters.brokers.base import Health, HealthState
 from livetrading.core.errors import Unavailable
 from livetrading.execution import account_status
 from livetrading.execution.scheduler import Scheduler
@@ -226,12 +226,12 @@ class Told:
 @pytest.mark.parametrize(
     ("state", "failures", "waited"),
     [
-        ("starting", 0, True),
-        ("connecting", 0, True),
-        ("connecting", 1, False),
-        ("disconnected", 3, False),
-        ("failed", 1, False),
-        ("refused", 1, False),
+        (HealthState.STARTING, 0, True),
+        (HealthState.CONNECTING, 0, True),
+        (HealthState.CONNECTING, 1, False),
+        (HealthState.DISCONNECTED, 3, False),
+        (HealthState.FAILED, 1, False),
+        (HealthState.REFUSED, 1, False),
     ],
 )
 def test_only_a_first_attempt_is_waited_for_in_silence(life: AccountLife, state, failures, waited) -> None:

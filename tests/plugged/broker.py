@@ -6,7 +6,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from livetrading.adapters.brokers.base import AccountFigures, BrokerOrder, BrokerWords, Execution, Health, Ticket
+from livetrading.adapters.brokers.base import (
+    AccountFigures,
+    BrokerOrder,
+    BrokerWords,
+    Execution,
+    Health,
+    HealthState,
+    Ticket,
+)
 from livetrading.adapters.brokers.connection import BrokerDescription, Seat
 from livetrading.adapters.home import Home
 from livetrading.adapters.store import Store
@@ -52,7 +60,7 @@ class ShelfConnection:
     def close(self) -> None: ...
 
     def health(self) -> Health:
-        return Health(True, "ready", "", self._since, ACCOUNT)
+        return Health(True, HealthState.READY, "", self._since, ACCOUNT)
 
     def confirmed(self) -> str:
         return self._confirmed

@@ -126,6 +126,28 @@ class Cause(StrEnum):
     """The connection ended and is restored automatically."""
 
 
+class HealthState(StrEnum):
+    """How a connection stands. The values are stored and shown."""
+
+    STARTING = "starting"
+    """No attempt was made yet."""
+    CONNECTING = "connecting"
+    READY = "ready"
+    DEGRADED = "degraded"
+    """It can be used, though some questions are unanswered (``Health.missing``)."""
+    LINK_LOST = "link lost"
+    """The broker's program is connected, but its own link to the broker is lost; it usually comes back."""
+    DISCONNECTED = "disconnected"
+    FAILED = "failed"
+    """An unexpected error ended the connection or the attempt."""
+    REFUSED = "refused"
+    """A check of the account or a setting forbids the connection: a person is needed."""
+
+
+BEGINNING = frozenset({HealthState.STARTING, HealthState.CONNECTING})
+"""A first or later attempt has no outcome so far."""
+
+
 @dataclass(frozen=True)
 class Health:
     """Whether a broker can be used now; ``detail`` is one sentence with what to do.
@@ -138,7 +160,7 @@ class Health:
     """
 
     ready: bool
-    state: str
+    state: HealthState
     detail: str
     since: datetime
     account: str = ""

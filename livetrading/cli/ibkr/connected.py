@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ...adapters.brokers.base import Cause, Health
+from ...adapters.brokers.base import BEGINNING, Cause, Health, HealthState
 from ...adapters.brokers.ibkr import account_gates as gates
 from ...adapters.brokers.ibkr.config import IbkrConfig
 from ...adapters.store import Store
@@ -47,7 +47,7 @@ def checks(plan: Plan, symbols: list[str]) -> list[Check]:
         kind = "paper" if gates.is_paper(health.account) else "REAL MONEY"
         text = f"{config.host}:{config.port} is connected with client id {config.client_id}"
         found = [check("broker", True, f"{text}, account {health.account} ({kind})")]
-        if health.state != "ready":
+        if health.state != HealthState.READY:
             found.append(failed("broker questions", health.detail))
         for name, step in (
             ("broker account", lambda: _account(connection)),
@@ -67,7 +67,7 @@ def checks(plan: Plan, symbols: list[str]) -> list[Check]:
 
 def _ready(connection: "IbkrConnection", end: float) -> Health:
     """The health once ready, or as the first attempt left it."""
-    session, over = connection.session, frozenset({"refused", "disconnected"})
+    session, over = connection.session, frozenset({HealthState.REFUSED, HealthState.DISCONNECTED})
     seconds = max(end - clocks.monotonic(), 0.0)
     return connection.call(lambda: session.until_ready(seconds, over), seconds + 1)
 
@@ -75,7 +75,7 @@ def _ready(connection: "IbkrConnection", end: float) -> Health:
 def _not_ready(health: Health, config: IbkrConfig) -> Check:
     """Why there is no connection, though TWS has greeted."""
     cure = "look at TWS's window and confirm its dialogs; wait until it has loaded the account, or restart it"
-    if health.state in ("starting", "connecting"):
+    if health.state in BEGINNING:
         text = f"TWS at {config.host}:{config.port} greets and does not answer the first questions"
         return check("broker", False, f"{text} within {READY_SECONDS:g} s", cure)
     found = failed("broker", health.detail)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from ...adapters.brokers.base import AccountAway
+from ...adapters.brokers.base import BEGINNING, AccountAway, HealthState
 from ...adapters.brokers.connection import BrokerDescription, Connection, Instrument, Report
 from ...adapters.home import Home
 from ...core.agent import AgentState
@@ -42,7 +42,7 @@ class AccountConnection:
         typed = confirmed or next((s.agent.confirmed_account for s in self.agents() if s.agent.confirmed_account), "")
         with self._mutex:
             link = self._link
-            if link is not None and link.health().state == "refused" and typed != link.confirmed():
+            if link is not None and link.health().state == HealthState.REFUSED and typed != link.confirmed():
                 self.close()
             if self._link is None:
                 self._link = (self.connect or self.broker().open)(self.home, typed)
@@ -63,7 +63,7 @@ class AccountConnection:
             health = link.await_ready(seconds)
         if health.ready:
             return link
-        if patience and health.state == "refused":
+        if patience and health.state == HealthState.REFUSED:
             raise Refused(health.detail)
         raise AccountAway(f"{self.broker().words.title} cannot be used now: {health.detail}")
 
@@ -79,7 +79,7 @@ class AccountConnection:
         if self._link is None or self.patience:
             return False
         health = self._link.health()
-        return health.state in ("starting", "connecting") and not health.failures
+        return health.state in BEGINNING and not health.failures
 
     @property
     def unread(self) -> bool:

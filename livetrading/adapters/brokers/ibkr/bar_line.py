@@ -14,7 +14,7 @@ from livetrading.core.errors import Refused, Unavailable
 
 from ...home import Home
 from ...settings import load
-from ..base import Cause, Health
+from ..base import Cause, Health, HealthState
 from ..connection import AccountLink
 from .config import IbkrConfig
 from .connection import IbkrConnection
@@ -26,7 +26,7 @@ FIRST_ID, CLIENT_IDS = 2, 5
 """The scheduler uses the configured client id, connection tests the next one. Of the following ids the first
 free one is used, because several processes may read at once."""
 
-ENDS = frozenset({"refused", "disconnected", "failed"})
+ENDS = frozenset({HealthState.REFUSED, HealthState.DISCONNECTED, HealthState.FAILED})
 """States in which further waiting is useless for a caller."""
 
 
@@ -131,4 +131,4 @@ def _outcome(connection: IbkrConnection) -> Health:
 
 
 def _failure(health: Health) -> Refused | Unavailable:
-    return (Refused if health.state == "refused" else Unavailable)(health.detail)
+    return (Refused if health.state == HealthState.REFUSED else Unavailable)(health.detail)

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ....core.errors import Refused, Unavailable
-from ..base import Cause, Health
+from ..base import BEGINNING, Cause, Health, HealthState
 from . import account_gates as gates
 from .account import is_reported
 from .asking import FIGURES, Asking, Ended
@@ -23,8 +23,6 @@ from .config import FARM_NOTICES, LINK_BACK, LINK_LOST, IbkrConfig
 from .wire import OPEN_ORDERS, RegisteringIB
 
 log = logging.getLogger(__name__)
-BEGINNING = ("starting", "connecting")
-"""States of a first or later attempt without an outcome so far."""
 
 
 class _Known(Unavailable):
@@ -43,7 +41,7 @@ class IbkrSession(Asking):
         self._changed = asyncio.Event()
         self._failures, self._trouble = 0, ""
         self._away: datetime | None = clock()
-        self._health = Health(False, "starting", "The connection to TWS was not tried yet.", clock())
+        self._health = Health(False, HealthState.STARTING, "The connection to TWS was not tried yet.", clock())
         self._said_at = time.monotonic()
         self._link = True
 
@@ -57,14 +55,14 @@ class IbkrSession(Asking):
                 f"{h.detail} It has not answered the question for {', '.join(missing)} yet and is asked again: entries"
                 f" wait; stops, exits and the emergency stop work."
             )
-            h = replace(h, state="degraded", detail=text, missing=missing)
+            h = replace(h, state=HealthState.DEGRADED, detail=text, missing=missing)
         failures = self._failures
         if h.state in BEGINNING and time.monotonic() - self._said_at > 2 * self.timing.connecting:
             text = (
                 f"The attempt to connect to {self.config.host}:{self.config.port} hangs; restart the scheduler, and"
                 f" send the log."
             )
-            h, failures = replace(h, state="disconnected", detail=text), failures + 1
+            h, failures = replace(h, state=HealthState.DISCONNECTED, detail=text), failures + 1
         return replace(
             h,
             account=self.account,
@@ -76,10 +74,10 @@ class IbkrSession(Asking):
             unreadable=self.unreadable,
         )
 
-    def _say(self, state: str, detail: str, ready: bool = False, cause: Cause = Cause.NONE) -> None:
+    def _say(self, state: HealthState, detail: str, ready: bool = False, cause: Cause = Cause.NONE) -> None:
         """Set the visible state. A repeated failure with the same text is not logged again as a warning."""
         if (state, detail) != (self._health.state, self._health.detail):
-            quiet = ready or self._closing or state == "connecting" or detail == self._trouble
+            quiet = ready or self._closing or state == HealthState.CONNECTING or detail == self._trouble
             log.log(logging.INFO if quiet else logging.WARNING, "IBKR %s: %s", state, detail)
             self._health, self._said_at = Health(ready, state, detail, self.clock(), cause=cause), time.monotonic()
         if ready:
@@ -95,7 +93,7 @@ class IbkrSession(Asking):
         self.renew(
             f"An unexpected error ended the connection to TWS ({type(error).__name__}: {error}); it is"
             f" made again. If that lasts, restart TWS and send the log.",
-            "failed",
+            HealthState.FAILED,
             Cause.ENDED,
         )
 
@@ -111,7 +109,7 @@ class IbkrSession(Asking):
         made.unreadable, made._failures, made._away = self.unreadable, self._failures + 1, self._away
         text = "" if error is None else f" ({type(error).__name__}: {error})"
         made._say(
-            "failed",
+            HealthState.FAILED,
             f"The connection to TWS died of an unexpected error{text}; it is made again. If that"
             f" lasts, restart the scheduler and send the log.",
             cause=Cause.ENDED,
@@ -121,7 +119,9 @@ class IbkrSession(Asking):
     def _why_not(self) -> str:
         return self._health.detail
 
-    async def until_ready(self, seconds: float, ends: frozenset[str] = frozenset({"refused"})) -> Health:
+    async def until_ready(
+        self, seconds: float, ends: frozenset[HealthState] = frozenset({HealthState.REFUSED})
+    ) -> Health:
         """Wait until ready, until a state of ``ends`` (a person is needed), or until the time is over."""
         end = asyncio.get_running_loop().time() + seconds
         while not self._health.ready and self._health.state not in ends:
@@ -156,17 +156,17 @@ class IbkrSession(Asking):
                 await self._connect()
             await self._watch()
         except Refused as error:
-            self._say("refused", str(error), cause=Cause.CLIENT_ID_TAKEN if self._brief else Cause.NONE)
+            self._say(HealthState.REFUSED, str(error), cause=Cause.CLIENT_ID_TAKEN if self._brief else Cause.NONE)
             if not self._brief:
                 pauses = (self.timing.refused_pause,)
         except _Known:
             pass
         except (Unavailable, OSError, TimeoutError, UnicodeError) as error:
             ended = Cause.ENDED if isinstance(error, Ended) else Cause.NONE
-            self._say("disconnected", self.config.explain(error), cause=ended)
+            self._say(HealthState.DISCONNECTED, self.config.explain(error), cause=ended)
         except Exception as error:  # no error may prevent the next attempt
             log.exception("IBKR: the connection failed with an unexpected error")
-            self._say("failed", self.config.explain(error))
+            self._say(HealthState.FAILED, self.config.explain(error))
         finally:
             self._drop()
         self._failures = 0 if self.connections > before else self._failures + 1
@@ -182,7 +182,7 @@ class IbkrSession(Asking):
         self._lost.set()
         self._drop()
 
-    def renew(self, why: str, state: str = "disconnected", cause: Cause = Cause.NONE) -> None:
+    def renew(self, why: str, state: HealthState = HealthState.DISCONNECTED, cause: Cause = Cause.NONE) -> None:
         """Close this connection; ``run`` makes another."""
         if not self._lost.is_set():
             self._say(state, why, cause=cause)
@@ -196,14 +196,14 @@ class IbkrSession(Asking):
         except Exception:  # the next connection does not depend on it
             log.exception("IBKR: the connection could not be closed properly")
         if self._health.ready:
-            self._say("disconnected", "The connection to TWS ended; it is made again.", cause=Cause.ENDED)
+            self._say(HealthState.DISCONNECTED, "The connection to TWS ended; it is made again.", cause=Cause.ENDED)
 
     # -- connecting -------------------------------------------------------
 
     async def _connect(self) -> None:
         gates.check_settings(self.config.gate)
         before = f" Before: {self._trouble}" if self._failures else ""
-        self._say("connecting", f"Connecting to {self.config.host}:{self.config.port}.{before}")
+        self._say(HealthState.CONNECTING, f"Connecting to {self.config.host}:{self.config.port}.{before}")
         self._lost, self._fatal, self._brief, self._link = asyncio.Event(), "", False, True
         self._begin()
         ib = self._tapped()
@@ -219,7 +219,9 @@ class IbkrSession(Asking):
         self.connections += 1
         self.lacking = self.lacking if self.missing else None
         does = "Reading bars with" if self.config.read_only else "Trading"
-        self._say("ready", f"{does} account {self.account} through {self.config.host}:{self.config.port}.", True)
+        self._say(
+            HealthState.READY, f"{does} account {self.account} through {self.config.host}:{self.config.port}.", True
+        )
 
     def _tapped(self) -> RegisteringIB:
         """A new connection object. Callbacks of an earlier connection are ignored."""
@@ -319,13 +321,13 @@ class IbkrSession(Asking):
         if code == 326 or cure:
             # TWS keeps the client id of a dead socket for a moment, so another attempt comes soon.
             self._fatal, self._brief = cure or gates.client_id_taken(self.config.client_id), code == 326
-            self._say("refused", self._fatal, cause=Cause.CLIENT_ID_TAKEN if self._brief else Cause.NONE)
+            self._say(HealthState.REFUSED, self._fatal, cause=Cause.CLIENT_ID_TAKEN if self._brief else Cause.NONE)
             self._lost.set()
         elif code in LINK_LOST:
             self._link = False
             if self._health.ready:
                 self._say(
-                    "link lost",
+                    HealthState.LINK_LOST,
                     "TWS lost its link to Interactive Brokers; usually it finds it again by itself; if not, log in"
                     " again.",
                 )

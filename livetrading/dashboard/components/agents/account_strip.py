@@ -4,6 +4,7 @@ from typing import Any
 
 import streamlit as st
 
+from livetrading.adapters.brokers.base import HealthState
 from livetrading.dashboard import brokers, markup, reading
 from livetrading.dashboard.format import duration, masked, moment, money
 from livetrading.execution.state.status import BrokerStatus
@@ -15,12 +16,12 @@ Doc = dict[str, Any]
 EVERY = 10
 OLD_SECONDS = 180
 """The scheduler writes the state of its connection once a minute."""
-TONES = {
-    "ready": "lt-up",
-    "connecting": "lt-warn",
-    "starting": "lt-warn",
-    "link lost": "lt-warn",
-    "degraded": "lt-warn",
+TONES: dict[str, str] = {
+    HealthState.READY: "lt-up",
+    HealthState.CONNECTING: "lt-warn",
+    HealthState.STARTING: "lt-warn",
+    HealthState.LINK_LOST: "lt-warn",
+    HealthState.DEGRADED: "lt-warn",
 }
 
 
