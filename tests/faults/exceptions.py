@@ -61,6 +61,10 @@ class Place(NamedTuple):
     caller: str
 
 
+GENERATED = "<string>"
+"""The file of functions that dataclasses generate."""
+
+
 # -- injections -------------------------------------------------------------
 
 
@@ -91,8 +95,10 @@ def _key(frame: FrameType) -> tuple[CodeType, CodeType] | None:
     ):
         return None
     caller = frame.f_back.f_code
-    # The caller cannot distinguish a failure inside a nested pure function from one of the outer function.
-    return None if code.co_filename.startswith(PURE) and caller.co_filename.startswith(PURE) else (code, caller)
+    # The caller cannot distinguish a failure inside a nested pure function from one of the outer function. A
+    # constructor that dataclasses generated belongs to its class: its ``agent_id`` names no agent that is served.
+    pure = caller.co_filename.startswith(PURE) or caller.co_filename == GENERATED
+    return None if code.co_filename.startswith(PURE) and pure else (code, caller)
 
 
 @contextmanager
