@@ -82,19 +82,30 @@ class Store:
         path = self.path(name)
         return _tables(path, read_file(path))
 
-    def repair(self, name: str, now: datetime) -> Path | None:
-        """Set a damaged shared file aside, so that it starts empty.
+    def repair(
+        self,
+        name: str,
+        now: datetime,
+        fits: Callable[[Tables], bool] = lambda tables: True,
+        anew: Callable[[], dict[str, list[dict[str, Any]]]] = dict,
+    ) -> Path | None:
+        """Set a shared file aside that is damaged or whose content does not fit; it starts with ``anew``.
 
-        For the holder of the scheduler's lock, at its start. Returns the new path
-        of the damaged file, None if the file was sound.
+        For the holder of the scheduler's lock. Returns the new path of the damaged
+        file, None if the file was sound.
         """
         path = self.path(name)
         with self._locked(path):
             try:
-                _tables(path, read_file(path))
-                return None
+                if fits(_tables(path, read_file(path))):
+                    return None
             except Damaged:
-                return _set_aside(path, now)
+                pass
+            tables = anew()
+            aside = _set_aside(path, now)
+            if tables:
+                self.write_docs(path, tables)
+            return aside
 
     @contextmanager
     def _locked(self, path: Path) -> Iterator[None]:

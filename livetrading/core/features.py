@@ -138,7 +138,7 @@ FEATURES: tuple[str, ...] = tuple(feature.name for feature in REGISTRY)
 READS_VOLUME = frozenset({"cmf_20", "volume_20"})
 """Vendors count volume differently: another vendor's bars give other values for these."""
 
-PRICE_SET = f"{FEATURE_SET}-price"
+PRICE_SET = "daily-1-price"
 _PRICE = (
     "return_1",
     "return_5",
@@ -153,7 +153,7 @@ _PRICE = (
     "bollinger_w_20",
     "atr_14",
 )
-SETS: dict[str, tuple[str, ...]] = {FEATURE_SET: (*_PRICE, "cmf_20", "volume_20"), PRICE_SET: _PRICE}
+SETS: dict[str, tuple[str, ...]] = {"daily-1": (*_PRICE, "cmf_20", "volume_20"), PRICE_SET: _PRICE}
 """The columns that a model may be trained on, by the name that its card carries. A set is never changed: a new
 feature joins a new set, and models of the existing sets stay valid."""
 

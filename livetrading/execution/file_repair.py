@@ -7,35 +7,30 @@ that is in the journals.
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
-from ..adapters import logs
+from ..adapters import logs, openings
+from ..adapters.registry import Registry
 from ..adapters.store import Store
 from ..core.errors import Damaged
+from . import shared_files
 from .node import Node
-from .state import stop_record
 from .state.agent_repository import AgentRepository
 
 log = logging.getLogger(__name__)
-SHARED = {
-    "requests": "what was asked and not answered yet must be asked again",
-    "jobs": "a training or test that runs adds itself again, models and agents are elsewhere",
-    "system": "earlier alarms are in the log",
-    stop_record.FILE: stop_record.LOST,
-}
-"""Files that several processes write, and what is lost when one starts empty."""
 
 
 def shared(store: Store, now: datetime) -> list[str]:
     """Set damaged shared files aside. Returns messages about it."""
     messages = []
-    for name, means in SHARED.items():
+    for name, file in shared_files.FILES.items():
         try:
             aside = _aside(store, name, now)
         except Exception as error:
             log.error("%s.json: %s", name, logs.caught(log, f"checking {name}.json", error))
             continue
         if aside:
-            messages.append(f"{name}.json was damaged and set aside as {aside}; it starts empty: {means}.")
+            messages.append(f"{name}.json was damaged and set aside as {aside}; {file.lost}.")
             log.warning("%s", messages[-1])
     return messages
 
@@ -43,11 +38,18 @@ def shared(store: Store, now: datetime) -> list[str]:
 def _aside(store: Store, name: str, now: datetime) -> str:
     """The new name of a damaged file; empty if it is sound. A sound file needs no lock."""
     try:
-        store.read(name)
+        shared_files.check(store, name)
     except Damaged:
-        found = store.repair(name, now)
+        found = store.repair(name, now, shared_files.FILES[name].fits, lambda: _anew(store, name))
         return found.name if found is not None else ""
     return ""
+
+
+def _anew(store: Store, name: str) -> dict[str, list[dict[str, Any]]]:
+    """The content with which a file begins that was set aside: most files begin empty."""
+    if name != openings.NAME:
+        return {}
+    return {openings.NAME: openings.rebuilt(Registry(store.home).list())}
 
 
 def agents(node: Node, between: Callable[[], bool] = lambda: True) -> None:

@@ -144,15 +144,19 @@ class Scheduler:
             self._pulse()
             work(*args)
         except Damaged as error:
-            self.alarm("", str(error))
-            self._repair()
+            log.error("%s", error)
+            if not self._repair():  # its alarm says what is lost
+                self.alarm("", str(error))
         except Exception as error:
             doing = getattr(work, "__name__", "work").strip("_").replace("_", " ")
             self.alarm("", str(logs.caught(log, f"the scheduler ({doing})", error)))
 
-    def _repair(self) -> None:
-        for text in file_repair.shared(self.node.store, self.clock()):
+    def _repair(self) -> bool:
+        """Set damaged shared files aside, each with an alarm. Whether there were any."""
+        found = file_repair.shared(self.node.store, self.clock())
+        for text in found:
             self.alarm("", text)
+        return bool(found)
 
     def _heal(self) -> None:
         """Repair files that other programs have changed; an alarm reports it."""

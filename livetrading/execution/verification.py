@@ -30,7 +30,7 @@ from ..core.observe import observe
 from ..core.orders import WORKING, OrderState
 from ..core.types import AgentStatus, Mode
 from ..core.wording import counted
-from . import file_repair
+from . import shared_files
 from .accounts import account_journal
 from .node import agent_ids
 from .state.agent_repository import events_of
@@ -48,9 +48,9 @@ def audit(home: Home) -> dict[str, Any]:
     problems: list[Finding] = []
     pending: list[Finding] = []
     decisions = 0
-    for name in file_repair.SHARED:
+    for name in shared_files.FILES:
         try:
-            Store(home).read(name)
+            shared_files.check(Store(home), name)
         except Exception as error:
             reason = logs.caught(log, f"checking {name}.json", error)
             problems.append({"agent_id": None, "text": str(reason)})

@@ -277,7 +277,7 @@ def test_any_series_keeps_its_earlier_rows(seed: int, cut: int, rate: float):
 
 def test_the_price_set_is_the_whole_set_without_what_reads_the_volume(real):
     names = SETS[PRICE_SET]
-    assert set(SETS[FEATURE_SET]) - set(names) == READS_VOLUME
+    assert set(SETS["daily-1"]) - set(names) == READS_VOLUME
     matrix = compute(real)
     chosen = select(matrix, names)
     for column, name in enumerate(names):

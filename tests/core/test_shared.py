@@ -5,12 +5,11 @@ import pandas as pd
 import pytest
 
 from livetrading.core import market, scaler
-from livetrading.core.features import compute
 from livetrading.core.shared import Memory, fingerprint
-from tests.doubles.series import generated
+from tests.doubles.series import generated, usual_features
 
 FRAME = generated(5, 560)
-SCALER = scaler.fit(compute(FRAME)[300:])
+SCALER = scaler.fit(usual_features(FRAME)[300:])
 
 
 def test_an_answer_is_made_once_and_only_the_newest_are_kept() -> None:
@@ -47,7 +46,7 @@ def test_the_newest_session_is_the_last_of_the_whole_market(count: int) -> None:
 
 
 def test_another_scaler_gets_another_market() -> None:
-    other = scaler.fit(compute(FRAME)[200:400])
+    other = scaler.fit(usual_features(FRAME)[200:400])
     ours, theirs = market.newest(FRAME, SCALER), market.newest(FRAME, other)
     assert not np.array_equal(ours.scaled, theirs.scaled)
     assert np.array_equal(theirs.scaled, market.build(FRAME, other).scaled[-1:])

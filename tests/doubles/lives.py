@@ -18,7 +18,6 @@ from livetrading.adapters.store import Store
 from livetrading.core import agent_ledger, scaler, windows
 from livetrading.core.bars import bars_sha256, to_rows
 from livetrading.core.card import ModelCard, Span
-from livetrading.core.features import compute
 from livetrading.core.types import AgentType, Terms
 from livetrading.execution import pass_runner
 from livetrading.execution.agent_manager import AgentManager, terms_document
@@ -28,6 +27,7 @@ from livetrading.execution.state.agent_repository import AgentRepository, events
 from livetrading.execution.stopping import emergency_stop
 from livetrading.execution.trading.pass_result import PassResult
 from tests.doubles.models import make_card
+from tests.doubles.series import usual_features
 
 AGENT = "PPO_TEST_001"
 FIRST = 520
@@ -166,7 +166,7 @@ def _card(frame: pd.DataFrame, rows: int) -> dict[str, Any]:
     known, days = frame.iloc[:rows], list(frame.index.date)
     return {
         "symbol": "TEST",
-        "scaler": scaler.fit(compute(known)[300:]),
+        "scaler": scaler.fit(usual_features(known)[300:]),
         "first_bar": days[0],
         "bars_sha256": bars_sha256(known),
         "train": Span(days[500], days[FIRST - 2], FIRST - 501),

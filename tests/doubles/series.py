@@ -10,6 +10,7 @@ import pandas as pd
 
 from livetrading.adapters.calendar import calendar
 from livetrading.core.bars import COLUMNS, canonical, check_series
+from livetrading.core.features import FEATURE_SET, SETS, compute, select
 
 SAMPLES = Path(__file__).parents[2] / "livetrading" / "samples"
 
@@ -81,3 +82,8 @@ def eventful(seed: int, count: int = 800) -> pd.DataFrame:
     splits = dict(zip(free[:8], ratios, strict=True))
     dividends = {t: round(float(rng.uniform(0.05, 0.6)), 4) for t in (*free[8:], free[0], free[1] + 1)}
     return generated(seed, count, splits=splits, dividends=dividends)
+
+
+def usual_features(frame: pd.DataFrame) -> np.ndarray:
+    """(T, features of the usual set): what a scaler of a usual model is fitted on."""
+    return select(compute(frame), SETS[FEATURE_SET])

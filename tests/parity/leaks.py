@@ -11,12 +11,13 @@ import pandas as pd
 from livetrading.core import ledger, rules
 from livetrading.core import market as markets
 from livetrading.core.atr import atr14
-from livetrading.core.features import FEATURES, adjusted, compute
+from livetrading.core.features import FEATURE_SET, SETS, adjusted
 from livetrading.core.market import Market
 from livetrading.core.observe import observe
 from livetrading.core.scaler import Scaler, fit
 from livetrading.core.types import AgentType, Limits, Terms
 from livetrading.research.lookahead import Subject, engine, probe
+from tests.doubles.series import usual_features
 
 TERMS = Terms(100_000.0, Limits(max_drawdown=1.0))
 Column = Callable[[pd.DataFrame], Any]
@@ -32,8 +33,8 @@ def prepared(scaler: Scaler) -> Callable[[pd.DataFrame, np.ndarray], Market]:
 
 def honest(frame: pd.DataFrame) -> Subject:
     """What ships, scaled by rows 300 to 500."""
-    build = prepared(fit(compute(frame)[300:500]))
-    return Subject(FEATURES, compute, build, (engine(AgentType.PPO, probe, TERMS),))
+    build = prepared(fit(usual_features(frame)[300:500]))
+    return Subject(SETS[FEATURE_SET], usual_features, build, (engine(AgentType.PPO, probe, TERMS),))
 
 
 def with_column(column: Column) -> Callable[[pd.DataFrame], Subject]:
@@ -148,17 +149,17 @@ def ranked(b: pd.DataFrame) -> pd.Series:
 
 
 def scaled_on_all(frame: pd.DataFrame, view: Market) -> Market:
-    raw = np.nan_to_num(compute(frame))
+    raw = np.nan_to_num(usual_features(frame))
     return replace(view, scaled=fit(raw).transform(raw))
 
 
 def scaled_by_its_own_max(frame: pd.DataFrame, view: Market) -> Market:
-    raw = np.nan_to_num(compute(frame))
+    raw = np.nan_to_num(usual_features(frame))
     return replace(view, scaled=raw / np.abs(raw).max(axis=0))
 
 
 def scaled_on_the_last_year(frame: pd.DataFrame, view: Market) -> Market:
-    raw = np.nan_to_num(compute(frame))
+    raw = np.nan_to_num(usual_features(frame))
     return replace(view, scaled=fit(raw[-252:]).transform(raw))
 
 

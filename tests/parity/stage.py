@@ -16,7 +16,6 @@ from livetrading.adapters.home import Home
 from livetrading.adapters.registry import Registry
 from livetrading.core import agent_ledger, market, scaler
 from livetrading.core.card import ModelCard
-from livetrading.core.features import compute
 from livetrading.core.types import AgentType, Terms
 from livetrading.execution import replay_run
 from livetrading.execution.state.agent_repository import AgentRepository, events_of
@@ -24,6 +23,7 @@ from livetrading.execution.trading import replay
 from livetrading.research import backtest
 from tests.doubles.models import make_card
 from tests.doubles.probes import Probe
+from tests.doubles.series import usual_features
 
 SPAWN = multiprocessing.get_context("spawn")
 Rows = list[dict[str, Any]]
@@ -64,7 +64,7 @@ class Story:
 
 def probed(frame: pd.DataFrame, bars: range, agent_type: AgentType, terms: Terms = Terms()) -> Story:
     """A Probe's story, scaled by the rows before it."""
-    fitted = scaler.fit(compute(frame)[300 : bars.start])
+    fitted = scaler.fit(usual_features(frame)[300 : bars.start])
     card = make_card(agent_type=agent_type, symbol="TEST", scaler=fitted)
     return Story(card, frame, bars, terms)
 

@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 
 from livetrading.core import ledger, market, scaler
-from livetrading.core.features import compute
 from livetrading.core.fees import regulatory
 from livetrading.core.types import AgentType, Costs, Limits, Terms
 from livetrading.research import backtest
 from tests.doubles.oracle import Day, Oracle, true_range_atr
 from tests.doubles.probes import Probe
-from tests.doubles.series import eventful, sample
+from tests.doubles.series import eventful, sample, usual_features
 
 BOTH = pytest.mark.parametrize("agent_type", list(AgentType))
 TERMS = Terms()
@@ -18,7 +17,7 @@ TERMS = Terms()
 
 def scene(name: str):
     frame = eventful(int(name)) if name.isdigit() else sample(name)
-    view = market.build(frame, scaler.fit(compute(frame)[500:]))
+    view = market.build(frame, scaler.fit(usual_features(frame)[500:]))
     return frame, view, range(500, len(view))
 
 

@@ -9,15 +9,14 @@ from stable_baselines3.common.env_checker import check_env as sb3_check
 
 from livetrading.core import market, rules, scaler
 from livetrading.core.errors import BadInput
-from livetrading.core.features import compute
 from livetrading.core.types import AgentType, Limits, Terms
 from livetrading.research import backtest
 from livetrading.research.environment import BatchTradingEnv, Task, TradingEnv
-from tests.doubles.series import eventful, generated
+from tests.doubles.series import eventful, generated, usual_features
 from tests.doubles.worlds import dealt
 
 FRAME = eventful(7)
-MARKET = market.build(FRAME, scaler.fit(compute(FRAME)[500:]))
+MARKET = market.build(FRAME, scaler.fit(usual_features(FRAME)[500:]))
 LAST = len(MARKET) - 1
 BOTH = pytest.mark.parametrize("agent_type", list(AgentType))
 
@@ -141,7 +140,7 @@ def ruined() -> tuple[market.Market, Terms]:
     close = frame["close"].iloc[500]
     frame.iloc[501, :4] = [3 * close, 3 * close, 1.0, 1.0]
     limits = Limits(max_position=1.0, risk_per_trade=0.2, stop_atr=0.5)
-    view = market.build(frame, scaler.fit(compute(frame)[490:500]))
+    view = market.build(frame, scaler.fit(usual_features(frame)[490:500]))
     return view, Terms(10_000.0, limits)
 
 
@@ -181,7 +180,7 @@ def test_an_account_of_the_batch_has_no_settings_of_its_own():
 def test_dividends_and_splits_reach_the_learner():
     """Without them the same actions leave another account."""
     bare = FRAME.assign(dividend=0.0)
-    plain = market.build(bare, scaler.fit(compute(FRAME)[500:]))
+    plain = market.build(bare, scaler.fit(usual_features(FRAME)[500:]))
     ends = []
     for view in (MARKET, plain):
         env, rng = TradingEnv(task(market=view)), np.random.default_rng(5)

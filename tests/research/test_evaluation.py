@@ -7,16 +7,15 @@ import pandas as pd
 import pytest
 
 from livetrading.core import market, metrics, scaler
-from livetrading.core.features import compute
 from livetrading.core.fees import regulatory_arrays
 from livetrading.core.types import AgentType, Costs, Limits, Terms
 from livetrading.research.evaluation import buy_and_hold, evaluate
 from tests.doubles.probes import Probe
-from tests.doubles.series import eventful, generated, sample
+from tests.doubles.series import eventful, generated, sample, usual_features
 
 
 def built(frame: pd.DataFrame) -> market.Market:
-    return market.build(frame, scaler.fit(compute(frame)[500:]))
+    return market.build(frame, scaler.fit(usual_features(frame)[500:]))
 
 
 def test_buy_and_hold_by_hand():

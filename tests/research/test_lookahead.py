@@ -8,7 +8,7 @@ from livetrading.core.scaler import fit
 from livetrading.core.types import AgentType, Terms
 from livetrading.research import lookahead, perturb
 from tests.doubles.probes import Probe
-from tests.doubles.series import generated, sample
+from tests.doubles.series import generated, sample, usual_features
 from tests.parity.leaks import HONEST, LEAKS
 
 FRAME = generated(21, 620, splits={560: 2.0, 590: 0.5}, dividends={540: 0.4, 575: 0.5, 601: 0.3})
@@ -35,7 +35,7 @@ def test_there_are_more_than_thirty_leaks_of_every_kind():
 @pytest.mark.parametrize(("symbol", "agent_type"), [("AAPL", "PPO"), ("NVDA", "SAC"), ("GOOG", "PPO")])
 def test_what_ships_is_clean_on_real_bars(symbol, agent_type):
     frame, agent_type = sample(symbol).iloc[-1600:], AgentType(agent_type)
-    scaler = fit(compute(frame)[500:1000])
+    scaler = fit(usual_features(frame)[500:1000])
     what = lookahead.subject(scaler, agent_type, Probe(agent_type).raw, Terms())
     report = lookahead.check(what, frame, range(500, 1599), samples=6)
     assert report.problems == [] and report.sessions >= 4
@@ -43,7 +43,7 @@ def test_what_ships_is_clean_on_real_bars(symbol, agent_type):
 
 
 def test_every_session_means_every_session():
-    what = lookahead.subject(fit(compute(FRAME)[300:500]), AgentType.PPO, Probe().raw, Terms())
+    what = lookahead.subject(fit(usual_features(FRAME)[300:500]), AgentType.PPO, Probe().raw, Terms())
     seen = []
     report = lookahead.check(what, FRAME, range(610, 620), every=True, progress=lambda n, of: seen.append((n, of)))
     assert report.sessions == 10 and seen[-1] == (10, 10) and report.problems == []

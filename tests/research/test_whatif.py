@@ -5,15 +5,14 @@ import json
 import pytest
 
 from livetrading.core import market, scaler
-from livetrading.core.features import compute
 from livetrading.core.types import AgentType, Costs, Limits, Terms
 from livetrading.research import backtest
 from livetrading.research.whatif import OPEN_SHIFT_ATR, report, scenarios
 from tests.doubles.probes import Probe
-from tests.doubles.series import eventful
+from tests.doubles.series import eventful, usual_features
 
 FRAME = eventful(31)
-MARKET = market.build(FRAME, scaler.fit(compute(FRAME)[400:500]))
+MARKET = market.build(FRAME, scaler.fit(usual_features(FRAME)[400:500]))
 BARS = range(500, 800)
 TERMS = Terms(50_000.0, Limits(max_drawdown=1.0))
 
