@@ -50,7 +50,7 @@ def deploy(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         if options.old_bars == "refuse" and not reach.current:
             return {"error": reach.warning(), "old_bars": reach.end.isoformat(), "http_status": 409, "exit_code": 1}
     until = reach.end.isoformat() if reach else known["args"].get("bars_until", "") if known else ""
-    job = known["args"]["job_id"] if known else _test_job(home, store, options, terms)
+    job = known["args"]["job_id"] if known else tested(home, store, options, terms)
     test = jobs.job(store, job)["result"]["test"]
     warning = admission.admit(Mode.of(options.mode), test, words_of(options.mode).an_account)
     warnings = [text for text in (warning, drawdown_pause.words(test.get("pause")), reach and reach.warning()) if text]
@@ -106,7 +106,7 @@ def _shown(test: dict[str, Any]) -> str:
     )
 
 
-def _test_job(home: Home, store: Store, options: argparse.Namespace, terms: Terms) -> str:
+def tested(home: Home, store: Store, options: argparse.Namespace, terms: Terms) -> str:
     """The model's test with the agent's own capital, sizing and costs, as a stored job."""
     logs.setup(home, "deploy")
     card = Registry(home).card(options.model_id)

@@ -61,7 +61,7 @@ def agents(store: Store, now: datetime | None = None) -> list[AgentStatus]:
 
     ``now``, by default the clock's, tells whether a scheduler looks after them.
     """
-    lives = _lives(store, now)
+    lives = scheduler_lives(store, now)
     names = sorted(path.name for path in store.home.agents.iterdir() if is_agent_id(path.name) and path.is_dir())
     shown = [_status(store, name, lives, now) for name in names]
     return [doc for doc in shown if doc is not None and doc["status"] != "removed"]
@@ -69,13 +69,14 @@ def agents(store: Store, now: datetime | None = None) -> list[AgentStatus]:
 
 def agent(store: Store, agent_id: str, now: datetime | None = None) -> AgentStatus:
     """One agent's status; NotFound if there is none, or no more."""
-    found = _status(store, check_agent_id(agent_id), _lives(store, now), now)
+    found = _status(store, check_agent_id(agent_id), scheduler_lives(store, now), now)
     if found is None or found["status"] == "removed":
         raise NotFound(f"There is no agent {agent_id}: list them with `python -m livetrading agents`.")
     return found
 
 
-def _lives(store: Store, now: datetime | None) -> bool:
+def scheduler_lives(store: Store, now: datetime | None) -> bool:
+    """Whether a scheduler looks after the agents; False if that cannot be read."""
     try:
         return agent_status.lives(_scheduler(store, store.read("system"), now or datetime.now(UTC)))
     except Damaged:  # said where the system is shown; nobody can tell, so nothing is claimed
