@@ -54,6 +54,21 @@ NUMBERS = (
     "current_position",
     "num_trades",
 )
+UNKNOWN_WHEN_UNREADABLE = (
+    *NUMBERS,
+    "price_time",
+    "last_check",
+    "next_check",
+    "last_decision",
+    "bar_session",
+    "model_id",
+    "source",
+    "deployed_at",
+    "settled",
+    "booked",
+    "first_session",
+)
+"""Fields of an agent that are null while its files cannot be read."""
 
 
 def agents(store: Store, now: datetime | None = None) -> list[AgentStatus]:
@@ -167,41 +182,10 @@ def _unreadable(agent_id: str, why: str, lives: bool, heals: bool = True) -> Age
     A scheduler that ``lives`` rebuilds them from the journal, unless that is damaged, too.
     """
     kind, symbol = agent_id.split("_")[:2]
-    numbers = dict.fromkeys(
-        (
-            "entry_price",
-            "stop_price",
-            "current_price",
-            "price_time",
-            "portfolio_value",
-            "cash",
-            "total_pnl",
-            "total_pnl_pct",
-            "realized_pnl",
-            "unrealized_pnl",
-            "last_check",
-            "next_check",
-            "last_decision",
-            "bar_session",
-            "capital",
-            "model_id",
-            "source",
-            "pace",
-            "deployed_at",
-            "max_position_pct",
-            "risk_per_trade",
-            "dividends",
-            "settled",
-            "booked",
-            "first_session",
-            "current_position",
-            "num_trades",
-        )
-    )
     cure = REBUILT if lives else REBUILT_LATER
     warning = f"{why} The agent's position cannot be read, so no figure of it is shown. {cure if heals else AT_BROKER}"
     known = {
-        **numbers,
+        **dict.fromkeys(UNKNOWN_WHEN_UNREADABLE),
         "agent_id": agent_id,
         "agent_type": kind,
         "symbol": symbol,
