@@ -40,24 +40,25 @@ _ACCOUNT = re.compile(r"\b(DU|DF|DI|U|F|I)\d{2,5}(\d{4})\b")
 """Numbers of accounts at Interactive Brokers."""
 _LONG_ENOUGH = 8
 """Characters; a shorter text would also be found in ordinary words."""
-_secrets: dict[Path, tuple[object, str]] = {}
+secrets: dict[Path, tuple[object, str]] = {}
+"""Files that ``hide`` named, with the state in which each was last read and its content then."""
 _mutex = threading.Lock()
 
 
 def hide(path: Path) -> None:
     """The content of this file is never written to the log, also when the file is made or changed later."""
-    _secrets.setdefault(path, (None, ""))
+    secrets.setdefault(path, (None, ""))
 
 
 def _hidden() -> Iterator[str]:
     """The present secrets; of a file that cannot be read, the last known one."""
-    for path, (seen, secret) in list(_secrets.items()):
+    for path, (seen, secret) in list(secrets.items()):
         with suppress(OSError):
             found = os.stat(path)
             state = (found.st_ino, found.st_mtime_ns, found.st_size)
             if state != seen:
                 secret = path.read_text(errors="replace").strip()
-                _secrets[path] = (state, secret)
+                secrets[path] = (state, secret)
         if len(secret) >= _LONG_ENOUGH:
             yield secret
 

@@ -49,7 +49,7 @@ class Store:
 
     def __init__(self, home: Home, lock_timeout: float = 10.0) -> None:
         self.home = home
-        self._lock_timeout = lock_timeout  # seconds
+        self.lock_timeout = lock_timeout  # seconds
         self.waiting: Callable[[], object] = lambda: None
         """Called while another process holds a file's lock; it must not use the store."""
 
@@ -111,7 +111,7 @@ class Store:
     def _locked(self, path: Path) -> Iterator[None]:
         lock = filelock.FileLock(
             f"{path}.lock",
-            timeout=self._lock_timeout,
+            timeout=self.lock_timeout,
             mode=private.FILE,
             poll_interval=_POLL_SECONDS,
             thread_local=False,
@@ -120,7 +120,7 @@ class Store:
             self._await(lock)
         except filelock.Timeout:
             raise Unavailable(
-                f"{path}.lock is held by another process for more than {self._lock_timeout:g} s; "
+                f"{path}.lock is held by another process for more than {self.lock_timeout:g} s; "
                 "end that process if it hangs, then try again."
             ) from None
         except OSError as error:
@@ -131,7 +131,7 @@ class Store:
             lock.release()
 
     def _await(self, lock: filelock.BaseFileLock) -> None:
-        deadline = time.monotonic() + self._lock_timeout
+        deadline = time.monotonic() + self.lock_timeout
         while True:
             left = deadline - time.monotonic()
             try:

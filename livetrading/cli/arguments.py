@@ -99,7 +99,39 @@ def _models(add: Any) -> None:
 
 
 def _trading(add: Any) -> None:
-    deploy = add("deploy", "trading", "deploy", "test a model with your terms, create an agent and start it")
+    _deploy(add("deploy", "trading", "deploy", "test a model with your terms, create an agent and start it"))
+    add("agents", "trading", "agents", "list the agents")
+    for name, text in (
+        ("start", "start an agent, or resume it"),
+        ("pause", "pause an agent; its stop stays"),
+        ("close", "sell an agent's position"),
+        ("remove", "remove an agent from the list; its journal stays"),
+        ("adopt", "book the difference to the broker's account as the agent's own"),
+        ("ignore", "count the difference to the broker's account as your own; no agent ever touches it"),
+    ):
+        add(name, "trading", name, text).add_argument("agent_id")
+    confirm = add(
+        "confirm-cash",
+        "account",
+        "confirm_cash",
+        "count the unexplained part of an account's cash as your own: interest, a deposit, a trade by hand",
+    )
+    confirm.add_argument("target", metavar="ACCOUNT|AGENT")
+    confirm.add_argument(
+        "--amount",
+        type=float,
+        default=None,
+        metavar="USD",
+        help="the unexplained amount that you saw; refused if it has changed since",
+    )
+    ledger = add("ledger", "trading", "show_ledger", "show what an agent really did, session by session")
+    ledger.add_argument("agent_id")
+    ledger.add_argument("--ledger", default=None, metavar="FILE", help="write the ledger here")
+    check = add("check", "trading", "check", "one pass over all paper agents")
+    check.add_argument("--now", default=None, metavar="ISO", help="as of this time, such as 2024-06-03T20:40:00Z")
+
+
+def _deploy(deploy: argparse.ArgumentParser) -> None:
     deploy.add_argument("model_id")
     deploy.add_argument("--capital", type=float, default=deployment.CAPITAL, help="USD")
     deploy.add_argument("--max-position", type=float, default=deployment.LIMITS.max_position, help="fraction of equity")
@@ -132,35 +164,6 @@ def _trading(add: Any) -> None:
     deploy.add_argument("--request-id", default=None, help=argparse.SUPPRESS)
     deploy.add_argument("--by", default="command line", help=argparse.SUPPRESS)
     deploy.add_argument("--job", default=None, help=argparse.SUPPRESS)
-    add("agents", "trading", "agents", "list the agents")
-    for name, text in (
-        ("start", "start an agent, or resume it"),
-        ("pause", "pause an agent; its stop stays"),
-        ("close", "sell an agent's position"),
-        ("remove", "remove an agent from the list; its journal stays"),
-        ("adopt", "book the difference to the broker's account as the agent's own"),
-        ("ignore", "count the difference to the broker's account as your own; no agent ever touches it"),
-    ):
-        add(name, "trading", name, text).add_argument("agent_id")
-    confirm = add(
-        "confirm-cash",
-        "account",
-        "confirm_cash",
-        "count the unexplained part of an account's cash as your own: interest, a deposit, a trade by hand",
-    )
-    confirm.add_argument("target", metavar="ACCOUNT|AGENT")
-    confirm.add_argument(
-        "--amount",
-        type=float,
-        default=None,
-        metavar="USD",
-        help="the unexplained amount that you saw; refused if it has changed since",
-    )
-    ledger = add("ledger", "trading", "show_ledger", "show what an agent really did, session by session")
-    ledger.add_argument("agent_id")
-    ledger.add_argument("--ledger", default=None, metavar="FILE", help="write the ledger here")
-    check = add("check", "trading", "check", "one pass over all paper agents")
-    check.add_argument("--now", default=None, metavar="ISO", help="as of this time, such as 2024-06-03T20:40:00Z")
 
 
 def _safety(add: Any) -> None:

@@ -15,6 +15,7 @@ from ..adapters.registry import Registry
 from ..adapters.stamps import parse_stamp
 from ..adapters.store import Store
 from ..core import admission, agent_ledger, drawdown_pause, ledger
+from ..core.card import ModelCard
 from ..core.errors import Conflict, NotFound
 from ..core.types import Mode, Terms
 from ..dashboard import kinds
@@ -33,24 +34,18 @@ CONNECTING_SECONDS = 60.0
 def deploy(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     """Test the model with these terms, check the result at the gate, create the agent and start it."""
     store = Store(home)
-    args = _agreed(options)
-    if at_broker := kinds.at_broker(options.mode):
-        args |= {"confirm": options.confirm or "", "late_entry": options.late_entry}
-        if (setup := words_of(options.mode).setup) is not None:
-            setup.check_deployment(settings.load(home), args["confirm"])
+    args = _agreed(options) | _agreed_at_broker(home, options)
     terms = terms_of(args)
     card = Registry(home).card(options.model_id)
     must_match(card, args)
     source = open_source(options.source or card.source, home.cache).name
     request_id = options.request_id or request_ids.new()
     known = requests.outcome(store, request_id)
-    reach = None
-    if not known and options.mode != Mode.REPLAY:  # a replay trades the model's own bars
-        reach = bar_check.read_for(card, Registry(home).bars(card.model_id), source, home.cache, utc_now())
-        if options.old_bars == "refuse" and not reach.current:
-            return {"error": reach.warning(), "old_bars": reach.end.isoformat(), "http_status": 409, "exit_code": 1}
+    reach = None if known else _reach(home, card, source, options.mode)
+    if reach and options.old_bars == "refuse" and not reach.current:
+        return {"error": reach.warning(), "old_bars": reach.end.isoformat(), "http_status": 409, "exit_code": 1}
     until = reach.end.isoformat() if reach else known["args"].get("bars_until", "") if known else ""
-    job = known["args"]["job_id"] if known else _test_job(home, store, options, terms)
+    job = known["args"]["job_id"] if known else tested(home, store, options, terms)
     test = jobs.job(store, job)["result"]["test"]
     warning = admission.admit(Mode.of(options.mode), test, words_of(options.mode).an_account)
     warnings = [text for text in (warning, drawdown_pause.words(test.get("pause")), reach and reach.warning()) if text]
@@ -62,7 +57,7 @@ def deploy(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         args={**args, "source": source, "job_id": job, "bars_until": until},
         by=options.by,
         request_id=request_id,
-        timeout=CONNECTING_SECONDS if at_broker else ANSWER_SECONDS,
+        timeout=CONNECTING_SECONDS if kinds.at_broker(options.mode) else ANSWER_SECONDS,
     )
     return {
         "agent_id": done["agent_id"],
@@ -76,6 +71,23 @@ def deploy(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         "message": done["message"],
         "text": f"{done['message']}\n{_shown(test)}",
     }
+
+
+def _reach(home: Home, card: ModelCard, source: str, mode: str) -> bar_check.Reach | None:
+    """How far the source's bars reach; None for a replay, which trades the model's own bars."""
+    if mode == Mode.REPLAY:
+        return None
+    return bar_check.read_for(card, Registry(home).bars(card.model_id), source, home.cache, utc_now())
+
+
+def _agreed_at_broker(home: Home, options: argparse.Namespace) -> dict[str, Any]:
+    """What the user agrees to for a broker's account, checked by the broker's settings; nothing for another mode."""
+    if not kinds.at_broker(options.mode):
+        return {}
+    agreed = {"confirm": options.confirm or "", "late_entry": options.late_entry}
+    if (setup := words_of(options.mode).setup) is not None:
+        setup.check_deployment(settings.load(home), agreed["confirm"])
+    return agreed
 
 
 def _agreed(options: argparse.Namespace) -> dict[str, Any]:
@@ -106,7 +118,7 @@ def _shown(test: dict[str, Any]) -> str:
     )
 
 
-def _test_job(home: Home, store: Store, options: argparse.Namespace, terms: Terms) -> str:
+def tested(home: Home, store: Store, options: argparse.Namespace, terms: Terms) -> str:
     """The model's test with the agent's own capital, sizing and costs, as a stored job."""
     logs.setup(home, "deploy")
     card = Registry(home).card(options.model_id)

@@ -205,19 +205,20 @@ def _children(home: Home, chosen: settings.Settings, port: int, answers: "Answer
             environment,
             notify=notify,
             recovered=recovered,
-            elsewhere=lambda: _other_scheduler(home),
-            heart=lambda pid: _beat_of(home, pid),
+            elsewhere=lambda: other_scheduler(home),
+            heart=lambda pid: beat_of(home, pid),
         ),
         Child("dashboard", dashboard, environment, notify=notify, recovered=recovered, heart=answers.heart),
     ]
 
 
-def _other_scheduler(home: Home) -> int | None:
+def other_scheduler(home: Home) -> int | None:
+    """The process id of the scheduler that has the lock, whoever started it; None if there is none."""
     holder = SchedulerLock(home).holder()
     return holder.pid if holder is not None and holder.role == heartbeat.SCHEDULER else None
 
 
-def _beat_of(home: Home, pid: int) -> object:
+def beat_of(home: Home, pid: int) -> object:
     """A scheduler's heartbeat. One that waits for the lock of a command writes none, and counts as alive."""
     lock = SchedulerLock(home)
     holder = lock.holder()

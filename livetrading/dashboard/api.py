@@ -52,15 +52,17 @@ def routes(home: Home, hosts: Sequence[str]) -> list[Route]:
         ("GET", "/health", _health),
     )
     made = [
-        Route(PREFIX + path, _endpoint(work, home, hosts, workers), methods=[method]) for method, path, work in table
+        Route(PREFIX + path, endpoint(work, home, hosts, workers), methods=[method]) for method, path, work in table
     ]
     # Without these two, Streamlit would answer an unknown path with its page and 200.
-    unknown = _endpoint(_unknown, home, hosts, workers)
+    unknown = endpoint(_unknown, home, hosts, workers)
     every = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
     return [*made, *(Route(path, unknown, methods=every) for path in (PREFIX, PREFIX + "/{rest:path}"))]
 
 
-def _endpoint(work: Work, home: Home, hosts: Sequence[str], workers: ThreadPoolExecutor) -> Callable[[Request], Any]:
+def endpoint(work: Work, home: Home, hosts: Sequence[str], workers: ThreadPoolExecutor) -> Callable[[Request], Any]:
+    """A handler of one route: checks origin and token, does the work in a thread, and answers an error as JSON."""
+
     async def respond(request: Request) -> JSONResponse:
         loop = asyncio.get_running_loop()
         try:

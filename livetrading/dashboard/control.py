@@ -63,7 +63,7 @@ def rearm(home: Home, by: str, request_id: str) -> str:
     """
     if SchedulerLock(home).holder() is not None:
         return request(home, "rearm", None, by, request_id)["message"]
-    return _answered(commands.run(home, ["rearm"], STOP_SECONDS, f"rearm-{request_id}")).get("message", "")
+    return result_of(commands.run(home, ["rearm"], STOP_SECONDS, f"rearm-{request_id}")).get("message", "")
 
 
 def emergency_stop(home: Home, reason: str, by: str, command_id: str, all_orders: bool = False) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def emergency_stop(home: Home, reason: str, by: str, command_id: str, all_orders
         commands.start(home, ["emergency-stop", "--reason", reason, "--by", by, *options, "--json"])
         raise Conflict(f"{error} Trading is halted all the same, and the stop runs.") from None
     try:
-        return _answered(command.wait(STOP_SECONDS))
+        return result_of(command.wait(STOP_SECONDS))
     except Unavailable:
         known = stop_record.picture(Store(home), halt) or {**stop_record.identity(halt), "items": []}
         message = f"The stop waits for its broker; process {command.pid} continues it."
@@ -102,7 +102,7 @@ def deploy(home: Home, model_id: str, options: dict[str, Any], by: str, request_
     )
     if answer.error is not None and "old_bars" in answer.values:
         raise OldBars(answer.error)
-    return _answered(answer)
+    return result_of(answer)
 
 
 def deployed(answer: dict[str, Any]) -> str:
@@ -173,7 +173,8 @@ class OldBars(LivetradingError):
     http_status = 409
 
 
-def _answered(answer: commands.Answer) -> dict[str, Any]:
+def result_of(answer: commands.Answer) -> dict[str, Any]:
+    """The values of a command's answer. Raises its error as the type that the command raised."""
     if answer.error is not None:
         # A command that ran and found a problem gives values but no type of error; one that died gives no values.
         nameless = Conflict if answer.values else Unforeseen

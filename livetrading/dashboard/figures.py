@@ -171,28 +171,9 @@ def equity_figure(
         ("Buy and hold", benchmark, style.MUTED, 1.4, "solid"),
     )
     for label, rows, color, width, dash in curves:
-        if not rows:
-            continue
-        sessions, values = [row[0] for row in rows], np.array([row[1] for row in rows], dtype="float64")
-        line = {"color": color, "width": width, "dash": dash}
-        figure.add_trace(
-            go.Scatter(
-                x=sessions, y=values, name=label, line=line, hovertemplate=f"{label} $%{{y:,.2f}}<extra></extra>"
-            )
-        )
-        figure.add_trace(
-            go.Scatter(
-                x=sessions,
-                y=-100 * drawdown(values),
-                yaxis="y2",
-                name=f"{label} drawdown",
-                showlegend=False,
-                line={**line, "width": 1.2},
-                fill="tozeroy" if label == name else None,
-                fillcolor="rgba(121,176,255,.16)",
-                hovertemplate="%{fullData.name} %{y:.2f}%<extra></extra>",
-            )
-        )
+        if rows:
+            line = {"color": color, "width": width, "dash": dash}
+            figure.add_traces(_curve_and_drawdown(label, rows, line, filled=label == name))
     _lay_out(figure, [row[0] for row in equity], height, zoomable=True)
     figure.update_layout(
         yaxis={"domain": [0.34, 1], "tickprefix": "$", "tickformat": ",.0f"},
@@ -202,6 +183,26 @@ def equity_figure(
     if paused:
         _shade(figure, [row[0] for row in equity], paused)
     return figure
+
+
+def _curve_and_drawdown(
+    label: str, rows: Sequence[Sequence[Any]], line: dict[str, Any], *, filled: bool
+) -> list[go.Scatter]:
+    sessions, values = [row[0] for row in rows], np.array([row[1] for row in rows], dtype="float64")
+    return [
+        go.Scatter(x=sessions, y=values, name=label, line=line, hovertemplate=f"{label} $%{{y:,.2f}}<extra></extra>"),
+        go.Scatter(
+            x=sessions,
+            y=-100 * drawdown(values),
+            yaxis="y2",
+            name=f"{label} drawdown",
+            showlegend=False,
+            line={**line, "width": 1.2},
+            fill="tozeroy" if filled else None,
+            fillcolor="rgba(121,176,255,.16)",
+            hovertemplate="%{fullData.name} %{y:.2f}%<extra></extra>",
+        ),
+    ]
 
 
 def _shade(figure: go.Figure, sessions: list[str], paused: str) -> None:

@@ -52,7 +52,7 @@ def publish(node: Node, now: datetime) -> list[str]:
             table.truncate()
             table.insert_multiple(docs)
     if health.ready:
-        _observe(node, now)
+        observe(node, now)
     if not health.ready:
         return [text for text in [_away(node, health, now)] if text]
     standing = node.account.risk.figures(health.account, now)
@@ -113,7 +113,7 @@ def _day_trades(node: Node, now: datetime) -> int:
     return node.account.risk.day_trades(day.isoformat())
 
 
-def _observe(node: Node, now: datetime) -> None:
+def observe(node: Node, now: datetime) -> None:
     """Record which assumptions about the broker its messages have confirmed. Trading never depends on it."""
     try:
         node.account.connection.link().learn(node.store, now)

@@ -177,7 +177,7 @@ class Node:
     def trader(self, agent_id: str) -> LiveTrader:
         """An agent with its broker, bars and model; built once."""
         if agent_id not in self._traders:
-            self._traders[agent_id] = self._build(self.repository(agent_id))
+            self._traders[agent_id] = self.build_trader(self.repository(agent_id))
         return self._traders[agent_id]
 
     def take_reports(self, now: datetime) -> dict[str, str]:
@@ -190,7 +190,7 @@ class Node:
         for agent_id in [s.agent.agent_id for s in self.account.agents()]:
             begun = True
             # Fills are taken over also if bars or model fail: the other agents are compared by them.
-            for take_reports in (self._begin, self._sync):
+            for take_reports in (self._begin, self.take_fills):
                 try:
                     begun = begun and take_reports(agent_id, now)
                 except Exception as error:
@@ -212,7 +212,8 @@ class Node:
         real = self.trader(agent_id).real
         return real is not None and real.begin(now)
 
-    def _sync(self, agent_id: str, now: datetime) -> bool:
+    def take_fills(self, agent_id: str, now: datetime) -> bool:
+        """Take over the broker's reports on the orders of one agent."""
         self.executor(agent_id).sync(now)
         return True
 
@@ -272,11 +273,12 @@ class Node:
             self._executors[agent_id] = OrderExecutor(repository, broker, self.calendar, self.latch)
         return self._executors[agent_id]
 
-    def _build(self, repository: AgentRepository) -> LiveTrader:
+    def build_trader(self, repository: AgentRepository) -> LiveTrader:
+        """An agent's trader with its broker, bars and model, built anew."""
         config = repository.state.agent
         card, bars = self.registry.card(config.model_id), self.registry.bars(config.model_id)
         executor = self.executor(config.agent_id)
-        series, source = Series(bars, repository.rows), self._source(config, bars)
+        series, source = Series(bars, repository.rows), self.source_of(config, bars)
         return LiveTrader(
             repository,
             executor.broker,
@@ -298,7 +300,8 @@ class Node:
         watch = Reconciliation(repository, executor.broker, self.account)  # type: ignore[arg-type]
         return AgentInAccount(repository, self.account, watch, PreOpenSplit(source, self.calendar), self.cash)
 
-    def _source(self, config: AgentConfig, bars: pd.DataFrame) -> BarSource:
+    def source_of(self, config: AgentConfig, bars: pd.DataFrame) -> BarSource:
+        """Where the bars of an agent come from."""
         if config.mode == Mode.REPLAY:
             return HistorySource(bars)
         if not self.beside:

@@ -24,7 +24,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
             if isinstance(handler, SharedFileHandler):
                 logger.removeHandler(handler)
                 handler.close()
-    logs._secrets.clear()
+    logs.secrets.clear()
     threading.excepthook = before
 
 

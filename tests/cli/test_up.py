@@ -213,9 +213,9 @@ def test_one_that_beats_again_in_time_is_left_alone(clock: list[float], sleeper:
 def test_a_scheduler_that_waits_for_a_command_to_end_is_not_taken_for_one_that_hangs(tmp_path: Path) -> None:
     home = Home.resolve(str(tmp_path))
     with SchedulerLock(home).acquire("command"):
-        first = up._beat_of(home, 1)
-        assert first is not None and up._beat_of(home, 1) != first
-        assert up._other_scheduler(home) is None, "a command is no scheduler: one is started, and waits"
+        first = up.beat_of(home, 1)
+        assert first is not None and up.beat_of(home, 1) != first
+        assert up.other_scheduler(home) is None, "a command is no scheduler: one is started, and waits"
 
 
 def test_the_pauses_of_a_child_that_keeps_dying_grow_to_a_minute(monkeypatch: Any) -> None:

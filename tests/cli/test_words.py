@@ -106,7 +106,7 @@ def test_every_error_of_a_command_comes_back_to_pages_and_rest_as_itself(
     assert main(["--home", str(tmp_path), "models", "--json"]) == 1
     values = json.loads(capsys.readouterr().out)
     with pytest.raises(LivetradingError, match="why") as back:
-        control._answered(commands.Answer(values, values["error"]))
+        control.result_of(commands.Answer(values, values["error"]))
     assert type(back.value) is kind and values["http_status"] == kind.http_status
 
 
@@ -117,7 +117,7 @@ def test_a_command_that_names_no_kind_found_something_wrong_and_one_without_an_a
     answer: commands.Answer, status: int
 ) -> None:
     with pytest.raises(LivetradingError) as back:
-        control._answered(answer)
+        control.result_of(answer)
     assert back.value.http_status == status
 
 

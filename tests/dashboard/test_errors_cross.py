@@ -89,7 +89,7 @@ def _rest(home: Home, error: Exception, answer: Any = None) -> tuple[int, dict[s
             return dict(answer)
         raise error
 
-    endpoint = api._endpoint(work, home, ["127.0.0.1"], ThreadPoolExecutor(1))
+    endpoint = api.endpoint(work, home, ["127.0.0.1"], ThreadPoolExecutor(1))
     scope = {
         "type": "http",
         "method": "POST",

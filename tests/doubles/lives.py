@@ -60,10 +60,10 @@ class Known(Registry):
 
     def __init__(self, home: Home, policy: Any) -> None:
         super().__init__(home)
-        self._policy = policy
+        self.policy = policy
 
     def load(self, model_id: str) -> tuple[ModelCard, Any]:
-        return self.card(model_id), self._policy
+        return self.card(model_id), self.policy
 
 
 def at(session: date, clock: str) -> datetime:

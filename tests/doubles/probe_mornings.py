@@ -37,7 +37,7 @@ class Morning:
             self.tws.happen(self.to_come.pop(clock))
 
 
-def probe(home: Home, morning: Morning, confirm: str = ACCOUNT, **timing: float) -> dict[str, Any]:
+def probe(home: Home, morning: Morning, confirm: str = ACCOUNT, **timing: Any) -> dict[str, Any]:
     patience = replace(ALWAYS_LOOK, **timing)
     return probe_open.probe(home, confirm, "INTC", clock=morning, pause=morning.pause, timing=patience)
 

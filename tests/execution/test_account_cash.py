@@ -205,7 +205,7 @@ def test_a_difference_that_is_just_seen_keeps_from_buying_at_once_and_is_told_wh
         lambda book: [*book.fill(order, order.remaining, 1.1 * opened), *book.fill(stop, stop.remaining, 0.9 * opened)]
     )
     life.restart()
-    life.policy = life.node.registry._policy = Always(Action.BUY)
+    life.policy = life.node.registry.policy = Always(Action.BUY)
     done = life.check(at(life.sessions[DAY + 2], "16:40"))
     assert life.state.flat and [d["qty"] for d in done.decided] == [0] and "buys nothing" in done.decided[0]["reason"]
     assert life.node.news() == [] and not cash(life).open

@@ -121,7 +121,7 @@ def test_without_its_model_an_agent_is_still_protected_and_can_be_closed(
     if how == "its files are gone":
         shutil.rmtree(holding.home.model(holding.model_id))
     else:
-        monkeypatch.setattr(holding.node, "_build", lambda repository: 1 / 0)
+        monkeypatch.setattr(holding.node, "build_trader", lambda repository: 1 / 0)
     held = holding.node.repository(SECOND).state.book.shares
     executor = holding.node.executor(SECOND)
     executor.cancel(executor.repository.state.open_orders(Leg.STOP)[0].key, "by hand", now)

@@ -77,14 +77,14 @@ def test_a_pass_says_exactly_six_things(life: Life) -> None:
 def test_one_agents_trouble_blocks_it_alone(two: Life, monkeypatch: pytest.MonkeyPatch) -> None:
     from livetrading.core.errors import Damaged
 
-    build = two.node._build
+    build = two.node.build_trader
 
     def broken(repository):  # type: ignore[no-untyped-def]
         if repository.agent_id == AGENT:
             raise Damaged("the bars of its model changed: train it again.")
         return build(repository)
 
-    monkeypatch.setattr(two.node, "_build", broken)
+    monkeypatch.setattr(two.node, "build_trader", broken)
     now = at(two.sessions[FIRST], "16:40")
     assert pass_runner.wanted(two.node, now)
     done, failed = pass_runner.run(two.node, now)
@@ -129,6 +129,8 @@ def test_each_agent_of_a_long_pass_has_its_own_time(two: Life) -> None:
     assert [s["agent_id"] for s in done.sent] == [AGENT], "the second came after its window"
 
 
-def test_nothing_is_wanted_of_agents_that_wait(life: Life) -> None:
+def test_nothing_is_wanted_of_agents_that_wait(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[object] = []
+    monkeypatch.setattr(life.node, "build_trader", built.append)
     assert not pass_runner.wanted(life.node, at(life.sessions[FIRST - 1], "20:30"))
-    assert life.node._traders == {}
+    assert built == []

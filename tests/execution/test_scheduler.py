@@ -249,7 +249,7 @@ def test_the_loop_beats_while_a_library_loads(
 
 
 def test_the_loop_beats_while_another_process_holds_a_file(inside: Scheduler, beats: list[float]) -> None:
-    inside.node.store._lock_timeout = 2.5
+    inside.node.store.lock_timeout = 2.5
     with filelock.FileLock(f"{inside.node.store.path('requests')}.lock"), pytest.raises(Unavailable):
         requests.submit(inside.node.store, "rearm", by="test", now=inside.clock())
     assert len(beats) >= 2

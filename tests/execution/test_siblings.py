@@ -86,14 +86,14 @@ def test_after_the_open_an_entry_waits_two_minutes_for_an_exit_that_cannot_go_an
 def test_an_agent_whose_fills_are_never_told_blocks_no_other_whose_entries_wait_and_say_why(
     two: AccountLife, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sync = two.node._sync
+    sync = two.node.take_fills
 
     def deaf(agent_id: str, now: Any) -> bool:
         if agent_id == AGENT:
             raise Unavailable("its fills are not told.")
         return sync(agent_id, now)
 
-    monkeypatch.setattr(two.node, "_sync", deaf)
+    monkeypatch.setattr(two.node, "take_fills", deaf)
     held = two.tws.ledger.holds("TEST")
     two.tws.ledger.positions[TEST.con_id] = (held + 5.0, 9.0)
     two.tws.happen(lambda ledger: [("position", TEST)])
@@ -113,7 +113,7 @@ def test_an_agent_whose_fills_are_never_told_blocks_no_other_whose_entries_wait_
 def test_an_agent_that_cannot_write_its_fills_blocks_no_other_then_or_later(
     two: AccountLife, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sync, trader = two.node._sync, two.node.trader
+    sync, trader = two.node.take_fills, two.node.trader
 
     def full(real: Any) -> Any:
         def asked(agent_id: str, *more: Any) -> Any:
@@ -123,7 +123,7 @@ def test_an_agent_that_cannot_write_its_fills_blocks_no_other_then_or_later(
 
         return asked
 
-    monkeypatch.setattr(two.node, "_sync", full(sync))
+    monkeypatch.setattr(two.node, "take_fills", full(sync))
     monkeypatch.setattr(two.node, "trader", full(trader))
     stop = next(o for o in two.tws.ledger.open_orders() if o.ref.startswith(AGENT) and o.type == "STP")
     begun = at(two.sessions[FIRST + 3], "10:30")

@@ -23,7 +23,7 @@ PLACE, POSITION, QTY = 3, 61, 14
 @pytest.fixture(autouse=True)
 def a_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
     """Passes are made by the test in its place."""
-    monkeypatch.setattr(queries, "_lives", lambda store, now: True)
+    monkeypatch.setattr(queries, "scheduler_lives", lambda store, now: True)
 
 
 def shown(life: AccountLife) -> dict[str, Any]:

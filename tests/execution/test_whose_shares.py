@@ -61,14 +61,14 @@ def test_an_agent_whose_model_is_gone_is_blocked_and_its_fills_are_booked_for_th
     life.live(FIRST)
     life.live(FIRST + 1)
     first, second = life.node.repositories.values()
-    build = life.node._build
+    build = life.node.build_trader
 
     def without_model(repository: Any) -> Any:
         if repository is first:
             raise Damaged("its model is gone.")
         return build(repository)
 
-    monkeypatch.setattr(life.node, "_build", without_model)
+    monkeypatch.setattr(life.node, "build_trader", without_model)
     life.node.forget(first.agent_id)
     (stop,) = [o for o in life.tws.ledger.open_orders() if o.ref.startswith(first.agent_id)]
     life.now = at(life.sessions[FIRST + 2], "10:00")

@@ -93,7 +93,7 @@ class World:
             self.node = self.scheduler.node
             self.node.beside = False
             self.node.registry = Known(self.home, Cycler())
-            self.node._source = lambda config, bars: self.tapes[config.symbol]  # type: ignore[assignment]
+            self.node.source_of = lambda config, bars: self.tapes[config.symbol]  # type: ignore[assignment]
             self.scheduler.begin()
         self.seen["starts"] += 1
 

@@ -156,7 +156,7 @@ def test_an_agent_lives_its_whole_life_on_a_broker_that_was_registered_in_one_li
 
 
 def test_the_command_line_deploys_there(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trading, "_test_job", lambda *given: "cli")  # the model is not a real one
+    monkeypatch.setattr(trading, "tested", lambda *given: "cli")  # the model is not a real one
     store_test(shell.life.store, shell.life.model_id, Terms(10_000.0), "cli")
     with shell.life.store.transaction("jobs") as db:
         for job in db.table("jobs").all():
@@ -212,15 +212,12 @@ def test_another_package_registers_a_broker_by_an_entry_point(tmp_path: Path, mo
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: shelf\nVersion: 1\n")
     (info / "entry_points.txt").write_text(f"[{registry.GROUP}]\n{NAME} = tests.plugged.broker:DESCRIPTION\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    forget = (registry._installed.cache_clear, registry._load.cache_clear)
-    for clear in forget:
-        clear()
+    registry.forget_installed()
     try:
         assert NAME in registry.names() and registry.named(NAME).words.title == "Shelf Securities"
     finally:
         monkeypatch.undo()
-        for clear in forget:
-            clear()
+        registry.forget_installed()
 
 
 def test_nothing_of_it_lies_outside_its_folder() -> None:

@@ -255,7 +255,7 @@ def test_a_training_that_is_stopped_leaves_no_model(place, signum, agent_type, s
         assert any(int(steps) > 0 for steps in process.stdout)  # it learns
         assert jobs.jobs(place.store)[0]["state"] == "running"
         process.send_signal(signum)
-        errors = process.communicate()[1]
+        errors = process.communicate(timeout=60)[1]
     finally:
         process.kill()
     assert process.returncode != 0, errors

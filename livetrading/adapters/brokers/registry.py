@@ -59,6 +59,12 @@ def mode_of(name: object) -> tuple[Mode, str]:
     return Mode.BROKER, name
 
 
+def forget_installed() -> None:
+    """Look for the brokers of other packages again at the next question, as after an installation."""
+    _installed.cache_clear()
+    _load.cache_clear()
+
+
 @cache
 def _installed() -> dict[str, EntryPoint]:
     """Entry points of other packages by name, except the names of modes."""

@@ -46,8 +46,7 @@ def probe(
     pause: Callable[[float], None] = time.sleep,
     timing: Timing = Timing(),
 ) -> dict[str, Any]:
-    """Buy one share at the next open and sell it, or end what an earlier probe left. Refused outside its
-    window or without consent."""
+    """Buy a share at the open and sell it, or end an earlier probe. Refused outside its window or without consent."""
     chosen, store, today = settings.load(home), Store(home), clock().astimezone(windows.NEW_YORK).date()
     if chosen.ibkr_mode != "paper":
         raise Refused("The opening auction is probed on a paper account alone; set ibkr_mode to paper first.")
@@ -63,16 +62,10 @@ def probe(
             raise _not_ready(chosen, health, unfinished)
         _agreed(health.account, confirm)
 
-        def run(record: Record, instrument: Instrument) -> Probe:
-            broker = IbkrBroker(
-                connection, probe_record.PREFIX, instrument, gate=lambda number: _agreed(number, confirm)
-            )
-            halted = lambda: HaltLatch(home).status() is not None  # noqa: E731
-            return Probe(broker, record, lambda r: probe_record.save(store, r), halted, clock, pause)
-
         mine = [r for r in unfinished if r.account == health.account]
         if mine:
-            done = [_ended(home, run(r, _instrument(connection, r)), r.day == today) for r in mine]
+            runs = (_run(home, connection, r, _instrument(connection, r), confirm, clock, pause) for r in mine)
+            done = [_ended(home, run, run.record.day == today) for run in runs]
             return done[-1] | {"message": (text := " ".join(d["message"] for d in done)), "text": text}
         if unfinished:
             _may_try(home, symbol, today, clock())
@@ -81,9 +74,29 @@ def probe(
             return _answer(before, f"The probe of {before.session} is over; probe again on another day.")
         instrument = connection.instrument(symbol)
         record = Record(today.isoformat(), health.account, symbol, instrument.con_id, instrument.primary, client_id, 0)
-        made = run(record, instrument)
+        made = _run(home, connection, record, instrument, confirm, clock, pause)
         made.count()
         return _ended(home, made, True)
+
+
+def _run(
+    home: Home,
+    connection: IbkrConnection,
+    record: Record,
+    instrument: Instrument,
+    confirm: str,
+    clock: Callable[[], datetime],
+    pause: Callable[[float], None],
+) -> Probe:
+    broker = IbkrBroker(connection, probe_record.PREFIX, instrument, gate=lambda number: _agreed(number, confirm))
+    return Probe(
+        broker,
+        record,
+        lambda r: probe_record.save(Store(home), r),
+        lambda: HaltLatch(home).status() is not None,
+        clock,
+        pause,
+    )
 
 
 def _may_try(home: Home, symbol: str, today: date, now: datetime) -> None:

@@ -54,6 +54,21 @@ NUMBERS = (
     "current_position",
     "num_trades",
 )
+UNKNOWN_WHEN_UNREADABLE = (
+    *NUMBERS,
+    "price_time",
+    "last_check",
+    "next_check",
+    "last_decision",
+    "bar_session",
+    "model_id",
+    "source",
+    "deployed_at",
+    "settled",
+    "booked",
+    "first_session",
+)
+"""Fields of an agent that are null while its files cannot be read."""
 
 
 def agents(store: Store, now: datetime | None = None) -> list[AgentStatus]:
@@ -61,7 +76,7 @@ def agents(store: Store, now: datetime | None = None) -> list[AgentStatus]:
 
     ``now``, by default the clock's, tells whether a scheduler looks after them.
     """
-    lives = _lives(store, now)
+    lives = scheduler_lives(store, now)
     names = sorted(path.name for path in store.home.agents.iterdir() if is_agent_id(path.name) and path.is_dir())
     shown = [_status(store, name, lives, now) for name in names]
     return [doc for doc in shown if doc is not None and doc["status"] != "removed"]
@@ -69,13 +84,14 @@ def agents(store: Store, now: datetime | None = None) -> list[AgentStatus]:
 
 def agent(store: Store, agent_id: str, now: datetime | None = None) -> AgentStatus:
     """One agent's status; NotFound if there is none, or no more."""
-    found = _status(store, check_agent_id(agent_id), _lives(store, now), now)
+    found = _status(store, check_agent_id(agent_id), scheduler_lives(store, now), now)
     if found is None or found["status"] == "removed":
         raise NotFound(f"There is no agent {agent_id}: list them with `python -m livetrading agents`.")
     return found
 
 
-def _lives(store: Store, now: datetime | None) -> bool:
+def scheduler_lives(store: Store, now: datetime | None) -> bool:
+    """Whether a scheduler looks after the agents; False if that cannot be read."""
     try:
         return agent_status.lives(_scheduler(store, store.read("system"), now or datetime.now(UTC)))
     except Damaged:  # said where the system is shown; nobody can tell, so nothing is claimed
@@ -166,41 +182,10 @@ def _unreadable(agent_id: str, why: str, lives: bool, heals: bool = True) -> Age
     A scheduler that ``lives`` rebuilds them from the journal, unless that is damaged, too.
     """
     kind, symbol = agent_id.split("_")[:2]
-    numbers = dict.fromkeys(
-        (
-            "entry_price",
-            "stop_price",
-            "current_price",
-            "price_time",
-            "portfolio_value",
-            "cash",
-            "total_pnl",
-            "total_pnl_pct",
-            "realized_pnl",
-            "unrealized_pnl",
-            "last_check",
-            "next_check",
-            "last_decision",
-            "bar_session",
-            "capital",
-            "model_id",
-            "source",
-            "pace",
-            "deployed_at",
-            "max_position_pct",
-            "risk_per_trade",
-            "dividends",
-            "settled",
-            "booked",
-            "first_session",
-            "current_position",
-            "num_trades",
-        )
-    )
     cure = REBUILT if lives else REBUILT_LATER
     warning = f"{why} The agent's position cannot be read, so no figure of it is shown. {cure if heals else AT_BROKER}"
     known = {
-        **numbers,
+        **dict.fromkeys(UNKNOWN_WHEN_UNREADABLE),
         "agent_id": agent_id,
         "agent_type": kind,
         "symbol": symbol,

@@ -40,7 +40,7 @@ from ...core.orders import Order
 from ...core.trades import Trade
 from ...core.types import Action, Mode
 from ...core.wording import counted
-from .status import StateDocument
+from .status import DecisionShown, StateDocument
 
 Doc = dict[str, Any]
 TABLES = ("equity", "decisions", "fills", "trades", "orders", "bars", "log")
@@ -195,7 +195,6 @@ def state_document(state: AgentState, exposure: Exposure, seq: int, at: str) -> 
     """How an agent stands, as of its journal's line ``seq``."""
     book, config = state.book, state.agent
     held = not state.flat
-    decision = state.last_decision
     return {
         "agent_id": config.agent_id,
         "agent_type": str(config.agent_type),
@@ -218,14 +217,7 @@ def state_document(state: AgentState, exposure: Exposure, seq: int, at: str) -> 
         "dividends": book.dividends,
         "num_trades": book.num_trades,
         "last_check": at,
-        "last_decision": None
-        if decision is None
-        else {
-            "session": decision.session,
-            "action": Action(decision.action).name,
-            "qty": decision.qty,
-            "reason": decision.reason,
-        },
+        "last_decision": _last_decision(state),
         "refused_exits": len(refused_exits(state)),
         "unprotected_since": stamp(exposure.bare_since) if exposure.bare_since else None,
         "unprotected_seconds": exposure.seconds,
@@ -249,6 +241,14 @@ def state_document(state: AgentState, exposure: Exposure, seq: int, at: str) -> 
         "estimates": len(book.estimated),
         "seq": seq,
     }
+
+
+def _last_decision(state: AgentState) -> DecisionShown | None:
+    decision = state.last_decision
+    if decision is None:
+        return None
+    name = Action(decision.action).name
+    return {"session": decision.session, "action": name, "qty": decision.qty, "reason": decision.reason}
 
 
 def _warnings(state: AgentState) -> list[str]:

@@ -123,7 +123,7 @@ def seen_by(connection: IbkrConnection, store: Store) -> Any:
 def test_the_scheduler_records_what_its_connection_sees(tws: TwsDouble, store: Store) -> None:
     with connected(tws) as connection:
         broker(connection).submit(entry(), stop(), NOW)
-        account_status._observe(seen_by(connection, store), NOW)
+        account_status.observe(seen_by(connection, store), NOW)
     proof = evidence.proofs(store)["pair-accepted"][0]
     assert (proof.server_version, proof.account_kind, proof.holds) == (tws.version, "paper", True)
 
@@ -132,4 +132,4 @@ def test_a_damaged_file_of_proofs_never_stops_the_scheduler(tws: TwsDouble, stor
     store.path(evidence.NAME).write_text("garbage")
     with connected(tws) as connection:
         broker(connection).submit(entry(), stop(), NOW)
-        account_status._observe(seen_by(connection, store), NOW)
+        account_status.observe(seen_by(connection, store), NOW)

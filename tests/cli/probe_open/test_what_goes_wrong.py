@@ -1,6 +1,7 @@
 """What goes wrong while ``doctor --probe-open`` holds a share, and how a later run ends it."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,9 @@ from tests.doubles.probe_mornings import ACCOUNT, MONDAY, Morning, filled_then_g
 from tests.doubles.tws import Fault, TwsDouble
 from tests.doubles.tws.faults import CANCEL_ORDER
 from tests.doubles.tws.ledger import Event, Ledger
+
+HASTY: dict[str, Any] = {"acknowledge": 0.2, "cancel": (0.02, 0.05), "cancel_again": 0.1}
+"""Short waits for a confirmation that never comes; the virtual minutes of patience are the product's."""
 
 
 def test_a_connection_that_is_gone_when_it_should_sell_says_what_is_held_and_what_to_do(
@@ -120,7 +124,7 @@ def test_the_emergency_stop_set_after_the_fill_does_not_keep_the_share(
 def test_a_fill_that_crosses_the_cancel_is_sold(home: Home, morning: Morning, tws: TwsDouble) -> None:
     tws.fail(Fault("stall", CANCEL_ORDER, times=99))
     morning.to_come = {"09:36": lambda x: x.auction("INTC", 30.0), "09:36:30": lambda x: x.market("INTC", 30.1)}
-    done = probe(home, morning, acknowledge=0.2)
+    done = probe(home, morning, **HASTY)
     assert done["paper_open"] == "day" and tws.ledger.holds("INTC") == 0
     assert sent(tws) == [("BUY", 1, "OPG"), ("SELL", 1, "DAY")]
 
@@ -130,7 +134,7 @@ def test_a_cancel_that_ib_never_confirms_is_told_and_ended_by_a_later_run(
 ) -> None:
     tws.fail(Fault("stall", CANCEL_ORDER, times=99))
     with pytest.raises(Unavailable, match=f"PROBE:{MONDAY}:entry:1.*again"):
-        probe(home, morning, acknowledge=0.2)
+        probe(home, morning, **HASTY)
     tws.happen(lambda x: x.expire(f"PROBE:{MONDAY}:entry:1"))
     morning.now = on("14:00")
     assert "Nothing was bought" in probe(home, morning)["message"]

@@ -69,17 +69,7 @@ def _sharpe(test: dict[str, Any]) -> str:
 
 
 def _terms(card: ModelCard, key: str) -> dict[str, Any]:
-    first, second, third, fourth = st.columns(4)
-    capital = first.number_input(
-        "Initial capital ($)", 1.0, 1e9, deployment.CAPITAL, step=1_000.0, format="%.2f", key=f"{key}_capital"
-    )
-    position = second.number_input(
-        "Max position (%)", 1.0, 100.0, 100 * LIMITS.max_position, step=5.0, format="%.1f", key=f"{key}_position"
-    )
-    risk = third.number_input(
-        "Risk per trade (%)", 0.1, 20.0, 100 * LIMITS.risk_per_trade, step=0.5, format="%.1f", key=f"{key}_risk"
-    )
-    fourth.selectbox("Time frame", ["Daily/EOD"], key=f"{key}_frame")
+    terms = _money(key)
     first, second = st.columns([3, 1])
     modes = MODES | {words.name: deploy_account.label(words) for words in brokers.offered()}
     mode = first.radio("Mode", list(modes), format_func=modes.get, key=f"{key}_mode", horizontal=True)
@@ -99,7 +89,6 @@ def _terms(card: ModelCard, key: str) -> dict[str, Any]:
         if replay
         else f"{sources.choices()}. They must continue the model's bars, and be kept up to date.",
     )
-    terms = Terms(capital, Limits(round(position / 100, 6), round(risk / 100, 6)))
     return {
         "capital": terms.capital,
         "max-position": terms.limits.max_position,
@@ -110,6 +99,21 @@ def _terms(card: ModelCard, key: str) -> dict[str, Any]:
         "pace": pace,
         **(deploy_account.options(words_of(mode), key) if kinds.at_broker(mode) else {}),
     }
+
+
+def _money(key: str) -> Terms:
+    first, second, third, fourth = st.columns(4)
+    capital = first.number_input(
+        "Initial capital ($)", 1.0, 1e9, deployment.CAPITAL, step=1_000.0, format="%.2f", key=f"{key}_capital"
+    )
+    position = second.number_input(
+        "Max position (%)", 1.0, 100.0, 100 * LIMITS.max_position, step=5.0, format="%.1f", key=f"{key}_position"
+    )
+    risk = third.number_input(
+        "Risk per trade (%)", 0.1, 20.0, 100 * LIMITS.risk_per_trade, step=0.5, format="%.1f", key=f"{key}_risk"
+    )
+    fourth.selectbox("Time frame", ["Daily/EOD"], key=f"{key}_frame")
+    return Terms(capital, Limits(round(position / 100, 6), round(risk / 100, 6)))
 
 
 def _allowed(test: dict[str, Any], key: str, options: dict[str, Any]) -> bool:
