@@ -201,7 +201,7 @@ def test_few_files_outside_the_brokers_own_folders_name_one() -> None:
 
 def test_the_registry_of_brokers_loads_no_brokers_library() -> None:
     """Nor anything else that takes seconds: it is asked by every command and page."""
-    code = "import sys, livetrading.adapters.brokers.registry as r; r.names(); print([m for m in ('ib_async', 'pandas') if m in sys.modules])"
+    code = "import sys, livetrading.adapters.brokers.registry as r; r.names(); print([m for m in ('ib_async', 'pandas', 'numpy', 'tinydb', 'filelock') if m in sys.modules])"
     assert (
         subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True

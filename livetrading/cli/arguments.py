@@ -5,7 +5,7 @@ import math
 from datetime import date
 from typing import Any
 
-from ..adapters.brokers.registry import names, words_of
+from ..adapters.brokers.registry import names
 from ..core import deployment
 from . import broker_rooms
 
@@ -36,9 +36,8 @@ def day(text: str) -> date:
 
 
 def _sources() -> str:
-    """The bar sources that there are."""
-    brokers = [bars for bars in (words_of(name).bars for name in names()) if bars]
-    return f"{', '.join(['sample', 'yahoo', *brokers])} or csv:PATH"
+    """The bar sources that there are. No broker's code is imported for it."""
+    return f"sample, yahoo, csv:PATH or the bars of a broker ({', '.join(names())})"
 
 
 def _source(text: str) -> str:

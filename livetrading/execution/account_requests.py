@@ -39,6 +39,11 @@ def admitted(node: Node, broker: str, symbol: str, terms: Terms, args: dict[str,
         raise Refused(
             f"{confirmed} was typed, but {program} trades account {number}; type that number, or log in to the other."
         )
+    if node.account.words.setup is None and not confirmed:
+        raise Refused(
+            f"{node.account.words.title} does not say which of its accounts are paper ones, so account {number} counts as"
+            f" real money: confirm the deployment with that number (--confirm {number})."
+        )
     too_much = node.account.risk.refuses_capital(number, terms.capital, now)
     if too_much:
         raise Refused(f"Account {number}: {too_much}.")

@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from livetrading.adapters.brokers.base import (
     AccountFigures,
@@ -15,7 +14,7 @@ from livetrading.adapters.brokers.base import (
     HealthState,
     Ticket,
 )
-from livetrading.adapters.brokers.connection import BrokerDescription, Seat
+from livetrading.adapters.brokers.connection import BrokerDescription, Place, Seat
 from livetrading.adapters.home import Home
 from livetrading.adapters.store import Store
 from livetrading.core import account as accounts
@@ -65,7 +64,7 @@ class ShelfConnection:
     def confirmed(self) -> str:
         return self._confirmed
 
-    def place(self) -> dict[str, Any]:
+    def place(self) -> Place:
         return {"mode": "paper", "host": "", "port": 0}
 
     def expects_absence(self, now: datetime) -> bool:

@@ -1,6 +1,7 @@
 """A broker that the program has never seen: registered in one line, an agent lives its whole life there in the shell."""
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +13,8 @@ import pytest
 from livetrading.adapters.brokers import registry
 from livetrading.adapters.stamps import stamp
 from livetrading.cli import acting, safety, trading
-from livetrading.cli.main import main
+from livetrading.cli.main import main, parser
+from livetrading.core.errors import BadInput
 from livetrading.core.types import Costs, Terms
 from livetrading.execution import pass_runner
 from livetrading.execution.node import Node
@@ -80,7 +82,14 @@ def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
 
 
 def deployed(shell: Shell) -> Shell:
-    answer = shell.life.ask(
+    answer = asked(shell, ACCOUNT)
+    assert answer["status"] == "done", answer["message"]
+    shell.life.node.close()
+    return shell
+
+
+def asked(shell: Shell, confirm: str) -> dict[str, Any]:
+    return shell.life.ask(
         "create",
         shell.now,
         model_id=shell.life.model_id,
@@ -89,10 +98,8 @@ def deployed(shell: Shell) -> Shell:
         job_id="tested",
         capital=10_000.0,
         costs=vars(shell.life.terms.costs),
+        confirm=confirm,
     )
-    assert answer["status"] == "done", answer["message"]
-    shell.life.node.close()
-    return shell
 
 
 def holding(shell: Shell) -> int:
@@ -164,9 +171,18 @@ def test_the_command_line_deploys_there(shell: Shell, monkeypatch: pytest.Monkey
             job |= {"kind": "deploy", "started": stamp(shell.now), "pid": 0, "pid_mark": "", "message": ""}
             db.table("jobs").update(job, doc_ids=[job.doc_id])
     done = shell.run(
-        "deploy", shell.life.model_id, "--mode", NAME, "--source", f"csv:{shell.life.csv}", "--capital", "10000"
+        *("deploy", shell.life.model_id, "--mode", NAME, "--source", f"csv:{shell.life.csv}", "--capital", "10000"),
+        *("--confirm", ACCOUNT),
     )
     assert (shell.code, done.get("mode"), done.get("agent_id")) == (0, NAME, AGENT), done.get("error")
+
+
+@pytest.mark.parametrize(("typed", "said"), [("", "counts as real money"), ("X1", "X1 was typed, but")])
+def test_an_account_that_is_not_known_as_a_paper_one_is_confirmed_by_its_number(
+    shell: Shell, typed: str, said: str
+) -> None:
+    answer = asked(shell, typed)
+    assert answer["status"] == "refused" and said in answer["message"] and ACCOUNT in answer["message"]
 
 
 def test_its_stop_sells_at_the_broker_and_is_booked(shell: Shell) -> None:
@@ -218,6 +234,29 @@ def test_another_package_registers_a_broker_by_an_entry_point(tmp_path: Path, mo
     finally:
         monkeypatch.undo()
         registry.forget_installed()
+
+
+@pytest.mark.parametrize("code", ["raise SystemExit('bye')", "1 / 0", "DESCRIPTION = 5", "import no_such_module"])
+def test_a_broken_broker_of_another_package_is_named_and_ends_no_command(
+    tmp_path: Path, code: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is its code run before somebody asks for it."""
+    (info := tmp_path / "bad-1.dist-info").mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bad\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(f"[{registry.GROUP}]\nbad = a_bad_broker:DESCRIPTION\n")
+    (tmp_path / "a_bad_broker.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    registry.forget_installed()
+    try:
+        parser()
+        assert "bad" in registry.names() and "a_bad_broker" not in sys.modules
+        assert registry.find("bad") is None and "the broker bad" in caplog.text
+        with pytest.raises(BadInput, match="There is no broker 'bad'"):
+            registry.named("bad")
+    finally:
+        monkeypatch.undo()
+        registry.forget_installed()
+        sys.modules.pop("a_bad_broker", None)
 
 
 def test_nothing_of_it_lies_outside_its_folder() -> None:

@@ -8,12 +8,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ...core.errors import Unavailable
 from ...core.orders import OrderState
-from ...core.rules import Quote
-from .account_setup import AccountSetup
+
+if TYPE_CHECKING:
+    from ...core.rules import Quote
+    from .account_setup import AccountSetup
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class BrokerWords:
     ``name`` is the broker's name in ``--mode`` and in the journal, ``title`` and ``short`` are its full and
     its usual name, ``program`` is where the user sees orders, ``programs`` what has to run for it.
     ``bars`` names the bar source that it serves, empty if it serves none; ``setup`` is how its account is
-    configured, None if there is nothing to configure.
+    configured and known as a paper one. Without it every account counts as real money, which a deployment
+    confirms with the account's number.
     """
 
     name: str
@@ -32,7 +35,7 @@ class BrokerWords:
     program: str
     programs: str
     bars: str = ""
-    setup: AccountSetup | None = None
+    setup: "AccountSetup | None" = None
 
     @property
     def an_account(self) -> str:
@@ -116,7 +119,7 @@ class Execution:
     """Filled shares of its order, including this fill; 0 if the broker does not count them."""
 
 
-class Cause(StrEnum):
+class AwayCause(StrEnum):
     """Why a broker cannot be used, for code that has to distinguish causes."""
 
     NONE = ""
@@ -171,7 +174,7 @@ class Health:
     failures: int = 0
     trouble: str = ""
     unreadable: int = 0
-    cause: Cause = Cause.NONE
+    cause: AwayCause = AwayCause.NONE
 
 
 @dataclass(frozen=True)
@@ -218,7 +221,7 @@ class Broker(Protocol):
         """The last session that it has traded, for a broker that trades whole sessions from bars; its fills are
         booked together with that session's bar. Empty for other brokers."""
 
-    def advance(self, session: str, opened: datetime, quote: Quote) -> None:
+    def advance(self, session: str, opened: datetime, quote: "Quote") -> None:
         """A completed session's bar, for a broker that trades from bars."""
 
     def unknown(self, keys: Collection[str]) -> list[str]:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 from ...core.types import Costs
 from ..home import Home
-from ..store import Store
 from .base import AccountFigures, AgentBroker, BrokerOrder, BrokerWords, Health
 
 if TYPE_CHECKING:
     from ..bars.base import BarSource
+    from ..store import Store
 
 
 class Place(TypedDict):
@@ -151,7 +151,7 @@ class Connection(Protocol):
     def cancel_everything(self) -> None:
         """Cancel every order of the account, including those that are not ours. Only if the user asked for it."""
 
-    def learn(self, store: Store, now: datetime) -> None:
+    def learn(self, store: "Store", now: datetime) -> None:
         """Record which assumptions about the broker its messages have confirmed; may do nothing."""
 
 

@@ -1,22 +1,26 @@
 """The brokers that an agent can be deployed on. A new broker is one line here and a folder of its own.
 
 A package that is installed beside this one registers a broker by an entry point of the group
-``livetrading.brokers`` that names its ``BrokerDescription``.
+``livetrading.brokers`` that names its ``BrokerDescription``. A broker's code is imported when it is first
+asked for: no other command waits for it or ends with it, the emergency stop least of all.
 """
 
 import logging
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
 from ...core.errors import BadInput, in_a_line
 from ...core.types import Mode
-from .base import BrokerWords
-from .connection import BrokerDescription
-from .ibkr.description import DESCRIPTION as IBKR
+
+if TYPE_CHECKING:
+    from .base import BrokerWords
+    from .connection import BrokerDescription
 
 log = logging.getLogger(__name__)
 GROUP = "livetrading.brokers"
-BROKERS: dict[str, BrokerDescription] = {known.words.name: known for known in (IBKR,)}
+BROKERS: "dict[str, str | BrokerDescription]" = {"ibkr": "livetrading.adapters.brokers.ibkr.description:DESCRIPTION"}
+"""Name and place of each ``BrokerDescription``, as an entry point writes it."""
 
 
 def names() -> tuple[str, ...]:
@@ -24,12 +28,15 @@ def names() -> tuple[str, ...]:
     return (*BROKERS, *(name for name in _installed() if name not in BROKERS))
 
 
-def find(name: str) -> BrokerDescription | None:
+def find(name: str) -> "BrokerDescription | None":
     """The broker of this name, None if it is not registered."""
-    return BROKERS.get(name) or _load(name)
+    known = BROKERS.get(name) or _installed().get(name)
+    if isinstance(known, str):
+        known = EntryPoint(name, known, GROUP)
+    return _load(known) if isinstance(known, EntryPoint) else known
 
 
-def named(name: str) -> BrokerDescription:
+def named(name: str) -> "BrokerDescription":
     """The broker of this name. Raises BadInput with the known names."""
     found = find(name)
     if found is None:
@@ -37,14 +44,16 @@ def named(name: str) -> BrokerDescription:
     return found
 
 
-def with_bars(source: str) -> BrokerDescription | None:
+def with_bars(source: str) -> "BrokerDescription | None":
     """The broker that serves the bar source of this name, None if no broker does."""
     served = (find(name) for name in names())
     return next((known for known in served if known is not None and known.bars and known.words.bars == source), None)
 
 
-def words_of(name: str) -> BrokerWords:
+def words_of(name: str) -> "BrokerWords":
     """The names used in messages about a broker; for one that is no longer registered, its name."""
+    from .base import BrokerWords
+
     found = find(name)
     return found.words if found is not None else BrokerWords(name, name, name, name, name)
 
@@ -72,17 +81,16 @@ def _installed() -> dict[str, EntryPoint]:
 
 
 @cache
-def _load(name: str) -> BrokerDescription | None:
-    """A broker of another package; None, with a reason in the log, if it cannot be imported."""
-    point = _installed().get(name)
-    if point is None:
-        return None
+def _load(point: EntryPoint) -> "BrokerDescription | None":
+    """A broker's description; None, with a reason in the log, if it cannot be imported."""
+    from .connection import BrokerDescription
+
     try:
         found = point.load()
-    except Exception as error:  # the code of another package must not stop the other brokers
-        log.error("the broker %s cannot be imported: %s", name, in_a_line(error))
+    except (Exception, SystemExit) as error:  # one broker's code must not stop the others, or a command
+        log.error("the broker %s cannot be imported: %s", point.name, in_a_line(error))
         return None
-    if not isinstance(found, BrokerDescription) or found.words.name != name:
-        log.error("the broker %s is not described: %s is not a BrokerDescription of that name", name, point.value)
+    if not isinstance(found, BrokerDescription) or found.words.name != point.name:
+        log.error("the broker %s is not described: %s is not a BrokerDescription of that name", point.name, point.value)
         return None
     return found

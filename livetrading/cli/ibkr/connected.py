@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ...adapters.brokers.base import BEGINNING, Cause, Health, HealthState
+from ...adapters.brokers.base import BEGINNING, AwayCause, Health, HealthState
 from ...adapters.brokers.ibkr import account_gates as gates
 from ...adapters.brokers.ibkr.config import IbkrConfig
 from ...adapters.store import Store
@@ -79,7 +79,7 @@ def _not_ready(health: Health, config: IbkrConfig) -> Check:
         text = f"TWS at {config.host}:{config.port} greets and does not answer the first questions"
         return check("broker", False, f"{text} within {READY_SECONDS:g} s", cure)
     found = failed("broker", health.detail)
-    return found if health.cause != Cause.ENDED else check("broker", False, found["detail"], cure)
+    return found if health.cause != AwayCause.ENDED else check("broker", False, found["detail"], cure)
 
 
 def _farms(connection: "IbkrConnection") -> Check:

@@ -14,7 +14,7 @@ from livetrading.core.errors import Refused, Unavailable
 
 from ...home import Home
 from ...settings import load
-from ..base import Cause, Health, HealthState
+from ..base import AwayCause, Health, HealthState
 from ..connection import AccountLink
 from .config import IbkrConfig
 from .connection import IbkrConnection
@@ -118,7 +118,7 @@ def _connected(config: IbkrConfig) -> IbkrConnection:
         if health.ready:
             return connection
         connection.close()
-        if health.cause != Cause.CLIENT_ID_TAKEN:
+        if health.cause != AwayCause.CLIENT_ID_TAKEN:
             raise _failure(health)
     raise _failure(health)
 

@@ -16,7 +16,7 @@ from ib_async.contract import ContractDetails
 from ....core.errors import NotFound, Refused, Unavailable
 from ....core.windows import NEW_YORK
 from ...store import Store
-from ..base import AccountFigures, BrokerOrder, Cause, Health
+from ..base import AccountFigures, AwayCause, BrokerOrder, Health
 from ..connection import Place
 from . import account_gates as gates
 from . import evidence
@@ -128,7 +128,7 @@ class IbkrConnection:
         end = time.monotonic() + seconds
         while True:
             health = self.wait_ready(max(end - time.monotonic(), 0.1))
-            if health.cause != Cause.CLIENT_ID_TAKEN or time.monotonic() >= end:
+            if health.cause != AwayCause.CLIENT_ID_TAKEN or time.monotonic() >= end:
                 return health
             time.sleep(TAKEN_PAUSE)
 

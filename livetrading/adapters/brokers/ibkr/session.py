@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ....core.errors import Refused, Unavailable
-from ..base import BEGINNING, Cause, Health, HealthState
+from ..base import BEGINNING, AwayCause, Health, HealthState
 from . import account_gates as gates
 from .account import is_reported
 from .asking import FIGURES, Asking, Ended
@@ -74,7 +74,7 @@ class IbkrSession(Asking):
             unreadable=self.unreadable,
         )
 
-    def _say(self, state: HealthState, detail: str, ready: bool = False, cause: Cause = Cause.NONE) -> None:
+    def _say(self, state: HealthState, detail: str, ready: bool = False, cause: AwayCause = AwayCause.NONE) -> None:
         """Set the visible state. A repeated failure with the same text is not logged again as a warning."""
         if (state, detail) != (self._health.state, self._health.detail):
             quiet = ready or self._closing or state == HealthState.CONNECTING or detail == self._trouble
@@ -94,7 +94,7 @@ class IbkrSession(Asking):
             f"An unexpected error ended the connection to TWS ({type(error).__name__}: {error}); it is"
             f" made again. If that lasts, restart TWS and send the log.",
             HealthState.FAILED,
-            Cause.ENDED,
+            AwayCause.ENDED,
         )
 
     def successor(self, error: BaseException | None) -> "IbkrSession":
@@ -112,7 +112,7 @@ class IbkrSession(Asking):
             HealthState.FAILED,
             f"The connection to TWS died of an unexpected error{text}; it is made again. If that"
             f" lasts, restart the scheduler and send the log.",
-            cause=Cause.ENDED,
+            cause=AwayCause.ENDED,
         )
         return made
 
@@ -156,13 +156,15 @@ class IbkrSession(Asking):
                 await self._connect()
             await self._watch()
         except Refused as error:
-            self._say(HealthState.REFUSED, str(error), cause=Cause.CLIENT_ID_TAKEN if self._brief else Cause.NONE)
+            self._say(
+                HealthState.REFUSED, str(error), cause=AwayCause.CLIENT_ID_TAKEN if self._brief else AwayCause.NONE
+            )
             if not self._brief:
                 pauses = (self.timing.refused_pause,)
         except _Known:
             pass
         except (Unavailable, OSError, TimeoutError, UnicodeError) as error:
-            ended = Cause.ENDED if isinstance(error, Ended) else Cause.NONE
+            ended = AwayCause.ENDED if isinstance(error, Ended) else AwayCause.NONE
             self._say(HealthState.DISCONNECTED, self.config.explain(error), cause=ended)
         except Exception as error:  # no error may prevent the next attempt
             log.exception("IBKR: the connection failed with an unexpected error")
@@ -182,7 +184,7 @@ class IbkrSession(Asking):
         self._lost.set()
         self._drop()
 
-    def renew(self, why: str, state: HealthState = HealthState.DISCONNECTED, cause: Cause = Cause.NONE) -> None:
+    def renew(self, why: str, state: HealthState = HealthState.DISCONNECTED, cause: AwayCause = AwayCause.NONE) -> None:
         """Close this connection; ``run`` makes another."""
         if not self._lost.is_set():
             self._say(state, why, cause=cause)
@@ -196,7 +198,7 @@ class IbkrSession(Asking):
         except Exception:  # the next connection does not depend on it
             log.exception("IBKR: the connection could not be closed properly")
         if self._health.ready:
-            self._say(HealthState.DISCONNECTED, "The connection to TWS ended; it is made again.", cause=Cause.ENDED)
+            self._say(HealthState.DISCONNECTED, "The connection to TWS ended; it is made again.", cause=AwayCause.ENDED)
 
     # -- connecting -------------------------------------------------------
 
@@ -230,7 +232,7 @@ class IbkrSession(Asking):
             return lambda *args: act(*args) if ib is self.ib else None
 
         def closed(message: str) -> None:
-            self.renew("TWS closed the connection; it is made again.", cause=Cause.ENDED)
+            self.renew("TWS closed the connection; it is made again.", cause=AwayCause.ENDED)
 
         def data() -> None:
             self.reported_at = self.clock()
@@ -321,7 +323,9 @@ class IbkrSession(Asking):
         if code == 326 or cure:
             # TWS keeps the client id of a dead socket for a moment, so another attempt comes soon.
             self._fatal, self._brief = cure or gates.client_id_taken(self.config.client_id), code == 326
-            self._say(HealthState.REFUSED, self._fatal, cause=Cause.CLIENT_ID_TAKEN if self._brief else Cause.NONE)
+            self._say(
+                HealthState.REFUSED, self._fatal, cause=AwayCause.CLIENT_ID_TAKEN if self._brief else AwayCause.NONE
+            )
             self._lost.set()
         elif code in LINK_LOST:
             self._link = False

@@ -31,7 +31,9 @@ def options(words: BrokerWords, key: str) -> dict[str, Any]:
         st.caption(f"Trades the paper account that {words.program} is logged in to. {_opening(words)}")
         return {"late-entry": late, "confirm": None}
     typed = st.text_input(
-        f"Type the number of account {masked(number)} to trade real money", key=f"{key}_confirm", autocomplete="off"
+        f"Type the number of account {masked(number)} to trade real money" if number else "Type the account's number",
+        key=f"{key}_confirm",
+        autocomplete="off",
     )
     return {"late-entry": late, "confirm": typed.strip() or None}
 
@@ -50,7 +52,8 @@ def allowed(test: dict[str, Any], asked: dict[str, Any]) -> bool:
         "Deploying runs the test again with these terms."
     )
     number = _real_account(words)
-    if number is None or asked["confirm"] == number != "":
+    # The number of an account that is not set up here is compared by the scheduler, with the broker's.
+    if number is None or asked["confirm"] == number != "" or (words.setup is None and asked["confirm"]):
         return True
     if asked["confirm"]:
         st.warning(f"This is not the number of the account that is set up; type it as {words.short} writes it.")
@@ -60,9 +63,9 @@ def allowed(test: dict[str, Any], asked: dict[str, Any]) -> bool:
 def _real_account(words: BrokerWords) -> str | None:
     """The number of the account with real money that is set up, empty if it has none; None on a paper account."""
     chosen = settings.load(reading.home())
-    if words.setup is None or not words.setup.is_real_money(chosen):
-        return None
-    return words.setup.account(chosen)
+    if words.setup is None:
+        return ""
+    return words.setup.account(chosen) if words.setup.is_real_money(chosen) else None
 
 
 def _opening(words: BrokerWords) -> str:
