@@ -10,6 +10,7 @@ from ..adapters import logs, settings
 from ..adapters.calendar import calendar
 from ..adapters.home import Home
 from ..adapters.locks import SchedulerLock
+from ..adapters.settings import Settings
 from ..adapters.store import Store
 from ..core import drawdown_pause
 from ..core.errors import Conflict, revived
@@ -34,20 +35,20 @@ def report_pause(test: dict[str, Any]) -> None:
         print(text, file=sys.stderr)
 
 
-def new_node(home: Home) -> Node:
-    """The agents of a home; call ``open`` under the lock."""
-    delay = timedelta(minutes=settings.load(home).check_delay_minutes)
-    return Node(home, calendar(), delay, patience=ACCOUNT_SECONDS)
+def new_node(home: Home, chosen: Settings | None = None) -> Node:
+    """The agents of a home, by its settings or the ones given; call ``open`` under the lock."""
+    chosen = chosen or settings.load(home)
+    return Node(home, calendar(), timedelta(minutes=chosen.check_delay_minutes), patience=ACCOUNT_SECONDS)
 
 
 @contextmanager
-def node_in_hand(home: Home) -> Iterator[Node]:
+def node_in_hand(home: Home, chosen: Settings | None = None) -> Iterator[Node]:
     """The node under the scheduler's lock, recovered. Conflict names who holds it."""
     with SchedulerLock(home).acquire("command") as lock:
         logs.setup(home, "command")
         store = Store(home)
         file_repair.shared(store, utc_now())
-        node = new_node(home)
+        node = new_node(home, chosen)
         node.pulse = lock.beat
         try:
             node.open()

@@ -7,12 +7,13 @@ import sys
 import time
 from typing import Any
 
-from ..adapters import request_ids
+from ..adapters import request_ids, settings
 from ..adapters.halt import Halt, HaltLatch
 from ..adapters.home import Home
 from ..adapters.locks import Holder, SchedulerLock
+from ..adapters.settings import Settings
 from ..adapters.store import Store
-from ..core.errors import Conflict, Damaged, NotFound, Unavailable
+from ..core.errors import BadInput, Conflict, Damaged, NotFound, Unavailable
 from ..core.liveness import Liveness
 from ..core.stopping import StopState, cancelled
 from ..core.wording import counted
@@ -147,12 +148,21 @@ def _kill(home: Home, holder: Holder) -> None:
 # -- no process has the lock --------------------------------------------------------
 
 
+def _readable(home: Home) -> Settings:
+    """The settings, or their defaults where the file cannot be read: simulated positions are sold without them."""
+    try:
+        return settings.load(home)
+    except BadInput as error:
+        print(f"{error} The stop goes on with the defaults.", file=sys.stderr, flush=True)
+        return Settings()
+
+
 def _done_here(home: Home, options: argparse.Namespace, halt: Halt) -> dict[str, Any] | None:
     """The stop by this process, as long as something waits. None when another process has taken the lock."""
     print("Trading is halted. No scheduler runs, so this command cancels and sells.", file=sys.stderr, flush=True)
     try:
         while True:
-            with node_in_hand(home) as node:
+            with node_in_hand(home, _readable(home)) as node:
                 answer = _rounds(node, options, halt)
             if answer is not None:
                 return answer

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -161,6 +162,18 @@ def test_an_emergency_stop_latches_even_when_its_options_are_mistyped(tmp_path: 
     done = run(tmp_path, "emergency-stop", "--frobnicate")
     assert done.returncode == 2
     assert json.loads((tmp_path / "halt.json").read_text())["by"] == "command line"
+
+
+def test_settings_that_cannot_be_read_keep_no_simulated_position_from_being_sold(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(ROOT / "tests" / "fixtures" / "home-before", home)
+    (home / "settings.toml").write_text("x = [")
+    done = run(home, "emergency-stop", "--json")
+    sold = {
+        item["agent_id"]: (item["sold"], item["exit"]) for item in json.loads(done.stdout)["items"] if item["symbol"]
+    }
+    assert (sold["PPO_AAPL_001"], sold["PPO_AAPL_002"]) == ((0, "queued"), (23, "filled"))
+    assert "settings.toml is not valid TOML" in done.stderr and "with the defaults" in done.stderr
 
 
 def test_an_empty_home_stops_flat_and_rearms(tmp_path: Path) -> None:

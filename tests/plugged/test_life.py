@@ -69,8 +69,8 @@ def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     made = Shell(life, capsys, at(life.sessions[FIRST - 1], "20:00"))
     new_node = acting.new_node
 
-    def known(home: Any) -> Node:
-        node = new_node(home)
+    def known(home: Any, chosen: Any = None) -> Node:
+        node = new_node(home, chosen)
         node.registry = Known(home, life.policy)
         return node
 

@@ -77,7 +77,7 @@ def checks(
     agents = [a for a in queries.agents(store) if a["mode"] == WORDS.name]
     where, account = f"{chosen.ibkr_host}:{chosen.ibkr_port}", chosen.ibkr_account or "no account configured"
     if not (asked or agents or settings.ibkr_configured(chosen)):
-        text = f"simulated accounts only; Interactive Brokers is not configured ({where}, {account})"
+        text = f"Interactive Brokers is not configured ({where}, {account}), and no agent trades there"
         return [check("broker", True, text)]
     _say(asked, f"asking {where}")
     end = clocks.monotonic() + connected.READY_SECONDS
