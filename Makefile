@@ -5,7 +5,7 @@ PY := .venv/bin/python
 STAMP := .venv/.installed
 PURE := tests/core tests/test_layers.py tests/research
 
-.PHONY: venv run demo test lint check coverage faults faults-ibkr parity clean
+.PHONY: venv run demo test lint check coverage faults faults-ibkr parity bench-learning clean
 
 venv: $(STAMP)
 
@@ -51,6 +51,15 @@ faults-ibkr: venv
 # The proofs of docs/PARITY.md at full size; BARS holds INTC.csv and TNA.csv.
 parity: venv
 	BARS="$(BARS)" $(PY) -m tests.parity.sweep
+
+# Planted series with a known oracle; goes on where it was stopped. SPLIT=report: the seeds that no choice has seen.
+SPLIT ?= develop
+bench-learning: venv
+	$(PY) -m pip install --disable-pip-version-check -q -r tests/bench/requirements.txt
+	$(PY) -m tests.bench.learning --split $(SPLIT) --procedures oracle,always_long,random,ridge,tree,ppo --processes 2 \
+		--out var/bench/learning.jsonl --json var/bench/learning-$(SPLIT).json
+	$(PY) -m tests.bench.learning --split $(SPLIT) --procedures oracle,always_long,ridge,tree,sac --series 1 --processes 2 \
+		--out var/bench/learning.jsonl --json var/bench/learning-sac-$(SPLIT).json
 
 clean:
 	rm -rf .venv .pytest_cache .hypothesis .ruff_cache .mypy_cache .coverage* *.egg-info build

@@ -1,0 +1,80 @@
+"""The bench of learning: a run stands alone, a stopped bench goes on, the tables say what the rows do."""
+
+import json
+
+import pytest
+
+from tests.bench import learning, table
+from tests.bench.procedures import settings_hash
+
+QUICK = ["--kinds", "autocorrelation,costs", "--series", "1", "--procedures", "oracle,always_long,ridge"]
+
+
+def test_what_is_on_file_is_not_run_again(tmp_path, capsys):
+    out, report = tmp_path / "rows.jsonl", tmp_path / "report.json"
+    arguments = [*QUICK, "--out", str(out), "--json", str(report)]
+    assert learning.main(arguments) == 0
+    first = out.read_text()
+    rows = [json.loads(line) for line in first.splitlines()]
+    assert [row["procedure"] for row in rows] == ["oracle", "always_long", "ridge"] * 2
+    table_of_first = capsys.readouterr().out
+
+    out.write_text(first[: first.rindex("{") + 40])  # stopped in the middle of its last line
+    assert learning.main(arguments) == 0
+    again = capsys.readouterr()
+    assert again.out.splitlines()[0] == table_of_first.splitlines()[0]
+    assert len(again.err.splitlines()) == 1  # one run was missing
+    figures = json.loads(report.read_text())["summary"]
+    assert figures["ridge"]["linear"]["test_sharpe"] == rows[2]["test_sharpe"]
+    assert figures["ridge"]["autocorrelation"]["runs"] == 1
+
+
+def test_other_settings_have_another_key():
+    assert settings_hash("ppo", 1_000) != settings_hash("ppo", 2_000)
+    assert settings_hash("ridge", 1_000) == settings_hash("ridge", 2_000)
+    assert settings_hash("ppo", 1_000) != settings_hash("sac", 1_000)
+
+
+@pytest.mark.parametrize("procedure", ["ppo", "sac"])
+def test_a_deep_agent_stands_on_the_bench(procedure):
+    run = learning.Run(learning.planted.names("develop")[0], procedure, 0, 64)
+    row = run.done()
+    assert row == {**run.done(), "seconds": row["seconds"]}
+    assert (row["notes"].get("explained_variance") is None) == (procedure == "sac")
+
+
+def _row(procedure: str, sharpe: float | None, index: int = 0) -> dict:
+    return {
+        "kind": "cycle",
+        "split": "develop",
+        "index": index,
+        "procedure": procedure,
+        "seed": 0,
+        "test_sharpe": sharpe,
+        "train_sharpe": 2.0,
+        "test_sharpe_unpaused": sharpe,
+        "paused": False,
+        "notes": {},
+        "seconds": 1.0,
+    }
+
+
+def test_halfway_is_asked_only_where_a_plain_regression_gets_there():
+    rows = [
+        _row("oracle", 3.0, 0),
+        _row("always_long", 1.0, 0),
+        _row("ridge", 2.5, 0),
+        _row("ppo", 2.1, 0),
+        _row("oracle", 3.0, 1),
+        _row("always_long", 0.0, 1),
+        _row("ridge", 1.0, 1),
+        _row("ppo", 1.7, 1),
+        _row("oracle", 3.0, 2),
+        _row("always_long", 0.0, 2),
+        _row("ridge", 1.6, 2),
+        _row("ppo", None, 2),
+    ]
+    found = table.summary(rows)["ppo"]["linear"]
+    assert found["halfway"] == {"reached": 1, "asked": 2, "all": 2, "runs": 3}
+    assert found["gap_to_ridge"] == pytest.approx((-0.4 + 0.7 - 1.6) / 3)
+    assert "1/2" in table.text(rows)
