@@ -69,20 +69,30 @@ GENERATED = "<string>"
 
 
 def _serves(frame: FrameType | None, agent_id: str) -> bool:
-    """Whether a frame, or one of its callers, works for this agent."""
+    """Whether a frame works for this agent: the outermost one of the program that names an agent decides. In a
+    shared account the pass of one agent also reads the orders and shares of the others."""
+    serves = False
     while frame is not None:
-        known = frame.f_locals
-        if known.get("agent_id") == agent_id or frame.f_code in OF_REQUESTS:
+        if frame.f_code in OF_REQUESTS:
             return True
-        owner = known.get("self")
-        if owner is not None:
-            with suppress(Exception):
-                if getattr(owner, "agent_id", None) == agent_id or owner.repository.agent_id == agent_id:
-                    return True
+        if frame.f_code.co_filename.startswith(INSIDE):
+            serves = _named(frame, agent_id, serves)
         if frame.f_code is World.run_loop.__code__:
-            return False
+            return serves
         frame = frame.f_back
-    return False
+    return serves
+
+
+def _named(frame: FrameType, agent_id: str, otherwise: bool) -> bool:
+    """Whether the agent that a frame names is this one; ``otherwise`` if it names none."""
+    known = frame.f_locals
+    names = [known.get("agent_id")]
+    with suppress(Exception):
+        names.append(known["self"].agent_id)
+    with suppress(Exception):
+        names.append(known["self"].repository.agent_id)
+    found = [name for name in names if isinstance(name, str) and name]
+    return agent_id in found if found else otherwise
 
 
 def _key(frame: FrameType) -> tuple[CodeType, CodeType] | None:
