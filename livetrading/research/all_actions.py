@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..core import rules
+from ..core import decide, rules
 from ..core.rules import Account
 from ..core.types import Action, AgentType
 from .environment import Task
@@ -43,14 +43,13 @@ def canonical(task: Task, bars: np.ndarray, state: int) -> Account:
     if state == FLAT:
         return flat
     close, atr, limits = task.market.columns.close[bars], task.market.atr[bars], task.terms.limits
-    stop = rules.protective_stop(close, atr, limits)
-    qty = np.where(stop > 0, rules.size(flat, flat.cash, close, atr, limits, task.terms.costs).qty, 0.0)
-    held = qty > 0
+    bought = decide.intend(np.full(len(bars), Action.BUY), flat, close, atr, False, limits, task.terms.costs).plan
+    held = bought.qty > 0
     return flat._replace(
-        cash=flat.cash - qty * close,
-        shares=qty,
+        cash=flat.cash - bought.qty * close,
+        shares=bought.qty,
         entry=np.where(held, close, 0.0),
-        stop=np.where(held, stop, 0.0),
+        stop=bought.stop,
         held=np.where(held, 1.0, 0.0),
     )
 

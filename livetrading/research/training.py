@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -14,12 +14,9 @@ from ..adapters.packages import versions
 from ..adapters.policy import policy_of
 from ..adapters.registry import Registry, sha256
 from ..adapters.store import Store
-from ..core import market as markets
-from ..core import scaler as scalers
-from ..core.atr import atr14
 from ..core.card import ModelCard, Span
 from ..core.errors import BadInput, Conflict
-from ..core.features import FEATURE_SET, SETS, compute, select
+from ..core.features import FEATURE_SET, SETS
 from ..core.market import Market
 from ..core.rules import RULES_VERSION
 from ..core.scaler import Scaler
@@ -28,6 +25,7 @@ from .environment import Task
 from .evaluation import Evaluation, evaluate
 from .fitting import HYPERPARAMETERS, fit
 from .progress import Listener, Progress
+from .scaled import scaled_by, unscaled
 
 TRAIN_SHARE = 0.8
 MIN_TRAIN, MIN_TEST = 504, 126
@@ -133,16 +131,12 @@ def train(
 
 def prepare(request: TrainRequest, barset: BarSet) -> tuple[Market, Parts, Scaler]:
     """The market scaled by its training rows, and its parts. Raises BadInput or BadBars."""
-    frame = barset.frame
-    sessions = tuple(stamp.date() for stamp in frame.index)
-    names = SETS[request.feature_set]
-    features = select(compute(frame), names)
-    unscaled = Market(sessions, markets.quotes(frame), atr14(frame), features, names)
-    decidable = unscaled.decidable(request.start, request.end)
+    market = unscaled(barset.frame, SETS[request.feature_set])
+    decidable = market.decidable(request.start, request.end)
     bounds = f" from {request.start or 'its first bar'} to {request.end or 'its last'}"
     parts = split(decidable, request.symbol + bounds)
-    scaler = scalers.fit(features[parts.train.start : parts.train.stop])
-    return replace(unscaled, scaled=scaler.transform(features)), parts, scaler
+    scaled, scaler = scaled_by(market, parts.train)
+    return scaled, parts, scaler
 
 
 @dataclass(frozen=True)
