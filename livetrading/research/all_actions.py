@@ -6,6 +6,7 @@ carry each of them through one session. With them a policy's advantages can be h
 and S. Whiteson, "Expected Policy Gradients", 2018: the all-action estimator, here exact).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,15 +22,28 @@ STATES, ACTIONS = 2, len(Action)
 
 @dataclass(frozen=True)
 class AllActions:
-    """One session's outcome of each action, at the decisions ``bars`` of a task.
+    """One session's outcome of each action, at n decisions of one task or of several, one after the other.
 
     ``reward`` ``(n, state, action)`` float64 is the log of equity over the last equity, ``long`` of the same shape
     says whether shares are held at the next close. States: 0 flat, 1 long; actions as always, 0 SELL, 1 HOLD, 2 BUY.
+    ``last`` ``(n,)`` marks the last decision of each task: nothing leads on from it, and what follows starts flat.
     """
 
-    bars: range
     reward: np.ndarray
     long: np.ndarray
+    last: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.last)
+
+
+def joined(tables: Sequence[AllActions]) -> AllActions:
+    """The decisions of all of them, one table after the other."""
+    return AllActions(
+        np.concatenate([table.reward for table in tables]),
+        np.concatenate([table.long for table in tables]),
+        np.concatenate([table.last for table in tables]),
+    )
 
 
 def canonical(task: Task, bars: np.ndarray, state: int) -> Account:
@@ -65,4 +79,4 @@ def all_actions(task: Task) -> AllActions:
         for action in range(ACTIONS):
             after, _, gained = by_number.step(account, bars, np.full(len(bars), action))
             reward[:, state, action], long[:, state, action] = gained, after.shares > 0
-    return AllActions(range(task.first, task.last), reward, long)
+    return AllActions(reward, long, np.arange(len(bars)) == len(bars) - 1)

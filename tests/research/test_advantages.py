@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livetrading.research.advantages import values
-from livetrading.research.all_actions import AllActions
+from livetrading.research.all_actions import AllActions, joined
 
 
 def problem(seed: int, n: int) -> tuple[AllActions, np.ndarray]:
     """Random rewards, moves and a random policy."""
     rng = np.random.default_rng(seed)
-    table = AllActions(range(n), rng.normal(0.0, 0.02, (n, 2, 3)), rng.random((n, 2, 3)) < 0.5)
+    table = AllActions(rng.normal(0.0, 0.02, (n, 2, 3)), rng.random((n, 2, 3)) < 0.5, np.arange(n) == n - 1)
     return table, rng.dirichlet([1.0, 1.0, 1.0], (n, 2))
 
 
@@ -52,3 +52,16 @@ def test_visits_times_advantages_are_the_gradient_of_the_mean_reward():
 def test_advantages_of_a_policy_have_mean_zero():
     table, policy = problem(5, 500)
     assert np.abs((policy * values(table, policy, 0.9).advantage).sum(axis=-1)).max() < 1e-12
+
+
+def test_several_policies_on_several_tasks_are_valued_as_each_alone():
+    first, second = problem(7, 40), problem(8, 33)
+    both = joined([first[0], second[0]])
+    policies = np.stack([np.concatenate([first[1], second[1]]), np.concatenate([first[1], second[1]])[:, :, ::-1]])
+    together = values(both, policies, 0.97)
+    for number, turned in ((0, 1), (1, -1)):
+        for part, (table, policy) in ((slice(0, 40), first), (slice(40, 73), second)):
+            alone = values(table, policy[:, :, ::turned], 0.97)
+            assert np.allclose(together.action[number, part], alone.action, rtol=0.0, atol=1e-12)
+            assert np.allclose(together.state[number, part], alone.state, rtol=0.0, atol=1e-12)
+            assert np.allclose(together.visits[number, part], alone.visits, rtol=0.0, atol=1e-12)

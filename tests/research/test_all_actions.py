@@ -24,8 +24,8 @@ def test_each_reward_is_the_reward_of_one_account_to_the_bit(limits):
     """Bar by bar with plain floats, over splits, reverse splits and dividends."""
     made = task(terms=Terms(25_000.0, limits))
     table = all_actions(made)
-    assert table.reward.shape == table.long.shape == (len(table.bars), 2, ACTIONS)
-    for row, t in enumerate(table.bars):
+    assert table.reward.shape == table.long.shape == (len(table), 2, ACTIONS)
+    for row, t in enumerate(range(made.first, made.last)):
         for state in (FLAT, LONG):
             together = canonical(made, np.array([t]), state)
             alone = rules.Account(*(field[0] for field in together))

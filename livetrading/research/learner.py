@@ -1,0 +1,139 @@
+"""Policy gradients without sampling: what every action at every bar is worth is known, so nothing is drawn.
+
+Both algorithms take turns of the same two steps. First the members' present policies are valued exactly on the table
+of all actions (``advantages``): in place of rollouts and of a critic. Then the actors take a few gradient steps over
+all bars, both states and all three actions at once:
+
+- PPO: the clipped surrogate (J. Schulman et al., "Proximal Policy Optimization Algorithms", 2017, eq. 7), its
+  expectation over the actions taken exactly (K. Ciosek and S. Whiteson, "Expected Policy Gradients", 2018).
+- SAC: soft policy improvement (T. Haarnoja et al., "Soft Actor-Critic", 2018, eq. 10) with exact soft values, whose
+  entropy is that of the three actions.
+
+Every bar weighs the same: its two states share a weight of one by how likely the member is to be there.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..core.types import AgentType
+from .advantages import Values, values
+from .all_actions import AllActions
+from .members import Members
+
+SMALLEST = 1e-12
+
+
+@dataclass(frozen=True)
+class Rates:
+    """How the members learn. ``epochs`` gradient steps follow each valuation, ``updates`` in all.
+
+    ``noise`` is the deviation of Gaussian noise added to the scaled features, new in each step: each member sees
+    each bar a little differently every time. ``entropy`` is in units of the advantages' root mean square.
+    """
+
+    updates: int
+    epochs: int = 4
+    learning_rate: float = 3e-3
+    weight_decay: float = 3.0
+    gamma: float = 0.9
+    clip: float = 0.2
+    entropy: float = 0.01
+    noise: float = 0.3
+
+
+Watch = Callable[[int, np.ndarray], None]
+"""Called after each valuation with the updates done and the expected log return of a year, ``(member,)``."""
+
+
+def learn(
+    members: Members,
+    features: np.ndarray,
+    table: AllActions,
+    rates: Rates,
+    seeds: Sequence[int],
+    watch: Watch = lambda done, reward: None,
+) -> None:
+    """Improves the members in place. ``features`` ``(n, features)`` are the scaled rows of the table's decisions.
+
+    The same members, table, rates and seeds give the same weights.
+    """
+    rows = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32))
+    noises = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
+    adam = torch.optim.AdamW(members.parameters, lr=rates.learning_rate, weight_decay=rates.weight_decay)
+    done = 0
+    while done < rates.updates:
+        seen = _noisy(rows, noises, rates.noise)
+        target = _target(members, seen, table, rates)
+        watch(done, target.yearly)
+        for _ in range(min(rates.epochs, rates.updates - done)):
+            loss = target.loss(members.log_probabilities(seen), rates)
+            adam.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            adam.step()
+            done += 1
+    members.put_back()
+    watch(done, _target(members, rows, table, rates).yearly)
+
+
+def _noisy(rows: Tensor, noises: Sequence[torch.Generator], deviation: float) -> Tensor:
+    """``(member, n, features)``"""
+    drawn = torch.stack([torch.randn(rows.shape, generator=noise) for noise in noises])
+    return torch.add(rows, drawn, alpha=deviation)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the next steps aim at. Tensors ``(member, n, state, action)`` float32: the present ``probabilities``, and
+    their ``advantages`` over the root mean square; ``weights`` ``(member, n, state)`` sum to 1 for each member."""
+
+    agent_type: AgentType
+    probabilities: Tensor
+    advantages: Tensor
+    weights: Tensor
+    yearly: np.ndarray
+
+    def loss(self, logs: Tensor, rates: Rates) -> Tensor:
+        """Of the logarithms of the new probabilities: the sum over the members, who share no weight."""
+        new = logs.exp()
+        entropy = -(new * logs).sum(dim=-1)
+        if self.agent_type == AgentType.PPO:
+            kept = self.probabilities * (1.0 + rates.clip), self.probabilities * (1.0 - rates.clip)
+            clipped = torch.minimum(torch.maximum(new, kept[1]), kept[0])
+            gained = torch.minimum(new * self.advantages, clipped * self.advantages)
+        else:
+            gained = new * self.advantages
+        return -(self.weights * (gained.sum(dim=-1) + rates.entropy * entropy)).sum()
+
+
+def _target(members: Members, rows: Tensor, table: AllActions, rates: Rates) -> Target:
+    with torch.no_grad():
+        logs = members.log_probabilities(rows)
+    policy = logs.exp().double().numpy()
+    policy = policy / policy.sum(axis=-1, keepdims=True)
+    found = values(table, policy, rates.gamma)
+    scale = _scale(found, policy)
+    if members.agent_type == AgentType.SAC:
+        bonus = -rates.entropy * scale[:, None, None, None] * logs.double().numpy()
+        found = values(table, policy, rates.gamma, bonus)
+        advantage = found.action - bonus  # the entropy of this very step is in the loss
+    else:
+        advantage = found.advantage
+    yearly = 252.0 * (found.visits * (policy * table.reward).sum(axis=-1)).sum(axis=-1).mean(axis=-1)
+    weights = found.visits / len(table)
+    return Target(
+        members.agent_type,
+        logs.exp(),
+        torch.from_numpy((advantage / scale[:, None, None, None]).astype(np.float32)),
+        torch.from_numpy(weights.astype(np.float32)),
+        yearly,
+    )
+
+
+def _scale(found: Values, policy: np.ndarray) -> np.ndarray:
+    """``(member,)``: root mean square of the advantages over what the policy does and where it is."""
+    square = (policy * np.square(found.advantage)).sum(axis=-1)
+    return np.sqrt((found.visits * square).sum(axis=-1).mean(axis=-1)) + SMALLEST
