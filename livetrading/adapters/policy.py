@@ -1,4 +1,4 @@
-"""Stable-Baselines3 networks, one observation at a time, without unpickling.
+"""Stable-Baselines3 networks, alone or several as one, one observation at a time, without unpickling.
 
 The network is built from the model card, and only tensors are read from the zip:
 ``torch.load(weights_only=True)`` reads ``policy.pth`` with torch's own
@@ -9,6 +9,8 @@ never opened. torch is imported when a policy is built and not before.
 import io
 import pickle
 import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -34,11 +36,20 @@ class Policy(Protocol):
         ...
 
 
-def load_policy(card: ModelCard, content: bytes) -> Policy:
-    """The policy of a card and the bytes of its SB3 zip. Damaged if they do not fit."""
+def load_policy(card: ModelCard, contents: Sequence[bytes]) -> Policy:
+    """The policy of a card and the bytes of its SB3 zips, one a member. Damaged if they do not fit."""
     import torch
 
     torch.set_num_threads(1)
+    networks = [_network(card, content) for content in contents]
+    if card.members:
+        return ensemble_of(card.agent_type, networks)
+    return policy_of(card.agent_type, networks[0])
+
+
+def _network(card: ModelCard, content: bytes) -> "BasePolicy":
+    import torch
+
     network = build(card.agent_type, len(card.features) + len(ACCOUNT_FIELDS), card.policy)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -51,7 +62,7 @@ def load_policy(card: ModelCard, content: bytes) -> Policy:
             f"The zip of {card.model_id} does not hold the tensors that its card describes "
             f"({type(error).__name__}): train it again."
         ) from error
-    return policy_of(card.agent_type, network)
+    return network
 
 
 def build(agent_type: AgentType, width: int, spec: PolicySpec) -> "BasePolicy":
@@ -83,6 +94,95 @@ def policy_of(agent_type: AgentType, network: "BasePolicy") -> Policy:
     return _Ppo(network) if agent_type == AgentType.PPO else _Sac(network)
 
 
+def ensemble_of(agent_type: AgentType, networks: "Sequence[BasePolicy]") -> "Ensemble":
+    """SB3's networks of equal form as one policy, in their order."""
+    actors = [_actor(agent_type, network) for network in networks]
+    weights = [np.stack([actor[k][0] for actor in actors]) for k in range(len(actors[0]))]
+    biases = [np.stack([actor[k][1] for actor in actors]) for k in range(len(actors[0]))]
+    return Ensemble(agent_type, tuple(weights), tuple(biases), _activation(agent_type, networks[0]))
+
+
+def _actor(agent_type: AgentType, network: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Weights ``(in, out)`` and biases of the layers that decide: hidden ones, then the output."""
+    import torch
+
+    hidden, head = (
+        (network.mlp_extractor.policy_net, network.action_net)
+        if agent_type == AgentType.PPO
+        else (network.actor.latent_pi, network.actor.mu)
+    )
+    layers = [*(layer for layer in hidden if isinstance(layer, torch.nn.Linear)), head]
+    return [(_float64(layer.weight).T.copy(), _float64(layer.bias)) for layer in layers]
+
+
+def _activation(agent_type: AgentType, network: Any) -> str:
+    hidden = network.mlp_extractor.policy_net if agent_type == AgentType.PPO else network.actor.latent_pi
+    return type(hidden[1]).__name__.lower()
+
+
+def _float64(tensor: Any) -> np.ndarray:
+    values: np.ndarray = tensor.detach().numpy().astype(np.float64)
+    return values
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """What several networks decide together: the mean of their probabilities (PPO) or of their actions (SAC).
+
+    Float64, one observation at a time, sums in a fixed order: the same bits in the test, in a replay and live.
+    ``weights`` are arrays ``(member, in, out)``, ``biases`` ``(member, out)``, hidden layers first.
+    """
+
+    agent_type: AgentType
+    weights: tuple[np.ndarray, ...]
+    biases: tuple[np.ndarray, ...]
+    activation: str
+
+    @property
+    def members(self) -> "tuple[Ensemble, ...]":
+        """Each member as an ensemble of its own."""
+        return tuple(
+            replace(
+                self,
+                weights=tuple(layer[k : k + 1] for layer in self.weights),
+                biases=tuple(layer[k : k + 1] for layer in self.biases),
+            )
+            for k in range(len(self.weights[0]))
+        )
+
+    def outputs(self, obs: np.ndarray) -> np.ndarray:
+        """``(member, 3)`` probabilities of SELL, HOLD and BUY, or ``(member, 1)`` actions in [-1, 1].
+
+        Raises BadInput for another shape or a number that is not finite.
+        """
+        check_observation(obs, self.weights[0].shape[1])
+        below = np.broadcast_to(obs.astype(np.float64), (len(self.weights[0]), len(obs)))
+        # einsum adds in one order, whatever the number of threads; a matrix product need not.
+        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            below = np.einsum("mi,mio->mo", below, weight) + bias
+            below = np.tanh(below) if self.activation == "tanh" else np.maximum(below, 0.0)
+        above = np.einsum("mi,mio->mo", below, self.weights[-1]) + self.biases[-1]
+        if self.agent_type == AgentType.SAC:
+            return np.tanh(above)
+        grown = np.exp(above - above.max(axis=1, keepdims=True))
+        shares: np.ndarray = grown / grown.sum(axis=1, keepdims=True)
+        return shares
+
+    def raw(self, obs: np.ndarray) -> int | float:
+        """See ``Policy``; of equal probabilities the first action counts."""
+        total = np.add.accumulate(self.outputs(obs), axis=0)[-1] / len(self.weights[0])
+        return int(total.argmax()) if self.agent_type == AgentType.PPO else float(total[0])
+
+
+def check_observation(obs: np.ndarray, width: int) -> None:
+    """Raises BadInput unless it is ``(width,)`` float32 and finite."""
+    if obs.shape != (width,) or obs.dtype != np.float32 or not np.isfinite(obs).all():
+        raise BadInput(
+            f"an observation of shape {obs.shape} and type {obs.dtype} does not fit the policy: "
+            f"give {width} finite float32 numbers."
+        )
+
+
 class _Single:
     """Passes one observation as a batch of one, the shape that SB3 uses."""
 
@@ -94,11 +194,7 @@ class _Single:
         self._shape = network.observation_space.shape
 
     def _batch(self, obs: np.ndarray) -> Any:
-        if obs.shape != self._shape or obs.dtype != np.float32 or not np.isfinite(obs).all():
-            raise BadInput(
-                f"an observation of shape {obs.shape} and type {obs.dtype} does not fit the policy: "
-                f"give {self._shape[0]} finite float32 numbers."
-            )
+        check_observation(obs, self._shape[0])
         return self._torch.from_numpy(obs.reshape(1, -1).copy())
 
 

@@ -1,4 +1,4 @@
-"""Trained models on disk: ``models/<model_id>/`` with zip, card, bars and test.
+"""Trained models on disk: ``models/<model_id>/`` with a zip for each member, card, bars and test.
 
 A model appears whole or not at all: it is written to a temporary directory and renamed.
 Listing and reading cards needs no torch; only ``load`` imports it.
@@ -11,7 +11,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -69,16 +69,19 @@ class Registry:
         with tempfile.TemporaryDirectory(prefix=prefix, dir=self.home.models) as folder:
             yield Path(folder)
 
-    def register(self, card: ModelCard, zip_path: Path, bars: pd.DataFrame, test: dict[str, Any]) -> Path:
+    def register(self, card: ModelCard, zips: Path | Sequence[Path], bars: pd.DataFrame, test: dict[str, Any]) -> Path:
         """Writes a model and makes it visible in one step. Returns its directory.
 
-        Damaged if zip or bars are not those of the card, Conflict if the id is taken.
+        ``zips`` are its members' in their order. Damaged if they or the bars are not those of the card, Conflict if
+        the id is taken.
         """
         self._sweep()
-        content = zip_path.read_bytes()
-        if sha256(content) != card.zip_sha256 or bars_sha256(bars) != card.bars_sha256:
+        paths = [zips] if isinstance(zips, Path) else list(zips)
+        contents = [path.read_bytes() for path in paths]
+        if [sha256(content) for content in contents] != _hashes(card) or bars_sha256(bars) != card.bars_sha256:
             raise Damaged(f"The zip or the bars given for {card.model_id} are not those of its card.")
-        files = {ZIP: content, CARD: _json(card.to_dict()), BARS: _csv(bars), TEST: _json(test)}
+        files = {zip_name(number): content for number, content in enumerate(contents)}
+        files |= {CARD: _json(card.to_dict()), BARS: _csv(bars), TEST: _json(test)}
         staging = self.home.models / f"{STAGING}{os.getpid()}-{card.model_id}"
         try:
             make_directory(self.home.models)
@@ -176,10 +179,14 @@ class Registry:
         card = self.card(model_id)
         check_rules(card)
         check_versions(card.packages, model_id)
-        content = self._content(model_id, ZIP)
-        if sha256(content) != card.zip_sha256:
-            raise Damaged(f"{ZIP} of {model_id} is not the file that its card describes: train it again.")
-        return card, load_policy(card, content)
+        contents = [self._zip(model_id, number, digest) for number, digest in enumerate(_hashes(card))]
+        return card, load_policy(card, contents)
+
+    def _zip(self, model_id: str, number: int, digest: str) -> bytes:
+        content = self._content(model_id, zip_name(number))
+        if sha256(content) != digest:
+            raise Damaged(f"{zip_name(number)} of {model_id} is not the file that its card describes: train it again.")
+        return content
 
     def _file(self, model_id: str, name: str) -> Path:
         folder = self.home.model(model_id)
@@ -231,6 +238,15 @@ def check_rules(card: ModelCard) -> None:
             f"{card.model_id} was trained under version {card.rules_version} of the rules and "
             f"this is version {rules.RULES_VERSION}: train it again."
         )
+
+
+def zip_name(number: int) -> str:
+    """The file of an ensemble's member, counted from 0: ``model.zip``, ``model-2.zip``, …"""
+    return ZIP if number == 0 else f"model-{number + 1}.zip"
+
+
+def _hashes(card: ModelCard) -> list[str]:
+    return [member.zip_sha256 for member in card.members] or [card.zip_sha256]
 
 
 def sha256(content: bytes) -> str:

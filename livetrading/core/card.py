@@ -15,6 +15,9 @@ SYMBOL = re.compile(r"[A-Z][A-Z0-9.\-]{0,9}")
 MODEL_ID = re.compile(r"(PPO|SAC)_([A-Z][A-Z0-9.\-]{0,9})_(v\d{8}_\d{6})")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 ACTIVATIONS = ("relu", "tanh")
+MOST_MEMBERS = 25
+OPTIONAL = ("members", "also")
+"""Keys that cards of earlier versions lack."""
 
 
 def check_symbol(symbol: str) -> str:
@@ -66,6 +69,35 @@ class PolicySpec:
 
 
 @dataclass(frozen=True)
+class Member:
+    """One network of an ensemble: the seed that it was made with, and the SHA-256 of its zip."""
+
+    seed: int
+    zip_sha256: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.seed, int) or self.seed < 0:
+            raise BadInput(f"a member's seed is {self.seed!r}; it must be a whole number of at least 0.")
+        if not SHA256.fullmatch(self.zip_sha256):
+            raise BadInput("a member's zip_sha256 is not a SHA-256 in lower-case hexadecimal.")
+
+
+@dataclass(frozen=True)
+class Also:
+    """Bars of another symbol that were learned from: which, from where, and their decided sessions."""
+
+    symbol: str
+    source: str
+    bars_sha256: str
+    span: Span
+
+    def __post_init__(self) -> None:
+        check_symbol(self.symbol)
+        if not SHA256.fullmatch(self.bars_sha256):
+            raise BadInput("bars_sha256 of another symbol is not a SHA-256 in lower-case hexadecimal.")
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """One trained model.
 
@@ -73,7 +105,9 @@ class ModelCard:
     ``bars_sha256`` identifies the training bars; bars of another source may differ from it;
     ``opened`` says how often a test range of this symbol that overlaps this
     one was opened, this time included; ``metrics`` holds ``test`` and
-    ``buy_and_hold``. Dates are sessions, ``created`` is aware UTC.
+    ``buy_and_hold``. Dates are sessions, ``created`` is aware UTC. ``members`` are the networks of an ensemble in the
+    order in which their outputs are averaged, the first of them that of ``zip_sha256``; empty on cards of a single
+    network whose output was taken as Stable-Baselines3 gives it. ``also`` names other symbols that it learned from.
     """
 
     model_id: str
@@ -101,6 +135,8 @@ class ModelCard:
     policy: PolicySpec = field(default_factory=PolicySpec)
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     trading_config: TradingConfig = field(default_factory=TradingConfig)
+    members: tuple[Member, ...] = ()
+    also: tuple[Also, ...] = ()
 
     def __post_init__(self) -> None:
         self._check_names()
@@ -119,6 +155,10 @@ class ModelCard:
                 raise BadInput(f"{name} is {value!r}; it must be a whole number of at least {least}.")
         if self.created.utcoffset() is None:
             raise BadInput("created must carry its time zone.")
+        if len(self.members) > MOST_MEMBERS:
+            raise BadInput(f"there are {len(self.members)} members; {MOST_MEMBERS} are the most.")
+        if self.members and self.members[0].zip_sha256 != self.zip_sha256:
+            raise BadInput("zip_sha256 is not that of the first member.")
 
     def _check_names(self) -> None:
         check_symbol(self.symbol)
@@ -141,15 +181,15 @@ class ModelCard:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ModelCard":
         """The card of a parsed ``card.json``. Raises BadInput naming what does not fit."""
-        _check_keys(cls, values, "the card")
+        _check_keys(cls, values, "the card", OPTIONAL)
         return cls(**{name: _PARSE.get(name, _same)(value, name) for name, value in values.items()})
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Scaler | Span | PolicySpec | TradingConfig):
+    if isinstance(value, Scaler | Span | PolicySpec | TradingConfig | Member | Also):
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, tuple):
-        return list(value)
+        return [_plain(item) for item in value]
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, date):
@@ -157,11 +197,11 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, AgentType) else value
 
 
-def _check_keys(cls: type, values: Any, where: str) -> None:
+def _check_keys(cls: type, values: Any, where: str, optional: tuple[str, ...] = ()) -> None:
     if not isinstance(values, Mapping):
         raise BadInput(f"{where} is not a JSON object.")
     known = {f.name for f in fields(cls)}
-    for text, names in (("lacks", known - set(values)), ("does not know", set(values) - known)):
+    for text, names in (("lacks", known - set(values) - set(optional)), ("does not know", set(values) - known)):
         if names:
             raise BadInput(f"{where} {text} {', '.join(sorted(names))}.")
 
@@ -208,6 +248,15 @@ def _span(value: Any, name: str) -> Span:
     return span
 
 
+def _parts(cls: type, **parse: Any) -> Any:
+    def parsed(value: Any, name: str) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise BadInput(f"{name} must be a list.")
+        return tuple(_part(cls, item, f"{name}[{k}]", **parse) for k, item in enumerate(value))
+
+    return parsed
+
+
 _TYPES = {
     **dict.fromkeys(("model_id", "symbol", "version", "feature_set", "source", "source_note"), str),
     **dict.fromkeys(("bars_sha256", "zip_sha256"), str),
@@ -227,4 +276,6 @@ _PARSE = {
     "created": _from_iso(datetime),
     "policy": lambda v, n: _part(PolicySpec, v, n, net_arch=_sequence(int)),
     "trading_config": lambda v, n: _part(TradingConfig, v, n),
+    "members": _parts(Member),
+    "also": _parts(Also, span=_span),
 }

@@ -1,150 +1,114 @@
-"""PPO and SAC by Stable-Baselines3, with hyperparameters for one symbol's daily bars.
+"""PPO and SAC members for one symbol's daily bars: built, taught and handed back as Stable-Baselines3 models.
 
-PPO: Schulman et al., "Proximal Policy Optimization Algorithms" (2017). SAC:
-Haarnoja et al., "Soft Actor-Critic Algorithms and Applications" (2018). The
-values were chosen on walk-forward folds inside the training part of the
-bundled symbols; no test part was used.
+``learner`` says how they learn. The values here were chosen on planted series and on walk-forward folds inside
+training parts (docs/TRAINING.md has the table of what was tried); no test part was used.
 """
 
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
-from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
 from ..core.card import PolicySpec
 from ..core.types import AgentType
-from .environment import BatchTradingEnv, Task
+from .all_actions import AllActions, all_actions, joined
+from .environment import Task, TradingEnv
+from .learner import Rates, Taught, learn
+from .members import Members
 
-REPORT_SECONDS = 0.2
 ACTIVATIONS = {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU}
-
-Steps = Callable[[int, float], None]
-"""Called with the steps done and the seconds since the start."""
+STEPS_AN_UPDATE = 500
+"""How many ``timesteps`` one gradient step over all bars counts for: 50,000 steps are 100 of them."""
 
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """Hyperparameters of one algorithm. ``episode`` is a year of decisions.
-
-    ``reward_scale`` multiplies the rewards, daily log returns, while learning.
-    """
+    """Hyperparameters of one algorithm; ``rates.updates`` follows from the number of steps."""
 
     policy: PolicySpec
-    n_envs: int
-    episode: int
-    reward_scale: float
-    algorithm: dict[str, Any]
+    rates: Rates
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, without the network, which has its own field in the card."""
-        plain = asdict(self)
-        return {**plain.pop("algorithm"), **{k: v for k, v in plain.items() if k != "policy"}}
+        return {k: v for k, v in asdict(self.rates).items() if k != "updates"}
+
+    def of(self, timesteps: int) -> Rates:
+        """The rates of a fit of so many steps."""
+        return replace(self.rates, updates=-(-timesteps // STEPS_AN_UPDATE))
 
 
 HYPERPARAMETERS = {
-    AgentType.PPO: Hyperparameters(
-        policy=PolicySpec((64, 64), "tanh"),
-        n_envs=16,
-        episode=252,
-        reward_scale=1.0,
-        algorithm={
-            "learning_rate": 3e-4,
-            "n_steps": 128,
-            "batch_size": 256,
-            "n_epochs": 10,
-            "gamma": 0.99,
-            "gae_lambda": 0.95,
-            "ent_coef": 0.01,
-        },
-    ),
-    AgentType.SAC: Hyperparameters(
-        policy=PolicySpec((64, 64), "relu"),
-        n_envs=8,
-        episode=252,
-        # SAC adds an entropy of order 1 to the reward. Beside it, log returns that are not
-        # scaled up are too small, and the agent learns to hold for ever.
-        reward_scale=100.0,
-        algorithm={
-            "learning_rate": 1e-3,
-            "batch_size": 256,
-            "buffer_size": 100_000,
-            "gamma": 0.95,
-            "ent_coef": "auto_0.1",
-            "train_freq": 1,
-            "gradient_steps": 2,
-            "learning_starts": 500,
-        },
-    ),
+    AgentType.PPO: Hyperparameters(PolicySpec((64, 64), "tanh"), Rates()),
+    AgentType.SAC: Hyperparameters(PolicySpec((64, 64), "relu"), Rates()),
 }
 
 
-def fit(task: Task, timesteps: int, seed: int, on_steps: Steps) -> BaseAlgorithm:
-    """The model after at least ``timesteps`` steps; the same for the same seed and machine."""
+@dataclass(frozen=True, eq=False)
+class Lessons:
+    """What is learned from: scaled rows of decisions ``(n, features)`` float32, and what every action was worth there."""
+
+    features: np.ndarray
+    table: AllActions
+
+
+def lessons(tasks: Sequence[Task]) -> Lessons:
+    """Of the decisions of one task or of several symbols'; each market is scaled by its own rows already."""
+    rows = [task.market.scaled[task.first : task.last] for task in tasks]
+    return Lessons(np.concatenate(rows).astype(np.float32), joined([all_actions(task) for task in tasks]))
+
+
+def member_seeds(seed: int, count: int) -> tuple[int, ...]:
+    """Seeds of an ensemble's members, spawned from one: two ensembles' members have none in common.
+
+    NumPy's SeedSequence: https://numpy.org/doc/stable/reference/random/parallel.html
+    """
+    return tuple(int(child.generate_state(1)[0]) for child in np.random.SeedSequence(seed).spawn(count))
+
+
+Teaching = Callable[[Taught], None]
+"""Called after each valuation of the members."""
+
+
+def fit(
+    given: Lessons, task: Task, timesteps: int, seeds: Sequence[int], watch: Teaching = lambda taught: None,
+    validation: Lessons | None = None,
+) -> list[BaseAlgorithm]:
+    """One model a seed, taught together; the same for the same seeds and machine.
+
+    ``task`` gives the spaces and the algorithm. On ``validation`` the members are only watched.
+    """
     torch.set_num_threads(1)
     hyper = HYPERPARAMETERS[task.agent_type]
-    env = _Scaled(BatchTradingEnv(task, hyper.n_envs, seed), hyper.reward_scale)
-    build = _ppo if task.agent_type == AgentType.PPO else _sac
-    model = build(env, hyper, timesteps, seed)
-    model.learn(timesteps, callback=_Report(on_steps))
-    return model
+    models = [_untaught(task, hyper, seed) for seed in seeds]
+    members = Members(task.agent_type, models, hyper.policy.activation)
+    shown = None if validation is None else (validation.features, validation.table)
+    learn(members, given.features, given.table, hyper.of(timesteps), seeds, watch, shown)
+    for model in models:
+        model.num_timesteps = timesteps
+    return models
 
 
-def _ppo(env: VecEnv, hyper: Hyperparameters, timesteps: int, seed: int) -> PPO:
-    """Rollouts are shortened so that a whole number of them gives about ``timesteps``."""
-    chosen = dict(hyper.algorithm)
-    rollouts = -(-timesteps // (chosen["n_steps"] * env.num_envs))
-    chosen["n_steps"] = max(2, -(-timesteps // (rollouts * env.num_envs)))
-    size = chosen["n_steps"] * env.num_envs
-    # The largest divisor of the rollout up to the batch size: all minibatches are full.
-    chosen["batch_size"] = max(b for b in range(1, chosen["batch_size"] + 1) if size % b == 0)
-    return PPO("MlpPolicy", env, **chosen, **_common(hyper, seed))
-
-
-def _sac(env: VecEnv, hyper: Hyperparameters, timesteps: int, seed: int) -> SAC:
-    chosen = dict(hyper.algorithm)
-    chosen["learning_starts"] = min(chosen["learning_starts"], timesteps // 4)
-    return SAC("MlpPolicy", env, **chosen, **_common(hyper, seed))
-
-
-def _common(hyper: Hyperparameters, seed: int) -> dict[str, Any]:
+def _untaught(task: Task, hyper: Hyperparameters, seed: int) -> BaseAlgorithm:
+    """SB3's model with its own initial weights; those of its critic stay as they are, nothing asks them."""
     network = {"net_arch": list(hyper.policy.net_arch), "activation_fn": ACTIVATIONS[hyper.policy.activation]}
-    return {"policy_kwargs": network, "seed": seed, "device": "cpu"}
-
-
-class _Scaled(VecEnvWrapper):
-    """Rewards times a constant; nothing else changes."""
-
-    def __init__(self, env: VecEnv, scale: float) -> None:
-        super().__init__(env)
-        self._scale = np.float32(scale)
-
-    def reset(self) -> np.ndarray:
-        return np.asarray(self.venv.reset())
-
-    def step_wait(self) -> VecEnvStepReturn:
-        observations, rewards, dones, infos = self.venv.step_wait()
-        return observations, rewards * self._scale, dones, infos
-
-
-class _Report(BaseCallback):
-    """Reports the steps done, a few times a second."""
-
-    def __init__(self, on_steps: Steps) -> None:
-        super().__init__()
-        self._on_steps = on_steps
-        self._start = self._last = time.monotonic()
-
-    def _on_step(self) -> bool:
-        now = time.monotonic()
-        if now - self._last >= REPORT_SECONDS:
-            self._last = now
-            self._on_steps(self.num_timesteps, now - self._start)
-        return True
+    common: dict[str, Any] = {"policy_kwargs": network, "seed": seed, "device": "cpu"}
+    rates = hyper.rates
+    env = TradingEnv(task)
+    if task.agent_type == AgentType.PPO:
+        return PPO(
+            "MlpPolicy",
+            env,
+            n_steps=64,
+            batch_size=64,
+            learning_rate=rates.learning_rate,
+            n_epochs=rates.epochs,
+            gamma=rates.gamma,
+            clip_range=rates.clip,
+            ent_coef=rates.entropy,
+            **common,
+        )
+    return SAC("MlpPolicy", env, buffer_size=1, learning_rate=rates.learning_rate, gamma=rates.gamma, **common)

@@ -19,12 +19,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..core.metrics import SESSIONS_A_YEAR
 from ..core.types import AgentType
 from .advantages import Values, values
 from .all_actions import AllActions
 from .members import Members
 
 SMALLEST = 1e-12
+NOISE_SEED = 2**32
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Rates:
     each bar a little differently every time. ``entropy`` is in units of the advantages' root mean square.
     """
 
-    updates: int
+    updates: int = 100
     epochs: int = 4
     learning_rate: float = 3e-3
     weight_decay: float = 3.0
@@ -45,8 +47,19 @@ class Rates:
     noise: float = 0.3
 
 
-Watch = Callable[[int, np.ndarray], None]
-"""Called after each valuation with the updates done and the expected log return of a year, ``(member,)``."""
+@dataclass(frozen=True)
+class Taught:
+    """How far the members are: ``updates`` done of ``total``. ``reward``: each one's expected log return of a year of
+    the part that it learns from; ``sharpe``: each one's on the validation, as it would act; empty without one."""
+
+    updates: int
+    total: int
+    reward: tuple[float, ...]
+    sharpe: tuple[float, ...]
+
+
+Watch = Callable[[Taught], None]
+"""Called after each valuation."""
 
 
 def learn(
@@ -55,20 +68,23 @@ def learn(
     table: AllActions,
     rates: Rates,
     seeds: Sequence[int],
-    watch: Watch = lambda done, reward: None,
+    watch: Watch = lambda taught: None,
+    validation: tuple[np.ndarray, AllActions] | None = None,
 ) -> None:
     """Improves the members in place. ``features`` ``(n, features)`` are the scaled rows of the table's decisions.
 
-    The same members, table, rates and seeds give the same weights.
+    The same members, table, rates and seeds give the same weights. A validation, features and table as well, is
+    only watched.
     """
     rows = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32))
-    noises = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
+    # Not the seeds of the initial weights themselves: these drew from the same generator.
+    noises = [torch.Generator().manual_seed(int(seed) + NOISE_SEED) for seed in seeds]
     adam = torch.optim.AdamW(members.parameters, lr=rates.learning_rate, weight_decay=rates.weight_decay)
     done = 0
     while done < rates.updates:
         seen = _noisy(rows, noises, rates.noise)
         target = _target(members, seen, table, rates)
-        watch(done, target.yearly)
+        watch(Taught(done, rates.updates, target.yearly, sharpe(members, validation)))
         for _ in range(min(rates.epochs, rates.updates - done)):
             loss = target.loss(members.log_probabilities(seen), rates)
             adam.zero_grad(set_to_none=True)
@@ -76,7 +92,21 @@ def learn(
             adam.step()
             done += 1
     members.put_back()
-    watch(done, _target(members, rows, table, rates).yearly)
+    watch(Taught(done, rates.updates, _target(members, rows, table, rates).yearly, sharpe(members, validation)))
+
+
+def sharpe(members: Members, judged: tuple[np.ndarray, AllActions] | None) -> tuple[float, ...]:
+    """Each member's Sharpe ratio of a year on these decisions, by its likeliest actions and the table; 0 if undefined."""
+    if judged is None:
+        return ()
+    with torch.no_grad():
+        logs = members.log_probabilities(torch.from_numpy(np.ascontiguousarray(judged[0], dtype=np.float32)))
+    policy = np.eye(logs.shape[-1])[logs.argmax(dim=-1).numpy()]
+    table = judged[1]
+    gained = (values(table, policy, 0.0).visits * (policy * table.reward).sum(axis=-1)).sum(axis=-1)
+    deviation = gained.std(axis=-1)
+    ratio = gained.mean(axis=-1) / np.where(deviation > SMALLEST, deviation, np.inf)
+    return tuple((SESSIONS_A_YEAR**0.5 * ratio).tolist())
 
 
 def _noisy(rows: Tensor, noises: Sequence[torch.Generator], deviation: float) -> Tensor:
@@ -94,7 +124,7 @@ class Target:
     probabilities: Tensor
     advantages: Tensor
     weights: Tensor
-    yearly: np.ndarray
+    yearly: tuple[float, ...]
 
     def loss(self, logs: Tensor, rates: Rates) -> Tensor:
         """Of the logarithms of the new probabilities: the sum over the members, who share no weight."""
@@ -122,14 +152,14 @@ def _target(members: Members, rows: Tensor, table: AllActions, rates: Rates) -> 
         advantage = found.action - bonus  # the entropy of this very step is in the loss
     else:
         advantage = found.advantage
-    yearly = 252.0 * (found.visits * (policy * table.reward).sum(axis=-1)).sum(axis=-1).mean(axis=-1)
+    daily = (found.visits * (policy * table.reward).sum(axis=-1)).sum(axis=-1).mean(axis=-1)
     weights = found.visits / len(table)
     return Target(
         members.agent_type,
         logs.exp(),
         torch.from_numpy((advantage / scale[:, None, None, None]).astype(np.float32)),
         torch.from_numpy(weights.astype(np.float32)),
-        yearly,
+        tuple((SESSIONS_A_YEAR * daily).tolist()),
     )
 
 

@@ -62,7 +62,7 @@ def test_logits_apart_by_one_bit_are_decided_as_sb3_decides():
 
 def test_a_loaded_policy_answers_as_the_model_that_was_saved(agent_type):
     card, content, model = make_zip(agent_type)
-    policy = load_policy(card, content)
+    policy = load_policy(card, [content])
     for row in observations(50):
         assert policy.raw(row) == model.predict(row, deterministic=True)[0].item()
 
@@ -80,7 +80,7 @@ def test_loading_never_unpickles_even_a_hostile_zip(agent_type, tmp_path, monkey
     for module, name in [(m, n) for m in (pickle, _pickle) for n in ("load", "loads", "Unpickler")]:
         monkeypatch.setattr(module, name, refuse)
     monkeypatch.setattr(pickle, "_Unpickler", refuse)
-    policy = load_policy(card, hostile)
+    policy = load_policy(card, [hostile])
     assert policy.raw(observations(1)[0]) == model.predict(observations(1)[0], deterministic=True)[0].item()
     assert not trap.exists()
 
@@ -100,20 +100,20 @@ def test_a_pickle_in_place_of_the_tensors_is_damage_and_does_not_run(tmp_path):
     card, content, _ = make_zip(AgentType.PPO)
     trap = tmp_path / "sprung"
     with pytest.raises(Damaged, match="train it again"):
-        load_policy(card, with_member(content, "policy.pth", pickle.dumps(Trap(str(trap)), protocol=2)))
+        load_policy(card, [with_member(content, "policy.pth", pickle.dumps(Trap(str(trap)), protocol=2))])
     assert not trap.exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04"])
 def test_what_is_no_zip_is_damage(content):
     with pytest.raises(Damaged, match="train it again"):
-        load_policy(make_card(), content)
+        load_policy(make_card(), [content])
 
 
 def test_tensors_of_another_network_are_damage():
     _, content, _ = make_zip(AgentType.PPO)
     with pytest.raises(Damaged, match="does not hold the tensors"):
-        load_policy(make_card(features=tuple("abcdefgh"), policy=PolicySpec((8, 8))), content)
+        load_policy(make_card(features=tuple("abcdefgh"), policy=PolicySpec((8, 8))), [content])
 
 
 @pytest.mark.parametrize(
