@@ -76,7 +76,16 @@ def _models(add: Any) -> None:
         " (default for a broker's bars)",
     )
     train.add_argument("--timesteps", type=int, default=50_000)
-    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--seed", type=int, default=0, help="of which the members' seeds are made")
+    train.add_argument(
+        "--seeds", type=int, default=5, metavar="N", help="members of the ensemble (default 5; 1 is a quick try)"
+    )
+    train.add_argument(
+        "--folds", type=int, default=4, metavar="N", help="walk-forward folds inside the training part (default 4)"
+    )
+    train.add_argument(
+        "--also", default="", metavar="SYMBOL,…", help="learn from these symbols' bars too, up to where the test begins"
+    )
     train.add_argument("--start", type=day, default=None, help="first decided session")
     train.add_argument("--end", type=day, default=None, help="last decided session")
     train.add_argument("--job", default=None, help=argparse.SUPPRESS)

@@ -31,7 +31,7 @@ def _run(home: Home, stop: threading.Event, say: Callable[[str], None]) -> None:
         return None
     models = [c for c in Registry(home).list() if (c.symbol, str(c.agent_type), c.seed) == (SYMBOL, AGENT, SEED)]
     if not models:
-        say(f"training {AGENT} on the bundled {SYMBOL} bars, {TIMESTEPS:,} steps")
+        say(f"training {AGENT} on the bundled {SYMBOL} bars: one seed and no folds, a quick try")
         train = [
             "train",
             SYMBOL,
@@ -43,6 +43,10 @@ def _run(home: Home, stop: threading.Event, say: Callable[[str], None]) -> None:
             str(TIMESTEPS),
             "--seed",
             str(SEED),
+            "--seeds",
+            "1",
+            "--folds",
+            "0",
         ]
         if _call(home, train, stop) != 0:
             return say("the demo's training did not finish; train on the Training page instead")

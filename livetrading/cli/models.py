@@ -9,6 +9,7 @@ from ..adapters.brokers.registry import names, words_of
 from ..adapters.home import Home
 from ..adapters.registry import Registry
 from ..adapters.store import Store
+from ..core.errors import BadInput
 from ..core.features import FEATURE_SET, PRICE_SET
 from ..core.types import AgentType
 from ..research import jobs
@@ -30,6 +31,7 @@ def train(home: Home, options: argparse.Namespace) -> dict[str, Any]:
 def _train(home: Home, store: Store, symbol: str, job: jobs.Reporter, options: argparse.Namespace) -> dict[str, Any]:
     source = options.source or ("sample" if symbol in sample.symbols() else "yahoo")
     barset = ask_once(source, home.cache, symbol, now=utc_now())
+    also = [ask_once(source, home.cache, other, now=utc_now()) for other in _others(options.also, source)]
     from ..research import training  # torch: two seconds, so only when it is certain
 
     request = training.TrainRequest(
@@ -40,6 +42,8 @@ def _train(home: Home, store: Store, symbol: str, job: jobs.Reporter, options: a
         options.start,
         options.end,
         feature_set(options.features, source),
+        options.seeds,
+        options.folds,
     )
     shown = TerminalProgress()
 
@@ -47,8 +51,20 @@ def _train(home: Home, store: Store, symbol: str, job: jobs.Reporter, options: a
         job(step)
         shown(step)
 
-    done = training.train(request, barset, registry=Registry(home), store=store, clock=utc_now, progress=progress)
+    done = training.train(
+        request, barset, registry=Registry(home), store=store, clock=utc_now, progress=progress, also=also
+    )
     return {**done.to_dict(), "source": barset.source, "source_note": barset.note}
+
+
+def _others(text: str, source: str) -> list[str]:
+    """The symbols of ``--also``, each once. A CSV file holds one symbol, so it has no others."""
+    symbols = [check_symbol(part.strip()) for part in text.split(",") if part.strip()]
+    if symbols and source.startswith("csv:"):
+        raise BadInput("A CSV file holds one symbol: --also needs a source that knows others, such as yahoo.")
+    if repeated := sorted({symbol for symbol in symbols if symbols.count(symbol) > 1}):
+        raise BadInput(f"{repeated[0]} is named twice in --also: name each symbol once.")
+    return symbols
 
 
 def feature_set(wanted: str | None, source: str) -> str:

@@ -74,7 +74,11 @@ Teaching = Callable[[Taught], None]
 
 
 def fit(
-    given: Lessons, task: Task, timesteps: int, seeds: Sequence[int], watch: Teaching = lambda taught: None,
+    given: Lessons,
+    task: Task,
+    timesteps: int,
+    seeds: Sequence[int],
+    watch: Teaching = lambda taught: None,
     validation: Lessons | None = None,
 ) -> list[BaseAlgorithm]:
     """One model a seed, taught together; the same for the same seeds and machine.

@@ -88,7 +88,7 @@ def learn(
         for _ in range(min(rates.epochs, rates.updates - done)):
             loss = target.loss(members.log_probabilities(seen), rates)
             adam.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             adam.step()
             done += 1
     members.put_back()

@@ -98,8 +98,9 @@ def thirds(mean: Tensor, log_std: Tensor) -> Tensor:
 
 def _layers(model: BaseAlgorithm, form: Form) -> list[Any]:
     policy = model.policy
-    hidden = [layer for layer in policy.get_submodule(form.hidden) if isinstance(layer, torch.nn.Linear)]
-    return [*hidden, *(policy.get_submodule(name) for name in form.heads)]
+    hidden: Any = policy.get_submodule(form.hidden)
+    linear = [layer for layer in hidden if isinstance(layer, torch.nn.Linear)]
+    return [*linear, *(policy.get_submodule(name) for name in form.heads)]
 
 
 def _stacked(parts: list[Tensor]) -> Tensor:

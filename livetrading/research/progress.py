@@ -2,18 +2,21 @@
 
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TextIO
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TextIO
 
 BAR_WIDTH = 24
 
 
 @dataclass(frozen=True)
 class Progress:
-    """``share`` of the whole work done, 0 to 1; rates in environment steps a second.
+    """``share`` of the whole work done, 0 to 1; steps as ``timesteps`` of fits, rates in steps a second.
 
-    ``seconds_left`` is None until there is a rate to estimate it from.
+    ``seconds_left`` is None until there is a rate to estimate it from. ``curves``: by part ("fold 1", …, "all"), one
+    point each time its members were valued: ``share`` of its fit, and for each member ``reward``, the expected log
+    return of a year on what it learns from, and ``sharpe`` on what the fold judges. ``walk_forward``: the documents of
+    the agent and its witnesses by name (``WalkForward.to_dict``), once the folds are judged.
     """
 
     stage: str
@@ -22,6 +25,8 @@ class Progress:
     total_steps: int
     steps_per_s: float = 0.0
     seconds_left: float | None = None
+    curves: Mapping[str, Sequence[dict[str, Any]]] = field(default_factory=dict)
+    walk_forward: dict[str, Any] | None = None
 
 
 Listener = Callable[[Progress], None]

@@ -1,5 +1,6 @@
-"""From bars to a registered model: split, scale, fit, test once, register."""
+"""From bars to a registered model: split, walk the folds, fit, test once, register."""
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,32 +12,38 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from ..adapters.bars.base import BarSet
 from ..adapters.openings import count_opening
 from ..adapters.packages import versions
-from ..adapters.policy import policy_of
-from ..adapters.registry import Registry, sha256
+from ..adapters.registry import Registry, sha256, zip_name
 from ..adapters.store import Store
-from ..core.card import ModelCard, Span
+from ..core.card import MOST_MEMBERS, Also, Member, ModelCard, Span, check_symbol
 from ..core.errors import BadInput, Conflict
 from ..core.features import FEATURE_SET, SETS
 from ..core.market import Market
 from ..core.rules import RULES_VERSION
 from ..core.scaler import Scaler
 from ..core.types import WARMUP_BARS, AgentType, Terms
-from .environment import Task
-from .evaluation import Evaluation, evaluate
-from .fitting import HYPERPARAMETERS, fit
-from .progress import Listener, Progress
+from .deep import Deep, ensemble
+from .fitting import HYPERPARAMETERS, member_seeds
+from .folds import FOLDS, Fold, expanding
+from .progress import Listener
+from .report import Report, judged
 from .scaled import scaled_by, unscaled
+from .training_progress import TrainingProgress
+from .walk_forward import WalkForward, bought_and_held, check_variance, walk_forwards
+from .witnesses import procedures
 
 TRAIN_SHARE = 0.8
 MIN_TRAIN, MIN_TEST = 504, 126
 MAX_TIMESTEPS = 100_000_000
-FIT_SHARE = 0.95
-"""Share of the work that is fitting, for the progress bar."""
+MEMBERS = 5
+MOST_FOLDS = 20
 
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """What to train. ``start`` and ``end`` bound the decided sessions, ``feature_set`` names the model's features."""
+    """What to train. ``start`` and ``end`` bound the decided sessions, ``feature_set`` names the model's features.
+
+    ``seeds`` members are made of seeds spawned from ``seed``; ``folds`` 0 leaves the walk-forward out.
+    """
 
     symbol: str
     agent_type: AgentType
@@ -45,6 +52,8 @@ class TrainRequest:
     start: date | None = None
     end: date | None = None
     feature_set: str = FEATURE_SET
+    seeds: int = MEMBERS
+    folds: int = FOLDS
 
     def __post_init__(self) -> None:
         if self.feature_set not in SETS:
@@ -53,20 +62,25 @@ class TrainRequest:
             raise BadInput(f"timesteps is {self.timesteps}; it must be from 1 to {MAX_TIMESTEPS}.")
         if not 0 <= self.seed < 2**32:
             raise BadInput(f"seed is {self.seed}; it must be from 0 to {2**32 - 1}.")
+        if not 1 <= self.seeds <= MOST_MEMBERS:
+            raise BadInput(f"seeds is {self.seeds}; it must be from 1 to {MOST_MEMBERS}, one member a seed.")
+        if not 0 <= self.folds <= MOST_FOLDS:
+            raise BadInput(f"folds is {self.folds}; it must be from 1 to {MOST_FOLDS}, or 0 to train without folds.")
         if self.start and self.end and self.start > self.end:
             raise BadInput(f"start {self.start} is after end {self.end}; give an earlier start or a later end.")
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A registered model and its test. ``seconds`` is the time that it took."""
+    """A registered model and what was measured. ``seconds`` is the time that it took."""
 
     card: ModelCard
-    evaluation: Evaluation
+    report: Report
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
-        return {"model_id": self.card.model_id, **self.card.metrics, "seconds": self.seconds}
+        warnings = self.report.warnings()
+        return {"model_id": self.card.model_id, **self.card.metrics, "warnings": warnings, "seconds": self.seconds}
 
 
 @dataclass(frozen=True)
@@ -93,6 +107,64 @@ def split(decidable: range, what: str) -> Parts:
     return parts
 
 
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What a training has before it learns. ``market`` is scaled by the training part, ``raw`` is not scaled."""
+
+    request: TrainRequest
+    barset: BarSet
+    raw: Market
+    market: Market
+    parts: Parts
+    scaler: Scaler
+    folds: tuple[Fold, ...]
+    also: tuple["AlsoMarket", ...]
+
+    @property
+    def procedure(self) -> Deep:
+        request = self.request
+        others = tuple(other.market for other in self.also)
+        return Deep(request.agent_type, request.timesteps, request.seeds, others)
+
+
+@dataclass(frozen=True, eq=False)
+class AlsoMarket:
+    """Another symbol's unscaled market, and how the card names it."""
+
+    market: Market
+    named: Also
+
+
+def prepare(request: TrainRequest, barset: BarSet, also: Sequence[BarSet] = ()) -> Prepared:
+    """All that can be refused is refused here, before anything is learned or written. Raises BadInput or BadBars."""
+    raw = unscaled(barset.frame, SETS[request.feature_set])
+    decidable = raw.decidable(request.start, request.end)
+    bounds = f" from {request.start or 'its first bar'} to {request.end or 'its last'}"
+    parts = split(decidable, request.symbol + bounds)
+    check_variance(raw, parts.train)
+    folds = expanding(parts.train, request.folds) if request.folds else ()
+    market, scaler = scaled_by(raw, parts.train)
+    last = market.sessions[parts.train.stop - 1]
+    others = tuple(_also(request, other, last) for other in also)
+    return Prepared(request, barset, raw, market, parts, scaler, folds, others)
+
+
+def _also(request: TrainRequest, barset: BarSet, last: date) -> AlsoMarket:
+    symbol = check_symbol(barset.symbol)
+    if symbol == request.symbol:
+        raise BadInput(f"{symbol} is what is trained: name other symbols to learn from as well.")
+    market = unscaled(barset.frame, SETS[request.feature_set])
+    rows = market.decidable(end=last)
+    if len(rows) < MIN_TRAIN:
+        raise BadInput(
+            f"{symbol} has {len(rows)} sessions that can be decided up to {last}, where the training of "
+            f"{request.symbol} ends; {MIN_TRAIN} are needed to learn from it as well."
+        )
+    check_variance(market, rows)
+    span = Span(market.sessions[rows.start], market.sessions[rows.stop - 1], len(rows))
+    return AlsoMarket(market, Also(symbol, barset.source, barset.sha256, span))
+
+
 def train(
     request: TrainRequest,
     barset: BarSet,
@@ -101,121 +173,103 @@ def train(
     store: Store,
     clock: Callable[[], datetime],
     progress: Listener,
+    also: Sequence[BarSet] = (),
+    processes: int | None = None,
 ) -> Trained:
-    """Fits a model, tests it once and registers it; on failure nothing is left.
+    """Walks the folds, fits, tests once and registers; on failure nothing is left.
 
-    ``clock`` gives aware times for the record; the model does not depend on them.
+    ``also``: bars of other symbols to learn from. ``clock`` gives aware times for the record; the model depends
+    neither on them nor on the number of processes (None: one a core).
     """
     began = time.monotonic()
-    market, parts, scaler = prepare(request, barset)
-    task = Task(
-        market,
-        parts.train.start,
-        parts.train.stop - 1,
-        request.agent_type,
-        episode=HYPERPARAMETERS[request.agent_type].episode,
-        random_start=True,
-    )
-    report = _ProgressCallback(request.timesteps, progress)
-    model = fit(task, request.timesteps, request.seed, report.fitting)
-    report.stage("Testing", FIT_SHARE)
-    first, last = market.sessions[parts.test.start], market.sessions[parts.test.stop - 1]
-    opened = count_opening(store, request.symbol, first, last, now=clock())
-    policy = policy_of(request.agent_type, model.policy)
-    evaluation = evaluate(market, parts.test, request.agent_type, policy.raw, Terms())
-    draft = _Draft(request, barset, market.sessions, parts, scaler, evaluation, opened)
-    card = _register(registry, draft, model, clock)
-    report.stage("Done", 1.0)
-    return Trained(card, evaluation, round(time.monotonic() - began, 3))
+    ready = prepare(request, barset, also)
+    shown = TrainingProgress(request, [fold.number for fold in ready.folds], progress)
+    walked = _walk(ready, shown, processes or os.cpu_count() or 1)
+    shown.walked(walked)
+    seeds = member_seeds(request.seed, request.seeds)
+    models = ready.procedure.models(ready.market, ready.parts.train, Terms(), seeds, shown.fitting)
+    shown.testing()
+    test = [ready.market.sessions[t] for t in (ready.parts.test.start, ready.parts.test.stop - 1)]
+    opened = count_opening(store, request.symbol, test[0], test[1], now=clock())
+    policy = ensemble(request.agent_type, models)
+    report = judged(ready.market, ready.parts.train, ready.parts.test, request.agent_type, policy, walked)
+    card = _register(registry, _Draft(ready, seeds, report, opened), models, clock)
+    shown.done()
+    return Trained(card, report, round(time.monotonic() - began, 3))
 
 
-def prepare(request: TrainRequest, barset: BarSet) -> tuple[Market, Parts, Scaler]:
-    """The market scaled by its training rows, and its parts. Raises BadInput or BadBars."""
-    market = unscaled(barset.frame, SETS[request.feature_set])
-    decidable = market.decidable(request.start, request.end)
-    bounds = f" from {request.start or 'its first bar'} to {request.end or 'its last'}"
-    parts = split(decidable, request.symbol + bounds)
-    scaled, scaler = scaled_by(market, parts.train)
-    return scaled, parts, scaler
+def _walk(ready: Prepared, shown: TrainingProgress, processes: int) -> dict[str, WalkForward]:
+    """The ensemble and its witnesses over the folds, by name; empty without folds."""
+    if not ready.folds:
+        return {}
+    wanted = {"agent": ready.procedure, **procedures()}
+    request = ready.request
+    walked = walk_forwards(ready.raw, ready.folds, wanted, Terms(), request.seed, processes, shown.fold)
+    return {**walked, "buy_and_hold": bought_and_held(walked["agent"], Terms().capital)}
 
 
 @dataclass(frozen=True)
 class _Draft:
-    """A card without its model id and zip hash."""
+    """A card without its model id and hashes."""
 
-    request: TrainRequest
-    barset: BarSet
-    sessions: Sequence[date]
-    parts: Parts
-    scaler: Scaler
-    evaluation: Evaluation
+    ready: Prepared
+    seeds: Sequence[int]
+    report: Report
     opened: int
 
-    def card(self, model_id: str, zip_sha256: str, created: datetime) -> ModelCard:
-        hyper = HYPERPARAMETERS[self.request.agent_type]
+    def card(self, model_id: str, digests: Sequence[str], created: datetime) -> ModelCard:
+        ready, request = self.ready, self.ready.request
+        hyper = HYPERPARAMETERS[request.agent_type]
         return ModelCard(
             model_id=model_id,
-            agent_type=self.request.agent_type,
-            symbol=self.request.symbol,
-            version=model_id.removeprefix(f"{self.request.agent_type}_{self.request.symbol}_"),
-            first_bar=self.sessions[0],
-            feature_set=self.request.feature_set,
-            features=SETS[self.request.feature_set],
-            scaler=self.scaler,
+            agent_type=request.agent_type,
+            symbol=request.symbol,
+            version=model_id.removeprefix(f"{request.agent_type}_{request.symbol}_"),
+            first_bar=ready.market.sessions[0],
+            feature_set=request.feature_set,
+            features=SETS[request.feature_set],
+            scaler=ready.scaler,
             rules_version=RULES_VERSION,
-            train=self._span(self.parts.train),
-            test=self._span(self.parts.test),
-            source=self.barset.source,
-            source_note=self.barset.note,
-            bars_sha256=self.barset.sha256,
-            seed=self.request.seed,
-            timesteps=self.request.timesteps,
+            train=self._span(ready.parts.train),
+            test=self._span(ready.parts.test),
+            source=ready.barset.source,
+            source_note=ready.barset.note,
+            bars_sha256=ready.barset.sha256,
+            seed=request.seed,
+            timesteps=request.timesteps,
             trials=1,
             opened=self.opened,
-            metrics=self.evaluation.summary(),
+            metrics=self.report.summary(),
             packages=versions(),
-            zip_sha256=zip_sha256,
+            zip_sha256=digests[0],
             created=created,
             policy=hyper.policy,
             hyperparameters=hyper.to_dict(),
+            members=tuple(Member(seed, digest) for seed, digest in zip(self.seeds, digests, strict=True)),
+            also=tuple(other.named for other in ready.also),
         )
 
     def _span(self, bars: range) -> Span:
-        return Span(self.sessions[bars.start], self.sessions[bars.stop - 1], len(bars))
+        sessions = self.ready.market.sessions
+        return Span(sessions[bars.start], sessions[bars.stop - 1], len(bars))
 
 
-def _register(registry: Registry, draft: _Draft, model: BaseAlgorithm, clock: Callable[[], datetime]) -> ModelCard:
+def _register(
+    registry: Registry, draft: _Draft, models: Sequence[BaseAlgorithm], clock: Callable[[], datetime]
+) -> ModelCard:
     """Saves and registers under the first free id; another process may take one meanwhile."""
+    ready = draft.ready
     with registry.scratch() as folder:
-        path = folder / "model.zip"
-        model.save(path)
-        digest = sha256(path.read_bytes())
+        paths = [folder / zip_name(number) for number in range(len(models))]
+        for path, model in zip(paths, models, strict=True):
+            model.save(path)
+        digests = [sha256(path.read_bytes()) for path in paths]
         while True:
             now = clock()
-            model_id = registry.new_model_id(draft.request.agent_type, draft.request.symbol, now)
-            card = draft.card(model_id, digest, now)
+            model_id = registry.new_model_id(ready.request.agent_type, ready.request.symbol, now)
+            card = draft.card(model_id, digests, now)
             try:
-                registry.register(card, path, draft.barset.frame, draft.evaluation.document())
+                registry.register(card, paths, ready.barset.frame, draft.report.document())
             except Conflict:
                 continue
             return card
-
-
-class _ProgressCallback:
-    """Turns steps into Progress."""
-
-    def __init__(self, total: int, listener: Listener) -> None:
-        self._total, self._listener = total, listener
-        self._rate = 0.0
-        listener(Progress("Training", 0.0, 0, total))
-
-    def fitting(self, steps: int, seconds: float) -> None:
-        done = min(steps, self._total)
-        self._rate = steps / seconds if seconds > 0 else 0.0
-        left = (self._total - done) / self._rate if self._rate > 0 else None
-        share = FIT_SHARE * done / self._total
-        self._listener(Progress("Training", share, done, self._total, self._rate, left))
-
-    def stage(self, name: str, share: float) -> None:
-        left = 0.0 if share >= 1.0 else None
-        self._listener(Progress(name, share, self._total, self._total, self._rate, left))

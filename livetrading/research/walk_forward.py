@@ -5,12 +5,8 @@ start with the full capital and one observation at a time. The judged equity of 
 Folds run in processes of their own, one thread each; nothing depends on how many there are.
 """
 
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
-from multiprocessing import get_context
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,11 +17,10 @@ from ..core.market import Market
 from ..core.types import AgentType, Terms
 from .backtest import RawPolicy
 from .breakdown import by_regime, by_year, regimes
+from .crew import Tell, each
 from .evaluation import Evaluation, evaluate
 from .folds import Fold
 from .scaled import scaled_by
-
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -37,10 +32,25 @@ class Fitted:
     notes: dict[str, Any]
 
 
+def unheard(news: Any) -> None:
+    """Tells nobody."""
+
+
+@dataclass(frozen=True)
+class Watching:
+    """Who watches a fit: on the sessions ``judged`` it may be looked at, and never learned from; ``tell`` takes news."""
+
+    judged: range = range(0)
+    tell: Tell = unheard
+
+
+UNWATCHED = Watching()
+
+
 class Procedure(Protocol):
     """How a policy is made of a training part. A module-level function or a frozen dataclass: it goes to a process."""
 
-    def __call__(self, market: Market, part: range, terms: Terms, seed: int) -> Fitted:
+    def __call__(self, market: Market, part: range, terms: Terms, seed: int, watching: Watching = UNWATCHED) -> Fitted:
         """``market`` is scaled by ``part``; of later rows nothing may be used."""
         ...
 
@@ -87,20 +97,47 @@ class WalkForward:
 
 
 @dataclass(frozen=True)
+class FoldNews:
+    """What a procedure tells of its fit in a fold; ``told`` is None when the fold is judged."""
+
+    fold: int
+    procedure: str
+    told: Any
+
+
+@dataclass(frozen=True)
 class _Work:
     """One fold's task, as it goes to a process."""
 
     market: Market
     fold: Fold
-    procedure: Procedure
+    procedures: Mapping[str, Procedure]
     terms: Terms
     seed: int
 
-    def run(self) -> FoldRun:
-        scaled, _ = scaled_by(self.market, self.fold.fit)
-        fitted = self.procedure(scaled, self.fold.fit, self.terms, self.seed)
-        found = evaluate(scaled, self.fold.validation, fitted.agent_type, fitted.raw, self.terms)
-        return FoldRun(self.fold, found, regimes(scaled, self.fold.fit, self.fold.validation), fitted.notes)
+
+def _judged(work: _Work, tell: Tell) -> dict[str, FoldRun]:
+    """Every procedure in the fold."""
+    scaled, _ = scaled_by(work.market, work.fold.fit)
+    numbers = regimes(scaled, work.fold.fit, work.fold.validation)
+    found = {}
+    for name, procedure in work.procedures.items():
+        watching = Watching(work.fold.validation, _Named(work.fold.number, name, tell))
+        fitted = procedure(scaled, work.fold.fit, work.terms, work.seed, watching)
+        judged = evaluate(scaled, work.fold.validation, fitted.agent_type, fitted.raw, work.terms)
+        found[name] = FoldRun(work.fold, judged, numbers, fitted.notes)
+        tell(FoldNews(work.fold.number, name, None))
+    return found
+
+
+@dataclass(frozen=True)
+class _Named:
+    fold: int
+    procedure: str
+    tell: Tell
+
+    def __call__(self, told: Any) -> None:
+        self.tell(FoldNews(self.fold, self.procedure, told))
 
 
 def walk_forward(
@@ -110,16 +147,28 @@ def walk_forward(
 
     Each fold's seed is spawned from ``seed``. Raises BadInput for a market without variance.
     """
+    return walk_forwards(market, folds, {"": procedure}, terms, seed, processes)[""]
+
+
+def walk_forwards(
+    market: Market,
+    folds: Sequence[Fold],
+    procedures: Mapping[str, Procedure],
+    terms: Terms,
+    seed: int = 0,
+    processes: int = 1,
+    listener: Callable[[FoldNews], None] = unheard,
+) -> dict[str, WalkForward]:
+    """As ``walk_forward``, of several procedures by name on the same folds; a fold is one process's work."""
     if not folds:
         raise BadInput("There is no fold to walk: give at least one.")
     spawned = np.random.SeedSequence(seed).spawn(max(fold.number for fold in folds) + 1)
-    work = [_Work(market, fold, procedure, terms, int(spawned[fold.number].generate_state(1)[0])) for fold in folds]
+    work = [_Work(market, fold, procedures, terms, int(spawned[fold.number].generate_state(1)[0])) for fold in folds]
     for item in work:
-        _check_variance(item)
-    if processes <= 1 or len(work) == 1:
-        return stitched([item.run() for item in work], terms.capital)
-    with _single_threaded(), ProcessPoolExecutor(min(processes, len(work)), get_context("spawn")) as pool:
-        return stitched(list(pool.map(_Work.run, work)), terms.capital)
+        check_variance(market, item.fold.fit)
+    # The latest fold takes longest, so it begins first.
+    runs = each(_judged, work[::-1], processes, listener)[::-1]
+    return {name: stitched([run[name] for run in runs], terms.capital) for name in procedures}
 
 
 def stitched(runs: Sequence[FoldRun], capital: float) -> WalkForward:
@@ -138,25 +187,22 @@ def stitched(runs: Sequence[FoldRun], capital: float) -> WalkForward:
     return WalkForward(tuple(runs), sessions, equity, metrics.measure(equity, trades, held))
 
 
-def _check_variance(work: _Work) -> None:
-    close = work.market.columns.close[work.fold.fit.start : work.fold.fit.stop]
+def bought_and_held(walked: WalkForward, capital: float) -> WalkForward:
+    """Buying and holding in the same folds, bought anew in each."""
+    runs = []
+    for run in walked.folds:
+        found = run.evaluation
+        held = [False] + [True] * (len(found.hold) - 1)
+        same = replace(found.run, rows=[], equity=found.hold, held=held, trades=[], paused=None, buys_lost=0)
+        runs.append(replace(run, evaluation=replace(found, run=same, measures=found.hold_measures), notes={}))
+    return stitched(runs, capital)
+
+
+def check_variance(market: Market, part: range) -> None:
+    """Raises BadInput if the close never moves in a part."""
+    close = market.columns.close[part.start : part.stop]
     if (close == close[0]).all():
         raise BadInput(
-            f"The close never moves in the {len(close)} sessions from {work.market.sessions[work.fold.fit.start]} on: "
+            f"The close never moves in the {len(close)} sessions from {market.sessions[part.start]} on: "
             "there is nothing to learn from; choose another symbol or a wider range."
         )
-
-
-@contextmanager
-def _single_threaded() -> Iterator[None]:
-    """Processes started here compute in one thread: what they find does not depend on the cores."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..core.market import Market
 from ..core.observe import ACCOUNT_FIELDS
-from ..core.types import Action
-from .backtest import Backtest
+from ..core.types import Action, AgentType, Terms
+from .backtest import Backtest, RawPolicy
+from .ridge import fit_ridge
+from .walk_forward import UNWATCHED, Fitted, Procedure, Watching
 
 IN_POSITION = -len(ACCOUNT_FIELDS) + ACCOUNT_FIELDS.index("in_position")
 """Where an observation says whether shares are held."""
@@ -48,6 +51,28 @@ class RandomAgent:
         features = np.ascontiguousarray(obs[: -len(ACCOUNT_FIELDS)], dtype="<f4").tobytes()
         key = self.seed.to_bytes(8, "little")
         return int.from_bytes(hashlib.blake2b(features, digest_size=8, key=key).digest(), "little") / 2.0**64
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A rule that learns nothing, as a procedure."""
+
+    policy: RawPolicy
+
+    def __call__(self, market: Market, part: range, terms: Terms, seed: int, watching: Watching = UNWATCHED) -> Fitted:
+        """See ``walk_forward.Procedure``."""
+        return Fitted(AgentType.PPO, self.policy, {})
+
+
+def ridge(market: Market, part: range, terms: Terms, seed: int, watching: Watching = UNWATCHED) -> Fitted:
+    """The ridge regression as a procedure."""
+    found = fit_ridge(market, part)
+    return Fitted(AgentType.PPO, found.raw, {"penalty": found.penalty})
+
+
+def procedures() -> dict[str, Procedure]:
+    """What stands beside every agent on its folds, by name."""
+    return {"ridge": ridge, "always_long": Plain(always_long), "cash": Plain(cash)}
 
 
 def as_busy_as(run: Backtest, seed: int) -> RandomAgent:

@@ -14,7 +14,7 @@ from livetrading.research.evaluation import evaluate
 from livetrading.research.folds import expanding
 from livetrading.research.ridge import fit_ridge
 from livetrading.research.scaled import scaled_by, unscaled
-from livetrading.research.walk_forward import Fitted, walk_forward
+from livetrading.research.walk_forward import UNWATCHED, Fitted, Watching, walk_forward
 from tests.doubles.series import generated
 
 MARKET = unscaled(generated(8, 1_700))
@@ -24,12 +24,12 @@ FOLDS = expanding(PART)
 
 @dataclass(frozen=True)
 class Ridge:
-    def __call__(self, market: Market, part: range, terms: Terms, seed: int) -> Fitted:
+    def __call__(self, market: Market, part: range, terms: Terms, seed: int, watching: Watching = UNWATCHED) -> Fitted:
         found = fit_ridge(market, part)
         return Fitted(AgentType.PPO, found.raw, {"penalty": found.penalty, "seed": seed})
 
 
-def long(market: Market, part: range, terms: Terms, seed: int) -> Fitted:
+def long(market: Market, part: range, terms: Terms, seed: int, watching: Watching = UNWATCHED) -> Fitted:
     return Fitted(AgentType.PPO, witnesses.always_long, {})
 
 

@@ -1,0 +1,114 @@
+"""What a training found: its test and training part, the folds, the witnesses and each member alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..adapters.policy import Ensemble
+from ..core.market import Market
+from ..core.types import AgentType, Terms
+from . import witnesses
+from .evaluation import Evaluation, evaluate
+from .ridge import fit_ridge
+from .walk_forward import WalkForward
+
+Doc = dict[str, Any]
+RANGED = (
+    "sharpe_ratio",
+    "total_return_pct",
+    "max_drawdown_pct",
+    "win_rate_pct",
+    "profit_factor",
+    "num_trades",
+    "exposure_pct",
+)
+"""Measures whose range over the members is told."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """``test`` and ``train`` are the ensemble's; ``others`` the witnesses' tests and ``members`` each member's own test;
+    ``walked`` the walk-forward of the agent and its witnesses by name, empty without folds."""
+
+    test: Evaluation
+    train: Evaluation
+    others: dict[str, Evaluation]
+    members: Sequence[Evaluation]
+    walked: dict[str, WalkForward]
+
+    def summary(self) -> Doc:
+        """The measures, for a card and for ``train --json``: ``test`` and ``buy_and_hold``, then what stands beside."""
+        folds = next(iter(self.walked.values())).folds if self.walked else ()
+        return {
+            **self.test.summary(),
+            "train": self.train.measures,
+            "witnesses": {name: found.measures for name, found in self.others.items()},
+            "members": {"count": len(self.members), "range": ranges([found.measures for found in self.members])},
+            "walk_forward": {
+                "folds": len(folds),
+                "measures": {name: walk.measures for name, walk in self.walked.items()},
+            }
+            if self.walked
+            else None,
+        }
+
+    def document(self) -> Doc:
+        """The whole, as the registry stores it, for charts and tables."""
+        return {
+            **self.test.document(),
+            "train": {"metrics": self.train.measures, "equity": _pairs(self.train)},
+            "witnesses": {
+                name: {"metrics": found.measures, "equity": _pairs(found)} for name, found in self.others.items()
+            },
+            "members": [found.measures for found in self.members],
+            "walk_forward": {name: walk.to_dict() for name, walk in self.walked.items()},
+        }
+
+    def warnings(self) -> list[str]:
+        """What a reader must not overlook, in sentences."""
+        found = []
+        if not self.test.run.orders:
+            found.append(
+                "The model never trades in its test: it found nothing worth its costs. Its Sharpe ratio is undefined."
+            )
+        if len(self.members) == 1:
+            found.append("One seed is a quick try: another seed may give another result. Train with --seeds 5.")
+        if not self.walked:
+            found.append("There were no folds: nothing but the test says how the model does on bars it has not seen.")
+        return found
+
+
+def judged(
+    market: Market,
+    train: range,
+    test: range,
+    agent_type: AgentType,
+    policy: Ensemble,
+    walked: dict[str, WalkForward],
+    terms: Terms = Terms(),
+) -> Report:
+    """Opens the test. ``market`` is scaled by ``train``."""
+    ridge = fit_ridge(market, train)
+    plain = {"ridge": ridge.raw, "always_long": witnesses.always_long, "cash": witnesses.cash}
+    alone = policy.members if len(policy.members) > 1 else ()
+    whole = evaluate(market, test, agent_type, policy.raw, terms)
+    return Report(
+        test=whole,
+        train=evaluate(market, train, agent_type, policy.raw, terms),
+        others={name: evaluate(market, test, AgentType.PPO, raw, terms) for name, raw in plain.items()},
+        members=[evaluate(market, test, agent_type, member.raw, terms) for member in alone] or [whole],
+        walked=walked,
+    )
+
+
+def ranges(measures: Sequence[Doc]) -> Doc:
+    """The smallest and the largest of each measure, None where no member has it."""
+    found: Doc = {}
+    for key in RANGED:
+        known = [values[key] for values in measures if values.get(key) is not None]
+        found[key] = [min(known), max(known)] if known else None
+    return found
+
+
+def _pairs(found: Evaluation) -> list[list[Any]]:
+    return [list(pair) for pair in zip(found.sessions, found.run.equity, strict=True)]
