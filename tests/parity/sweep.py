@@ -55,7 +55,7 @@ def sources(directory: str | None) -> Iterator[tuple[str, BarSet]]:
 def trained(home: Home, symbol: str, agent_type: AgentType, bars: BarSet) -> Story:
     """A model that trades in its range: the test, or the last 500 sessions where that is shorter."""
     for seed in range(SEEDS):
-        request = TrainRequest(symbol, agent_type, timesteps=STEPS[agent_type], seed=seed)
+        request = TrainRequest(symbol, agent_type, timesteps=STEPS[agent_type], seed=seed, folds=0)
         made = train(
             request,
             bars,
@@ -64,7 +64,7 @@ def trained(home: Home, symbol: str, agent_type: AgentType, bars: BarSet) -> Sto
             clock=lambda: datetime.now(UTC),
             progress=lambda _: None,
         )
-        _, parts, _ = prepare(request, bars)
+        parts = prepare(request, bars).parts
         first = min(parts.test.start, parts.test.stop - LEAST)
         story = Story(made.card, bars.frame, range(first, parts.test.stop), home=str(home.root))
         if story.backtest().trades:

@@ -72,16 +72,16 @@ def test_processes_killed_anywhere_leave_the_same_ledger(tmp_path):
     equal(rows, story, 12)
 
 
-@pytest.fixture(scope="module", params=[(AgentType.PPO, 1_000, 1), (AgentType.SAC, 1_200, 1)], ids=["PPO", "SAC"])
+@pytest.fixture(scope="module", params=[(AgentType.PPO, 10_000, 1), (AgentType.SAC, 10_000, 1)], ids=["PPO", "SAC"])
 def trained(request, tmp_path_factory) -> Story:
-    """A small model of real networks, registered and loaded again."""
+    """A small ensemble of real networks, registered and loaded again."""
     agent_type, steps, seed = request.param
     home = Home.resolve(str(tmp_path_factory.mktemp("home")))
     frame = sample("NVDA").iloc[:1400]
     bars = BarSet("NVDA", frame, "sample", "bundled", bars_sha256(frame))
     now = datetime(2025, 11, 8, 16, 24, 33, tzinfo=UTC)
     made = train(
-        TrainRequest("NVDA", agent_type, timesteps=steps, seed=seed),
+        TrainRequest("NVDA", agent_type, timesteps=steps, seed=seed, seeds=3, folds=0),
         bars,
         registry=Registry(home),
         store=Store(home),
