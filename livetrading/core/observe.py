@@ -15,8 +15,22 @@ def observe(scaled: np.ndarray, account: Account, close: Num) -> np.ndarray:
     1 if held; close over average fill price less 1; closes held over 50; drawdown
     from the peak. Zeros when flat but for the last; clipped to +-5.
     """
-    long = account.shares > 0
-    gain = np.where(long, close / np.where(long, account.entry, 1.0) - 1.0, 0.0)
-    fall = drawdown(equity_of(account, close), account.peak)
-    tail = np.stack([np.where(long, 1.0, 0.0), gain, account.held / 50.0, fall], axis=-1)
-    return np.concatenate([scaled, np.clip(tail, -CLIP, CLIP)], axis=-1).astype("<f4")
+    return filled_in(blank(scaled), account, close)
+
+
+def blank(scaled: np.ndarray) -> np.ndarray:
+    """Observations ``(..., n_features + 4)`` float32 whose account's part is not filled in yet."""
+    room = np.zeros((*scaled.shape[:-1], len(ACCOUNT_FIELDS)))
+    return np.concatenate([scaled, room], axis=-1).astype("<f4")
+
+
+def filled_in(view: np.ndarray, account: Account, close: Num) -> np.ndarray:
+    """Writes the account's part into ``view``, and returns it."""
+    long = np.asarray(account.shares > 0)
+    part = np.empty((len(ACCOUNT_FIELDS), *long.shape))
+    part[0] = long
+    part[1] = close / np.where(long, account.entry, close) - 1.0
+    part[2] = account.held / 50.0
+    part[3] = drawdown(equity_of(account, close), account.peak)
+    view[..., -len(ACCOUNT_FIELDS) :] = np.minimum(np.maximum(part, -CLIP), CLIP).T
+    return view
