@@ -10,8 +10,9 @@ from .rules import Account, Num, Plan
 from .types import Action, AgentType, Costs, Limits
 
 SAC_THRESHOLD = 1.0 / 3.0
-# Plain integers: NumPy compares an array with a member of an enumeration ten times more slowly.
-_SELL, _HOLD, _BUY = int(Action.SELL), int(Action.HOLD), int(Action.BUY)
+# As arrays without a dimension: NumPy converts a Python number anew each time it meets an array.
+_SELL, _HOLD, _BUY = (np.array(int(action)) for action in (Action.SELL, Action.HOLD, Action.BUY))
+_ABOVE, _BELOW = np.array(SAC_THRESHOLD), np.array(-SAC_THRESHOLD)
 
 
 class Reason(IntEnum):
@@ -66,7 +67,7 @@ def action_of(agent_type: AgentType, raw: Num) -> Num:
     # training and live trading would differ on the numbers next to it.
     value = np.asarray(raw, dtype=np.float64)
     # In steps of one from HOLD: up to BUY, down to SELL.
-    return _HOLD + (value > SAC_THRESHOLD) - (value < -SAC_THRESHOLD)
+    return _HOLD + (value > _ABOVE) - (value < _BELOW)
 
 
 def _size_reason(sized: rules.Size) -> Num:
@@ -94,9 +95,9 @@ def plan_of(
 
 
 def _plan(action: Num, account: Account, sized: rules.Size, basis: rules.Basis, paused: Num) -> Plan:
-    long = np.asarray(account.shares > 0)
-    allowed = np.asarray(action == _BUY) & ~(long | np.asarray(paused))
-    qty = np.where(allowed, sized.qty, 0.0)[()]
+    long = rules.is_long(account)
+    forbidden = long if paused is False else long | np.asarray(paused)
+    qty = sized.qty * (np.asarray(action == _BUY) & ~forbidden)
     return Plan(qty, basis.stop * rules.held_of(qty), np.asarray(action == _SELL) & long)
 
 
@@ -104,7 +105,7 @@ def intend(action: Num, account: Account, close: Num, atr: Num, paused: Num, lim
     """The plan of ``plan_of`` with its reason."""
     basis = rules.basis(close, atr, limits)
     sized = rules.size(account, rules.equity_of(account, close), basis, limits, costs)
-    long, paused = np.asarray(account.shares > 0), np.asarray(paused)
+    long, paused = rules.is_long(account), np.asarray(paused)
     buy, sell = np.asarray(action == _BUY), np.asarray(action == _SELL)
     conditions = [~(buy | sell), sell & ~long, sell, long, paused, np.logical_not(atr > 0), basis.stop == 0]
     reasons = [

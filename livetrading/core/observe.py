@@ -2,10 +2,12 @@
 
 import numpy as np
 
-from .rules import Account, Num, drawdown, equity_of
+from .rules import Account, Num, drawdown, equity_of, is_long
 
 ACCOUNT_FIELDS = ("in_position", "unrealised_return", "bars_held_50", "drawdown")
 CLIP = 5.0
+# As arrays without a dimension: NumPy converts a Python number anew each time it meets an array.
+_LOWEST, _HIGHEST, _ONE, _FIFTY = (np.array(value) for value in (-CLIP, CLIP, 1.0, 50.0))
 
 
 def observe(scaled: np.ndarray, account: Account, close: Num) -> np.ndarray:
@@ -26,11 +28,11 @@ def blank(scaled: np.ndarray) -> np.ndarray:
 
 def filled_in(view: np.ndarray, account: Account, close: Num) -> np.ndarray:
     """Writes the account's part into ``view``, and returns it."""
-    long = np.asarray(account.shares > 0)
+    long = is_long(account)
     part = np.empty((len(ACCOUNT_FIELDS), *long.shape))
     part[0] = long
-    part[1] = close / np.where(long, account.entry, close) - 1.0
-    part[2] = account.held / 50.0
+    part[1] = close / np.where(long, account.entry, close) - _ONE
+    part[2] = account.held / _FIFTY
     part[3] = drawdown(equity_of(account, close), account.peak)
-    view[..., -len(ACCOUNT_FIELDS) :] = np.minimum(np.maximum(part, -CLIP), CLIP).T
+    view[..., -len(ACCOUNT_FIELDS) :] = np.minimum(np.maximum(part, _LOWEST), _HIGHEST).T
     return view

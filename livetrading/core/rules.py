@@ -23,6 +23,9 @@ RULES_VERSION = 1
 
 Num = float | np.ndarray
 _EPS = 1e-9
+# As arrays without a dimension: NumPy converts a Python number anew each time it meets an array.
+_ZERO: Num = np.array(0.0)
+_ONE: Num = np.array(1.0)
 
 
 class Account(NamedTuple):
@@ -143,9 +146,14 @@ def stop_price_hit(stop: Num, quote: Quote) -> Num:
     return np.minimum(quote.open, stop)
 
 
+def is_long(account: Account) -> np.ndarray:
+    """Whether shares are held; of a single account an array without a dimension."""
+    return np.asarray(account.shares > _ZERO)
+
+
 def held_of(shares: Num) -> Num:
     """1.0 while shares are held, else 0.0."""
-    return np.minimum(shares, 1.0)
+    return np.minimum(shares, _ONE)
 
 
 def whole(qty: Num, ratio: Num) -> Num:
@@ -175,8 +183,8 @@ def split_plan(plan: Plan, ratio: Num) -> Plan:
 
 def credit_dividend(account: Account, overnight: Num, amount: Num) -> Account:
     """``amount`` USD on each share held overnight, also if it is sold today."""
-    cash, *others = account
-    return Account(cash + overnight * amount, *others)
+    cash, shares, entry, stop, held, peak = account
+    return Account(cash + overnight * amount, shares, entry, stop, held, peak)
 
 
 def settle_buy(account: Account, fill: Fill, stop: Num) -> Account:
@@ -184,12 +192,12 @@ def settle_buy(account: Account, fill: Fill, stop: Num) -> Account:
     cash, held, entry, old_stop, age, peak = account
     shares = held + fill.qty
     # Written as a moving mean, so that a single fill leaves its price untouched.
-    weight = fill.qty / np.maximum(shares, 1.0)
+    weight = fill.qty / np.maximum(shares, _ONE)
     return Account(
         cash - fill.qty * fill.price - fill.fee,
         shares,
         entry + (fill.price - entry) * weight,
-        np.where(fill.qty > 0, stop, old_stop)[()],
+        np.where(fill.qty > _ZERO, stop, old_stop)[()],
         age,
         peak,
     )
@@ -220,14 +228,15 @@ def _marked(account: Account, equity: Num) -> Account:
 
 def step(account: Account, plan: Plan, quote: Quote, costs: Costs) -> tuple[Account, Session]:
     """One whole session for one account or n: the account at its close, and its fills."""
-    if np.count_nonzero(quote.split != 1.0):  # a ratio of 1 changes nothing
+    if np.count_nonzero(quote.split != _ONE):  # a ratio of 1 changes nothing, nor does a dividend of 0
         account = apply_split(account, quote.split, quote.previous_close)
         plan = split_plan(plan, quote.split)
-    account = credit_dividend(account, account.shares, quote.dividend)
+    if np.count_nonzero(quote.dividend):
+        account = credit_dividend(account, account.shares, quote.dividend)
     entry = buy_at(plan.qty, quote.open, costs)
     account = settle_buy(account, entry, plan.stop)
     # An exit sells all at the open, and nothing is left that the stop could sell.
-    sold = plan.exit | (quote.low <= account.stop)
+    sold = np.asarray(plan.exit) | (quote.low <= account.stop)
     price = np.where(plan.exit, quote.open, stop_price_hit(account.stop, quote))[()]
     sale = sell_at(account.shares * sold, price, quote, costs)
     account = settle_sell(account, sale)
@@ -274,10 +283,10 @@ def size(account: Account, equity: Num, basis: Basis, limits: Limits, costs: Cos
     """
     by_risk = np.floor(limits.risk_per_trade * equity / basis.risk)
     by_cap = np.floor(limits.max_position * equity / basis.close)
-    wanted = np.maximum(np.minimum(by_risk, by_cap), 0.0)
+    wanted = np.maximum(np.minimum(by_risk, by_cap), _ZERO)
     fee = commission(wanted, wanted * basis.close, costs)
     by_cash = np.floor((account.cash - fee) / basis.reach)
-    return Size(by_risk, by_cap, by_cash, np.maximum(np.minimum(wanted, by_cash), 0.0))
+    return Size(by_risk, by_cap, by_cash, np.maximum(np.minimum(wanted, by_cash), _ZERO))
 
 
 def protective_stop(close: Num, atr: Num, limits: Limits) -> Num:
@@ -287,4 +296,4 @@ def protective_stop(close: Num, atr: Num, limits: Limits) -> Num:
 
 def drawdown(equity: Num, peak: Num) -> Num:
     """Fraction below the peak, positive."""
-    return 1.0 - equity / peak
+    return _ONE - equity / peak

@@ -24,6 +24,8 @@ from ..core.types import AgentType, Terms
 
 WORST_RATIO = 1e-6
 """The ratio of equities is at least this, so that the reward of a lost account is bounded."""
+# As arrays without a dimension: NumPy converts a Python number anew each time it meets an array.
+_WORST_RATIO, _ZERO, _ONE = np.array(WORST_RATIO), np.array(0.0), np.array(1)
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Task:
         # A pause by the drawdown limit waits for a person, so training runs without it.
         plan = decide.plan_of(chosen, account, equity, basis, False, terms.limits, terms.costs)
         after, session = rules.step(account, plan, quote, terms.costs)
-        return after, session, np.log(np.maximum(session.equity / equity, WORST_RATIO))
+        return after, session, np.log(np.maximum(session.equity / equity, _WORST_RATIO))
 
 
 class TradingEnv(gym.Env[np.ndarray, Any]):
@@ -139,7 +141,7 @@ class BatchTradingEnv(VecEnv):
         self._rng = np.random.default_rng(seed)
         self._t = np.zeros(n, dtype=np.int64)
         self._end = np.zeros(n, dtype=np.int64)
-        self._account = rules.open_account(np.full(n, task.terms.capital))
+        self._account = self._fresh = rules.open_account(np.full(n, task.terms.capital))
         self._actions: np.ndarray = np.zeros(n)
         self.last_session: rules.Session | None = None
         self.last_account = self._account
@@ -148,11 +150,11 @@ class BatchTradingEnv(VecEnv):
         """New episodes for the accounts ``which``: indexes ``(k,)``. Returns what they see."""
         starts = self.task.start(self._rng, len(which))
         self._t[which], self._end[which] = starts, self.task.end(starts)
-        fresh = rules.open_account(np.full(len(which), self.task.terms.capital))
+        fresh = Account(*(np.asarray(field)[which] for field in self._fresh))
         # Copies: an account that was handed out stays as it was.
-        self._account = Account(*(field.copy() for field in self._account))
+        self._account = Account(*(np.array(field) for field in self._account))
         for field, new in zip(self._account, fresh, strict=True):
-            field[which] = new
+            np.asarray(field)[which] = new
         return self.task.view(fresh, starts)
 
     def reset(self) -> np.ndarray:
@@ -164,18 +166,18 @@ class BatchTradingEnv(VecEnv):
 
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
         self._account, session, reward = self.task.step(self._account, self._t, self._actions)
-        self._t = self._t + 1
+        self._t = self._t + _ONE
         self.last_session, self.last_account = session, self._account
         view = self.task.view(self._account, self._t)
-        broke = session.equity <= 0
+        broke = np.asarray(session.equity <= _ZERO)
         done = broke | (self._t >= self._end)
-        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        infos: list[dict[str, Any]] = [{}] * self.num_envs  # one for all who go on
         if np.count_nonzero(done):
             which = np.flatnonzero(done)
             for i, seen, lost in zip(which.tolist(), view[which], broke[which].tolist(), strict=True):
                 infos[i] = {"terminal_observation": seen, "TimeLimit.truncated": not lost}
             view[which] = self._restart(which)
-        return view, reward.astype(np.float32), done, infos
+        return view, np.asarray(reward, np.float32), done, infos
 
     def seed(self, seed: int | None = None) -> list[int | None]:
         self._rng = np.random.default_rng(seed)
