@@ -8,6 +8,7 @@ import pytest
 
 from livetrading.cli.main import main
 from livetrading.core import drawdown_pause
+from livetrading.core.types import Limits
 from livetrading.dashboard import figures
 
 from .conftest import model_of
@@ -52,9 +53,8 @@ def with_test(root: Path, keep: bool) -> None:
         row[1] = 8_000.0
     if keep:
         without = {**test["metrics"], "total_return_pct": 77.77}
-        test["metrics"]["pause"] = drawdown_pause.document(
-            test["equity"][fall][0], 0.15, len(test["equity"]) - fall - 1, 21, without
-        )
+        one = drawdown_pause.span(test["equity"][fall][0], None, len(test["equity"]) - fall, 21)
+        test["metrics"]["pause"] = drawdown_pause.document([one], Limits(max_drawdown=0.15), without)
         test["unpaused"] = test["buy_and_hold"]
     else:
         del test["metrics"]["pause"], test["unpaused"]
@@ -77,8 +77,15 @@ def test_the_page_says_it_and_marks_it_on_the_equity(open_page: Open, own: Path,
 
 def test_the_shade_lies_from_the_pause_to_the_end() -> None:
     rows = [[f"2021-03-{day:02d}", 100.0 + day] for day in range(1, 11)]
-    figure = figures.equity_figure(rows, paused="2021-03-04")
+    figure = figures.equity_figure(rows, pauses=[("2021-03-04", None)])
     rect, line = figure.layout.shapes
     assert (rect.x0, rect.x1, line.x0) == (3, 9, 3)
     assert figures.equity_figure(rows).layout.shapes == ()
-    assert figures.equity_figure(rows, paused="1999-01-01").layout.shapes == ()
+    assert figures.equity_figure(rows, pauses=[("1999-01-01", None)]).layout.shapes == ()
+
+
+def test_each_of_several_pauses_is_shaded_to_its_end_and_the_first_is_named() -> None:
+    rows = [[f"2021-03-{day:02d}", 100.0 + day] for day in range(1, 21)]
+    figure = figures.equity_figure(rows, pauses=[("2021-03-04", "2021-03-08"), ("2021-03-15", None)])
+    assert [(shape.x0, shape.x1) for shape in figure.layout.shapes if shape.type == "rect"] == [(3, 7), (14, 19)]
+    assert [note.text for note in figure.layout.annotations] == ["entries paused 2021-03-04"]
