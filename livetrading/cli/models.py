@@ -9,6 +9,7 @@ from ..adapters.brokers.registry import names, words_of
 from ..adapters.home import Home
 from ..adapters.registry import Registry
 from ..adapters.store import Store
+from ..core import drawdown_pause
 from ..core.errors import BadInput
 from ..core.features import FEATURE_SET, PRICE_SET
 from ..core.types import AgentType
@@ -80,12 +81,19 @@ def models(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     lines = [
         f"{m['model_id']}  Sharpe {_number(m['test']['sharpe_ratio'])}  "
         f"return {_number(m['test']['total_return_pct'])} %  trades {m['test']['num_trades']}"
-        + (f"  paused {m['test']['pause']['session']}" if m["test"].get("pause") else "")
+        + _paused(drawdown_pause.spans(m["test"].get("pause")))
         for m in shown
     ]
     lines += [f"{model_id}: {why}" for model_id, why in damaged.items()]
     text = "\n".join(lines) or "No models. Train one: python -m livetrading train AAPL --agent PPO"
     return {"models": shown, "damaged": damaged, "text": text}
+
+
+def _paused(spans: list[tuple[str, str | None]]) -> str:
+    """When the drawdown limit first paused a test, and how often it did."""
+    if not spans:
+        return ""
+    return f"  paused {spans[0][0]}" + (f" ({len(spans):,} pauses)" if len(spans) > 1 else "")
 
 
 def _short(card: dict[str, Any]) -> dict[str, Any]:

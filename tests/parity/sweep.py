@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from livetrading.adapters.registry import Registry
 from livetrading.adapters.store import Store
 from livetrading.core import ledger
 from livetrading.core.features import compute
-from livetrading.core.types import AgentType, Terms
+from livetrading.core.types import AgentType, Limits, Terms
 from livetrading.research import lookahead
 from livetrading.research.training import TrainRequest, prepare, train
 from tests.parity import stage
@@ -34,6 +35,8 @@ STEPS = {AgentType.PPO: 20_000, AgentType.SAC: 4_000}
 LEAST = 500
 RESTARTS = 20
 SEEDS = 5
+PAUSES = Terms(limits=Limits(max_drawdown=0.03, pause_sessions=20))
+"""So tight that a run is paused several times."""
 
 
 def say(*cells: object) -> None:
@@ -87,6 +90,7 @@ def equality(story: Story, root: Path) -> bool:
         f"{len(rules.trades)} trades",
         f"{rules.fills} fills",
         events,
+        f"{len(rules.pauses)} pauses",
         f"{len(found)} differences",
         ledger.sha256(shell)[:12],
         f"{time.monotonic() - began:.0f} s",
@@ -150,6 +154,7 @@ def main(directory: str | None) -> int:
             for agent_type in AgentType:
                 story = trained(home, symbol, agent_type, bars)
                 good.append(equality(story, root / f"{symbol}-{agent_type}"))
+                good.append(equality(replace(story, terms=PAUSES), root / f"{symbol}-{agent_type}-pauses"))
                 if (symbol, agent_type) in (("AAPL", AgentType.PPO), ("NVDA", AgentType.SAC)):
                     good.append(restarts(story, root / f"{symbol}-restarts"))
                 good.append(no_lookahead(story))

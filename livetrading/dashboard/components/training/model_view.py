@@ -55,7 +55,7 @@ def render(card: ModelCard) -> None:
                 test["equity"],
                 test["buy_and_hold"],
                 name=str(card.agent_type),
-                paused=paused["session"] if paused else None,
+                pauses=drawdown_pause.spans(paused),
                 unpaused=test.get("unpaused") or (),
             )
             st.plotly_chart(figure, key=f"equity_{card.model_id}", theme=None, config=figures.CONFIG)
