@@ -33,9 +33,8 @@ def test(metrics: Doc, agent_type: str) -> str:
     pause and what must not be overlooked. ``metrics`` are a card's; those of earlier versions have less."""
     found, names = tests(metrics), named(agent_type)
     measures = metrics["test"]
-    lines = [
-        f"{'Test, ' + measures['start'] + ' to ' + measures['end']:<{WIDTH}}{HEAD}" if "start" in measures else HEAD
-    ]
+    span = f"Test, {measures['start']} to {measures['end']}" if "start" in measures else "Test"
+    lines = [f"{span:<{WIDTH}}{HEAD}"]
     lines.append(_line(names[AGENT], measures, admission.sharpe_words(measures)))
     lines += _range(metrics.get("members"))
     lines += [_line(names[key], found[key]) for key in found if key != AGENT]
@@ -101,7 +100,9 @@ def _gap(train: Doc, measures: Doc) -> list[str]:
     learned, found = train.get("sharpe_ratio"), measures.get("sharpe_ratio")
     if learned is None or found is None:
         return []
-    return [f"Gap: a Sharpe ratio of {learned:.2f} in training minus {found:.2f} in the test is {learned - found:+.2f}."]
+    return [
+        f"Gap: a Sharpe ratio of {learned:.2f} in training minus {found:.2f} in the test is {learned - found:+.2f}."
+    ]
 
 
 def _learned(curves: Mapping[str, Sequence[Doc]]) -> list[str]:
