@@ -15,22 +15,41 @@ WHOLE, WHOLE_NAME = "all", "whole part"
 LINES = {AGENT: (style.ACCENT, 2.2), "always_long": ("#C792EA", 1.4), "ridge": (style.WARN, 1.4)}
 
 
-def curve_figure(curves: Mapping[str, Sequence[Doc]], key: str, *, height: int = 190) -> go.Figure:
+def keys(curves: Mapping[str, Sequence[Doc]]) -> dict[str, str]:
+    """The colour of each part that has begun, by its name for people."""
+    return {_named(name): _color(number, name) for number, (name, points) in enumerate(curves.items()) if points}
+
+
+def curve_figure(curves: Mapping[str, Sequence[Doc]], key: str, *, height: int = 160) -> go.Figure:
     """``reward`` or ``sharpe`` over the share of each fit: one colour a part, the mean of its members as a line in the
-    band from the lowest to the highest."""
+    band from the lowest to the highest. Without a legend: see ``keys``."""
     figure = go.Figure()
     for number, (name, points) in enumerate(curves.items()):
         shown = [point for point in points if point[key]]
         if shown:
-            color = style.TEXT if name == WHOLE else figures.OVERLAYS[number % len(figures.OVERLAYS)]
-            figure.add_traces(_members(WHOLE_NAME if name == WHOLE else name, shown, key, color))
+            figure.add_traces(_members(_named(name), shown, key, _color(number, name)))
     figures.lay_out(figure, [], height, zoomable=False)
     figure.update_layout(
-        margin={"l": 2, "r": 2, "t": 24, "b": 2},
-        xaxis={"type": "linear", "range": [0, 100], "tickvals": [0, 50, 100], "ticktext": ["0 %", "50 %", "100 %"]},
-        legend={"font": {"size": 11}, "itemwidth": 30},
+        margin={"l": 14, "r": 6, "t": 6, "b": 6},
+        showlegend=False,
+        xaxis={
+            "type": "linear",
+            "range": [0, 100],
+            "tickvals": [0, 50, 100],
+            "ticktext": ["0 %", "50 %", "100 %"],
+            "ticklabeloverflow": "allow",
+        },
+        yaxis={"nticks": 5},
     )
     return figure
+
+
+def _named(part: str) -> str:
+    return WHOLE_NAME if part == WHOLE else part
+
+
+def _color(number: int, part: str) -> str:
+    return style.TEXT if part == WHOLE else figures.OVERLAYS[number % len(figures.OVERLAYS)]
 
 
 def _members(name: str, points: Sequence[Doc], key: str, color: str) -> list[go.Scatter]:

@@ -28,7 +28,7 @@ def curves(found: Mapping[str, Sequence[Doc]]) -> dict[str, list[Doc]]:
     members = max((len(point["reward"]) for points in found.values() for point in points), default=1)
     room = MOST_NUMBERS // (2 * members * max(1, len(found)))
     most = max(LEAST_POINTS, min(MOST_POINTS, room))
-    return {name: [_rounded(point) for point in thinned(points, most)] for name, points in found.items() if points}
+    return {name: [_rounded(point) for point in thinned(points, most)] for name, points in found.items()}
 
 
 def thinned(points: Sequence[Doc], most: int) -> list[Doc]:

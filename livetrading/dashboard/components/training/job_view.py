@@ -8,14 +8,17 @@ import streamlit as st
 from livetrading.core import drawdown_pause
 from livetrading.dashboard import figures, markup, training_figures
 from livetrading.dashboard.format import count, markdown, number, sharpe, signed, signed_percent, tone
-from livetrading.research.report_names import AGENT, WITNESSES
+from livetrading.research.report_names import AGENT
 
 Doc = dict[str, Any]
+SHORT = {"ridge": "Ridge", "always_long": "Long"}
 PLOTS = {"reward": "Reward: expected log return of a year", "sharpe": "Sharpe ratio on what the fold judges"}
 
 
 def curves(found: Mapping[str, Sequence[Doc]]) -> None:
-    """Two small plots over the share of each fit."""
+    """Two small plots over the share of each fit, and whose colour is whose."""
+    if keys := training_figures.keys(found):
+        st.html(markup.keys(keys))
     for key, title in PLOTS.items():
         if any(point[key] for points in found.values() for point in points):
             st.caption(title)
@@ -27,15 +30,13 @@ def folds(walked: Mapping[str, Doc] | None, agent_type: str) -> None:
     """One row a fold, and all of them; nothing while they are not judged."""
     if not walked:
         return
-    others = [key for key in ("ridge", "always_long") if key in walked]
-    head = ("Fold", agent_type, "Return", "Trades", *(WITNESSES[key] for key in others))
-    count_of = len(walked[AGENT]["folds"])
-    rows = [_row(walked, at, others) for at in range(count_of)]
+    others = [key for key in SHORT if key in walked]
+    head = ("Fold", "Sharpe", "Return", "Trades", *(SHORT[key] for key in others))
+    rows = [_row(walked, at, others) for at in range(len(walked[AGENT]["folds"]))]
+    beside = " and ".join(SHORT[key] for key in others)
     st.html(
-        markup.heading(
-            "Walk-forward", f"Sharpe ratios of {' and '.join([agent_type, *(WITNESSES[k] for k in others)])}"
-        )
-        + markup.table(head, [*rows, _all(walked, others)])
+        markup.heading("Walk-forward", f"{agent_type}; {beside}: their Sharpe ratios")
+        + markup.table(head, [*rows, _all(walked, others)], kind="lt-tight")
     )
 
 

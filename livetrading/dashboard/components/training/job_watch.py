@@ -144,13 +144,14 @@ def _cancel(watched: Doc, record: Doc) -> None:
 def _ended(watched: Doc, record: Doc, on_done: Callable[[str], None]) -> None:
     st.markdown(f"**Training {watched['what']}**")
     _outcome(record)
+    job_view.curves(record.get("curves") or {})
     model_id = (record.get("result") or {}).get("model_id")
     if watched.pop("seen_running", False) and model_id:
         on_done(model_id)
 
 
 def _outcome(record: Doc) -> None:
-    """How it ended: the result, or why there is none; then its folds and curves as far as they got."""
+    """How it ended: the result, or why there is none; then its folds if they were judged."""
     state, result = record["state"], record.get("result") or {}
     if state == job_records.DONE:
         st.success(f"Done: {result['model_id']}." if "model_id" in result else "Done.")
@@ -160,6 +161,3 @@ def _outcome(record: Doc) -> None:
     else:
         st.error(markdown(record["message"]))
     job_view.folds(record.get("walk_forward"), record.get("agent_type", ""))
-    if curves := record.get("curves"):
-        with st.expander("How it learned"):
-            job_view.curves(curves)

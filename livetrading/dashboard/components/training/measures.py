@@ -44,7 +44,7 @@ def table(card: ModelCard, test: Doc, without: Doc | None) -> str:
         head.insert(2, f"{len(members)} members")
         for row in rows:
             row.insert(2, (_range(str(row[0]), members), "lt-muted"))
-    return markup.table(head, rows, stacks=len(head) > 4)
+    return markup.table(head, rows, stacks=len(head) > 4, kind="lt-many")
 
 
 def rows_of(metrics: Doc, hold: Doc, more: Sequence[Doc] = ()) -> list[list[Cell]]:

@@ -35,7 +35,7 @@ def render(card: ModelCard) -> None:
 
 
 def _caption(card: ModelCard) -> str:
-    seeds = f"{counted(card.seeds, 'seed')} of seed {card.seed}" if card.seeds > 1 else f"seed {card.seed}"
+    seeds = f"{counted(card.seeds, 'seed')} from seed {card.seed}" if card.seeds > 1 else f"seed {card.seed}"
     quick = f" ({QUICK_TRY})" if card.is_quick_try else ""
     also = f" Learned from {', '.join(other.symbol for other in card.also)} as well." if card.also else ""
     return (
