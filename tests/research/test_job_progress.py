@@ -46,9 +46,17 @@ def test_curves_have_four_digits_and_all_points_while_they_are_few() -> None:
 
 
 def walked() -> dict[str, Any]:
-    measures = {"sharpe_ratio": 0.9, "total_return_pct": 12.0, "max_drawdown_pct": 5.0, "num_trades": 3, "cagr_pct": 1.0}
+    measures = {
+        "sharpe_ratio": 0.9,
+        "total_return_pct": 12.0,
+        "max_drawdown_pct": 5.0,
+        "num_trades": 3,
+        "cagr_pct": 1.0,
+    }
     fold = {"fold": 0, "start": "2015-01-02", "end": "2016-01-04", **measures, "notes": {}}
-    return {"agent": {"measures": measures, "folds": [fold], "years": [], "regimes": [], "equity": [["2015-01-02", 1.0]]}}
+    return {
+        "agent": {"measures": measures, "folds": [fold], "years": [], "regimes": [], "equity": [["2015-01-02", 1.0]]}
+    }
 
 
 def test_a_record_keeps_the_folds_in_short_and_drops_curves_when_the_next_job_begins(tmp_path) -> None:
