@@ -2,14 +2,11 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .learner import Taught
 from .progress import FOLDS, Listener, Progress
 from .walk_forward import FoldNews, WalkForward
-
-if TYPE_CHECKING:
-    from .training import TrainRequest
 
 FOLD_JUDGED = 0.15
 """The share of a fold's work that is judging the agent and its witnesses."""
@@ -20,8 +17,9 @@ AGENT = "agent"
 class TrainingProgress:
     """Turns news into Progress. Work is counted in steps of the members' fits: the folds', then the last one's."""
 
-    def __init__(self, request: "TrainRequest", folds: Sequence[int], listener: Listener) -> None:
-        self._steps, self._listener = request.timesteps, listener
+    def __init__(self, steps: int, folds: Sequence[int], listener: Listener) -> None:
+        """``steps`` of each fit."""
+        self._steps, self._listener = steps, listener
         self._parts: dict[str, float] = {**{_named(number): 0.0 for number in folds}, "all": 0.0}
         self._curves: dict[str, list[dict[str, Any]]] = {name: [] for name in self._parts}
         self._walked: dict[str, Any] | None = None
