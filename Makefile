@@ -5,7 +5,7 @@ PY := .venv/bin/python
 STAMP := .venv/.installed
 PURE := tests/core tests/test_layers.py tests/research
 
-.PHONY: venv run demo test lint check coverage faults faults-ibkr parity bench-learning clean
+.PHONY: venv run demo test lint check coverage faults faults-ibkr parity bench-learning bench-training clean
 
 venv: $(STAMP)
 
@@ -60,6 +60,11 @@ bench-learning: venv
 		--out var/bench/learning.jsonl --json var/bench/learning-$(SPLIT).json
 	$(PY) -m tests.bench.learning --split $(SPLIT) --procedures oracle,always_long,ridge,tree,sac --series 1 --processes 2 \
 		--out var/bench/learning.jsonl --json var/bench/learning-sac-$(SPLIT).json
+
+# What training costs in processor time; JSON names the file of the figures.
+JSON ?= var/bench/training.json
+bench-training: venv
+	$(PY) -m tests.bench.training --json "$(JSON)"
 
 clean:
 	rm -rf .venv .pytest_cache .hypothesis .ruff_cache .mypy_cache .coverage* *.egg-info build

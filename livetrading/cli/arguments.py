@@ -153,6 +153,14 @@ def _deploy(deploy: argparse.ArgumentParser) -> None:
         help="fraction below the peak; pauses entries until you resume",
     )
     deploy.add_argument(
+        "--pause-sessions",
+        type=deployment.pause_sessions,
+        default=deployment.LIMITS.pause_sessions,
+        metavar="N|none",
+        help="how many decided sessions that pause lasts; none: until you resume"
+        f" (default {deployment.pause_option(deployment.LIMITS.pause_sessions)})",
+    )
+    deploy.add_argument(
         "--stop-atr", type=float, default=deployment.LIMITS.stop_atr, help="distance of the protective stop in ATR14"
     )
     deploy.add_argument("--time-frame", default=deployment.TIME_FRAME, choices=[deployment.TIME_FRAME])

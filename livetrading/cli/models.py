@@ -118,7 +118,7 @@ def _line(card: ModelCard) -> str:
         f"return {report_text.number(test['total_return_pct'])} %",
         f"trades {test['num_trades']}",
         report_text.seeds(card),
-        f"paused {test['pause']['session']}" if test.get("pause") else "",
+        report_text.paused(test.get("pause")),
     ]
     return "  ".join(part for part in parts if part)
 

@@ -73,13 +73,21 @@ def number(value: float | None, unit: str = "") -> str:
     return "undefined" if value is None else f"{value:.2f}{unit}"
 
 
+def paused(pause: Doc | None) -> str:
+    """When the drawdown limit first paused, and how often it did; empty if it never did."""
+    spans = drawdown_pause.spans(pause)
+    return f"paused {spans[0][0]}" + (f" ({len(spans):,} pauses)" if len(spans) > 1 else "") if spans else ""
+
+
 def _line(name: str, measures: Doc, sharpe: str = "") -> str:
-    pause = measures.get("pause")
     trades = measures.get("num_trades")
-    return (
-        f"{_short(name, measures, sharpe)} {number(measures.get('max_drawdown_pct'), '%'):>10}"
-        f" {'' if trades is None else format(trades, ','):>7}" + (f"  paused {pause['session']}" if pause else "")
-    )
+    parts = [
+        _short(name, measures, sharpe),
+        f"{number(measures.get('max_drawdown_pct'), '%'):>10}",
+        f"{'' if trades is None else format(trades, ','):>7}",
+        f" {paused(measures.get('pause'))}",
+    ]
+    return " ".join(parts).rstrip()
 
 
 def _short(name: str, measures: Doc, sharpe: str = "") -> str:

@@ -100,6 +100,7 @@ def _agreed(options: argparse.Namespace) -> dict[str, Any]:
         "max_position",
         "risk_per_trade",
         "max_drawdown",
+        "pause_sessions",
         "stop_atr",
         "time_frame",
         "pace",

@@ -110,7 +110,9 @@ class AgentConfig:
                 "mode": Mode.of(data["mode"]),
                 "broker": data["mode"] if Mode.of(data["mode"]) == Mode.BROKER else "",
                 "con_id": instrument_id(data.get("con_id", "")),
-                "terms": Terms(terms["capital"], Limits(**terms["limits"]), Costs(**terms["costs"])),
+                "terms": Terms(
+                    terms["capital"], Limits(**stored_before.LIMITS | terms["limits"]), Costs(**terms["costs"])
+                ),
             }
         )
 

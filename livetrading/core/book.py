@@ -7,7 +7,7 @@ execution id.
 After a correction the book is what it would be had the right figures been booked at first:
 cash, entry, round trips, equity and both peaks. Earlier decisions do not change; to repeat
 one, the journal is folded up to it. A pause of entries that a wrong price caused does not
-end either, until a person resumes them.
+end earlier either, unless a person resumes them.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,9 +20,11 @@ from . import executions as ids
 from . import peaks, rules, trades
 from .booked import Booked, known, peak_after
 from .events import (
+    Decided,
     Deposited,
     DividendPaid,
     EntriesPaused,
+    EntriesResumed,
     Event,
     FeeAdjusted,
     FillCorrected,
@@ -33,6 +35,7 @@ from .events import (
     StatusChanged,
 )
 from .frozen import replace
+from .limits import Pause
 from .rules import Account
 from .trades import Closed, OpenTrade, Trade
 from .types import AgentStatus
@@ -51,8 +54,8 @@ class Book:
     """Account, open round trip and totals, all in USD.
 
     ``capital`` is what was deposited; ``equity`` the value at the last mark;
-    ``limit_peak`` the peak since a person last resumed entries. ``fractions`` is what splits
-    paid for fractions of a share. ``executions`` holds every id that has counted, and its root;
+    ``limit_peak`` the peak since entries were last resumed, ``paused_closes`` at how many decided closes the
+    present pause has refused them. ``fractions`` is what splits paid for fractions of a share. ``executions`` holds every id that has counted, and its root;
     ``num_fills`` how many have counted; ``fills`` those that are kept whole, by root, in the order
     of booking, ``old`` the others; ``estimated`` the roots of those whose price or fee the broker has not
     reported; ``highs`` the heights of equity from which both peaks are taken.
@@ -65,6 +68,7 @@ class Book:
     marked: str | None = None
     limit_peak: float = 0.0
     entries_paused: bool = False
+    paused_closes: int = 0
     realized: float = 0.0
     dividends: float = 0.0
     fractions: float = 0.0
@@ -91,6 +95,11 @@ class Book:
     def traded(self) -> float:
         """USD that fills and their fees have brought in, less what they took: a broker's cash shows it at once."""
         return self.cash - self.capital - self.dividends - self.fractions
+
+    @property
+    def pause(self) -> Pause:
+        """How the drawdown limit stands after the last close."""
+        return Pause(self.limit_peak, self.paused_closes if self.entries_paused else None)
 
     def counted(self, exec_id: str) -> bool:
         """Whether this execution, or another report of the same fill, is in the book."""
@@ -318,21 +327,31 @@ def _marked(book: Book, event: Marked) -> Book:
         equity=equity,
         close=event.close,
         marked=event.session,
-        limit_peak=max(book.limit_peak, equity),
+        limit_peak=book.pause.marked(equity).peak,
         highs=peaks.marked(peaks.merged(book.highs, oldest), book.num_fills, equity),
     )
 
 
 def _paused(book: Book, event: EntriesPaused) -> Book:
-    return replace(book, entries_paused=True)
+    return replace(book, entries_paused=True, paused_closes=0)
+
+
+def _decided(book: Book, event: Decided) -> Book:
+    closes = book.pause.decided().closes
+    return book if closes is None else replace(book, paused_closes=closes)
+
+
+def _resumed(book: Book, event: Event) -> Book:
+    """Drawdown counts from here."""
+    if not book.entries_paused:
+        return book
+    highs = peaks.resumed(book.highs, book.equity)
+    return replace(book, entries_paused=False, paused_closes=0, limit_peak=book.equity, highs=highs)
 
 
 def _status(book: Book, event: StatusChanged) -> Book:
-    """A person who starts an agent resumes its entries: drawdown counts from here."""
-    if event.status != AgentStatus.RUNNING or not book.entries_paused:
-        return book
-    highs = peaks.resumed(book.highs, book.equity)
-    return replace(book, entries_paused=False, limit_peak=book.equity, highs=highs)
+    """A person who starts an agent resumes its entries."""
+    return _resumed(book, event) if event.status == AgentStatus.RUNNING else book
 
 
 _APPLY: dict[type, Callable[[Book, Any], Book]] = {
@@ -344,7 +363,9 @@ _APPLY: dict[type, Callable[[Book, Any], Book]] = {
     FillCorrected: _corrected,
     FillDisputed: _disputed,
     Marked: _marked,
+    Decided: _decided,
     EntriesPaused: _paused,
+    EntriesResumed: _resumed,
     StatusChanged: _status,
 }
 

@@ -10,6 +10,9 @@ from .rules import Account, Num, Plan
 from .types import Action, AgentType, Costs, Limits
 
 SAC_THRESHOLD = 1.0 / 3.0
+# As arrays without a dimension: NumPy converts a Python number anew each time it meets an array.
+_SELL, _HOLD, _BUY = (np.array(int(action)) for action in (Action.SELL, Action.HOLD, Action.BUY))
+_ABOVE, _BELOW = np.array(SAC_THRESHOLD), np.array(-SAC_THRESHOLD)
 
 
 class Reason(IntEnum):
@@ -63,8 +66,8 @@ def action_of(agent_type: AgentType, raw: Num) -> Num:
     # As float32 it would be compared with a threshold rounded to float32, and
     # training and live trading would differ on the numbers next to it.
     value = np.asarray(raw, dtype=np.float64)
-    long, short = value > SAC_THRESHOLD, value < -SAC_THRESHOLD
-    return np.where(long, Action.BUY, np.where(short, Action.SELL, Action.HOLD))[()]
+    # In steps of one from HOLD: up to BUY, down to SELL.
+    return _HOLD + (value > _ABOVE) - (value < _BELOW)
 
 
 def _size_reason(sized: rules.Size) -> Num:
@@ -80,20 +83,31 @@ def _size_reason(sized: rules.Size) -> Num:
     return np.where(sized.qty < 1, empty, cut)
 
 
-def intend(action: Num, account: Account, close: Num, atr: Num, paused: Num, limits: Limits, costs: Costs) -> Intent:
-    """What this action orders for the next open.
+def plan_of(
+    action: Num, account: Account, equity: Num, basis: rules.Basis, paused: Num, limits: Limits, costs: Costs
+) -> Plan:
+    """What this action orders for the next open, given the equity at the decision's close.
 
     Long only, one position: BUY counts when flat, SELL when long. ``paused``
     says that a limit forbids entries.
     """
-    long, paused = np.asarray(account.shares > 0), np.asarray(paused)
-    buy, sell = np.asarray(action == Action.BUY), np.asarray(action == Action.SELL)
-    stop = rules.protective_stop(close, atr, limits)
-    sized = rules.size(account, rules.equity_of(account, close), close, atr, limits, costs)
-    no_atr, no_stop = np.logical_not(atr > 0), np.logical_not(stop > 0)
-    allowed = buy & ~(long | paused | no_atr | no_stop)
-    qty = np.where(allowed, sized.qty, 0.0)[()]
-    conditions = [~(buy | sell), sell & ~long, sell, long, paused, no_atr, no_stop]
+    return _plan(action, account, rules.size(account, equity, basis, limits, costs), basis, paused)
+
+
+def _plan(action: Num, account: Account, sized: rules.Size, basis: rules.Basis, paused: Num) -> Plan:
+    long = rules.is_long(account)
+    forbidden = long if paused is False else long | np.asarray(paused)
+    qty = sized.qty * (np.asarray(action == _BUY) & ~forbidden)
+    return Plan(qty, basis.stop * rules.held_of(qty), np.asarray(action == _SELL) & long)
+
+
+def intend(action: Num, account: Account, close: Num, atr: Num, paused: Num, limits: Limits, costs: Costs) -> Intent:
+    """The plan of ``plan_of`` with its reason."""
+    basis = rules.basis(close, atr, limits)
+    sized = rules.size(account, rules.equity_of(account, close), basis, limits, costs)
+    long, paused = rules.is_long(account), np.asarray(paused)
+    buy, sell = np.asarray(action == _BUY), np.asarray(action == _SELL)
+    conditions = [~(buy | sell), sell & ~long, sell, long, paused, np.logical_not(atr > 0), basis.stop == 0]
     reasons = [
         Reason.HOLD,
         Reason.NOTHING_TO_SELL,
@@ -104,7 +118,7 @@ def intend(action: Num, account: Account, close: Num, atr: Num, paused: Num, lim
         Reason.NO_STOP,
     ]
     reason = np.select(conditions, reasons, _size_reason(sized))[()]
-    return Intent(Plan(qty, np.where(qty > 0, stop, 0.0)[()], sell & long), reason)
+    return Intent(_plan(action, account, sized, basis, paused), reason)
 
 
 def explain(reason: Num) -> str:

@@ -163,6 +163,14 @@ class EntriesPaused(Event):
 
 
 @dataclass(frozen=True)
+class EntriesResumed(Event):
+    """The pause has lasted its sessions: at this close the drawdown limit begins to count anew."""
+
+    session: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class OrderPlanned(Event):
     order: dict[str, Any]
 
@@ -212,6 +220,7 @@ KINDS: dict[str, type[Event]] = {
         Held,
         Missed,
         EntriesPaused,
+        EntriesResumed,
         OrderPlanned,
         OrderMoved,
         Noted,

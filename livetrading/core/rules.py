@@ -4,6 +4,9 @@ Every value may be a float or an ``(n,)`` float64 array; the arithmetic is the
 same element by element, so that one account and n accounts agree to the bit.
 Only + - * / floor, minimum and maximum touch money: no transcendental function.
 
+Shares are whole and not negative; entry, stop and held are finite, not negative, and 0 when flat. So a product with
+0 or 1 chooses exactly, and costs a third of ``np.where`` on a few accounts.
+
 The order of a session: split, dividend on the shares held overnight, fill at
 the open, protective stop, mark at the close. ``step`` runs all of it; the live
 shell calls the same pieces as their events arrive.
@@ -20,6 +23,9 @@ RULES_VERSION = 1
 
 Num = float | np.ndarray
 _EPS = 1e-9
+# As arrays without a dimension: NumPy converts a Python number anew each time it meets an array.
+_ZERO: Num = np.array(0.0)
+_ONE: Num = np.array(1.0)
 
 
 class Account(NamedTuple):
@@ -67,12 +73,23 @@ class Fill(NamedTuple):
 
 
 class Session(NamedTuple):
-    """What one session did: its fills, and the equity at its close."""
+    """What one session did: its fills, and the equity at its close. An account sells all or nothing, at most once."""
 
     entry: Fill
-    exit: Fill
-    stop: Fill
+    sale: Fill
+    at_open: Num
+    """the sale was planned; otherwise the stop made it"""
     equity: Num
+
+    @property
+    def exit(self) -> Fill:
+        """The planned sale at the open."""
+        return Fill(*(np.where(self.at_open, field, 0.0)[()] for field in self.sale))
+
+    @property
+    def stop(self) -> Fill:
+        """The sale by the protective stop."""
+        return Fill(*(np.where(self.at_open, 0.0, field)[()] for field in self.sale))
 
 
 NO_PLAN = Plan(0.0, 0.0, False)
@@ -93,13 +110,18 @@ def tick_down(price: Num) -> Num:
 def commission(qty: Num, value: Num, costs: Costs) -> Num:
     """In USD: per share, at least the minimum, at most a share of the value (source: IBKR, Fixed pricing)."""
     fixed = np.maximum(costs.minimum, costs.per_share * qty)
-    return costs.multiple * np.minimum(fixed, costs.max_fraction * value)
+    return _times(costs.multiple, np.minimum(fixed, costs.max_fraction * value))
+
+
+def _times(factor: float, amount: Num) -> Num:
+    """Times one is nothing to do."""
+    return amount if factor == 1.0 else factor * amount
 
 
 def sale_fee(qty: Num, value: Num, quote: Quote, costs: Costs) -> Num:
     """Commission and the dated regulatory fees of a sale, in USD."""
     legal = quote.sec_rate * value + np.minimum(quote.taf_per_share * qty, quote.taf_cap)
-    return commission(qty, value, costs) + costs.multiple * float(costs.regulatory) * legal
+    return commission(qty, value, costs) + _times(costs.multiple * float(costs.regulatory), legal)
 
 
 def slip(costs: Costs) -> float:
@@ -122,6 +144,16 @@ def sell_at(qty: Num, price: Num, quote: Quote, costs: Costs) -> Fill:
 def stop_price_hit(stop: Num, quote: Quote) -> Num:
     """Where a triggered stop trades before slippage: a gap fills at the open."""
     return np.minimum(quote.open, stop)
+
+
+def is_long(account: Account) -> np.ndarray:
+    """Whether shares are held; of a single account an array without a dimension."""
+    return np.asarray(account.shares > _ZERO)
+
+
+def held_of(shares: Num) -> Num:
+    """1.0 while shares are held, else 0.0."""
+    return np.minimum(shares, _ONE)
 
 
 def whole(qty: Num, ratio: Num) -> Num:
@@ -151,34 +183,32 @@ def split_plan(plan: Plan, ratio: Num) -> Plan:
 
 def credit_dividend(account: Account, overnight: Num, amount: Num) -> Account:
     """``amount`` USD on each share held overnight, also if it is sold today."""
-    return account._replace(cash=account.cash + overnight * amount)
+    cash, shares, entry, stop, held, peak = account
+    return Account(cash + overnight * amount, shares, entry, stop, held, peak)
 
 
 def settle_buy(account: Account, fill: Fill, stop: Num) -> Account:
     """Shares in, cash out. ``fill.qty`` may be 0: then nothing changes."""
-    shares = account.shares + fill.qty
-    bought = fill.qty > 0
+    cash, held, entry, old_stop, age, peak = account
+    shares = held + fill.qty
     # Written as a moving mean, so that a single fill leaves its price untouched.
-    weight = fill.qty / np.where(bought, shares, 1.0)
-    return account._replace(
-        cash=account.cash - fill.qty * fill.price - fill.fee,
-        shares=shares,
-        entry=account.entry + (fill.price - account.entry) * weight,
-        stop=np.where(bought, stop, account.stop)[()],
+    weight = fill.qty / np.maximum(shares, _ONE)
+    return Account(
+        cash - fill.qty * fill.price - fill.fee,
+        shares,
+        entry + (fill.price - entry) * weight,
+        np.where(fill.qty > _ZERO, stop, old_stop)[()],
+        age,
+        peak,
     )
 
 
 def settle_sell(account: Account, fill: Fill) -> Account:
     """Shares out, cash in; when all shares are sold, entry, stop and age become 0."""
-    shares = account.shares - fill.qty
-    kept = shares > 0
-    return account._replace(
-        cash=account.cash + fill.qty * fill.price - fill.fee,
-        shares=shares,
-        entry=np.where(kept, account.entry, 0.0)[()],
-        stop=np.where(kept, account.stop, 0.0)[()],
-        held=np.where(kept, account.held, 0.0)[()],
-    )
+    cash, held, entry, stop, age, peak = account
+    shares = held - fill.qty
+    kept = held_of(shares)
+    return Account(cash + fill.qty * fill.price - fill.fee, shares, entry * kept, stop * kept, age * kept, peak)
 
 
 def equity_of(account: Account, close: Num) -> Num:
@@ -188,25 +218,51 @@ def equity_of(account: Account, close: Num) -> Num:
 
 def mark(account: Account, close: Num) -> Account:
     """At the close the position is one session older, and the peak may rise."""
-    return account._replace(
-        held=np.where(account.shares > 0, account.held + 1.0, 0.0)[()],
-        peak=np.maximum(account.peak, equity_of(account, close)),
-    )
+    return _marked(account, equity_of(account, close))
+
+
+def _marked(account: Account, equity: Num) -> Account:
+    cash, shares, entry, stop, age, peak = account
+    return Account(cash, shares, entry, stop, age + held_of(shares), np.maximum(peak, equity))
 
 
 def step(account: Account, plan: Plan, quote: Quote, costs: Costs) -> tuple[Account, Session]:
     """One whole session for one account or n: the account at its close, and its fills."""
-    account = apply_split(account, quote.split, quote.previous_close)
-    plan = split_plan(plan, quote.split)
-    account = credit_dividend(account, account.shares, quote.dividend)
+    if np.count_nonzero(quote.split != _ONE):  # a ratio of 1 changes nothing, nor does a dividend of 0
+        account = apply_split(account, quote.split, quote.previous_close)
+        plan = split_plan(plan, quote.split)
+    if np.count_nonzero(quote.dividend):
+        account = credit_dividend(account, account.shares, quote.dividend)
     entry = buy_at(plan.qty, quote.open, costs)
     account = settle_buy(account, entry, plan.stop)
-    exit_ = sell_at(np.where(plan.exit, account.shares, 0.0)[()], quote.open, quote, costs)
-    account = settle_sell(account, exit_)
-    hit = (account.shares > 0) & (quote.low <= account.stop)
-    stop = sell_at(np.where(hit, account.shares, 0.0)[()], stop_price_hit(account.stop, quote), quote, costs)
-    account = mark(settle_sell(account, stop), quote.close)
-    return account, Session(entry, exit_, stop, equity_of(account, quote.close))
+    # An exit sells all at the open, and nothing is left that the stop could sell.
+    sold = np.asarray(plan.exit) | (quote.low <= account.stop)
+    price = np.where(plan.exit, quote.open, stop_price_hit(account.stop, quote))[()]
+    sale = sell_at(account.shares * sold, price, quote, costs)
+    account = settle_sell(account, sale)
+    equity = equity_of(account, quote.close)
+    return _marked(account, equity), Session(entry, sale, plan.exit, equity)
+
+
+class Basis(NamedTuple):
+    """What a decision's bar alone says about an entry, whatever the account. USD a share, as are all prices."""
+
+    close: Num
+    reach: Num
+    """the close and three ATR14: an open up to here is affordable"""
+    risk: Num
+    """the stop's distance; infinite without an ATR14 or a positive stop, which allows no share"""
+    stop: Num
+    """protective stop; 0 where none is possible"""
+
+
+def basis(close: Num, atr: Num, limits: Limits) -> Basis:
+    """The basis of entries at one close or n."""
+    ranged = np.asarray(atr > 0)
+    stop = protective_stop(close, atr, limits)
+    possible = ranged & (stop > 0)
+    risk = np.where(possible, limits.stop_atr * atr, np.inf)[()]
+    return Basis(close, close + 3.0 * np.where(ranged, atr, 1.0), risk, np.where(possible, stop, 0.0)[()])
 
 
 class Size(NamedTuple):
@@ -218,21 +274,19 @@ class Size(NamedTuple):
     qty: Num
 
 
-def size(account: Account, equity: Num, close: Num, atr: Num, limits: Limits, costs: Costs) -> Size:
+def size(account: Account, equity: Num, basis: Basis, limits: Limits, costs: Costs) -> Size:
     """How many shares a BUY takes, at the decision's close.
 
     By risk: the stop's distance loses at most ``risk_per_trade`` of equity.
     By cap: at most ``max_position`` of equity at the close. By cash: affordable,
     with its commission, even if the open gaps up by three ATR14.
     """
-    safe = np.where(atr > 0, atr, 1.0)
-    by_risk = np.floor(limits.risk_per_trade * equity / (limits.stop_atr * safe))
-    by_cap = np.floor(limits.max_position * equity / close)
-    wanted = np.maximum(np.minimum(by_risk, by_cap), 0.0)
-    fee = commission(wanted, wanted * close, costs)
-    by_cash = np.floor((account.cash - fee) / (close + 3.0 * safe))
-    qty = np.maximum(np.minimum(np.minimum(by_risk, by_cap), by_cash), 0.0)
-    return Size(by_risk, by_cap, by_cash, np.where(atr > 0, qty, 0.0)[()])
+    by_risk = np.floor(limits.risk_per_trade * equity / basis.risk)
+    by_cap = np.floor(limits.max_position * equity / basis.close)
+    wanted = np.maximum(np.minimum(by_risk, by_cap), _ZERO)
+    fee = commission(wanted, wanted * basis.close, costs)
+    by_cash = np.floor((account.cash - fee) / basis.reach)
+    return Size(by_risk, by_cap, by_cash, np.maximum(np.minimum(wanted, by_cash), _ZERO))
 
 
 def protective_stop(close: Num, atr: Num, limits: Limits) -> Num:
@@ -242,4 +296,4 @@ def protective_stop(close: Num, atr: Num, limits: Limits) -> Num:
 
 def drawdown(equity: Num, peak: Num) -> Num:
     """Fraction below the peak, positive."""
-    return 1.0 - equity / peak
+    return _ONE - equity / peak

@@ -116,25 +116,41 @@ class Costs:
         _check("multiple", self.multiple, 0, 100, open_low=False)
 
 
+PAUSE_SESSIONS: int | None = None
+"""How long a new deployment, and every test without other terms, pauses entries at the drawdown limit. Agents that
+are deployed keep their own; those of a version without the term pause until a person resumes."""
+MAX_PAUSE = 10_000
+PAUSE_BOUNDS = f"it must be a whole number of sessions from 1 to {MAX_PAUSE:,}"
+
+
+def is_pause(value: object) -> bool:
+    """Whether a value can be ``pause_sessions``."""
+    return value is None or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_PAUSE)
+
+
 @dataclass(frozen=True)
 class Limits:
     """How much an agent may risk. Fractions, not percents.
 
     ``risk_per_trade`` of equity is lost if the protective stop, ``stop_atr``
     ATR14 below the decision's close, fills at its price. A drawdown from the
-    peak of ``max_drawdown`` pauses entries until a person resumes.
+    peak of ``max_drawdown`` pauses entries for ``pause_sessions`` decided sessions, the
+    one that reaches it included (``core.limits``); None: until a person resumes.
     """
 
     max_position: float = 0.5
     risk_per_trade: float = 0.02
     stop_atr: float = 2.0
     max_drawdown: float = 0.15
+    pause_sessions: int | None = PAUSE_SESSIONS
 
     def __post_init__(self) -> None:
         _check("max position", self.max_position, 0, 1, unit=" It is a fraction: 0.5 is 50 %.")
         _check("risk per trade", self.risk_per_trade, 0, 0.2, unit=" It is a fraction: 0.02 is 2 %.")
         _check("stop_atr", self.stop_atr, 0, 20)
         _check("max drawdown", self.max_drawdown, 0, 1, unit=" It is a fraction: 0.15 is 15 %.")
+        if not is_pause(self.pause_sessions):
+            raise BadInput(f"pause sessions is {self.pause_sessions!r}; {PAUSE_BOUNDS}, or none: until you resume.")
 
 
 @dataclass(frozen=True)

@@ -156,13 +156,13 @@ def equity_figure(
     *,
     height: int = 420,
     name: str = "Model",
-    paused: str | None = None,
+    pauses: Sequence[tuple[str, str | None]] = (),
     unpaused: Sequence[Sequence[Any]] = (),
 ) -> go.Figure:
     """``[[iso, USD], …]`` against buy-and-hold, the drawdown of each underneath.
 
-    ``paused`` is the session at which the drawdown limit paused it: what follows is
-    shaded, and ``unpaused`` shows it without the limit.
+    ``pauses`` are the sessions at which the drawdown limit paused it and at which that ended (None: not
+    before the last): they are shaded, and ``unpaused`` shows it without the limit.
     """
     figure = go.Figure()
     curves = (
@@ -180,8 +180,10 @@ def equity_figure(
         yaxis2={"domain": [0, 0.26], "ticksuffix": "%", "nticks": 4, "title": {"text": "Drawdown"}, **axis()},
     )
     figure.update_xaxes(anchor="y2")
-    if paused:
-        _shade(figure, [row[0] for row in equity], paused)
+    sessions = [row[0] for row in equity]
+    for place, (start, until) in enumerate(p for p in pauses if p[0] in sessions):
+        last = sessions.index(until) if until in sessions else len(sessions) - 1
+        _shade(figure, sessions, sessions.index(start), last, named=not place)
     return figure
 
 
@@ -205,11 +207,8 @@ def _curve_and_drawdown(
     ]
 
 
-def _shade(figure: go.Figure, sessions: list[str], paused: str) -> None:
-    """From the pause to the end: no position is opened any more."""
-    if paused not in sessions:
-        return
-    first, last = sessions.index(paused), len(sessions) - 1
+def _shade(figure: go.Figure, sessions: list[str], first: int, last: int, *, named: bool) -> None:
+    """Where no position is opened. Names of several pauses would cover each other, so one is ``named``."""
     figure.add_shape(
         type="rect",
         xref="x",
@@ -232,13 +231,15 @@ def _shade(figure: go.Figure, sessions: list[str], paused: str) -> None:
         y1=1,
         line={"color": style.WARN, "width": 1.4, "dash": "dash"},
     )
+    if not named:
+        return
     figure.add_annotation(
         x=first,
         xref="x",
         y=1,
         yref="paper",
         yanchor="top",
-        text=f"entries paused {paused}",
+        text=f"entries paused {sessions[first]}",
         showarrow=False,
         xanchor="left" if first < len(sessions) / 2 else "right",
         font={"color": style.WARN, "size": 12},

@@ -10,7 +10,7 @@ from livetrading.adapters import request_ids
 from livetrading.adapters.brokers.registry import names
 from livetrading.core import deployment
 from livetrading.core.errors import BadInput
-from livetrading.core.types import AgentType, Limits, Mode, Terms
+from livetrading.core.types import PAUSE_BOUNDS, AgentType, Limits, Mode, Terms, is_pause
 
 Body = Mapping[str, Any]
 LONGEST = 200
@@ -22,6 +22,7 @@ _NEW_AGENT = (
     "initial_capital",
     "max_position_pct",
     "risk_per_trade",
+    "pause_sessions",
     "time_frame",
     "mode",
     "source",
@@ -58,12 +59,17 @@ def new_agent(body: Body) -> NewAgent:
         raise BadInput("model_id is missing; list the models with `python -m livetrading models`.")
     terms = Terms(
         _number(body, "initial_capital", deployment.CAPITAL),
-        Limits(_position(body), _number(body, "risk_per_trade", deployment.LIMITS.risk_per_trade)),
+        Limits(
+            _position(body),
+            _number(body, "risk_per_trade", deployment.LIMITS.risk_per_trade),
+            pause_sessions=_pause(body),
+        ),
     )
     options = {
         "capital": terms.capital,
         "max-position": terms.limits.max_position,
         "risk-per-trade": terms.limits.risk_per_trade,
+        "pause-sessions": deployment.pause_option(terms.limits.pause_sessions),
         "time-frame": _time_frame(body),
         "mode": _choice(body, "mode", (str(Mode.REPLAY), str(Mode.PAPER), *names())) or str(deployment.MODE),
         "source": _text(body, "source"),
@@ -161,6 +167,13 @@ def _position(body: Body) -> float:
     if not 0 < value <= 1:
         raise BadInput(f"max_position_pct is {value:g}; it is a fraction above 0 and at most 1: 0.5 is 50 %.")
     return value
+
+
+def _pause(body: Body) -> int | None:
+    value = body.get("pause_sessions", deployment.LIMITS.pause_sessions)
+    if not is_pause(value):
+        raise BadInput(f"pause_sessions is {_as_sent(value)}; {PAUSE_BOUNDS}, or null: until you resume.")
+    return None if value is None else int(value)
 
 
 def _choice(body: Body, name: str, choices: tuple[str, ...]) -> str | None:

@@ -42,6 +42,7 @@ def terms_of(args: dict[str, Any]) -> Terms:
             risk_per_trade=float(args.get("risk_per_trade", deployment.LIMITS.risk_per_trade)),
             stop_atr=float(args.get("stop_atr", deployment.LIMITS.stop_atr)),
             max_drawdown=float(args.get("max_drawdown", deployment.LIMITS.max_drawdown)),
+            pause_sessions=args.get("pause_sessions", deployment.LIMITS.pause_sessions),
         )
         costs = Costs(**args.get("costs", {}))
     except (TypeError, ValueError):
@@ -318,8 +319,10 @@ HANDLERS: dict[str, Handler] = {
 
 
 def terms_document(terms: Terms) -> dict[str, Any]:
-    """Terms as plain JSON values, to compare them."""
-    return {"capital": terms.capital, "limits": dict(vars(terms.limits)), "costs": dict(vars(terms.costs))}
+    """Terms as plain JSON values, to compare them. A limit that there is not is left out, as in an earlier
+    version's documents."""
+    limits = {name: value for name, value in vars(terms.limits).items() if value is not None}
+    return {"capital": terms.capital, "limits": limits, "costs": dict(vars(terms.costs))}
 
 
 def _pace(value: Any) -> float:

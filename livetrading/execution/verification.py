@@ -20,11 +20,11 @@ from ..adapters.journal import Journal
 from ..adapters.registry import Registry
 from ..adapters.store import Store
 from ..core import agent as agents
-from ..core import decide, ledger, market
+from ..core import decide, ledger, limits, market
 from ..core.agent import AgentState
 from ..core.card import ModelCard
 from ..core.errors import Damaged
-from ..core.events import BarsAppended, Decided, Event
+from ..core.events import BarsAppended, Decided, EntriesResumed, Event
 from ..core.market import Market
 from ..core.observe import observe
 from ..core.orders import WORKING, OrderState
@@ -140,14 +140,17 @@ def _decisions(card: ModelCard, series: Series, policy: Policy, events: list[Eve
 
     The market of all bars is computed once: the market of the first n bars is exactly its first n rows.
     """
-    state, view = AgentState(), None
+    state, view, wrong = AgentState(), None, None
     for event in events:
         if isinstance(event, BarsAppended):
             series.append(event.rows)
     for event in events:
+        if isinstance(event, Decided | EntriesResumed):
+            wrong = wrong or _pause(state, event)
         if isinstance(event, Decided):
             view = view or market.build(series.up_to(series.end), card.scaler, card.features)
-            yield _again(card, view, policy, state, event)
+            yield _again(card, view, policy, state, event) or wrong
+            wrong = None
         state = agents.apply(state, event)
 
 
@@ -164,3 +167,12 @@ def _again(card: ModelCard, view: Market, policy: Policy, state: AgentState, eve
     if (float(raw), action) != (event.raw, event.action):
         return f"the action of {event.session} comes out as {raw}, recorded is {event.raw}"
     return None
+
+
+def _pause(state: AgentState, event: Decided | EntriesResumed) -> str | None:
+    """Whether a drawdown pause ends where its length says, and nowhere else."""
+    _, turn = limits.at_close(state.book.pause, state.book.equity, state.agent.terms.limits)
+    ends = turn is limits.Turn.ENDS
+    if ends == isinstance(event, EntriesResumed):
+        return None
+    return f"the drawdown pause {'did not end' if ends else 'ended'} at {event.session}, against its length"

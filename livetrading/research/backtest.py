@@ -1,7 +1,7 @@
 """A model over a range of sessions: the same rules, one observation at a time."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,19 +17,37 @@ RawPolicy = Callable[[np.ndarray], float]
 
 
 @dataclass(frozen=True)
+class Paused:
+    """One pause of a run, as indexes of its sessions: entries were refused at the closes of ``start`` up to, but
+    without, ``stop``. ``ended``: at the close of ``stop`` they were allowed again; False where the run
+    ended first. ``buys_lost``: BUY signals that were not followed because of it."""
+
+    start: int
+    stop: int
+    ended: bool = False
+    buys_lost: int = 0
+
+
+@dataclass(frozen=True)
 class Backtest:
     """The result of a run. ``rows`` is the ledger; equity and held have one entry a session.
-
-    ``paused``: the index in them of the session at whose close the drawdown limit
-    paused entries, None if it never did; ``buys_lost``: BUY signals that were not followed because of it.
-    """
+    ``pauses`` are those of the drawdown limit, oldest first."""
 
     rows: list[dict[str, Any]]
     equity: list[float]
     held: list[bool]
     trades: list[Trade]
-    paused: int | None = None
-    buys_lost: int = 0
+    pauses: tuple[Paused, ...] = ()
+
+    @property
+    def paused(self) -> int | None:
+        """The index of the session at whose close the drawdown limit first paused entries, None if it never did."""
+        return self.pauses[0].start if self.pauses else None
+
+    @property
+    def buys_lost(self) -> int:
+        """BUY signals of all pauses that were not followed."""
+        return sum(pause.buys_lost for pause in self.pauses)
 
     @property
     def fills(self) -> int:
@@ -40,19 +58,27 @@ class Backtest:
         return sum(1 for entry in self.rows if entry["qty"])
 
 
+def paused_sessions(run: Backtest) -> list[bool]:
+    """For each session of a run, whether the drawdown limit refused entries at its close."""
+    found = [False] * len(run.equity)
+    for pause in run.pauses:
+        found[pause.start : pause.stop] = [True] * (pause.stop - pause.start)
+    return found
+
+
 def run(
     market: Market, bars: range, agent_type: AgentType, policy: RawPolicy, terms: Terms, open_shift_atr: float = 0.0
 ) -> Backtest:
     """Trade sessions ``bars`` (indexes into the market) from a flat start.
 
     Every session is decided, also the last, whose order never fills; nothing is
-    liquidated at the end. A drawdown beyond the limit ends all further entries,
-    as it does live until a person resumes. ``open_shift_atr`` makes each open
-    worse for us by so many ATR14 of the decision, for a what-if; 0 in every real test.
+    liquidated at the end. A drawdown beyond the limit pauses entries for the sessions of
+    ``terms``, or for good where live a person has to resume them (``core.limits``). ``open_shift_atr``
+    makes each open worse for us by so many ATR14 of the decision, for a what-if; 0 in every real test.
     """
     account, plan = rules.open_account(np.float64(terms.capital)), rules.NO_PLAN
     held, equities, rows, tracker = list[bool](), list[float](), list[dict[str, Any]](), _Tracker()
-    paused_at, buys_lost = None, 0
+    limit, pauses = limits.Pause(terms.capital), list[Paused]()
     for t in bars:
         fills: list[ledger.LedgerFill] = []
         if t > bars.start:
@@ -60,18 +86,28 @@ def run(
             account, session = rules.step(account, plan, _quote(market, t, plan, open_shift_atr), terms.costs)
             fills = tracker.session(market, t, before, session)
         close = market.columns.close[t]
-        equity = rules.equity_of(account, close)
-        if paused_at is None and limits.pauses_entries(equity, account.peak, terms.limits):
-            paused_at = len(rows)
+        equity = float(rules.equity_of(account, close))
+        limit, turn = limits.at_close(limit.marked(equity), equity, terms.limits)
         seen = observe(market.scaled[t], account, close)
         action = decide.action_of(agent_type, np.asarray(policy(seen))[()])
-        intent = decide.intend(action, account, close, market.atr[t], paused_at is not None, terms.limits, terms.costs)
-        buys_lost += int(intent.reason == decide.Reason.DRAWDOWN_PAUSE)
-        plan = intent.plan
-        rows.append(_row(market.sessions[t].isoformat(), int(action), plan, seen, account, float(equity), fills))
-        equities.append(float(equity))
+        intent = decide.intend(action, account, close, market.atr[t], limit.on, terms.limits, terms.costs)
+        _note(pauses, len(rows), turn, limit.on, intent)
+        limit, plan = limit.decided(), intent.plan
+        rows.append(_row(market.sessions[t].isoformat(), int(action), plan, seen, account, equity, fills))
+        equities.append(equity)
         held.append(bool(account.shares > 0))
-    return Backtest(rows, equities, held, tracker.closed, paused_at, buys_lost)
+    return Backtest(rows, equities, held, tracker.closed, tuple(pauses))
+
+
+def _note(pauses: list[Paused], at: int, turn: limits.Turn, on: bool, intent: decide.Intent) -> None:
+    """Adds the decided session ``at`` to the pauses of a run."""
+    if turn is limits.Turn.BEGINS:
+        pauses.append(Paused(at, at))
+    elif turn is limits.Turn.ENDS:
+        pauses[-1] = replace(pauses[-1], ended=True)
+    if on:
+        lost = pauses[-1].buys_lost + int(intent.reason == decide.Reason.DRAWDOWN_PAUSE)
+        pauses[-1] = replace(pauses[-1], stop=at + 1, buys_lost=lost)
 
 
 def _row(

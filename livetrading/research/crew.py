@@ -40,18 +40,17 @@ def each(work: Callable[[Any, Tell], Any], items: Sequence[Any], processes: int,
 
 
 def _watch(futures: Sequence[Future[Any]], news: Any, tell: Tell) -> None:
-    """Passes news on until all work is done or one has failed."""
+    """Passes news on until all work is done. Raises the error of the first that fails."""
     while True:
-        over = all(future.done() for future in futures) or any(_failed(future) for future in futures)
+        for future in futures:
+            if future.done():
+                future.result()
+        over = all(future.done() for future in futures)
         try:
             tell(news.get(timeout=0.0 if over else LOOK_SECONDS))
         except Empty:
             if over:
                 return
-
-
-def _failed(future: Future[Any]) -> bool:
-    return future.done() and future.exception() is not None
 
 
 _news: Any = None

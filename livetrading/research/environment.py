@@ -7,6 +7,7 @@ at the close of t+1. Episodes end at the last bar without a closing sale.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import gymnasium as gym
@@ -17,12 +18,14 @@ from stable_baselines3.common.vec_env import VecEnv
 from ..core import decide, rules
 from ..core.errors import BadInput
 from ..core.market import Market
-from ..core.observe import ACCOUNT_FIELDS, observe
-from ..core.rules import Account, Num
+from ..core.observe import ACCOUNT_FIELDS, blank, filled_in
+from ..core.rules import Account, Basis, Num, Quote
 from ..core.types import AgentType, Terms
 
 WORST_RATIO = 1e-6
 """The ratio of equities is at least this, so that the reward of a lost account is bounded."""
+# As arrays without a dimension: NumPy converts a Python number anew each time it meets an array.
+_WORST_RATIO, _ZERO, _ONE = np.array(WORST_RATIO), np.array(0.0), np.array(1)
 
 
 @dataclass(frozen=True)
@@ -56,30 +59,44 @@ class Task:
             return spaces.Discrete(3)
         return spaces.Box(-1.0, 1.0, (1,), np.float32)
 
-    def start(self, rng: np.random.Generator) -> int:
-        """The first bar of an episode."""
-        if not self.random_start:
-            return self.first
+    def start(self, rng: np.random.Generator, size: int | None = None) -> Any:
+        """The first bar of an episode, or of ``size`` episodes."""
         span = min(self.episode or 1, self.last - self.first)
-        return int(rng.integers(self.first, self.last - span + 1))
+        highest = self.last - span if self.random_start else self.first
+        return rng.integers(self.first, highest + 1, size)
 
-    def end(self, start: int) -> int:
+    def end(self, start: Any) -> Any:
         """The bar at whose close an episode that began at ``start`` ends."""
-        return self.last if self.episode is None else min(self.last, start + self.episode)
+        return np.minimum(self.last, start + (self.last if self.episode is None else self.episode))
+
+    @cached_property
+    def _sessions(self) -> np.ndarray:
+        """``(fields of Basis and Quote, T - 1)``: what bar t says about the decision at its close and the next session.
+
+        One table, because one ``take`` for all of it costs little more than one for each field.
+        """
+        bars = np.arange(len(self.market) - 1)
+        basis = rules.basis(self.market.columns.close[bars], self.market.atr[bars], self.terms.limits)
+        return np.array([*basis, *self.market.quote(bars + 1)])
+
+    @cached_property
+    def _blank(self) -> np.ndarray:
+        return blank(self.market.scaled)
 
     def view(self, account: Account, t: int | np.ndarray) -> np.ndarray:
-        """What the agent sees at the close of bar t."""
-        return observe(self.market.scaled[t], account, self.market.columns.close[t])
+        """What the agent sees at the close of bar t: an array of its own."""
+        return filled_in(self._blank.take(t, axis=0), account, self.market.columns.close.take(t))
 
     def step(self, account: Account, t: int | np.ndarray, action: Num) -> tuple[Account, rules.Session, Num]:
         """Decide at the close of t and run session t+1: account, its fills, reward."""
-        close, atr = self.market.columns.close[t], self.market.atr[t]
+        fields = list(self._sessions.take(t, axis=1))
+        basis, quote = Basis(*fields[:4]), Quote(*fields[4:])
+        equity, terms = rules.equity_of(account, basis.close), self.terms
         chosen = decide.action_of(self.agent_type, action)
         # A pause by the drawdown limit waits for a person, so training runs without it.
-        intent = decide.intend(chosen, account, close, atr, False, self.terms.limits, self.terms.costs)
-        before = rules.equity_of(account, close)
-        after, session = rules.step(account, intent.plan, self.market.quote(t + 1), self.terms.costs)
-        return after, session, np.log(np.maximum(session.equity / before, WORST_RATIO))
+        plan = decide.plan_of(chosen, account, equity, basis, False, terms.limits, terms.costs)
+        after, session = rules.step(account, plan, quote, terms.costs)
+        return after, session, np.log(np.maximum(session.equity / equity, _WORST_RATIO))
 
 
 class TradingEnv(gym.Env[np.ndarray, Any]):
@@ -98,8 +115,8 @@ class TradingEnv(gym.Env[np.ndarray, Any]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
         super().reset(seed=seed)
-        self._t = self.task.start(self.np_random)
-        self._end = self.task.end(self._t)
+        self._t = int(self.task.start(self.np_random))
+        self._end = int(self.task.end(self._t))
         self._account = rules.open_account(self.task.terms.capital)
         return self.task.view(self._account, self._t), {"t": self._t}
 
@@ -124,39 +141,42 @@ class BatchTradingEnv(VecEnv):
         self._rng = np.random.default_rng(seed)
         self._t = np.zeros(n, dtype=np.int64)
         self._end = np.zeros(n, dtype=np.int64)
-        self._account = rules.open_account(np.full(n, task.terms.capital))
+        self._account = self._fresh = rules.open_account(np.full(n, task.terms.capital))
         self._actions: np.ndarray = np.zeros(n)
         self.last_session: rules.Session | None = None
         self.last_account = self._account
 
-    def _restart(self, which: np.ndarray) -> None:
-        for i in np.flatnonzero(which):
-            self._t[i] = self.task.start(self._rng)
-            self._end[i] = self.task.end(self._t[i])
-        fresh = rules.open_account(np.full(self.num_envs, self.task.terms.capital))
-        self._account = Account(*(np.where(which, new, old) for new, old in zip(fresh, self._account, strict=True)))
+    def _restart(self, which: np.ndarray) -> np.ndarray:
+        """New episodes for the accounts ``which``: indexes ``(k,)``. Returns what they see."""
+        starts = self.task.start(self._rng, len(which))
+        self._t[which], self._end[which] = starts, self.task.end(starts)
+        fresh = Account(*(np.asarray(field)[which] for field in self._fresh))
+        # Copies: an account that was handed out stays as it was.
+        self._account = Account(*(np.array(field) for field in self._account))
+        for field, new in zip(self._account, fresh, strict=True):
+            np.asarray(field)[which] = new
+        return self.task.view(fresh, starts)
 
     def reset(self) -> np.ndarray:
-        self._restart(np.ones(self.num_envs, dtype=bool))
         self.reset_infos = [{} for _ in range(self.num_envs)]
-        return self.task.view(self._account, self._t)
+        return self._restart(np.arange(self.num_envs))
 
     def step_async(self, actions: np.ndarray) -> None:
         self._actions = np.asarray(actions).reshape(self.num_envs, -1)[:, 0]
 
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
         self._account, session, reward = self.task.step(self._account, self._t, self._actions)
-        self._t = self._t + 1
+        self._t = self._t + _ONE
         self.last_session, self.last_account = session, self._account
         view = self.task.view(self._account, self._t)
-        broke = np.asarray(session.equity <= 0)
+        broke = np.asarray(session.equity <= _ZERO)
         done = broke | (self._t >= self._end)
-        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        if done.any():
-            for i in np.flatnonzero(done):
-                infos[i] = {"terminal_observation": view[i], "TimeLimit.truncated": bool(not broke[i])}
-            self._restart(done)
-            view = np.where(done[:, None], self.task.view(self._account, self._t), view)
+        infos: list[dict[str, Any]] = [{}] * self.num_envs  # one for all who go on
+        if np.count_nonzero(done):
+            which = np.flatnonzero(done)
+            for i, seen, lost in zip(which.tolist(), view[which], broke[which].tolist(), strict=True):
+                infos[i] = {"terminal_observation": seen, "TimeLimit.truncated": not lost}
+            view[which] = self._restart(which)
         return view, np.asarray(reward, np.float32), done, infos
 
     def seed(self, seed: int | None = None) -> list[int | None]:

@@ -56,17 +56,12 @@ def evaluate(
     held = [False] + [True] * (len(hold) - 1)
     sessions = [market.sessions[t].isoformat() for t in bars]
     found, unpaused = None, None
-    if run.paused is not None:
+    if run.pauses:
         free = replace(terms, limits=replace(terms.limits, max_drawdown=NO_LIMIT))
         other = backtest.run(market, bars, agent_type, policy, free, open_shift_atr)
         unpaused = other.equity
-        found = drawdown_pause.document(
-            sessions[run.paused],
-            terms.limits.max_drawdown,
-            len(sessions) - run.paused - 1,
-            run.buys_lost,
-            metrics.measure(other.equity, other.trades, other.held),
-        )
+        without = metrics.measure(other.equity, other.trades, other.held)
+        found = drawdown_pause.document(_spans(run, sessions), terms.limits, without)
     return Evaluation(
         run=run,
         sessions=sessions,
@@ -75,6 +70,14 @@ def evaluate(
         hold_measures=metrics.measure(hold, [], held),
         unpaused=unpaused,
     )
+
+
+def _spans(run: Backtest, sessions: list[str]) -> list[dict[str, Any]]:
+    """The pauses of a run by their sessions."""
+    return [
+        drawdown_pause.span(sessions[p.start], sessions[p.stop] if p.ended else None, p.stop - p.start, p.buys_lost)
+        for p in run.pauses
+    ]
 
 
 def buy_and_hold(market: Market, bars: range, terms: Terms) -> list[float]:

@@ -193,7 +193,7 @@ def bought_and_held(walked: WalkForward, capital: float) -> WalkForward:
     for run in walked.folds:
         found = run.evaluation
         held = [False] + [True] * (len(found.hold) - 1)
-        same = replace(found.run, rows=[], equity=found.hold, held=held, trades=[], paused=None, buys_lost=0)
+        same = replace(found.run, rows=[], equity=found.hold, held=held, trades=[], pauses=())
         runs.append(replace(run, evaluation=replace(found, run=same, measures=found.hold_measures), notes={}))
     return stitched(runs, capital)
 

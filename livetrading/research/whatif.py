@@ -53,6 +53,7 @@ def report(
                 "risk_per_trade": terms.limits.risk_per_trade,
                 "stop_atr": terms.limits.stop_atr,
                 "max_drawdown": terms.limits.max_drawdown,
+                "pause_sessions": terms.limits.pause_sessions,
                 "cost_multiple": terms.costs.multiple,
                 "open_shift_atr": scenario.open_shift_atr,
                 "fees": sum(fill[3] for row in done.run.rows for fill in row["fills"]),

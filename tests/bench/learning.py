@@ -29,7 +29,7 @@ from livetrading.research.walk_forward import Fitted  # noqa: E402
 from . import planted, table  # noqa: E402
 from .bounds import Problem, problem  # noqa: E402
 from .planted import Name  # noqa: E402
-from .procedures import ALGORITHMS, PLAIN, fitted, settings_hash  # noqa: E402
+from .procedures import ALGORITHMS, PLAIN, Size, fitted, settings_hash  # noqa: E402
 
 ORACLE = "oracle"
 PROCEDURES = (ORACLE, *PLAIN, *ALGORITHMS)
@@ -43,7 +43,7 @@ class Run:
     name: Name
     procedure: str
     seed: int
-    timesteps: int
+    size: Size
 
     @property
     def key(self) -> str:
@@ -55,7 +55,7 @@ class Run:
                 f"rules{RULES_VERSION}",
                 self.procedure,
                 str(self.seed),
-                settings_hash(self.procedure, self.timesteps),
+                settings_hash(self.procedure, self.size),
             )
         )
 
@@ -74,7 +74,7 @@ class Run:
             **asdict(self.name),
             "procedure": self.procedure,
             "seed": self.seed,
-            "timesteps": self.timesteps,
+            **asdict(self.size),
             "train_sharpe": train["sharpe_ratio"],
             "test_sharpe": test["sharpe_ratio"],
             "test_sharpe_unpaused": (pause["without"] if pause else test)["sharpe_ratio"],
@@ -91,13 +91,13 @@ class Run:
         market = given.scaled()
         if self.procedure == ORACLE:
             return Fitted(AgentType.PPO, given.oracle(market), {})
-        return fitted(self.procedure, market, given.train, Terms(), self.seed, self.timesteps)
+        return fitted(self.procedure, market, given.train, Terms(), self.seed, self.size)
 
 
 def runs(options: argparse.Namespace) -> list[Run]:
     """What is asked for, series by series."""
     return [
-        Run(name, procedure, seed, options.timesteps)
+        Run(name, procedure, seed, Size(options.timesteps, options.members))
         for name in planted.names(options.split, tuple(options.kinds))
         if options.series is None or name.index < options.series
         for procedure in options.procedures
@@ -163,6 +163,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--procedures", type=listed(PROCEDURES), default=[ORACLE, "always_long", "ridge", "ppo"])
     parser.add_argument("--seeds", type=int, default=1, help="runs of what is random")
     parser.add_argument("--timesteps", type=int, default=50_000)
+    parser.add_argument("--members", type=int, default=5, help="of an ensemble")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--out", type=Path, help="JSON lines to read from and to append to")
     parser.add_argument("--json", type=Path, help="where the figures go")

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,18 @@ CHANCE = (0.1, 0.1)
 """A random agent's probabilities of BUY and SELL: it holds half of the time, ten sessions at once."""
 
 
-def fitted(name: str, market: Market, part: range, terms: Terms, seed: int, timesteps: int) -> Fitted:
+@dataclass(frozen=True)
+class Size:
+    """Of a deep agent's fit."""
+
+    timesteps: int
+    members: int
+
+
+def fitted(name: str, market: Market, part: range, terms: Terms, seed: int, how: Size) -> Fitted:
     """The policy of a procedure of that name; KeyError for a name that there is not."""
     if name in ALGORITHMS:
-        return _deep(ALGORITHMS[name], market, part, terms, seed, timesteps)
+        return _deep(ALGORITHMS[name], market, part, terms, seed, how)
     return PLAIN[name](market, part, seed)
 
 
@@ -58,30 +67,14 @@ PLAIN: dict[str, Callable[[Market, range, int], Fitted]] = {
 }
 
 
-def _deep(agent_type: AgentType, market: Market, part: range, terms: Terms, seed: int, timesteps: int) -> Fitted:
-    """As ``research.training`` fits today: one member, the settings of ``research.fitting``."""
-    from livetrading.adapters.policy import policy_of
-    from livetrading.research.environment import Task
-    from livetrading.research.fitting import HYPERPARAMETERS, fit
+def _deep(agent_type: AgentType, market: Market, part: range, terms: Terms, seed: int, how: Size) -> Fitted:
+    """As ``research.training`` fits: an ensemble, from the same seeds."""
+    from livetrading.research.deep import Deep
 
-    task = Task(
-        market, part.start, part.stop - 1, agent_type, terms, HYPERPARAMETERS[agent_type].episode, random_start=True
-    )
-    model = fit(task, timesteps, seed, lambda steps, seconds: None)
-    return Fitted(agent_type, policy_of(agent_type, model.policy).raw, {"explained_variance": _explained(model)})
+    return Deep(agent_type, how.timesteps, how.members)(market, part, terms, seed)
 
 
-def _explained(model: Any) -> float | None:
-    """Of the last rollout, as Stable-Baselines3 logs it; None without a value network."""
-    buffer = getattr(model, "rollout_buffer", None)
-    if buffer is None:
-        return None
-    from stable_baselines3.common.utils import explained_variance
-
-    return float(explained_variance(buffer.values.flatten(), buffer.returns.flatten()))
-
-
-def settings_hash(name: str, timesteps: int) -> str:
+def settings_hash(name: str, how: Size) -> str:
     """What a stored result of this procedure depends on: other settings, another hash."""
     known: dict[str, Any] = {"procedure": name, "numpy": np.__version__.split(".")[0]}
     if name in ALGORITHMS:
@@ -89,7 +82,8 @@ def settings_hash(name: str, timesteps: int) -> str:
 
         settings = HYPERPARAMETERS[ALGORITHMS[name]]
         known |= {
-            "timesteps": timesteps,
+            "timesteps": how.timesteps,
+            "members": how.members,
             **settings.to_dict(),
             "network": [list(settings.policy.net_arch), settings.policy.activation],
         }

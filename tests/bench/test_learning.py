@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.bench import learning, table
-from tests.bench.procedures import settings_hash
+from tests.bench.procedures import Size, settings_hash
 
 QUICK = ["--kinds", "autocorrelation,costs", "--series", "1", "--procedures", "oracle,always_long,ridge"]
 
@@ -30,17 +30,36 @@ def test_what_is_on_file_is_not_run_again(tmp_path, capsys):
 
 
 def test_other_settings_have_another_key():
-    assert settings_hash("ppo", 1_000) != settings_hash("ppo", 2_000)
-    assert settings_hash("ridge", 1_000) == settings_hash("ridge", 2_000)
-    assert settings_hash("ppo", 1_000) != settings_hash("sac", 1_000)
+    assert settings_hash("ppo", Size(1_000, 5)) != settings_hash("ppo", Size(2_000, 5))
+    assert settings_hash("ppo", Size(1_000, 5)) != settings_hash("ppo", Size(1_000, 1))
+    assert settings_hash("ridge", Size(1_000, 5)) == settings_hash("ridge", Size(2_000, 1))
+    assert settings_hash("ppo", Size(1_000, 5)) != settings_hash("sac", Size(1_000, 5))
 
 
 @pytest.mark.parametrize("procedure", ["ppo", "sac"])
 def test_a_deep_agent_stands_on_the_bench(procedure):
-    run = learning.Run(learning.planted.names("develop")[0], procedure, 0, 64)
+    run = learning.Run(learning.planted.names("develop")[0], procedure, 0, Size(1_000, 2))
     row = run.done()
     assert row == {**run.done(), "seconds": row["seconds"]}
-    assert (row["notes"].get("explained_variance") is None) == (procedure == "sac")
+    assert row["notes"] == {"members": 2}
+
+
+def test_the_default_agent_keeps_up_with_the_ridge_and_passes_it_where_no_line_leads(tmp_path):
+    """A slice of the bench: one linear and one non-linear series, with the default ensemble."""
+    report = tmp_path / "report.json"
+    arguments = [
+        "--kinds",
+        "autocorrelation,interaction",
+        "--series",
+        "1",
+        "--procedures",
+        "oracle,always_long,ridge,ppo",
+    ]
+    assert learning.main([*arguments, "--json", str(report)]) == 0
+    figures = json.loads(report.read_text())["summary"]["ppo"]
+    assert figures["linear"]["gap_to_ridge"] >= -0.3
+    assert figures["non-linear"]["gap_to_ridge"] >= 0.3
+    assert figures["linear"]["halfway"] == {"reached": 1, "asked": 1, "all": 1, "runs": 1}
 
 
 def _row(procedure: str, sharpe: float | None, index: int = 0) -> dict:

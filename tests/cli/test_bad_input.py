@@ -113,6 +113,16 @@ def test_what_does_not_exist_or_fit_is_refused_with_the_way_out(tmp_path: Path, 
         ("--risk-per-trade", "0.21", "above 0 and at most 0.2"),
         ("--max-drawdown", "0", "above 0 and at most 1"),
         ("--stop-atr", "-1", "above 0 and at most 20"),
+        (
+            "--pause-sessions",
+            "0",
+            "pause sessions is 0; it must be a whole number of sessions from 1 to 10,000, or none",
+        ),
+        ("--pause-sessions", "-3", "pause sessions is -3; it must be a whole number"),
+        ("--pause-sessions", "10001", "from 1 to 10,000"),
+        ("--pause-sessions", "2.5", "pause sessions is '2.5'; it must be a whole number"),
+        ("--pause-sessions", "long", "pause sessions is 'long'; it must be a whole number"),
+        ("--pause-sessions", "", "pause sessions is ''; it must be a whole number"),
     ],
 )
 def test_terms_out_of_bounds_are_refused_with_their_bounds(

@@ -12,6 +12,7 @@ from livetrading.adapters.calendar import calendar
 from livetrading.adapters.stamps import stamp
 from livetrading.cli.main import main
 from livetrading.core import windows
+from livetrading.core.types import PAUSE_SESSIONS
 from livetrading.execution.trading.replay import MORNING
 
 Call = Callable[..., dict[str, Any]]
@@ -105,11 +106,25 @@ def test_a_model_below_the_gate_is_warned_about_and_never_offered_real_money(
 
 def test_every_limit_that_is_given_is_the_agents(call: Call, trained: tuple[Path, str]) -> None:
     limits = {"--max-position": "0.4", "--risk-per-trade": "0.01", "--max-drawdown": "0.1", "--stop-atr": "3"}
+    limits |= {"--pause-sessions": "20"}
     made = call("deploy", trained[1], "--capital", "25000", *[word for pair in limits.items() for word in pair])
     journal = (trained[0] / "agents" / made["agent_id"] / "journal.jsonl").read_text().splitlines()[0]
     terms = json.loads(journal)["events"][0]["config"]["terms"]
     assert terms["capital"] == 25_000
-    assert terms["limits"] == {"max_position": 0.4, "risk_per_trade": 0.01, "max_drawdown": 0.1, "stop_atr": 3.0}
+    given = {"max_position": 0.4, "risk_per_trade": 0.01, "max_drawdown": 0.1, "stop_atr": 3.0, "pause_sessions": 20}
+    assert terms["limits"] == given
+    (shown,) = [a for a in call("agents")["agents"] if a["agent_id"] == made["agent_id"]]
+    assert (shown["pause_sessions"], shown["pause_sessions_left"], shown["pause_ends"]) == (20, None, None)
+    call("remove", made["agent_id"])
+
+
+@pytest.mark.parametrize("words", [(), ("--pause-sessions", "none")])
+def test_a_deployment_pauses_until_a_person_resumes_if_that_is_the_default_or_asked_for(
+    call: Call, trained: tuple[Path, str], words: tuple[str, ...]
+) -> None:
+    made = call("deploy", trained[1], "--mode", "replay", *words)
+    (shown,) = [a for a in call("agents")["agents"] if a["agent_id"] == made["agent_id"]]
+    assert shown["pause_sessions"] == (None if words else PAUSE_SESSIONS)
     call("remove", made["agent_id"])
 
 

@@ -150,6 +150,7 @@ def test_a_body_without_end_is_cut_off(server: Server) -> None:
         ({"mode": "ibkr", "late_entry": "never"}, 400, "late_entry"),
         ({"mode": "ibkr", "confirm": 5}, 400, "confirm"),
         ({"max_position_pct": 1.5}, 400, "at most 1"),
+        ({"pause_sessions": 0}, 400, "or null: until you resume"),
         ({"colour": "red"}, 400, "colour"),
     ],
 )
@@ -213,6 +214,7 @@ def _one_deployment_for_one_request_id(server: Server) -> str:
         "initial_capital": 5000,
         "max_position_pct": 0.25,
         "risk_per_trade": 0.01,
+        "pause_sessions": 15,
         "mode": "paper",
         "request_id": "deploy-me-once",
     }
@@ -221,6 +223,7 @@ def _one_deployment_for_one_request_id(server: Server) -> str:
     assert first.body["agent_id"] == second.body["agent_id"] == "PPO_NVDA_002"
     agents = {a["agent_id"]: a for a in server.live("GET", "/agents").body["agents"]}
     assert set(agents) == {AGENT, "PPO_NVDA_002"}
+    assert agents["PPO_NVDA_002"]["pause_sessions"] == 15
     assert agents["PPO_NVDA_002"]["cash"] == 5000 and agents["PPO_NVDA_002"]["is_running"]
     return "PPO_NVDA_002"
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from livetrading.adapters.home import Home
+from livetrading.core import deployment
 from livetrading.core.errors import BadInput, Unavailable
 from livetrading.dashboard import payloads, security
 from livetrading.dashboard.security import Unauthorized
@@ -111,6 +112,12 @@ def test_programs_and_our_own_pages_may_call(headers: dict[str, str]) -> None:
             "max_position_pct is 50; it is a fraction above 0 and at most 1: 0.5 is 50 %",
         ),
         ({"model_id": "m", "risk_per_trade": 0.5}, "risk per trade"),
+        ({"model_id": "m", "pause_sessions": 0}, "pause_sessions is 0; it must be a whole number of sessions from 1"),
+        ({"model_id": "m", "pause_sessions": -1}, "pause_sessions is -1; it must be a whole number"),
+        ({"model_id": "m", "pause_sessions": "20"}, 'pause_sessions is "20"; it must be a whole number'),
+        ({"model_id": "m", "pause_sessions": 2.0}, "pause_sessions is 2.0; it must be a whole number"),
+        ({"model_id": "m", "pause_sessions": True}, "pause_sessions is true; it must be a whole number"),
+        ({"model_id": "m", "pause_sessions": 10**400}, "pause_sessions is 1000"),
         ({"model_id": "m", "time_frame": "1 min"}, "time_frame"),
         ({"model_id": "m", "mode": "real"}, "mode"),
         ({"model_id": "m", "agent_type": "DQN"}, "agent_type"),
@@ -132,6 +139,7 @@ def test_a_deployment_without_wishes_gets_the_defaults_of_the_form() -> None:
         "capital": 10_000.0,
         "max-position": 0.5,
         "risk-per-trade": 0.02,
+        "pause-sessions": deployment.pause_option(deployment.LIMITS.pause_sessions),
         "time-frame": "daily",
         "mode": "paper",
         "source": None,
@@ -140,6 +148,12 @@ def test_a_deployment_without_wishes_gets_the_defaults_of_the_form() -> None:
         "late-entry": None,
     }
     assert order.request_id != payloads.new_agent({"model_id": "m"}).request_id
+
+
+@pytest.mark.parametrize(("given", "option"), [(20, "20"), (None, "none")])
+def test_the_length_of_a_drawdown_pause_is_a_number_or_null(given: int | None, option: str) -> None:
+    order = payloads.new_agent({"model_id": "m", "pause_sessions": given})
+    assert order.options["pause-sessions"] == option and deployment.pause_sessions(option) == given
 
 
 def test_type_and_symbol_must_be_the_models() -> None:

@@ -124,6 +124,7 @@ class Life:
             job_id="tested",
             pace=0.0,
             capital=self.terms.capital,
+            **vars(self.terms.limits),
         )
 
     def check(self, now: datetime) -> PassResult:

@@ -16,6 +16,7 @@ from livetrading.adapters.home import Home
 from livetrading.adapters.registry import Registry
 from livetrading.core import agent_ledger, market, scaler
 from livetrading.core.card import ModelCard
+from livetrading.core.events import EntriesPaused, EntriesResumed
 from livetrading.core.types import AgentType, Terms
 from livetrading.execution import replay_run
 from livetrading.execution.state.agent_repository import AgentRepository, events_of
@@ -88,6 +89,23 @@ def rebuilt_every_session(story: Story, root: Path) -> Rows:
 
 def rows_of(home: Home, agent_id: str) -> Rows:
     return agent_ledger.rows(event for _, batch in events_of(home.agent(agent_id)) for event in batch)
+
+
+def turns_of(root: Path, story: Story) -> list[tuple[str, str]]:
+    """The journal's begins and ends of drawdown pauses, with their sessions."""
+    home, agent_id = Home.resolve(str(root)), f"{story.card.agent_type}_{story.card.symbol}_001"
+    events = [event for _, batch in events_of(home.agent(agent_id)) for event in batch]
+    return [(type(e).__name__, e.session) for e in events if isinstance(e, EntriesPaused | EntriesResumed)]
+
+
+def expected_turns(story: Story) -> list[tuple[str, str]]:
+    """The same of the backtest."""
+    done, found = story.backtest(), list[tuple[str, str]]()
+    for pause in done.pauses:
+        found.append(("EntriesPaused", done.rows[pause.start]["bar"]))
+        if pause.ended:
+            found.append(("EntriesResumed", done.rows[pause.stop]["bar"]))
+    return found
 
 
 def _live(story: Story, root: str, agent_id: str, furthest: float) -> None:

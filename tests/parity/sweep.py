@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from livetrading.adapters.registry import Registry
 from livetrading.adapters.store import Store
 from livetrading.core import ledger
 from livetrading.core.features import compute
-from livetrading.core.types import AgentType, Terms
+from livetrading.core.types import AgentType, Limits, Terms
 from livetrading.research import lookahead
 from livetrading.research.training import TrainRequest, prepare, train
 from tests.parity import stage
@@ -34,6 +35,8 @@ STEPS = {AgentType.PPO: 20_000, AgentType.SAC: 4_000}
 LEAST = 500
 RESTARTS = 20
 SEEDS = 5
+PAUSES = Terms(limits=Limits(max_drawdown=0.03, pause_sessions=20))
+"""So tight that a run is paused several times."""
 
 
 def say(*cells: object) -> None:
@@ -55,7 +58,7 @@ def sources(directory: str | None) -> Iterator[tuple[str, BarSet]]:
 def trained(home: Home, symbol: str, agent_type: AgentType, bars: BarSet) -> Story:
     """A model that trades in its range: the test, or the last 500 sessions where that is shorter."""
     for seed in range(SEEDS):
-        request = TrainRequest(symbol, agent_type, timesteps=STEPS[agent_type], seed=seed)
+        request = TrainRequest(symbol, agent_type, timesteps=STEPS[agent_type], seed=seed, folds=0)
         made = train(
             request,
             bars,
@@ -64,7 +67,7 @@ def trained(home: Home, symbol: str, agent_type: AgentType, bars: BarSet) -> Sto
             clock=lambda: datetime.now(UTC),
             progress=lambda _: None,
         )
-        _, parts, _ = prepare(request, bars)
+        parts = prepare(request, bars).parts
         first = min(parts.test.start, parts.test.stop - LEAST)
         story = Story(made.card, bars.frame, range(first, parts.test.stop), home=str(home.root))
         if story.backtest().trades:
@@ -87,6 +90,7 @@ def equality(story: Story, root: Path) -> bool:
         f"{len(rules.trades)} trades",
         f"{rules.fills} fills",
         events,
+        f"{len(rules.pauses)} pauses",
         f"{len(found)} differences",
         ledger.sha256(shell)[:12],
         f"{time.monotonic() - began:.0f} s",
@@ -150,6 +154,7 @@ def main(directory: str | None) -> int:
             for agent_type in AgentType:
                 story = trained(home, symbol, agent_type, bars)
                 good.append(equality(story, root / f"{symbol}-{agent_type}"))
+                good.append(equality(replace(story, terms=PAUSES), root / f"{symbol}-{agent_type}-pauses"))
                 if (symbol, agent_type) in (("AAPL", AgentType.PPO), ("NVDA", AgentType.SAC)):
                     good.append(restarts(story, root / f"{symbol}-restarts"))
                 good.append(no_lookahead(story))

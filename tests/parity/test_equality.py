@@ -12,6 +12,7 @@ from livetrading.adapters.store import Store
 from livetrading.core import ledger
 from livetrading.core.bars import bars_sha256
 from livetrading.core.types import AgentType, Costs, Limits, Terms
+from livetrading.research import backtest
 from livetrading.research.training import TrainRequest, train
 from tests.doubles.series import eventful, sample
 from tests.parity import stage
@@ -59,6 +60,32 @@ def test_the_shell_repeats_other_terms_and_a_drawdown_pause(terms, tmp_path):
     equal(stage.through_the_shell(story, tmp_path).rows, story, 6)
 
 
+PAUSES = Terms(50_000.0, Limits(1.0, 0.2, 1.0, 0.03, pause_sessions=20))
+"""A limit so tight that it pauses several times in a story."""
+
+
+@BOTH
+def test_the_shell_repeats_several_pauses_that_end_by_themselves(agent_type, tmp_path):
+    story = probed(eventful(12, 640), range(500, 640), agent_type, PAUSES)
+    done = stage.through_the_shell(story, tmp_path)
+    equal(done.rows, story, 6)
+    pauses = story.backtest().pauses
+    assert sum(pause.ended for pause in pauses) >= 2 and story.backtest().buys_lost > 5
+    assert done.state.book.entries_paused is backtest.paused_sessions(story.backtest())[-1]
+    assert stage.turns_of(tmp_path, story) == stage.expected_turns(story)
+
+
+def test_pauses_end_alike_in_processes_killed_anywhere_and_rebuilt_at_every_session(tmp_path):
+    story = probed(eventful(12, 620), range(500, 620), AgentType.PPO, PAUSES)
+    assert sum(pause.ended for pause in story.backtest().pauses) >= 2
+    rows, died = stage.killed_and_restarted(story, tmp_path / "killed", 6)
+    assert died == 6
+    equal(rows, story, 6)
+    equal(stage.rebuilt_every_session(story, tmp_path / "rebuilt"), story, 6)
+    for folder in ("killed", "rebuilt"):
+        assert stage.turns_of(tmp_path / folder, story) == stage.expected_turns(story)
+
+
 @BOTH
 def test_nothing_but_the_store_is_needed_from_one_session_to_the_next(agent_type, tmp_path):
     story = probed(eventful(13, 560), range(500, 540), agent_type)
@@ -72,16 +99,16 @@ def test_processes_killed_anywhere_leave_the_same_ledger(tmp_path):
     equal(rows, story, 12)
 
 
-@pytest.fixture(scope="module", params=[(AgentType.PPO, 1_000, 1), (AgentType.SAC, 1_200, 1)], ids=["PPO", "SAC"])
+@pytest.fixture(scope="module", params=[(AgentType.PPO, 10_000, 1), (AgentType.SAC, 10_000, 1)], ids=["PPO", "SAC"])
 def trained(request, tmp_path_factory) -> Story:
-    """A small model of real networks, registered and loaded again."""
+    """A small ensemble of real networks, registered and loaded again."""
     agent_type, steps, seed = request.param
     home = Home.resolve(str(tmp_path_factory.mktemp("home")))
     frame = sample("NVDA").iloc[:1400]
     bars = BarSet("NVDA", frame, "sample", "bundled", bars_sha256(frame))
     now = datetime(2025, 11, 8, 16, 24, 33, tzinfo=UTC)
     made = train(
-        TrainRequest("NVDA", agent_type, timesteps=steps, seed=seed),
+        TrainRequest("NVDA", agent_type, timesteps=steps, seed=seed, seeds=3, folds=0),
         bars,
         registry=Registry(home),
         store=Store(home),

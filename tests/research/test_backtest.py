@@ -145,3 +145,35 @@ def test_a_stop_on_the_day_of_the_real_crash_fills_at_its_gapped_open():
     rows = backtest.run(bare, range(t - 3, t + 1), AgentType.PPO, lambda _: 2.0, loose).rows
     leg, qty, price, _ = rows[-1]["fills"][-1]
     assert leg == "stop" and qty > 0 and price == frame["open"].iloc[t] * (1 - 5.0 / 10_000)
+
+
+def test_a_pause_with_a_length_ends_and_the_next_fall_is_counted_from_there():
+    _, view, bars = scene("2")
+    bars, bounds = bars[:400], Limits(1.0, 0.2, max_drawdown=0.03, pause_sessions=20)
+    done = backtest.run(view, bars, AgentType.PPO, Probe(seed=1).raw, Terms(10_000.0, bounds))
+    assert len(done.pauses) > 2 and done.paused == done.pauses[0].start
+    paused = backtest.paused_sessions(done)
+    peak, refused = 10_000.0, 0
+    for t, (equity, row) in enumerate(zip(done.equity, done.rows, strict=True)):
+        if refused == 20:
+            peak, refused = equity, 0
+        peak = max(peak, equity)
+        refused = refused + 1 if refused or 1 - equity / peak >= 0.03 else 0
+        assert paused[t] is (refused > 0)
+        assert not (paused[t] and row["action"] == 2 and row["shares"] == 0 and row["qty"])
+    assert [p.ended for p in done.pauses[:-1]] == [True] * (len(done.pauses) - 1)
+    lost = [r for r, p in zip(done.rows, paused, strict=True) if p and r["action"] == 2 and r["shares"] == 0]
+    assert done.buys_lost == len(lost) > 0
+
+
+def test_a_pause_longer_than_the_run_is_a_pause_for_good():
+    _, view, bars = scene("2")
+    runs = [
+        backtest.run(
+            view, bars[:300], AgentType.PPO, Probe(seed=1).raw, Terms(10_000.0, Limits(1.0, 0.2, 2.0, 0.03, length))
+        )
+        for length in (None, 10_000)
+    ]
+    assert runs[0] == runs[1] and len(runs[0].pauses) == 1 and not runs[0].pauses[0].ended
+    start = runs[0].paused
+    assert backtest.paused_sessions(runs[0]) == [t >= start for t in range(300)]

@@ -199,6 +199,9 @@ def _unreadable(agent_id: str, why: str, lives: bool, heals: bool = True) -> Age
         "warnings": [warning],
         "orders": [],
         "entries_paused": False,
+        "pause_sessions": None,
+        "pause_sessions_left": None,
+        "pause_ends": None,
         "time_frame": "daily",
         "seq": 0,
     }

@@ -13,7 +13,6 @@ from ...adapters.brokers.registry import words_of
 from ...adapters.files import remove, signature
 from ...adapters.stamps import stamp
 from ...adapters.store import GrowingFile, Store
-from ...core import decide
 from ...core.agent import AgentState
 from ...core.booked import Booked
 from ...core.errors import Damaged, Unavailable
@@ -22,6 +21,7 @@ from ...core.events import (
     Decided,
     DividendPaid,
     EntriesPaused,
+    EntriesResumed,
     Event,
     FeeAdjusted,
     FillCorrected,
@@ -40,6 +40,7 @@ from ...core.orders import Order
 from ...core.trades import Trade
 from ...core.types import Action, Mode
 from ...core.wording import counted
+from . import pause_shown
 from .status import DecisionShown, StateDocument
 
 Doc = dict[str, Any]
@@ -166,8 +167,8 @@ def _log(event: Event, after: AgentState) -> str:
             return f"{event.session}: split {event.ratio:g} for 1"
         case DividendPaid():
             return f"{event.session}: dividend {event.amount:g} on {counted(event.shares, 'share')}"
-        case EntriesPaused():
-            return f"{event.session}: entries paused: {event.reason}"
+        case EntriesPaused() | EntriesResumed():
+            return pause_shown.line(event)
         case OrderMoved():
             return f"order {event.key} {event.state}" + (f": {event.reason}" if event.reason else "")
         case Noted():
@@ -237,7 +238,7 @@ def state_document(state: AgentState, exposure: Exposure, seq: int, at: str) -> 
         "risk_per_trade": config.terms.limits.risk_per_trade,
         "settled": state.settled,
         "booked": state.booked,
-        "entries_paused": book.entries_paused,
+        **pause_shown.shown(state),
         "estimates": len(book.estimated),
         "seq": seq,
     }
@@ -255,8 +256,7 @@ def _warnings(state: AgentState) -> list[str]:
     found = []
     if state.held is not None:
         found.append(f"{state.held.session} is held: {state.held.reason}")
-    if state.book.entries_paused:
-        found.append(decide.TEXT[decide.Reason.DRAWDOWN_PAUSE])
+    found += pause_shown.warnings(state)
     if state.estimated_fills:
         found.append(_estimates(state))
     if state.book.cash < 0:

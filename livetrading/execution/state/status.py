@@ -6,6 +6,7 @@ They describe; nothing is checked here. A type checker finds a key that does not
 from typing import Any, NotRequired, TypedDict
 
 from ...adapters.brokers.connection import Place
+from .pause_shown import PauseShown
 
 
 class DecisionShown(TypedDict):
@@ -17,7 +18,7 @@ class DecisionShown(TypedDict):
     reason: str
 
 
-class StateDocument(TypedDict):
+class StateDocument(PauseShown):
     """``state.json`` of an agent. Money in USD, times ISO UTC, sessions ISO dates.
 
     A figure is None where there is none, and all are where the agent's files cannot be read.
@@ -64,7 +65,6 @@ class StateDocument(TypedDict):
     risk_per_trade: float | None
     settled: str | None
     booked: str | None
-    entries_paused: bool
     estimates: int
     seq: int
 

@@ -25,7 +25,7 @@ from ...core import decide, gate, ledger, limits, market, sanity, windows
 from ...core.agent import BLOCK_AFTER_HELD
 from ...core.card import ModelCard
 from ...core.errors import LivetradingError, Unavailable
-from ...core.events import BarsAppended, Decided, EntriesPaused, Event, Held, Marked, Missed, StatusChanged
+from ...core.events import BarsAppended, Decided, Event, Held, Marked, Missed, StatusChanged
 from ...core.exposure import bare
 from ...core.market import Market
 from ...core.observe import observe
@@ -324,19 +324,16 @@ class LiveTrader:
         state = self.repository.state
         terms, book = state.agent.terms, state.book
         close, atr = view.columns.close[-1], view.atr[-1]
-        events: list[Event] = []
-        paused, doubt = book.entries_paused, self.real.no_entries(now) if self.real is not None else ""
-        if not paused and limits.pauses_entries(book.equity, book.limit_peak, terms.limits):
-            paused = True
-            text = f"drawdown reached {100 * terms.limits.max_drawdown:g} %"
-            events.append(EntriesPaused(name, text))
+        pause, turn = limits.at_close(book.pause, book.equity, terms.limits)
+        events = limits.recorded(turn, name, terms.limits)
+        doubt = self.real.no_entries(now) if self.real is not None else ""
         seen = observe(view.scaled[-1], book.account, close)
         raw = self.policy().raw(seen)
         action = decide.action_of(self.card.agent_type, np.asarray(raw)[()])
-        intent = decide.intend(action, book.account, close, atr, paused or bool(doubt), terms.limits, terms.costs)
+        intent = decide.intend(action, book.account, close, atr, pause.on or bool(doubt), terms.limits, terms.costs)
         reason, qty, orders = decide.explain(intent.reason), 0, []
-        if doubt and not paused and intent.reason == decide.Reason.DRAWDOWN_PAUSE:
-            reason = doubt
+        if intent.reason == decide.Reason.DRAWDOWN_PAUSE:
+            reason = limits.words(pause.decided().left(terms.limits)) if pause.on else doubt
         if any(o.leg != "stop" for o in state.orders):
             reason = "an order of this agent is still open"
         elif intent.plan.exit:

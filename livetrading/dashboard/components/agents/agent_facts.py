@@ -161,7 +161,10 @@ def _protection(agent: AgentStatus) -> Fact:
 def _limits(agent: AgentStatus) -> str:
     most, risk = agent["max_position_pct"], agent["risk_per_trade"]
     parts = (("max position", most), ("risk", None if risk is None else 100 * risk))
-    return ", ".join(f"{name} {share:g}%" for name, share in parts if share is not None)
+    said = [f"{name} {share:g}%" for name, share in parts if share is not None]
+    if pause := agent.get("pause_sessions"):
+        said.append(f"drawdown pause {counted(pause, 'session')}")
+    return ", ".join(said)
 
 
 def _decision(decision: DecisionShown | None) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from livetrading.core import admission, deployment, drawdown_pause
 from livetrading.core.card import ModelCard
 from livetrading.core.deployment import LIMITS
 from livetrading.core.errors import LivetradingError
-from livetrading.core.types import Limits, Mode, Terms
+from livetrading.core.types import MAX_PAUSE, Limits, Mode, Terms
 from livetrading.dashboard import brokers, control, kinds, markup, reading, sitemap
 from livetrading.dashboard.format import markdown, number, sharpe, signed_percent, tone
 from livetrading.dashboard.markup import Fact
@@ -94,6 +94,7 @@ def _terms(card: ModelCard, key: str) -> dict[str, Any]:
         "capital": terms.capital,
         "max-position": terms.limits.max_position,
         "risk-per-trade": terms.limits.risk_per_trade,
+        "pause-sessions": deployment.pause_option(terms.limits.pause_sessions),
         "time-frame": deployment.TIME_FRAME,
         "mode": str(mode),
         "source": source.strip() or proposal,
@@ -103,7 +104,7 @@ def _terms(card: ModelCard, key: str) -> dict[str, Any]:
 
 
 def _money(key: str) -> Terms:
-    first, second, third, fourth = st.columns(4)
+    first, second, third, fourth, fifth = st.columns(5)
     capital = first.number_input(
         "Initial capital ($)", 1.0, 1e9, deployment.CAPITAL, step=1_000.0, format="%.2f", key=f"{key}_capital"
     )
@@ -113,8 +114,19 @@ def _money(key: str) -> Terms:
     risk = third.number_input(
         "Risk per trade (%)", 0.1, 20.0, 100 * LIMITS.risk_per_trade, step=0.5, format="%.1f", key=f"{key}_risk"
     )
-    fourth.selectbox("Time frame", ["Daily/EOD"], key=f"{key}_frame")
-    return Terms(capital, Limits(round(position / 100, 6), round(risk / 100, 6)))
+    pause = fourth.number_input(
+        "Drawdown pause (sessions)",
+        1,
+        MAX_PAUSE,
+        LIMITS.pause_sessions,
+        step=1,
+        placeholder="until I resume",
+        key=f"{key}_pause",
+        help=f"A drawdown of {100 * LIMITS.max_drawdown:g} % pauses entries for so many sessions; exits and the"
+        " protective stop go on. Empty: until you resume the agent.",
+    )
+    fifth.selectbox("Time frame", ["Daily/EOD"], key=f"{key}_frame")
+    return Terms(capital, Limits(round(position / 100, 6), round(risk / 100, 6), pause_sessions=pause))
 
 
 def _allowed(test: dict[str, Any], key: str, options: dict[str, Any]) -> bool:

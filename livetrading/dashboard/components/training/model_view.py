@@ -54,7 +54,7 @@ def _charts(card: ModelCard, test: dict[str, Any], paused: dict[str, Any] | None
             test["equity"],
             test["buy_and_hold"],
             name=str(card.agent_type),
-            paused=paused["session"] if paused else None,
+            pauses=drawdown_pause.spans(paused),
             unpaused=test.get("unpaused") or (),
         )
         st.plotly_chart(figure, key=f"equity_{card.model_id}", theme=None, config=figures.CONFIG)
