@@ -1,6 +1,7 @@
 """``train``, ``models``, ``model``."""
 
 import argparse
+import sys
 from typing import Any
 
 from ..adapters import logs
@@ -9,12 +10,13 @@ from ..adapters.brokers.registry import names, words_of
 from ..adapters.home import Home
 from ..adapters.registry import Registry
 from ..adapters.store import Store
-from ..core import drawdown_pause
+from ..core.card import ModelCard
 from ..core.errors import BadInput
 from ..core.features import FEATURE_SET, PRICE_SET
 from ..core.types import AgentType
 from ..research import jobs
-from ..research.progress import Progress, TerminalProgress
+from ..research.progress import Progress, TerminalProgress, duration
+from . import report_text
 from .acting import report_pause, utc_now
 
 
@@ -25,8 +27,15 @@ def train(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     with jobs.running(store, "train", symbol, options.agent, options.timesteps, job_id=options.job) as job:
         done = _train(home, store, symbol, job, options)
         job.finish(done)
-    report_pause(done["test"])
-    return done
+    if options.json:
+        report_pause(done["test"])
+    return {**done, "text": _text(done, options.agent)}
+
+
+def _text(done: dict[str, Any], agent_type: str) -> str:
+    warnings = [f"Warning: {text}" for text in done["warnings"]]
+    head = f"{done['model_id']} in {duration(done['seconds'])}, bars from {done['source']}. {done['source_note']}"
+    return "\n".join([head, "", report_text.test(done, agent_type), *warnings])
 
 
 def _train(home: Home, store: Store, symbol: str, job: jobs.Reporter, options: argparse.Namespace) -> dict[str, Any]:
@@ -46,7 +55,7 @@ def _train(home: Home, store: Store, symbol: str, job: jobs.Reporter, options: a
         options.seeds,
         options.folds,
     )
-    shown = TerminalProgress()
+    shown = _Shown(options)
 
     def progress(step: Progress) -> None:
         job(step)
@@ -55,7 +64,24 @@ def _train(home: Home, store: Store, symbol: str, job: jobs.Reporter, options: a
     done = training.train(
         request, barset, registry=Registry(home), store=store, clock=utc_now, progress=progress, also=also
     )
+    shown.line.close()
     return {**done.to_dict(), "source": barset.source, "source_note": barset.note}
+
+
+class _Shown:
+    """Progress on standard error: a line that redraws itself and, once the folds are judged, their table."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.line = TerminalProgress()
+        self._agent, self._wanted = options.agent, not options.json
+
+    def __call__(self, step: Progress) -> None:
+        if step.walk_forward and self._wanted:
+            self._wanted = False
+            self.line.close()
+            table = report_text.folds(step.walk_forward, self._agent, step.curves)
+            print(f"\n{table}\n", file=sys.stderr, flush=True)
+        self.line(step)
 
 
 def _others(text: str, source: str) -> list[str]:
@@ -77,23 +103,24 @@ def feature_set(wanted: str | None, source: str) -> str:
 
 def models(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     registry = Registry(home)
-    shown, damaged = [_short(card.to_dict()) for card in registry.list()], registry.damaged()
-    lines = [
-        f"{m['model_id']}  Sharpe {_number(m['test']['sharpe_ratio'])}  "
-        f"return {_number(m['test']['total_return_pct'])} %  trades {m['test']['num_trades']}"
-        + _paused(drawdown_pause.spans(m["test"].get("pause")))
-        for m in shown
-    ]
+    cards, damaged = registry.list(), registry.damaged()
+    lines = [_line(card) for card in cards]
     lines += [f"{model_id}: {why}" for model_id, why in damaged.items()]
     text = "\n".join(lines) or "No models. Train one: python -m livetrading train AAPL --agent PPO"
+    shown = [_short(card.to_dict()) for card in cards]
     return {"models": shown, "damaged": damaged, "text": text}
 
 
-def _paused(spans: list[tuple[str, str | None]]) -> str:
-    """When the drawdown limit first paused a test, and how often it did."""
-    if not spans:
-        return ""
-    return f"  paused {spans[0][0]}" + (f" ({len(spans):,} pauses)" if len(spans) > 1 else "")
+def _line(card: ModelCard) -> str:
+    test = card.metrics["test"]
+    parts = [
+        f"{card.model_id}  Sharpe {report_text.number(test['sharpe_ratio'])}",
+        f"return {report_text.number(test['total_return_pct'])} %",
+        f"trades {test['num_trades']}",
+        report_text.seeds(card),
+        report_text.paused(test.get("pause")),
+    ]
+    return "  ".join(part for part in parts if part)
 
 
 def _short(card: dict[str, Any]) -> dict[str, Any]:
@@ -111,12 +138,12 @@ def _short(card: dict[str, Any]) -> dict[str, Any]:
         "train",
         "test",
     )
-    return {**{name: card[name] for name in names}, "test_range": card["test"], **card["metrics"]}
-
-
-def _number(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.2f}"
+    # "train" stays the range of the training part, which has its measures under the same name in the metrics.
+    measures = {name: value for name, value in card["metrics"].items() if name != "train"}
+    trained = {"train_metrics": card["metrics"]["train"]} if "train" in card["metrics"] else {}
+    return {**{name: card[name] for name in names}, "test_range": card["test"], **measures, **trained}
 
 
 def model(home: Home, options: argparse.Namespace) -> dict[str, Any]:
-    return Registry(home).card(options.model_id).to_dict()
+    card = Registry(home).card(options.model_id)
+    return {**card.to_dict(), "text": report_text.card(card)}

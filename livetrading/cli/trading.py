@@ -48,7 +48,8 @@ def deploy(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     job = known["args"]["job_id"] if known else tested(home, store, options, terms)
     test = jobs.job(store, job)["result"]["test"]
     warning = admission.admit(Mode.of(options.mode), test, words_of(options.mode).an_account)
-    warnings = [text for text in (warning, drawdown_pause.words(test.get("pause")), reach and reach.warning()) if text]
+    found = (warning, admission.never_traded(test), drawdown_pause.words(test.get("pause")), reach and reach.warning())
+    warnings = [text for text in found if text]
     for text in warnings:
         print(text, file=sys.stderr)
     done = act(

@@ -19,6 +19,13 @@ def warning(sharpe: float | None) -> str | None:
     return f"Sharpe Ratio too low ({shown}). Recommended: > {SHARPE} for live trading."
 
 
+def never_traded(test: dict[str, Any]) -> str | None:
+    """A sentence on a test in which no share was ever held, whose Sharpe ratio is undefined; None for any other."""
+    if test.get("num_trades") or test.get("exposure_pct") or test.get("sharpe_ratio") is not None:
+        return None
+    return "The model never trades in its test: it found nothing worth its costs. Its Sharpe ratio is undefined."
+
+
 def sharpe_words(test: dict[str, Any]) -> str:
     """``1.72 ± 0.55``: a test's Sharpe ratio with its standard error."""
     ratio, error = test.get("sharpe_ratio"), test.get("sharpe_se")

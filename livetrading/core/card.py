@@ -18,6 +18,7 @@ ACTIVATIONS = ("relu", "tanh")
 MOST_MEMBERS = 25
 OPTIONAL = ("members", "also")
 """Keys that cards of earlier versions lack."""
+QUICK_TRY = "one seed: a quick try"
 
 
 def check_symbol(symbol: str) -> str:
@@ -173,6 +174,16 @@ class ModelCard:
         for part in ("test", "buy_and_hold"):
             if not isinstance(self.metrics.get(part), dict):
                 raise BadInput(f"metrics lack {part!r}.")
+
+    @property
+    def seeds(self) -> int:
+        """Networks, each of a seed of its own."""
+        return len(self.members) or 1
+
+    @property
+    def is_quick_try(self) -> bool:
+        """Whether it was asked for with one seed. Cards of earlier versions had no choice, and are not called so."""
+        return len(self.members) == 1
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; ``from_dict`` gives an equal card back, floats to the last bit."""

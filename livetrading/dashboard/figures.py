@@ -42,10 +42,10 @@ def price_figure(
     figure.add_traces(_overlays(frame, shown, indicators))
     figure.add_traces(_executions(prices.adjusted_marks(marks, shown), shown))
     figure.add_traces(_levels(shown, entry, stop))
-    _lay_out(figure, list(shown.index), height, zoomable)
+    lay_out(figure, list(shown.index), height, zoomable)
     figure.update_layout(
         yaxis={"domain": [0.24, 1], "tickprefix": "$"},
-        yaxis2={"domain": [0, 0.18], "nticks": 3, "tickformat": "~s", "fixedrange": True, **_axis()},
+        yaxis2={"domain": [0, 0.18], "nticks": 3, "tickformat": "~s", "fixedrange": True, **axis()},
     )
     figure.update_xaxes(anchor="y2")
     return figure
@@ -174,10 +174,10 @@ def equity_figure(
         if rows:
             line = {"color": color, "width": width, "dash": dash}
             figure.add_traces(_curve_and_drawdown(label, rows, line, filled=label == name))
-    _lay_out(figure, [row[0] for row in equity], height, zoomable=True)
+    lay_out(figure, [row[0] for row in equity], height, zoomable=True)
     figure.update_layout(
         yaxis={"domain": [0.34, 1], "tickprefix": "$", "tickformat": ",.0f"},
-        yaxis2={"domain": [0, 0.26], "ticksuffix": "%", "nticks": 4, "title": {"text": "Drawdown"}, **_axis()},
+        yaxis2={"domain": [0, 0.26], "ticksuffix": "%", "nticks": 4, "title": {"text": "Drawdown"}, **axis()},
     )
     figure.update_xaxes(anchor="y2")
     sessions = [row[0] for row in equity]
@@ -246,7 +246,8 @@ def _shade(figure: go.Figure, sessions: list[str], first: int, last: int, *, nam
     )
 
 
-def _axis() -> dict[str, Any]:
+def axis() -> dict[str, Any]:
+    """The look of a vertical axis."""
     return {"gridcolor": "#1B2430", "zeroline": False, "linecolor": style.LINE, "automargin": True, "side": "right"}
 
 
@@ -276,7 +277,7 @@ def _year(session: str) -> str:
     return session[:4]
 
 
-def _lay_out(figure: go.Figure, sessions: Sequence[str], height: int, zoomable: bool) -> None:
+def lay_out(figure: go.Figure, sessions: Sequence[str], height: int, zoomable: bool) -> None:
     """Sessions are categories: no gap for a weekend or a holiday."""
     values, texts = ticks(sessions, 9 if zoomable else 5)
     figure.update_layout(
@@ -302,5 +303,5 @@ def _lay_out(figure: go.Figure, sessions: Sequence[str], height: int, zoomable: 
             "automargin": True,
             "fixedrange": not zoomable,
         },
-        yaxis={**_axis(), "fixedrange": not zoomable},
+        yaxis={**axis(), "fixedrange": not zoomable},
     )

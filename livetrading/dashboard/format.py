@@ -47,6 +47,16 @@ def number(value: float | None, digits: int = 2) -> str:
     return f"{'−' if round(value, digits) < 0 else ''}{abs(value):,.{digits}f}"
 
 
+def sharpe(value: float | None) -> str:
+    """A Sharpe ratio, which is undefined for an equity that never moves."""
+    return "undefined" if value is None else number(value)
+
+
+def signed(value: float) -> str:
+    """``+0.58``, ``−0.47``"""
+    return f"{_sign(value, 2)}{abs(value):,.2f}"
+
+
 def count(value: float | None) -> str:
     return DASH if value is None else f"{value:,.0f}"
 

@@ -1,6 +1,6 @@
 """Small pieces of HTML where Streamlit would shorten a number. All text is escaped."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
@@ -84,13 +84,25 @@ def empty(text: str) -> str:
     return f'<div class="lt-empty">{escape(text)}</div>'
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[tuple[str, str] | str]], stacks: bool = False) -> str:
-    """Right-aligned except for the first column; a cell may have a style class. On a narrow screen a table
-    that ``stacks`` shows a row's cells below each other, each with its heading."""
+def keys(colors: Mapping[str, str]) -> str:
+    """The legend of several charts: names with the colours of their lines."""
+    parts = [
+        f'<span class="lt-key"><span class="lt-dot" style="color: {escape(color)}"></span>{escape(name)}</span>'
+        for name, color in colors.items()
+    ]
+    return row(parts)
+
+
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[tuple[str, str] | str]], stacks: bool = False, kind: str = ""
+) -> str:
+    """Right-aligned except for the first column; a cell may have a style class, and ``kind`` is one of the table's. On
+    a narrow screen a table that ``stacks`` shows a row's cells below each other, each with its heading."""
     cells = "".join(f"<th>{escape(text)}</th>" for text in head)
     body = "".join(f"<tr>{''.join(_cell(*pair) for pair in zip(line, head, strict=True))}</tr>" for line in rows)
     inner = f"<thead><tr>{cells}</tr></thead><tbody>{body}</tbody>"
-    return f'<div class="lt-scroll"><table class="lt-table{" lt-stacks" if stacks else ""}">{inner}</table></div>'
+    names = " ".join(filter(None, ("lt-table", "lt-stacks" if stacks else "", kind)))
+    return f'<div class="lt-scroll"><table class="{names}">{inner}</table></div>'
 
 
 def _cell(cell: tuple[str, str] | str, heading: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from livetrading.adapters.home import Home
 from livetrading.adapters.registry import Registry
 from livetrading.adapters.store import Store
-from livetrading.core.errors import Damaged
+from livetrading.core.errors import Damaged, LivetradingError
 from livetrading.execution.state import agent_status, queries
 from livetrading.execution.state.status import AgentStatus, SystemStatus
 from livetrading.research import jobs as job_records
@@ -36,6 +36,20 @@ def store() -> Store:
 
 def registry() -> Registry:
     return Registry(home())
+
+
+def quick_try(model_id: str) -> bool:
+    """Whether a model was made with one seed. False where its card cannot be read."""
+    try:
+        return _quick_try(home(), model_id)
+    except LivetradingError:
+        return False
+
+
+@cache
+def _quick_try(at: Home, model_id: str) -> bool:
+    """Read once: a card never changes."""
+    return Registry(at).card(model_id).is_quick_try
 
 
 def agents() -> list[AgentStatus]:

@@ -75,6 +75,9 @@ CSS = f"""
 .lt-table td {{ text-align: right; padding: .3rem .6rem; border-bottom: 1px solid #1B2430; white-space: nowrap; }}
 .lt-table th:first-child, .lt-table td:first-child {{ text-align: left; }}
 .lt-table td.wide {{ white-space: normal; text-align: left; }}
+.lt-tight {{ font-size: .82rem; }}
+.lt-tight th, .lt-tight td {{ padding: .25rem .3rem; }}
+.lt-key {{ display: inline-flex; align-items: center; gap: .35rem; font-size: .82rem; color: {MUTED}; white-space: nowrap; }}
 .lt-scroll {{ overflow-x: auto; }}
 @media (max-width: 640px) {{
   .lt-kpis {{ grid-template-columns: repeat(2, minmax(0, 1fr)); }}
@@ -84,6 +87,10 @@ CSS = f"""
   .lt-stacks tr {{ display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); padding: .4rem 0; border-bottom: 1px solid {LINE}; }}
   .lt-stacks td {{ border: 0; text-align: left; white-space: normal; overflow-wrap: anywhere; padding: .15rem .3rem; }}
   .lt-stacks td:first-child {{ font-weight: 600; }}
+  .lt-tight th, .lt-tight td {{ padding: .25rem .12rem; }}
+  .lt-many tr {{ grid-template-columns: repeat(3, minmax(0, 1fr)); }}
+  .lt-many td:first-child {{ grid-column: 1 / -1; }}
+  .lt-many td:first-child::before {{ display: none; }}
   .lt-stacks td:empty {{ display: none; }}
   .lt-stacks td.wide {{ grid-column: 1 / -1; }}
   .lt-stacks td::before {{ content: attr(data-label); display: block; color: {MUTED}; font-size: .8rem; }}

@@ -21,6 +21,7 @@ from ..adapters.processes import Identity, find
 from ..adapters.stamps import parse_stamp, stamp
 from ..adapters.store import Store
 from ..core.errors import BadInput, Damaged, NotFound
+from . import job_progress
 from .progress import Progress
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,8 @@ def start(
         "started": stamp(now),
         "updated": stamp(now),
         "result": {},
+        "curves": {},
+        "walk_forward": None,
     }
     _mine[job_id] = record
     with _records(store, now) as db:
@@ -65,6 +68,8 @@ def start(
         table.upsert(record, where("id") == job_id)
         ended = [d.doc_id for d in _newest_first(table.all()) if d["state"] != RUNNING or not _alive(d)]
         table.remove(doc_ids=ended[max(0, KEPT - (len(table) - len(ended))) :])
+        # Curves are large, and nobody looks at those of an earlier job any more.
+        table.update({"curves": {}}, (where("state") != RUNNING) & where("curves").exists())
     return job_id
 
 
@@ -74,12 +79,13 @@ def update(store: Store, job_id: str, progress: Progress, *, now: datetime) -> N
         store,
         job_id,
         now,
-        message=progress.stage,
+        message=progress.named,
         share=round(progress.share, 4),
         steps=progress.steps,
         total_steps=progress.total_steps,
         steps_per_s=round(progress.steps_per_s, 1),
         seconds_left=_rounded(progress.seconds_left),
+        **job_progress.kept(progress),
     )
 
 

@@ -1,5 +1,6 @@
 """The progress of a long job, and its line for a terminal."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -7,6 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 BAR_WIDTH = 24
+WIDE = 1000
+FOLDS = "Folds"
+"""The stage in which folds are walked."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +20,8 @@ class Progress:
     ``seconds_left`` is None until there is a rate to estimate it from. ``curves``: by part ("fold 1", …, "all"), one
     point each time its members were valued: ``share`` of its fit, and for each member ``reward``, the expected log
     return of a year on what it learns from, and ``sharpe`` on what the fold judges. ``walk_forward``: the documents of
-    the agent and its witnesses by name (``WalkForward.to_dict``), once the folds are judged.
+    the agent and its witnesses by name (``WalkForward.to_dict``), once the folds are judged. ``folds``: how many are
+    judged already, and how many there are.
     """
 
     stage: str
@@ -27,16 +32,23 @@ class Progress:
     seconds_left: float | None = None
     curves: Mapping[str, Sequence[dict[str, Any]]] = field(default_factory=dict)
     walk_forward: dict[str, Any] | None = None
+    folds: tuple[int, int] = (0, 0)
+
+    @property
+    def named(self) -> str:
+        """The stage as people read it: ``Folds 1/4`` while one of four is judged."""
+        judged, of = self.folds
+        return f"{self.stage} {judged}/{of}" if self.stage == FOLDS else self.stage
 
 
 Listener = Callable[[Progress], None]
 
 
-def line(progress: Progress) -> str:
-    """``Training  [######    ]  25 %  12,500/50,000 steps  3,100 steps/s  12 s left``"""
-    full = round(progress.share * BAR_WIDTH)
+def line(progress: Progress, bar: int = BAR_WIDTH) -> str:
+    """``Training [######    ]  25 %  12,500/50,000 steps  3,100 steps/s  12 s left``; ``bar`` characters in brackets."""
+    full = round(progress.share * bar)
     parts = [
-        f"{progress.stage:<9}[{'#' * full}{' ' * (BAR_WIDTH - full)}] {progress.share:4.0%}",
+        f"{progress.named:<8} [{'#' * full}{' ' * (bar - full)}] {progress.share:4.0%}",
         f"{progress.steps:,}/{progress.total_steps:,} steps",
     ]
     if progress.steps_per_s > 0:
@@ -57,7 +69,7 @@ def duration(seconds: float) -> str:
 
 
 class TerminalProgress:
-    """Redraws one line of a terminal; if the stream is not a terminal, writes a line from time to time.
+    """Redraws one line of a terminal, fitted to its width; elsewhere, writes a line from time to time.
 
     Lines go to standard error: standard output belongs to the result.
     """
@@ -77,6 +89,9 @@ class TerminalProgress:
         self._last = (progress.stage, now)
         text = line(progress)
         if self._tty:
+            most = _columns(self._stream) - 1  # a line that wraps cannot be overwritten
+            if len(text) > most:
+                text = line(progress, max(0, BAR_WIDTH - len(text) + most))[:most]
             self._stream.write("\r" + text.ljust(self._width))
             self._width = len(text)
         else:
@@ -89,3 +104,11 @@ class TerminalProgress:
             self._stream.write("\n")
             self._stream.flush()
             self._width = 0
+
+
+def _columns(stream: TextIO) -> int:
+    """The width of the terminal; as wide as any line where it does not say."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or WIDE
+    except OSError:
+        return WIDE

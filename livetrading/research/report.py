@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..adapters.policy import Ensemble
+from ..core import admission
 from ..core.market import Market
 from ..core.types import AgentType, Terms
 from . import witnesses
@@ -69,10 +70,8 @@ class Report:
     def warnings(self) -> list[str]:
         """What a reader must not overlook, in sentences."""
         found = []
-        if not self.test.run.orders:
-            found.append(
-                "The model never trades in its test: it found nothing worth its costs. Its Sharpe ratio is undefined."
-            )
+        if idle := admission.never_traded(self.test.measures):
+            found.append(idle)
         if len(self.members) == 1:
             found.append("One seed is a quick try: another seed may give another result. Train with --seeds 5.")
         if not self.walked:

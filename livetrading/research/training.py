@@ -183,7 +183,7 @@ def train(
     """
     began = time.monotonic()
     ready = prepare(request, barset, also)
-    shown = TrainingProgress(request, [fold.number for fold in ready.folds], progress)
+    shown = TrainingProgress(request.timesteps, [fold.number for fold in ready.folds], progress)
     walked = _walk(ready, shown, processes or os.cpu_count() or 1)
     shown.walked(walked)
     seeds = member_seeds(request.seed, request.seeds)

@@ -2,14 +2,11 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .learner import Taught
-from .progress import Listener, Progress
+from .progress import FOLDS, Listener, Progress
 from .walk_forward import FoldNews, WalkForward
-
-if TYPE_CHECKING:
-    from .training import TrainRequest
 
 FOLD_JUDGED = 0.15
 """The share of a fold's work that is judging the agent and its witnesses."""
@@ -20,13 +17,15 @@ AGENT = "agent"
 class TrainingProgress:
     """Turns news into Progress. Work is counted in steps of the members' fits: the folds', then the last one's."""
 
-    def __init__(self, request: "TrainRequest", folds: Sequence[int], listener: Listener) -> None:
-        self._steps, self._listener = request.timesteps, listener
+    def __init__(self, steps: int, folds: Sequence[int], listener: Listener) -> None:
+        """``steps`` of each fit."""
+        self._steps, self._listener = steps, listener
         self._parts: dict[str, float] = {**{_named(number): 0.0 for number in folds}, "all": 0.0}
         self._curves: dict[str, list[dict[str, Any]]] = {name: [] for name in self._parts}
         self._walked: dict[str, Any] | None = None
+        self._judged: set[int] = set()
         self._began = time.monotonic()
-        self._say("Folds" if folds else "Fitting")
+        self._say(FOLDS if folds else "Fitting")
 
     def fold(self, news: FoldNews) -> None:
         """Of a fold at work."""
@@ -34,8 +33,10 @@ class TrainingProgress:
         if news.procedure == AGENT and isinstance(news.told, Taught):
             self._taught(name, news.told, 1.0 - FOLD_JUDGED)
         elif news.told is None:
+            if news.procedure == AGENT:
+                self._judged.add(news.fold)
             self._parts[name] = max(self._parts[name], 1.0 - FOLD_JUDGED)
-        self._say("Folds")
+        self._say(FOLDS)
 
     def walked(self, walked: Mapping[str, WalkForward]) -> None:
         """The folds are judged; the test is not open yet."""
@@ -56,6 +57,9 @@ class TrainingProgress:
     def done(self) -> None:
         self._say("Done", 1.0)
 
+    def _folds(self) -> tuple[int, int]:
+        return len(self._judged), len(self._parts) - 1
+
     def _taught(self, name: str, taught: Taught, most: float) -> None:
         self._parts[name] = most * taught.updates / taught.total
         point = {"share": taught.updates / taught.total, "reward": list(taught.reward), "sharpe": list(taught.sharpe)}
@@ -69,7 +73,7 @@ class TrainingProgress:
         steps = round(total * done)
         rate = steps / seconds if seconds > 0 else 0.0
         left = 0.0 if part >= 1.0 else seconds * (1.0 - part) / part if part > 0.01 else None
-        self._listener(Progress(stage, part, steps, total, rate, left, self._curves, self._walked))
+        self._listener(Progress(stage, part, steps, total, rate, left, self._curves, self._walked, self._folds()))
 
 
 def _named(fold: int) -> str:

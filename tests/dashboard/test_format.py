@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from livetrading.dashboard import format as shown
 from livetrading.dashboard import markup
-from livetrading.dashboard.components.training import model_view
+from livetrading.dashboard.components.training import measures
 
 
 @pytest.mark.parametrize(
@@ -75,8 +75,9 @@ def test_every_measure_stands_beside_buy_and_hold_and_undefined_is_a_dash() -> N
         "num_trades": 7,
         "sharpe_se": 0.4,
     }
-    rows = {row[0]: row[1:] for row in model_view.rows_of(metrics, {"total_return_pct": -3.0})}
-    assert rows["Sharpe ratio"] == [("–", ""), ("–", "")]
+    rows = {row[0]: row[1:] for row in measures.rows_of(metrics, {"total_return_pct": -3.0})}
+    assert rows["Sharpe ratio"] == [("undefined", ""), ("undefined", "")]
+    assert rows["Calmar ratio"] == [("–", ""), ("–", "")]
     assert rows["Total return"] == [("+12.35%", "lt-up"), ("−3.00%", "lt-down")]
     assert rows["Closed trades"] == [("7", ""), ("–", "lt-muted")]
     assert {"Sortino ratio", "Calmar ratio", "CAGR", "Volatility", "Win rate", "Profit factor", "Exposure"} <= set(rows)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from livetrading.core.card import QUICK_TRY
 from livetrading.core.wording import counted
 from livetrading.dashboard import kinds, markup, reading
 from livetrading.dashboard.format import (
@@ -74,7 +75,8 @@ def _priced_by(agent: AgentStatus) -> str:
     last = agent.get("bars_source")
     known = not last or agent["mode"] == "replay" or (last == agent["source"] and not kinds.at_broker(agent["mode"]))
     vendor = "" if known else f"last bar from {last}"
-    return " · ".join(part for part in (vendor, agent["model_id"]) if part)
+    quick = QUICK_TRY if agent["model_id"] and reading.quick_try(agent["model_id"]) else ""
+    return " · ".join(part for part in (vendor, agent["model_id"], quick) if part)
 
 
 def _account(agent: AgentStatus) -> list[Fact]:

@@ -7,11 +7,10 @@ import streamlit as st
 from livetrading.core.card import ModelCard
 from livetrading.core.types import AgentType
 from livetrading.dashboard import reading, sitemap
-from livetrading.dashboard.format import number
 
 from ..shell import dialogs
 from ..shell.guard import guarded
-from . import deploy
+from . import deploy, model_words
 
 
 def body(asked: dict[str, Any]) -> None:
@@ -40,7 +39,7 @@ def _model(cards: list[ModelCard], agent_type: str, symbol: str) -> ModelCard | 
         "Model",
         list(matching),
         key=f"add_model_{agent_type}_{symbol}",
-        format_func=lambda name: f"{name}  ·  Sharpe {number(matching[name].metrics['test'].get('sharpe_ratio'))}",
+        format_func=lambda name: model_words.label(matching[name]),
     )
     return matching[chosen]
 

@@ -13,12 +13,12 @@ from livetrading.core.deployment import LIMITS
 from livetrading.core.errors import LivetradingError
 from livetrading.core.types import MAX_PAUSE, Limits, Mode, Terms
 from livetrading.dashboard import brokers, control, kinds, markup, reading, sitemap
-from livetrading.dashboard.format import markdown, number, signed_percent, tone
+from livetrading.dashboard.format import markdown, number, sharpe, signed_percent, tone
 from livetrading.dashboard.markup import Fact
 
 from ..agents import agent_card
 from ..shell import dialogs
-from . import deploy_account, deploy_bars
+from . import deploy_account, deploy_bars, model_words
 
 MODES = {
     str(Mode.PAPER): "Paper: real days, simulated fills",
@@ -50,6 +50,7 @@ def form(card: ModelCard, key: str, label: str, *, named: bool = True) -> None:
                     f"buy and hold {signed_percent(card.metrics['buy_and_hold'].get('total_return_pct'))}",
                     tone(gain),
                 ),
+                *model_words.seeds(card),
             ]
         )
     )
@@ -65,7 +66,7 @@ def form(card: ModelCard, key: str, label: str, *, named: bool = True) -> None:
 
 def _sharpe(test: dict[str, Any]) -> str:
     error = test.get("sharpe_se")
-    return number(test.get("sharpe_ratio")) + (f" ± {number(error)}" if error is not None else "")
+    return sharpe(test.get("sharpe_ratio")) + (f" ± {number(error)}" if error is not None else "")
 
 
 def _terms(card: ModelCard, key: str) -> dict[str, Any]:
@@ -137,7 +138,7 @@ def _allowed(test: dict[str, Any], key: str, options: dict[str, Any]) -> bool:
     warning = admission.warning(test.get("sharpe_ratio"))
     if warning is None:
         return True
-    st.warning(warning)
+    st.warning(" ".join(filter(None, (admission.never_traded(test), warning))))
     return st.checkbox("This is practice: no real money trades in paper and replay mode.", key=f"{key}_practice")
 
 

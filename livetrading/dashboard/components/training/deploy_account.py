@@ -43,7 +43,7 @@ def allowed(test: dict[str, Any], asked: dict[str, Any]) -> bool:
     words = words_of(asked["mode"])
     refusal = admission.refusal(test, words.an_account)
     if refusal is not None:
-        st.error(markdown(refusal))
+        st.error(markdown(" ".join(filter(None, (admission.never_traded(test), refusal)))))
         return False
     st.caption(
         f"The gate: Sharpe ratio {admission.sharpe_words(test)} (above {admission.SHARPE}), "

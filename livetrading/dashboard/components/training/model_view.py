@@ -1,68 +1,70 @@
-"""One model's test: measures beside buy-and-hold, equity, drawdown, trades on candles."""
+"""One model's test: its measures beside others, equity, drawdown, walk-forward, trades on candles."""
 
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from livetrading.core import drawdown_pause
+from livetrading.core import admission, drawdown_pause
 from livetrading.core.bars import to_rows
-from livetrading.core.card import ModelCard
+from livetrading.core.card import QUICK_TRY, ModelCard
 from livetrading.core.types import Limits
 from livetrading.core.wording import counted
-from livetrading.dashboard import figures, markup, prices, reading
-from livetrading.dashboard.format import DASH, count, markdown, money, number, percent, signed_percent, tone
+from livetrading.dashboard import figures, prices, reading
+from livetrading.dashboard.format import count, markdown
 
 from ..agents import records
-
-MEASURES = (
-    ("Sharpe ratio", "sharpe_ratio", "ratio"),
-    ("Sortino ratio", "sortino_ratio", "ratio"),
-    ("Calmar ratio", "calmar_ratio", "ratio"),
-    ("Total return", "total_return_pct", "gain"),
-    ("CAGR", "cagr_pct", "gain"),
-    ("Max drawdown", "max_drawdown_pct", "share"),
-    ("Volatility", "volatility_pct", "share"),
-    ("Win rate", "win_rate_pct", "share"),
-    ("Profit factor", "profit_factor", "ratio"),
-    ("Closed trades", "num_trades", "count"),
-    ("Exposure", "exposure_pct", "share"),
-    ("Final equity", "final_equity", "money"),
-)
-ONLY_TRADED = ("win_rate_pct", "profit_factor", "num_trades")
-"""Buying and holding closes no trade: there is nothing to compare."""
+from . import measures, walk_view
 
 
 def render(card: ModelCard) -> None:
     test = reading.registry().test(card.model_id)
-    st.caption(
+    st.caption(markdown(_caption(card)))
+    paused = pause_of(test)
+    for text in filter(None, (admission.never_traded(test["metrics"]), drawdown_pause.words(paused))):
+        st.warning(markdown(text))
+    table = measures.table(card, test, (paused or {}).get("without"))
+    if test.get("witnesses"):  # its columns need the whole width
+        st.html(table)
+        _charts(card, test, paused)
+        return
+    left, right = st.columns([1.25, 2] if (paused or {}).get("without") else [1, 2.4], gap="medium")
+    left.html(table)
+    with right:
+        _charts(card, test, paused)
+
+
+def _caption(card: ModelCard) -> str:
+    seeds = f"{counted(card.seeds, 'seed')} from seed {card.seed}" if card.seeds > 1 else f"seed {card.seed}"
+    quick = f" ({QUICK_TRY})" if card.is_quick_try else ""
+    also = f" Learned from {', '.join(other.symbol for other in card.also)} as well." if card.also else ""
+    return (
         f"Out-of-sample test {card.test.start} to {card.test.end}, {counted(card.test.sessions, 'session')}, opened "
         f"{counted(card.opened, 'time')} for {card.symbol}. Trained on {card.train.start} to {card.train.end}, "
-        f"{count(card.timesteps)} steps, seed {card.seed}, bars from {card.source}. {card.source_note}"
+        f"{count(card.timesteps)} steps, {seeds}{quick}, bars from {card.source}.{also} {card.source_note}"
     )
-    paused = pause_of(test)
-    if text := drawdown_pause.words(paused):
-        st.warning(markdown(text))
-    without = (paused or {}).get("without")
-    measures, charts = st.columns([1.25, 2] if without else [1, 2.4], gap="medium")
-    with measures:
-        rows = rows_of(test["metrics"], test["buy_and_hold_metrics"], without)
-        st.html(markup.table(("Measure", card.agent_type, *(["No limit"] if without else []), "Buy & hold"), rows))
-    with charts:
-        equity, trades, listed = st.tabs(["Equity and drawdown", "Trades on candles", "Trade list"])
-        with equity:
-            figure = figures.equity_figure(
-                test["equity"],
-                test["buy_and_hold"],
-                name=str(card.agent_type),
-                pauses=drawdown_pause.spans(paused),
-                unpaused=test.get("unpaused") or (),
-            )
-            st.plotly_chart(figure, key=f"equity_{card.model_id}", theme=None, config=figures.CONFIG)
-        with trades:
-            _candles(card, test)
-        with listed:
-            records.trades_table(card.model_id, test["trades"], "The model did not trade in its test.")
+
+
+def _charts(card: ModelCard, test: dict[str, Any], paused: dict[str, Any] | None) -> None:
+    walked = test.get("walk_forward")
+    names = ["Equity and drawdown", *(["Walk-forward"] if walked else []), "Trades on candles", "Trade list"]
+    tabs = dict(zip(names, st.tabs(names), strict=True))
+    with tabs["Equity and drawdown"]:
+        figure = figures.equity_figure(
+            test["equity"],
+            test["buy_and_hold"],
+            name=str(card.agent_type),
+            pauses=drawdown_pause.spans(paused),
+            unpaused=test.get("unpaused") or (),
+        )
+        st.plotly_chart(figure, key=f"equity_{card.model_id}", theme=None, config=figures.CONFIG)
+    if walked:
+        with tabs["Walk-forward"]:
+            walk_view.render(card, walked)
+    with tabs["Trades on candles"]:
+        _candles(card, test)
+    with tabs["Trade list"]:
+        records.trades_table(card.model_id, test["trades"], "The model did not trade in its test.")
 
 
 def pause_of(test: dict[str, Any]) -> dict[str, Any] | None:
@@ -70,27 +72,6 @@ def pause_of(test: dict[str, Any]) -> dict[str, Any] | None:
     if "pause" in test["metrics"]:
         return test["metrics"]["pause"]
     return drawdown_pause.from_equity(test["equity"], Limits().max_drawdown)
-
-
-def rows_of(
-    metrics: dict[str, Any], hold: dict[str, Any], without: dict[str, Any] | None = None
-) -> list[list[tuple[str, str] | str]]:
-    """One row a measure: its name, the model's value, that without the drawdown limit if it paused, buy-and-hold's."""
-    columns = [metrics, *([without] if without else []), hold]
-    rows: list[list[tuple[str, str] | str]] = []
-    for label, key, kind in MEASURES:
-        cells = [_cell(column.get(key), kind) for column in columns]
-        rows.append([label, *cells[:-1], (DASH, "lt-muted") if key in ONLY_TRADED else cells[-1]])
-    if metrics.get("sharpe_se") is not None:
-        rows.insert(1, ["± standard error", *((number(column.get("sharpe_se")), "lt-muted") for column in columns)])
-    return rows
-
-
-def _cell(value: float | None, kind: str) -> tuple[str, str]:
-    if kind == "gain":
-        return signed_percent(value), tone(value)
-    shown = {"ratio": number, "share": percent, "count": count, "money": money}[kind](value)
-    return shown, ""
 
 
 def _candles(card: ModelCard, test: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What to train: source, symbol, agent type, steps, seed, range."""
+"""What to train: source, symbol, agent type, steps, seeds, folds, other symbols, range."""
 
 import hashlib
 import re
@@ -10,6 +10,7 @@ import streamlit as st
 from livetrading.adapters import request_ids
 from livetrading.adapters.bars import check_symbol, sample
 from livetrading.adapters.files import atomic_write, make_directory
+from livetrading.core.card import MOST_MEMBERS
 from livetrading.core.errors import BadInput
 from livetrading.core.types import AgentType
 from livetrading.dashboard import brokers, commands, reading
@@ -28,35 +29,80 @@ def render() -> None:
             "Bars", list(sources), default="sample", required=True, format_func=sources.__getitem__, key="train_source"
         )
         symbol, spec = _series(source or "sample")
-        left, middle, right = st.columns(3)
-        agent_type = left.selectbox("Agent", [str(kind) for kind in AgentType], key="train_agent")
-        steps = middle.number_input("Timesteps", 1, 100_000_000, 50_000, step=10_000, key="train_steps")
-        seed = right.number_input("Seed", 0, 2**31 - 1, 0, step=1, key="train_seed")
-        with st.expander("Range of decided sessions"):
-            left, right = st.columns(2)
-            start = left.date_input(
-                "Start",
-                None,
-                min_value="1990-01-01",
-                format="YYYY-MM-DD",
-                key="train_start",
-                help="Empty: as early as the warm-up of 500 bars allows.",
-            )
-            end = right.date_input(
-                "End",
-                None,
-                min_value="1990-01-01",
-                format="YYYY-MM-DD",
-                key="train_end",
-                help="Empty: the last complete session.",
-            )
+        agent_type, options = _learning()
+        also = _also(source or "sample", symbol)
+        span = _span()
         busy = job_watch.busy()  # so that the second click of a double click starts nothing
         clicked = st.button(
             "Train", type="primary", key="train_go", width="stretch", disabled=busy or not (symbol and spec)
         )
         if clicked and not busy:
-            options = {"source": spec, "timesteps": int(steps), "seed": int(seed), "start": start, "end": end}
-            _start(check_symbol(symbol), agent_type, options)
+            _start(check_symbol(symbol), agent_type, {"source": spec, **options, "also": also, **span})
+
+
+def _learning() -> tuple[str, dict[str, Any]]:
+    """The agent, and options of ``train`` as numbers."""
+    left, middle, right = st.columns(3)
+    agent_type = left.selectbox("Agent", [str(kind) for kind in AgentType], key="train_agent")
+    steps = middle.number_input("Timesteps", 1, 100_000_000, 50_000, step=10_000, key="train_steps")
+    seed = right.number_input("Seed", 0, 2**31 - 1, 0, step=1, key="train_seed")
+    left, right = st.columns(2)
+    seeds = left.number_input(
+        "Seeds",
+        1,
+        MOST_MEMBERS,
+        5,
+        step=1,
+        key="train_seeds",
+        help="Members of the ensemble that is deployed. One is a quick try: another seed may give another result.",
+    )
+    folds = right.number_input(
+        "Folds",
+        0,
+        20,
+        4,
+        step=1,
+        key="train_folds",
+        help="Walk-forward folds inside the training part, judged before the test is opened. 0 leaves them out.",
+    )
+    return agent_type, {"timesteps": int(steps), "seed": int(seed), "seeds": int(seeds), "folds": int(folds)}
+
+
+def _also(source: str, symbol: str) -> str | None:
+    """Other symbols to learn from, as ``train --also`` takes them. A CSV file holds one symbol."""
+    help_text = "Their bars up to the day where the test begins; the model still trades its own symbol alone."
+    if source == "csv":
+        return None
+    if source == "sample":
+        others = [other for other in sample.symbols() if other != symbol]
+        chosen = st.multiselect(
+            "Also learn from", others, key="train_also_sample", placeholder="No other", help=help_text
+        )
+        return ",".join(chosen) or None
+    typed = st.text_input("Also learn from", key="train_also", placeholder="GOOG, NVDA", help=help_text)
+    return ",".join(part.strip() for part in typed.split(",") if part.strip()) or None
+
+
+def _span() -> dict[str, Any]:
+    with st.expander("Range of decided sessions"):
+        left, right = st.columns(2)
+        start = left.date_input(
+            "Start",
+            None,
+            min_value="1990-01-01",
+            format="YYYY-MM-DD",
+            key="train_start",
+            help="Empty: as early as the warm-up of 500 bars allows.",
+        )
+        end = right.date_input(
+            "End",
+            None,
+            min_value="1990-01-01",
+            format="YYYY-MM-DD",
+            key="train_end",
+            help="Empty: the last complete session.",
+        )
+    return {"start": start, "end": end}
 
 
 def _series(source: str) -> tuple[str, str | None]:

@@ -4,10 +4,10 @@ import streamlit as st
 
 from livetrading.core.card import ModelCard
 from livetrading.dashboard import markup, reading
-from livetrading.dashboard.format import count, new_york, number, percent, signed_percent, tone
+from livetrading.dashboard.format import count, new_york, percent, sharpe, signed_percent, tone
 
 from ..shell.guard import guarded
-from . import deploy, job_watch, model_view, train_form
+from . import deploy, job_watch, model_view, model_words, train_form
 
 CHOSEN = "model"
 """Session key and query parameter of the model that is shown."""
@@ -35,13 +35,15 @@ def _models() -> None:
         st.error(text)
     st.html(markup.heading("Models", str(len(cards))))
     if not cards:
-        st.html(markup.empty("No model yet. Train one above: with a bundled sample it takes about half a minute."))
+        st.html(markup.empty("No model yet. Train one above: with a bundled sample it takes about a minute."))
         return
     by_id = {card.model_id: card for card in cards}
     wanted = st.session_state.pop(CHOSEN, None) or st.query_params.get(CHOSEN)
     if wanted in by_id:
         st.session_state["model_choice"] = wanted
-    chosen = st.selectbox("Model", list(by_id), key="model_choice", format_func=lambda name: _label(by_id[name]))
+    chosen = st.selectbox(
+        "Model", list(by_id), key="model_choice", format_func=lambda name: model_words.label(by_id[name])
+    )
     with st.expander(f"All models ({len(cards)})"):
         st.html(_list(cards))
     if chosen in by_id:
@@ -49,12 +51,6 @@ def _models() -> None:
             model_view.render(by_id[chosen])
         with guarded():
             deploy.render(by_id[chosen])
-
-
-def _label(card: ModelCard) -> str:
-    sharpe = card.metrics["test"].get("sharpe_ratio")
-    paused = card.metrics["test"].get("pause")
-    return f"{card.model_id}  ·  Sharpe {number(sharpe)}" + (f"  ·  paused {paused['session']}" if paused else "")
 
 
 def _list(cards: list[ModelCard]) -> str:
@@ -68,6 +64,7 @@ def _list(cards: list[ModelCard]) -> str:
         "Test",
         "Steps",
         "Seed",
+        "Seeds",
         "Source",
         "Trained",
     )
@@ -79,7 +76,7 @@ def _line(card: ModelCard) -> list[tuple[str, str] | str]:
     gain = test.get("total_return_pct")
     return [
         card.model_id,
-        number(test.get("sharpe_ratio")),
+        sharpe(test.get("sharpe_ratio")),
         (signed_percent(gain), tone(gain)),
         signed_percent(hold.get("total_return_pct")),
         percent(test.get("max_drawdown_pct")),
@@ -87,6 +84,7 @@ def _line(card: ModelCard) -> list[tuple[str, str] | str]:
         f"{card.test.start} – {card.test.end}",
         count(card.timesteps),
         str(card.seed),
+        "1: a quick try" if card.is_quick_try else str(card.seeds),
         card.source,
         new_york(card.created),
     ]
