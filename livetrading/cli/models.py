@@ -61,10 +61,12 @@ def _train(home: Home, store: Store, symbol: str, job: jobs.Reporter, options: a
         job(step)
         shown(step)
 
-    done = training.train(
-        request, barset, registry=Registry(home), store=store, clock=utc_now, progress=progress, also=also
-    )
-    shown.line.close()
+    try:
+        done = training.train(
+            request, barset, registry=Registry(home), store=store, clock=utc_now, progress=progress, also=also
+        )
+    finally:
+        shown.line.close()
     return {**done.to_dict(), "source": barset.source, "source_note": barset.note}
 
 

@@ -33,8 +33,8 @@ def what(record: Doc) -> str:
 
 
 def busy() -> bool:
-    """Whether the training that is shown still runs."""
-    watched = st.session_state.get(WATCHED)
+    """Whether the training that is shown, or will be, still runs."""
+    watched = st.session_state.get(WATCHED) or _running_elsewhere()
     return watched is not None and _ended_record(watched) is None
 
 
