@@ -116,7 +116,7 @@ class Costs:
         _check("multiple", self.multiple, 0, 100, open_low=False)
 
 
-PAUSE_SESSIONS: int | None = None
+PAUSE_SESSIONS: int | None = 20
 """How long a new deployment, and every test without other terms, pauses entries at the drawdown limit. Agents that
 are deployed keep their own; those of a version without the term pause until a person resumes."""
 MAX_PAUSE = 10_000

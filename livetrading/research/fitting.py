@@ -14,7 +14,7 @@ from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from ..core.card import PolicySpec
-from ..core.types import AgentType
+from ..core.types import AgentType, Limits
 from .all_actions import AllActions, all_actions, joined
 from .environment import Task, TradingEnv
 from .learner import Rates, Taught, learn
@@ -34,11 +34,11 @@ class Hyperparameters:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, without the network, which has its own field in the card."""
-        return {k: v for k, v in asdict(self.rates).items() if k != "updates"}
+        return {k: v for k, v in asdict(self.rates).items() if k not in ("updates", "limits")}
 
-    def of(self, timesteps: int) -> Rates:
-        """The rates of a fit of so many steps."""
-        return replace(self.rates, updates=-(-timesteps // STEPS_AN_UPDATE))
+    def of(self, timesteps: int, limits: Limits) -> Rates:
+        """The rates of a fit of so many steps by accounts with these limits."""
+        return replace(self.rates, updates=-(-timesteps // STEPS_AN_UPDATE), limits=limits)
 
 
 HYPERPARAMETERS = {
@@ -90,7 +90,7 @@ def fit(
     models = [_untaught(task, hyper, seed) for seed in seeds]
     members = Members(task.agent_type, models, hyper.policy.activation)
     shown = None if validation is None else (validation.features, validation.table)
-    learn(members, given.features, given.table, hyper.of(timesteps), seeds, watch, shown)
+    learn(members, given.features, given.table, hyper.of(timesteps, task.terms.limits), seeds, watch, shown)
     for model in models:
         model.num_timesteps = timesteps
     return models

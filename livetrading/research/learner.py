@@ -20,10 +20,11 @@ import torch
 from torch import Tensor
 
 from ..core.metrics import SESSIONS_A_YEAR
-from ..core.types import AgentType
+from ..core.types import AgentType, Limits
 from .advantages import Values, values
 from .all_actions import AllActions
 from .members import Members
+from .paused_table import with_pauses
 
 SMALLEST = 1e-12
 NOISE_SEED = 2**32
@@ -34,7 +35,8 @@ class Rates:
     """How the members learn. ``epochs`` gradient steps follow each valuation, ``updates`` in all.
 
     ``noise`` is the deviation of Gaussian noise added to the scaled features, new in each step: each member sees
-    each bar a little differently every time. ``entropy`` is in units of the advantages' root mean square.
+    each bar a little differently every time. ``entropy`` is in units of the advantages' root mean square. ``limits``
+    are those of the table's accounts: their drawdown limit pauses entries in training as in the test.
     """
 
     updates: int = 100
@@ -45,6 +47,7 @@ class Rates:
     clip: float = 0.2
     entropy: float = 0.01
     noise: float = 0.3
+    limits: Limits = Limits()
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,7 @@ def _target(members: Members, rows: Tensor, table: AllActions, rates: Rates) -> 
         logs = members.log_probabilities(rows)
     policy = logs.exp().double().numpy()
     policy = policy / policy.sum(axis=-1, keepdims=True)
+    table = with_pauses(table, policy, rates.limits)
     found = values(table, policy, rates.gamma)
     scale = _scale(found, policy)
     if members.agent_type == AgentType.SAC:

@@ -1,7 +1,7 @@
 """What a training found: its test and training part, the folds, the witnesses and each member alone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..adapters.policy import Ensemble
@@ -29,19 +29,21 @@ RANGED = (
 @dataclass(frozen=True)
 class Report:
     """``test`` and ``train`` are the ensemble's; ``others`` the witnesses' tests and ``members`` each member's own test;
-    ``walked`` the walk-forward of the agent and its witnesses by name, empty without folds."""
+    ``terms`` are those of all of them. ``walked`` the walk-forward of the agent and its witnesses by name, empty without folds."""
 
     test: Evaluation
     train: Evaluation
     others: dict[str, Evaluation]
     members: Sequence[Evaluation]
     walked: dict[str, WalkForward]
+    terms: Terms = Terms()
 
     def summary(self) -> Doc:
         """The measures, for a card and for ``train --json``: ``test`` and ``buy_and_hold``, then what stands beside."""
         folds = next(iter(self.walked.values())).folds if self.walked else ()
         return {
             **self.test.summary(),
+            "terms": {"capital": self.terms.capital, **asdict(self.terms.limits)},
             "train": self.train.measures,
             "witnesses": {name: found.measures for name, found in self.others.items()},
             "members": {"count": len(self.members), "range": ranges([found.measures for found in self.members])},
@@ -97,6 +99,7 @@ def judged(
         others={name: evaluate(market, test, AgentType.PPO, raw, terms) for name, raw in plain.items()},
         members=[evaluate(market, test, agent_type, member.raw, terms) for member in alone] or [whole],
         walked=walked,
+        terms=terms,
     )
 
 

@@ -9,8 +9,9 @@ import pytest
 from livetrading.adapters.home import Home
 from livetrading.cli.main import main
 from livetrading.core import drawdown_pause, limits
-from livetrading.core.types import PAUSE_SESSIONS, Limits
+from livetrading.core.types import Limits
 from livetrading.dashboard import control, figures
+from livetrading.dashboard.components.training import deploy as deploy_form
 
 from .conftest import AGENT, model_of
 from .test_pages import Open, open_page, text_of
@@ -29,7 +30,7 @@ def run(root: Path, capsys: pytest.CaptureFixture[str], *words: str, as_json: bo
 def test_a_deployment_and_its_what_if_say_where_its_own_limit_paused_the_test(
     own: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ("deploy", model_of(own), "--mode", "replay", "--max-drawdown", "0.02")
+    words = ("deploy", model_of(own), "--mode", "replay", "--max-drawdown", "0.02", "--pause-sessions", "none")
     made, said = run(own, capsys, *words)
     found = made["test"]["pause"]
     sentence = drawdown_pause.words(found)
@@ -60,7 +61,9 @@ def with_test(root: Path, keep: bool, *, short: bool = False) -> None:
     if keep:
         without = {**test["metrics"], "total_return_pct": 77.77}
         one = drawdown_pause.span(test["equity"][fall][0], None, len(test["equity"]) - fall, 21)
-        test["metrics"]["pause"] = drawdown_pause.document([one], Limits(max_drawdown=0.15), without)
+        test["metrics"]["pause"] = drawdown_pause.document(
+            [one], Limits(max_drawdown=0.15, pause_sessions=None), without
+        )
         if short:
             test["metrics"]["pause"] = before(test["metrics"]["pause"])
         test["unpaused"] = test["buy_and_hold"]
@@ -113,9 +116,9 @@ def pause_field(at: Any) -> Any:
     return next(field for field in at.number_input if field.label == "Drawdown pause (sessions)")
 
 
-@pytest.mark.parametrize(("typed", "option"), [(15, "15"), (None, "none")])
+@pytest.mark.parametrize(("default", "typed", "option"), [(None, 15, "15"), (None, None, "none"), (20, None, "none")])
 def test_the_form_deploys_with_the_length_that_was_typed_or_until_a_person_resumes(
-    open_page: Open, traded: Path, monkeypatch: pytest.MonkeyPatch, typed: int | None, option: str
+    open_page: Open, traded: Path, monkeypatch: pytest.MonkeyPatch, default: int | None, typed: int | None, option: str
 ) -> None:
     asked: list[dict[str, Any]] = []
 
@@ -124,8 +127,9 @@ def test_the_form_deploys_with_the_length_that_was_typed_or_until_a_person_resum
         return {"agent_id": "PPO_NVDA_001"}
 
     monkeypatch.setattr(control, "deploy", deploy)
+    monkeypatch.setattr(deploy_form, "LIMITS", Limits(pause_sessions=default))
     at = open_page(traded, "training")
-    assert (pause_field(at).value, pause_field(at).placeholder) == (PAUSE_SESSIONS, "until I resume")
+    assert (pause_field(at).value, pause_field(at).placeholder) == (default, "until I resume")
     pause_field(at).set_value(typed).run()
     next(box for box in at.checkbox if "practice" in box.label).check().run()
     next(radio for radio in at.radio if radio.label == "Mode").set_value("replay").run()

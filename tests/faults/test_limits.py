@@ -15,6 +15,9 @@ def decided(life: Life) -> list:
     return life.named("Decided")
 
 
+SMALL_FALL = Limits(max_position=1.0, risk_per_trade=0.2, max_drawdown=0.01, pause_sessions=None)
+
+
 def lived(
     root: Path, limits: Limits, days: int = 4, capital: float = 10_000.0, price: float = 60.0, policy: object = None
 ) -> Life:
@@ -63,7 +66,7 @@ def test_cash_cuts_the_size_and_says_so(tmp_path: Path) -> None:
 
 
 def test_a_drawdown_pauses_entries_until_a_person_resumes_and_sales_go_on(tmp_path: Path) -> None:
-    life = lived(tmp_path, Limits(max_position=1.0, risk_per_trade=0.2, max_drawdown=0.01), days=40, policy=Cycler(2))
+    life = lived(tmp_path, SMALL_FALL, days=40, policy=Cycler(2))
     (paused, *_) = life.named("EntriesPaused")
     after = [d for d in decided(life) if d.session >= paused.session]
     assert paused.reason == "drawdown reached 1 %"
@@ -76,7 +79,7 @@ def test_a_drawdown_pauses_entries_until_a_person_resumes_and_sales_go_on(tmp_pa
 
 
 def test_a_person_resumes_entries_from_a_new_peak(tmp_path: Path) -> None:
-    life = lived(tmp_path, Limits(max_position=1.0, risk_per_trade=0.2, max_drawdown=0.01), days=40, policy=Cycler(2))
+    life = lived(tmp_path, SMALL_FALL, days=40, policy=Cycler(2))
     assert life.ask("start", at(life.sessions[FIRST + 39], "18:00"))["status"] == "done"
     assert not life.state.book.entries_paused
     assert life.state.book.limit_peak == pytest.approx(life.state.book.equity)

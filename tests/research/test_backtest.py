@@ -79,7 +79,7 @@ def test_every_session_is_decided_also_the_last_and_nothing_is_sold_at_the_end()
 
 def test_a_drawdown_beyond_the_limit_ends_all_further_entries_and_no_exit():
     _, view, bars = scene("AAPL")
-    tight = Terms(10_000.0, Limits(max_position=1.0, risk_per_trade=0.2, max_drawdown=0.05))
+    tight = Terms(10_000.0, Limits(max_position=1.0, risk_per_trade=0.2, max_drawdown=0.05, pause_sessions=None))
     done = backtest.run(view, bars, AgentType.PPO, Probe().raw, tight)
     peak = np.maximum.accumulate(done.equity)
     fallen = int(np.argmax(1 - np.array(done.equity) / peak >= 0.05))

@@ -98,7 +98,10 @@ def test_equity_agrees_with_an_independent_vectorised_engine_given_the_same_sign
 # -- the pause ----------------------------------------------------------------------
 
 
-TIGHT, LOOSE = Terms(10_000.0, Limits(max_drawdown=0.02)), Terms(10_000.0, Limits(max_drawdown=1.0))
+TIGHT, LOOSE = (
+    Terms(10_000.0, Limits(max_drawdown=0.02, pause_sessions=None)),
+    Terms(10_000.0, Limits(max_drawdown=1.0)),
+)
 
 
 def buys(seen: np.ndarray) -> float:

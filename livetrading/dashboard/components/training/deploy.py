@@ -114,11 +114,13 @@ def _money(key: str) -> Terms:
     risk = third.number_input(
         "Risk per trade (%)", 0.1, 20.0, 100 * LIMITS.risk_per_trade, step=0.5, format="%.1f", key=f"{key}_risk"
     )
+    # As the field's own default, a number could not be cleared.
+    st.session_state.setdefault(f"{key}_pause", LIMITS.pause_sessions)
     pause = fourth.number_input(
         "Drawdown pause (sessions)",
         1,
         MAX_PAUSE,
-        LIMITS.pause_sessions,
+        None,
         step=1,
         placeholder="until I resume",
         key=f"{key}_pause",
