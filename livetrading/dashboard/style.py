@@ -87,7 +87,8 @@ CSS = f"""
   .lt-stacks tr {{ display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); padding: .4rem 0; border-bottom: 1px solid {LINE}; }}
   .lt-stacks td {{ border: 0; text-align: left; white-space: normal; overflow-wrap: anywhere; padding: .15rem .3rem; }}
   .lt-stacks td:first-child {{ font-weight: 600; }}
-  .lt-tight th, .lt-tight td {{ padding: .25rem .12rem; }}
+  .lt-tight th, .lt-tight td, .lt-snug th, .lt-snug td {{ padding: .25rem .12rem; }}
+  .lt-snug {{ font-size: .82rem; }}
   .lt-many tr {{ grid-template-columns: repeat(3, minmax(0, 1fr)); }}
   .lt-many td:first-child {{ grid-column: 1 / -1; }}
   .lt-many td:first-child::before {{ display: none; }}

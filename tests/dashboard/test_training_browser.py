@@ -61,6 +61,22 @@ def test_the_folds_stand_there_before_the_result_which_comes_without_a_click(ope
     assert record["walk_forward"]
 
 
+CUT_TABLES = """() => [...document.querySelectorAll('.lt-tight, .lt-snug')].map(table => table.parentElement)
+    .filter(box => box.offsetWidth && box.scrollWidth > box.clientWidth + 1).map(box => box.textContent)"""
+
+
+def test_a_phone_shows_folds_years_and_regimes_without_cutting_or_sideways_scrolling(
+    opened: tuple[Page, Server],
+) -> None:
+    page, _ = opened
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.get_by_role("tab", name="Walk-forward").click()
+    page.get_by_text("PPO by regime").wait_for()
+    page.wait_for_function(f"() => ({CUT_TABLES})().length === 0")
+    page.wait_for_function("() => document.documentElement.scrollWidth <= 390")
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
 def test_a_page_finds_what_another_process_begins_to_train(opened: tuple[Page, Server]) -> None:
     page, server = opened
     store = Store(Home(server.root))

@@ -11,7 +11,8 @@ from livetrading.dashboard.format import count, percent, sharpe, signed_percent,
 from livetrading.research.report_names import AGENT, named
 
 Doc = dict[str, Any]
-HEAD = ("Sharpe", "Return", "Max drawdown", "Trades")
+HEAD = ("Sharpe", "Return", "Drawdown", "Trades")
+SNUG = "lt-snug"
 
 
 def render(card: ModelCard, walked: Mapping[str, Doc]) -> None:
@@ -23,9 +24,9 @@ def render(card: ModelCard, walked: Mapping[str, Doc]) -> None:
     figure = training_figures.walk_figure(walked, kind)
     st.plotly_chart(figure, key=f"walk_{card.model_id}", theme=None, config=figures.CONFIG)
     beside = [[name, *cells(walked[key]["measures"])] for key, name in named(kind).items() if key in walked]
-    st.html(markup.table(("All folds", *HEAD), beside))
+    st.html(markup.table(("All folds", *HEAD), beside, kind=SNUG))
     left, right = st.columns([1.35, 1], gap="medium")
-    left.html(markup.table((f"{kind} by fold", *HEAD), [_fold(fold) for fold in agent["folds"]]))
+    left.html(markup.table((f"{kind} by fold", *HEAD), [_fold(fold) for fold in agent["folds"]], kind=SNUG))
     right.html(_parts(kind, "regime", agent["regimes"]))
     left.html(_parts(kind, "year", agent["years"]))
 
@@ -55,4 +56,4 @@ def _parts(kind: str, what: str, rows: list[Doc]) -> str:
         ]
         for row in rows
     ]
-    return markup.table((f"{kind} by {what}", "Sharpe", "Return", "Sessions"), lines)
+    return markup.table((f"{kind} by {what}", "Sharpe", "Return", "Sessions"), lines, kind=SNUG)
