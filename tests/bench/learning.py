@@ -7,6 +7,7 @@ so that a bench can be stopped and continued. ``--json`` writes the tables' figu
 """
 
 import argparse
+import hashlib
 import json
 import os
 import sys
@@ -53,6 +54,7 @@ class Run:
                 str(self.name),
                 f"v{planted.VERSION}",
                 f"rules{RULES_VERSION}",
+                f"terms{terms_hash()}",
                 self.procedure,
                 str(self.seed),
                 settings_hash(self.procedure, self.size),
@@ -92,6 +94,11 @@ class Run:
         if self.procedure == ORACLE:
             return Fitted(AgentType.PPO, given.oracle(market), {})
         return fitted(self.procedure, market, given.train, Terms(), self.seed, self.size)
+
+
+def terms_hash() -> str:
+    """Of the default terms, by which everything on the bench trades."""
+    return hashlib.sha256(repr(Terms()).encode()).hexdigest()[:8]
 
 
 def runs(options: argparse.Namespace) -> list[Run]:
