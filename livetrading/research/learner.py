@@ -44,7 +44,7 @@ class Rates:
     updates: int = 100
     epochs: int = 4
     learning_rate: float = 3e-3
-    weight_decay: float = 10.0
+    weight_decay: float = 8.0
     gamma: float = 0.9
     clip: float = 0.2
     entropy: float = 0.01
