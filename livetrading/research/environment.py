@@ -93,7 +93,7 @@ class Task:
         basis, quote = Basis(*fields[:4]), Quote(*fields[4:])
         equity, terms = rules.equity_of(account, basis.close), self.terms
         chosen = decide.action_of(self.agent_type, action)
-        # A pause by the drawdown limit waits for a person, so training runs without it.
+        # The pause at the drawdown limit belongs to an account's whole life; see paused_table.
         plan = decide.plan_of(chosen, account, equity, basis, False, terms.limits, terms.costs)
         after, session = rules.step(account, plan, quote, terms.costs)
         return after, session, np.log(np.maximum(session.equity / equity, _WORST_RATIO))
