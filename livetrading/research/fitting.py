@@ -21,8 +21,8 @@ from .learner import Rates, Taught, learn
 from .members import Members
 
 ACTIVATIONS = {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU}
-STEPS_AN_UPDATE = 800
-"""How many ``timesteps`` one gradient step over all bars counts for: 50,000 steps are 63 of them."""
+STEPS_AN_UPDATE = 500
+"""How many ``timesteps`` one gradient step over all bars counts for: 50,000 steps are 100 of them."""
 
 
 @dataclass(frozen=True)

@@ -36,20 +36,18 @@ class Rates:
     """How the members learn. ``epochs`` gradient steps follow each valuation, ``updates`` in all.
 
     ``noise`` is the deviation of Gaussian noise added to the scaled features, new in each step: each member sees
-    each bar a little differently every time. ``entropy`` is in units of the advantages' root mean square. ``lean``
-    is added to the logit of BUY at the start. ``limits`` are those of the table's accounts: their drawdown limit
-    pauses entries in training as in the test.
+    each bar a little differently every time. ``entropy`` is in units of the advantages' root mean square. ``limits``
+    are those of the table's accounts: their drawdown limit pauses entries in training as in the test.
     """
 
     updates: int = 100
     epochs: int = 4
     learning_rate: float = 3e-3
-    weight_decay: float = 8.0
+    weight_decay: float = 3.0
     gamma: float = 0.9
     clip: float = 0.2
     entropy: float = 0.01
     noise: float = 0.3
-    lean: float = 1.0
     limits: Limits = Limits()
 
 
@@ -85,7 +83,6 @@ def learn(
     rows = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32))
     # Not the seeds of the initial weights themselves: these drew from the same generator.
     noises = [torch.Generator().manual_seed(int(seed) + NOISE_SEED) for seed in seeds]
-    members.lean_long(rates.lean)
     # Decay pulls a member back to what it does whatever it sees; that itself is free.
     groups: list[dict[str, Any]] = [{"params": members.weights}, {"params": members.biases, "weight_decay": 0.0}]
     adam = torch.optim.AdamW(groups, lr=rates.learning_rate, weight_decay=rates.weight_decay)

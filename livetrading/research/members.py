@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..core.decide import SAC_THRESHOLD
 from ..core.observe import ACCOUNT_FIELDS
-from ..core.types import Action, AgentType
+from ..core.types import AgentType
 
 IN_POSITION = ACCOUNT_FIELDS.index("in_position")
 EDGE = math.atanh(SAC_THRESHOLD)
@@ -76,15 +76,6 @@ class Members:
         heads = [torch.baddbmm(self.biases[k], below, self.weights[k]) for k in range(self._hidden, len(self.weights))]
         found = torch.log_softmax(heads[0], dim=-1) if self.agent_type == AgentType.PPO else thirds(*heads)
         return found.unflatten(1, (-1, 2))
-
-    def lean_long(self, logit: float) -> None:
-        """Moves every member towards BUY wherever it is: where nothing speaks against it, it is always long."""
-        output = self.biases[self._hidden]
-        with torch.no_grad():
-            if self.agent_type == AgentType.PPO:
-                output[:, :, Action.BUY] += logit
-            else:
-                output += logit * EDGE
 
     def put_back(self) -> None:
         """Writes the weights into the members' models."""
