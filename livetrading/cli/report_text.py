@@ -113,6 +113,12 @@ def _gap(train: Doc, measures: Doc) -> list[str]:
     ]
 
 
+CURVES = (
+    "While they learned: the Sharpe ratio of each member alone on what its fold judges (mean, range), an estimate by",
+    "its likeliest actions at one size of account, 0 where it does not trade. The tables are the ensemble's, by the rules.",
+)
+
+
 def _learned(curves: Mapping[str, Sequence[Doc]]) -> list[str]:
     """A line a fold: the mean Sharpe ratio of the members on what the fold judges, while they learned."""
     lines = []
@@ -122,11 +128,7 @@ def _learned(curves: Mapping[str, Sequence[Doc]]) -> list[str]:
             means = [sum(members) / len(members) for members in values]
             spread = f" ({min(values[-1]):.2f} to {max(values[-1]):.2f})" if len(values[-1]) > 1 else ""
             lines.append(f"{name}  {spark(means)}  {means[0]:.2f} to {means[-1]:.2f}{spread}")
-    return (
-        ["", "Sharpe ratio on what the fold judges, as the members learned (range of the members)", *lines]
-        if lines
-        else []
-    )
+    return ["", *CURVES, *lines] if lines else []
 
 
 def spark(values: Sequence[float]) -> str:

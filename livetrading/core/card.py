@@ -158,6 +158,9 @@ class ModelCard:
             raise BadInput("created must carry its time zone.")
         if len(self.members) > MOST_MEMBERS:
             raise BadInput(f"there are {len(self.members)} members; {MOST_MEMBERS} are the most.")
+        told = (self.metrics.get("members") or {}).get("count", len(self.members))
+        if told != len(self.members):
+            raise BadInput(f"there are {len(self.members)} members, and the measures are those of {told}.")
         if self.members and self.members[0].zip_sha256 != self.zip_sha256:
             raise BadInput("zip_sha256 is not that of the first member.")
 

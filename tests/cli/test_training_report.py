@@ -60,7 +60,7 @@ def test_the_folds_are_on_standard_error_before_the_test_is_opened(told: dict[st
     ):
         assert table < err.index(name) < test, name
     assert "undefined      0.00%      0.00%       0" in err  # cash
-    assert all(f"\nfold {n}  " in err for n in (1, 2)) and "as the members learned" in err
+    assert all(f"\nfold {n}  " in err for n in (1, 2)) and "While they learned" in err
 
 
 def test_the_test_stands_beside_witnesses_members_and_training_part(told: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livetrading.core.card import OPTIONAL, ModelCard, PolicySpec, Span
+from livetrading.core.card import OPTIONAL, Also, Member, ModelCard, PolicySpec, Span
 from livetrading.core.errors import BadInput
 from livetrading.core.scaler import Scaler
 from livetrading.core.types import AgentType
@@ -125,3 +125,22 @@ def test_each_missing_field_and_each_unknown_one_is_named():
 
 def test_agent_types_stay_what_they_are():
     assert through_json(make_card(agent_type=AgentType.SAC)).agent_type is AgentType.SAC
+
+
+def test_a_card_whose_members_are_not_those_that_were_measured_is_refused():
+    values = make_card().to_dict()
+    two = [{"seed": 1, "zip_sha256": "b" * 64}, {"seed": 2, "zip_sha256": "c" * 64}]
+    measured = {**values["metrics"], "members": {"count": 2, "range": {}}}
+    whole = {**values, "metrics": measured, "members": two}
+    assert len(ModelCard.from_dict(whole).members) == 2
+    for left in (two[:1], []):
+        with pytest.raises(BadInput, match="members"):
+            ModelCard.from_dict({**whole, "members": left})
+    with pytest.raises(BadInput, match="first member"):
+        ModelCard.from_dict({**whole, "members": two[::-1]})
+
+
+def test_members_and_other_symbols_survive_json():
+    span = Span(date(2012, 1, 3), date(2018, 12, 31), 1761)
+    card = make_card(members=(Member(7, "b" * 64),), also=(Also("GOOG", "sample", "d" * 64, span),))
+    assert through_json(card) == card

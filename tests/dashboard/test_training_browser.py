@@ -37,7 +37,7 @@ def test_a_reload_finds_a_training_and_cancel_ends_it_in_its_folds(opened: tuple
     page, server = opened
     train(page, Timesteps="5000000", Seeds="2", Folds="2")
     page.get_by_text("Folds 0/2").wait_for()
-    page.get_by_text("Sharpe ratio on what the fold judges").wait_for()
+    page.get_by_text("Sharpe ratio on what the fold judges", exact=False).wait_for()
     page.reload()
     page.get_by_text("Training PPO on NVDA").wait_for()
     page.locator(".js-plotly-plot").nth(1).wait_for()

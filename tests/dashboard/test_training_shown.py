@@ -171,8 +171,14 @@ def test_a_part_keeps_its_colour_when_others_begin() -> None:
     assert set(training_figures.keys(late)) == {"fold 1", "fold 2", "whole part"}
 
 
+def alone(card: dict) -> None:
+    """The card of one member."""
+    card["members"] = card["members"][:1]
+    card["metrics"]["members"]["count"] = 1
+
+
 def test_a_model_of_one_seed_is_called_a_quick_try_wherever_it_is_shown(open_page: Open, own: Path) -> None:
-    change(own, "card.json", lambda card: card.update(members=card["members"][:1]))
+    change(own, "card.json", alone)
     at = open_page(own, "training")
     said = text_of(at)
     assert f"({QUICK_TRY})" in said  # the view

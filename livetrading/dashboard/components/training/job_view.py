@@ -12,7 +12,10 @@ from livetrading.research.report_names import AGENT
 
 Doc = dict[str, Any]
 SHORT = {"ridge": "Ridge", "always_long": "Long"}
-PLOTS = {"reward": "Reward: expected log return of a year", "sharpe": "Sharpe ratio on what the fold judges"}
+PLOTS = {
+    "reward": "Reward: expected log return of a year",
+    "sharpe": "Sharpe ratio on what the fold judges, members alone (estimate)",
+}
 
 
 def curves(found: Mapping[str, Sequence[Doc]]) -> None:

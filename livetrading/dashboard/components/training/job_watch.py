@@ -34,8 +34,10 @@ def what(record: Doc) -> str:
 
 def busy() -> bool:
     """Whether the training that is shown, or will be, still runs."""
-    watched = st.session_state.get(WATCHED) or _running_elsewhere()
-    return watched is not None and _ended_record(watched) is None
+    watched = st.session_state.get(WATCHED)
+    if watched is not None and _ended_record(watched) is None:
+        return True
+    return _running_elsewhere() is not None
 
 
 def render(on_done: Callable[[str], None]) -> None:
@@ -46,10 +48,13 @@ def render(on_done: Callable[[str], None]) -> None:
             refresh.every(IDLE_EVERY, _idle)
             return
         finished = _ended_record(watched)
+        if finished is not None and (other := _running_elsewhere()) is not None:
+            watched, finished = other, None
         if finished is None:
             refresh.every(EVERY, _running, watched)
         else:
             _ended(watched, finished, on_done)
+            refresh.every(IDLE_EVERY, _next)
 
 
 def _running_elsewhere() -> Doc | None:
@@ -83,6 +88,13 @@ def _record(job_id: str) -> Doc | None:
         return job_records.job(reading.store(), job_id)
     except NotFound:
         return None
+
+
+@shown
+def _next() -> None:
+    """Under the result of one: looks now and then whether another page or the command line has started the next."""
+    if _running_elsewhere() is not None:
+        st.rerun()
 
 
 @shown
