@@ -19,13 +19,14 @@ import pytest
 from livetrading.adapters.home import Home
 from livetrading.cli.acting import node_in_hand
 from livetrading.cli.main import main
+from livetrading.core.types import Leg
 from livetrading.execution.trading import replay
 from tests.doubles.processes import PATIENCE, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 AGENT = "PPO_NVDA_001"
 TRADES = 4
-"""The agent has closed so many round trips and holds shares."""
+"""The agent has closed so many round trips and holds shares, also after the next bar."""
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +47,7 @@ def traded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with node_in_hand(Home(root)) as node:
         trader = node.trader(AGENT)
         state = trader.repository.state
-        while state.flat or state.book.num_trades < TRADES:
+        while state.flat or state.book.num_trades < TRADES or state.open_orders(Leg.EXIT):
             assert replay.advance(trader), "the history ended before the agent had traded enough"
             state = trader.repository.state
     return root
