@@ -19,14 +19,13 @@ import pytest
 from livetrading.adapters.home import Home
 from livetrading.cli.acting import node_in_hand
 from livetrading.cli.main import main
-from livetrading.core.types import Leg
 from livetrading.execution.trading import replay
 from tests.doubles.processes import PATIENCE, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 AGENT = "PPO_NVDA_001"
-TRADES = 4
-"""The agent has closed so many round trips and holds shares, also after the next bar."""
+TRADES, HELD = 4, 5
+"""The agent has closed so many round trips, and holds shares for so many sessions: it does not sell at the next."""
 
 
 @pytest.fixture(autouse=True)
@@ -45,11 +44,10 @@ def traded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert main(words) == 0
     assert main(["--home", str(root), "deploy", model_of(root), "--mode", "replay", "--pace", "3600"]) == 0
     with node_in_hand(Home(root)) as node:
-        trader = node.trader(AGENT)
-        state = trader.repository.state
-        while state.flat or state.book.num_trades < TRADES or state.open_orders(Leg.EXIT):
+        trader, held = node.trader(AGENT), 0
+        while held < HELD or trader.repository.state.book.num_trades < TRADES:
             assert replay.advance(trader), "the history ended before the agent had traded enough"
-            state = trader.repository.state
+            held = 0 if trader.repository.state.flat else held + 1
     return root
 
 
