@@ -85,20 +85,24 @@ def learn(
     noises = [torch.Generator().manual_seed(int(seed) + NOISE_SEED) for seed in seeds]
     # Decay pulls a member back to what it does whatever it sees; that itself is free.
     groups: list[dict[str, Any]] = [{"params": members.weights}, {"params": members.biases, "weight_decay": 0.0}]
-    adam = torch.optim.AdamW(groups, lr=rates.learning_rate, weight_decay=rates.weight_decay)
+    adam = torch.optim.AdamW(groups, lr=rates.learning_rate, weight_decay=rates.weight_decay, fused=True)
     done = 0
     while done < rates.updates:
         seen = _noisy(rows, noises, rates.noise)
-        target = _target(members, seen, table, rates)
+        logs = members.log_probabilities(seen)
+        target = _target(members, logs.detach(), table, rates)
         watch(Taught(done, rates.updates, target.yearly, sharpe(members, validation)))
-        for _ in range(min(rates.epochs, rates.updates - done)):
-            loss = target.loss(members.log_probabilities(seen), rates)
+        for epoch in range(min(rates.epochs, rates.updates - done)):
+            # The first step uses what was computed for the valuation.
+            loss = target.loss(members.log_probabilities(seen) if epoch else logs, rates)
             adam.zero_grad(set_to_none=True)
             loss.backward()
             adam.step()
             done += 1
     members.put_back()
-    watch(Taught(done, rates.updates, _target(members, rows, table, rates).yearly, sharpe(members, validation)))
+    with torch.no_grad():
+        last = _target(members, members.log_probabilities(rows), table, rates)
+    watch(Taught(done, rates.updates, last.yearly, sharpe(members, validation)))
 
 
 def sharpe(members: Members, judged: tuple[np.ndarray, AllActions] | None) -> tuple[float, ...]:
@@ -145,9 +149,8 @@ class Target:
         return -(self.weights * (gained.sum(dim=-1) + rates.entropy * entropy)).sum()
 
 
-def _target(members: Members, rows: Tensor, table: AllActions, rates: Rates) -> Target:
-    with torch.no_grad():
-        logs = members.log_probabilities(rows)
+def _target(members: Members, logs: Tensor, table: AllActions, rates: Rates) -> Target:
+    """Of the members' present logarithms of probabilities, which carry no gradient."""
     policy = logs.exp().double().numpy()
     policy = policy / policy.sum(axis=-1, keepdims=True)
     table = with_pauses(table, policy, rates.limits)

@@ -46,7 +46,8 @@ class Members:
     def __init__(self, agent_type: AgentType, models: Sequence[BaseAlgorithm], activation: str) -> None:
         self.agent_type = agent_type
         self._models = models
-        self._activation = {"tanh": torch.tanh, "relu": torch.relu}[activation]
+        # In place: what a layer adds up is not needed any more, and memory is what a step waits for.
+        self._activation = {"tanh": torch.tanh_, "relu": torch.relu_}[activation]
         form = FORMS[agent_type]
         actors = [_layers(model, form) for model in models]
         self._hidden = len(actors[0]) - len(form.heads)
@@ -69,7 +70,8 @@ class Members:
         width = features.shape[-1]
         first = self.weights[0]
         flat = torch.matmul(features, first[:, :width]) + self.biases[0]
-        both = torch.stack([flat, flat + first[:, width + IN_POSITION, None, :]], dim=2)  # (member, n, state, out)
+        held = first[:, width + IN_POSITION]
+        both = flat[:, :, None] + torch.stack([torch.zeros_like(held), held], dim=1)[:, None]  # (member, n, state, out)
         below = self._activation(both.flatten(1, 2))
         for weight, bias in zip(self.weights[1 : self._hidden], self.biases[1 : self._hidden], strict=True):
             below = self._activation(torch.baddbmm(bias, below, weight))

@@ -74,7 +74,7 @@ def test_the_gradient_is_that_of_the_reward_of_a_whole_life(agent_type):
     given_ = lessons([made])
     rows, table = torch.from_numpy(given_.features), given_.table
     rates = Rates(gamma=1.0, entropy=0.0, noise=0.0)
-    target = learner._target(members, rows, table, rates)
+    target = learner._target(members, members.log_probabilities(rows).detach(), table, rates)
     ours = torch.autograd.grad(
         target.loss(members.log_probabilities(rows), rates), members.parameters, allow_unused=True
     )
@@ -104,7 +104,8 @@ def _scale(members: Members, rows: torch.Tensor, table: AllActions, rates: Rates
 def test_every_bar_weighs_the_same(agent_type):
     members, _, made = untaught(agent_type)
     given_ = lessons([made, task(agent_type, 620)])
-    target = learner._target(members, torch.from_numpy(given_.features), given_.table, Rates())
+    logs = members.log_probabilities(torch.from_numpy(given_.features)).detach()
+    target = learner._target(members, logs, given_.table, Rates())
     for member in target.weights.sum(dim=-1):
         assert torch.allclose(member, torch.full_like(member, 1.0 / len(given_.table)), rtol=1e-5)
 
