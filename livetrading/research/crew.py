@@ -30,6 +30,9 @@ def each(work: Callable[[Any, Tell], Any], items: Sequence[Any], processes: int,
     count = min(processes, len(items))
     with single_threaded(), ProcessPoolExecutor(count, context, _begin, (news, stop)) as pool:
         futures = [pool.submit(_run, work, item) for item in items]
+        # The pool watches the processes that it knew when it was last woken: without this, the death of the last one
+        # that a submission started would go unnoticed, and be waited for for ever.
+        pool.submit(_nothing)
         try:
             _watch(futures, news, tell)
             return [future.result() for future in futures]
@@ -71,6 +74,10 @@ def _end_with_parent() -> None:
     if parent is not None:
         connection.wait([parent.sentinel])
         os._exit(1)
+
+
+def _nothing() -> None:
+    """Wakes the pool."""
 
 
 def _run(work: Callable[[Any, Tell], Any], item: Any) -> Any:
