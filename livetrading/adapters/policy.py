@@ -102,17 +102,23 @@ def ensemble_of(agent_type: AgentType, networks: "Sequence[BasePolicy]") -> "Ens
     return Ensemble(agent_type, tuple(weights), tuple(biases), _activation(agent_type, networks[0]))
 
 
-def _actor(agent_type: AgentType, network: Any) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Weights ``(in, out)`` and biases of the layers that decide: hidden ones, then the output."""
+def actor_layers(agent_type: AgentType, network: Any) -> tuple[list[Any], list[Any]]:
+    """Where SB3 keeps the linear layers that decide: the hidden ones, and the outputs (PPO: logits; SAC: mean and
+    logarithm of the deviation)."""
     import torch
 
-    hidden, head = (
-        (network.mlp_extractor.policy_net, network.action_net)
+    hidden, heads = (
+        (network.mlp_extractor.policy_net, [network.action_net])
         if agent_type == AgentType.PPO
-        else (network.actor.latent_pi, network.actor.mu)
+        else (network.actor.latent_pi, [network.actor.mu, network.actor.log_std])
     )
-    layers = [*(layer for layer in hidden if isinstance(layer, torch.nn.Linear)), head]
-    return [(_float64(layer.weight).T.copy(), _float64(layer.bias)) for layer in layers]
+    return [layer for layer in hidden if isinstance(layer, torch.nn.Linear)], heads
+
+
+def _actor(agent_type: AgentType, network: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Weights ``(in, out)`` and biases of the hidden layers and of the output that is acted on."""
+    hidden, heads = actor_layers(agent_type, network)
+    return [(_float64(layer.weight).T.copy(), _float64(layer.bias)) for layer in [*hidden, heads[0]]]
 
 
 def _activation(agent_type: AgentType, network: Any) -> str:

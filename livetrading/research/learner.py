@@ -35,8 +35,8 @@ NOISE_SEED = 2**32
 class Rates:
     """How the members learn. ``epochs`` gradient steps follow each valuation, ``updates`` in all.
 
-    ``noise`` is the deviation of Gaussian noise added to the scaled features, new in each step: each member sees
-    each bar a little differently every time. ``entropy`` is in units of the advantages' root mean square. ``limits``
+    ``noise`` is the deviation of Gaussian noise added to the scaled features, drawn anew for each member and each
+    valuation and kept for the steps that follow it. ``entropy`` is in units of the advantages' root mean square. ``limits``
     are those of the table's accounts: their drawdown limit pauses entries in training as in the test.
     """
 

@@ -7,13 +7,13 @@ for SAC the probability that the squashed Gaussian falls into each third of [-1,
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from torch import Tensor
 
+from ..adapters.policy import actor_layers
 from ..core.decide import SAC_THRESHOLD
 from ..core.observe import ACCOUNT_FIELDS
 from ..core.types import AgentType
@@ -26,20 +26,6 @@ RAREST = 1e-7
 """No probability counts as smaller, so that its logarithm stays finite in float32."""
 
 
-@dataclass(frozen=True)
-class Form:
-    """Where an algorithm keeps its actor's layers in SB3's policy: first the hidden ones, then the outputs."""
-
-    hidden: str
-    heads: tuple[str, ...]
-
-
-FORMS = {
-    AgentType.PPO: Form("mlp_extractor.policy_net", ("action_net",)),
-    AgentType.SAC: Form("actor.latent_pi", ("actor.mu", "actor.log_std")),
-}
-
-
 class Members:
     """Stacked actors of equal form: each weight ``(member, in, out)``, each bias ``(member, 1, out)``, float32."""
 
@@ -48,9 +34,8 @@ class Members:
         self._models = models
         # In place: what a layer adds up is not needed any more, and memory is what a step waits for.
         self._activation = {"tanh": torch.tanh_, "relu": torch.relu_}[activation]
-        form = FORMS[agent_type]
-        actors = [_layers(model, form) for model in models]
-        self._hidden = len(actors[0]) - len(form.heads)
+        actors = [_layers(agent_type, model) for model in models]
+        self._hidden = len(actor_layers(agent_type, models[0].policy)[0])
         self.weights = [_stacked([actor[k].weight.T for actor in actors]) for k in range(len(actors[0]))]
         with torch.no_grad():
             for field in range(len(ACCOUNT_FIELDS)):
@@ -81,10 +66,9 @@ class Members:
 
     def put_back(self) -> None:
         """Writes the weights into the members' models."""
-        form = FORMS[self.agent_type]
         with torch.no_grad():
             for number, model in enumerate(self._models):
-                for k, layer in enumerate(_layers(model, form)):
+                for k, layer in enumerate(_layers(self.agent_type, model)):
                     layer.weight.copy_(self.weights[k][number].T)
                     layer.bias.copy_(self.biases[k][number, 0])
 
@@ -98,11 +82,9 @@ def thirds(mean: Tensor, log_std: Tensor) -> Tensor:
     return torch.log(chances / chances.sum(dim=-1, keepdim=True))
 
 
-def _layers(model: BaseAlgorithm, form: Form) -> list[Any]:
-    policy = model.policy
-    hidden: Any = policy.get_submodule(form.hidden)
-    linear = [layer for layer in hidden if isinstance(layer, torch.nn.Linear)]
-    return [*linear, *(policy.get_submodule(name) for name in form.heads)]
+def _layers(agent_type: AgentType, model: BaseAlgorithm) -> list[Any]:
+    hidden, heads = actor_layers(agent_type, model.policy)
+    return [*hidden, *heads]
 
 
 def _stacked(parts: list[Tensor]) -> Tensor:

@@ -11,7 +11,6 @@ import numpy as np
 from livetrading.core.market import Market
 from livetrading.core.types import AgentType, Terms
 from livetrading.research import witnesses
-from livetrading.research.ridge import fit_ridge
 from livetrading.research.walk_forward import Fitted
 
 ALGORITHMS = {"ppo": AgentType.PPO, "sac": AgentType.SAC}
@@ -31,12 +30,9 @@ def fitted(name: str, market: Market, part: range, terms: Terms, seed: int, how:
     """The policy of a procedure of that name; KeyError for a name that there is not."""
     if name in ALGORITHMS:
         return _deep(ALGORITHMS[name], market, part, terms, seed, how)
-    return PLAIN[name](market, part, seed)
-
-
-def _ridge(market: Market, part: range, seed: int) -> Fitted:
-    found = fit_ridge(market, part)
-    return Fitted(AgentType.PPO, found.raw, {"penalty": found.penalty})
+    if name in OWN:
+        return OWN[name](market, part, seed)
+    return witnesses.procedures()[name](market, part, terms, seed)
 
 
 def _tree(market: Market, part: range, seed: int) -> Fitted:
@@ -46,25 +42,13 @@ def _tree(market: Market, part: range, seed: int) -> Fitted:
     return Fitted(AgentType.PPO, found.raw, {"rounds": found.rounds})
 
 
-def _always_long(market: Market, part: range, seed: int) -> Fitted:
-    return Fitted(AgentType.PPO, witnesses.always_long, {})
-
-
-def _cash(market: Market, part: range, seed: int) -> Fitted:
-    return Fitted(AgentType.PPO, witnesses.cash, {})
-
-
 def _random(market: Market, part: range, seed: int) -> Fitted:
     return Fitted(AgentType.PPO, witnesses.RandomAgent(seed, *CHANCE).raw, {})
 
 
-PLAIN: dict[str, Callable[[Market, range, int], Fitted]] = {
-    "ridge": _ridge,
-    "tree": _tree,
-    "always_long": _always_long,
-    "cash": _cash,
-    "random": _random,
-}
+OWN: dict[str, Callable[[Market, range, int], Fitted]] = {"tree": _tree, "random": _random}
+"""What the product does not have."""
+PLAIN = (*witnesses.procedures(), *OWN)
 
 
 def _deep(agent_type: AgentType, market: Market, part: range, terms: Terms, seed: int, how: Size) -> Fitted:
