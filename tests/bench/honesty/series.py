@@ -1,0 +1,166 @@
+"""Bars of many lives at once, in markets of which it is known what there is to be earned.
+
+``noise``: returns without memory, a martingale with or without a yearly drift. ``signal``: the same without drift,
+but the expected return follows the surprises before (slow momentum), so strongly as is asked for. ``resampled``: real
+bars by the stationary bootstrap (Politis and Romano 1994). Every array is ``(n, T)`` float64, one row a life.
+"""
+
+import math
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from livetrading.adapters.calendar import calendar
+from livetrading.core.bars import COLUMNS
+from livetrading.core.features import adjusted
+from livetrading.core.metrics import SESSIONS_A_YEAR
+from tests.doubles.series import sample
+
+from ..planted import FIRST, OVERNIGHT, TAIL
+
+SYMBOLS = ("AAPL", "GOOG", "NVDA")
+PRICE, LOWEST = 100.0, 2.0
+"""USD: where the test part begins, and what no price falls below."""
+KEEP = 0.85
+"""Of the planted expectation, what is left of it after a session."""
+BLOCK = 20
+"""Sessions, the mean length of a block of real bars."""
+PIECES = 24
+"""Into so many pieces a real history is cut; of a life, half of them feed its training part and half its test."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bars:
+    """Prices in USD, whole cents; volume in shares."""
+
+    open: np.ndarray
+    high: np.ndarray
+    low: np.ndarray
+    close: np.ndarray
+    volume: np.ndarray
+
+    def frame(self, life: int) -> pd.DataFrame:
+        """The canonical bars of one life, on real sessions from 2004 on."""
+        columns = [part[life] for part in (self.open, self.high, self.low, self.close, self.volume)]
+        count = len(columns[0])
+        rows = np.column_stack([*columns, np.zeros(count), np.ones(count)])
+        days = sessions(count)
+        index = pd.DatetimeIndex(pd.to_datetime(list(days))).as_unit("ns").rename("date")
+        return pd.DataFrame(rows, columns=COLUMNS, index=index, dtype=np.float64)
+
+
+def sessions(count: int) -> tuple[date, ...]:
+    """The first so many sessions of the exchange from 2004 on."""
+    known = tuple(calendar().sessions(FIRST, date(2026, 12, 31)))
+    return known[:count] if count <= len(known) else (*known, *_after(known[-1], count - len(known)))
+
+
+def _after(last: date, count: int) -> list[date]:
+    """Weekdays after the calendar's end, for series longer than it."""
+    return [day.date() for day in pd.bdate_range(last, periods=count + 1)[1:]]
+
+
+def noise(rng: np.random.Generator, n: int, count: int, test: int, drift: float = 0.0) -> Bars:
+    """Returns whose expectation is ``drift`` a year (0.08: 8 %) whatever came before; ``test`` sessions are tested."""
+    sigma = rng.uniform(0.008, 0.016, (n, 1))
+    mean = np.broadcast_to(drift / SESSIONS_A_YEAR - sigma**2 / 2.0, (n, count))
+    return _drawn(rng, np.array(mean), sigma, _shocks(rng, n, count), test)
+
+
+def signal(rng: np.random.Generator, n: int, count: int, test: int, gain: float) -> Bars:
+    """No drift, but the expectation is 0.85 of itself and ``gain`` of the surprise after each session."""
+    sigma, shocks = np.full((n, 1), 0.011), _shocks(rng, n, count)
+    mean, now = np.zeros((n, count)), np.zeros(n)
+    for t in range(count - 1):
+        now = KEEP * now + gain * sigma[:, 0] * shocks[:, t]
+        mean[:, t + 1] = now
+    # Without drift: the deviation of the expectation is a part of the return's.
+    spread = sigma**2 * (1.0 + gain**2 / (1.0 - KEEP**2))
+    return _drawn(rng, mean - spread / 2.0, sigma, shocks, test)
+
+
+def _shocks(rng: np.random.Generator, n: int, count: int) -> np.ndarray:
+    return np.clip(rng.standard_t(TAIL, (n, count)) * math.sqrt((TAIL - 2.0) / TAIL), -5.0, 5.0)
+
+
+def _drawn(rng: np.random.Generator, mean: np.ndarray, sigma: np.ndarray, shocks: np.ndarray, test: int) -> Bars:
+    """Bars of log returns ``mean + sigma * shocks``; a fifth of each lies overnight, the extremes are a bridge's."""
+    night = OVERNIGHT * shocks + math.sqrt(OVERNIGHT * (1.0 - OVERNIGHT)) * rng.normal(size=shocks.shape)
+    closed = mean + sigma * shocks
+    opened = OVERNIGHT * mean + sigma * night
+    move, spread = closed - opened, 2.0 * sigma**2 * (1.0 - OVERNIGHT)
+    up, down = (np.log1p(-rng.random(shocks.shape)) for _ in range(2))
+    above = opened + 0.5 * (move + np.sqrt(move**2 - spread * up))
+    below = opened + 0.5 * (move - np.sqrt(move**2 - spread * down))
+    return _priced(opened, above, below, closed, _volume(rng, shocks), test)
+
+
+def _volume(rng: np.random.Generator, shocks: np.ndarray) -> np.ndarray:
+    busy, loud = rng.normal(size=shocks.shape), np.zeros(len(shocks))
+    made = np.empty(shocks.shape)
+    for t in range(shocks.shape[1]):
+        loud = 0.8 * loud + 0.15 * busy[:, t] + 0.1 * np.abs(shocks[:, t])
+        made[:, t] = loud
+    return np.round(2_000_000.0 * np.exp(made))
+
+
+def _priced(
+    opened: np.ndarray, above: np.ndarray, below: np.ndarray, closed: np.ndarray, volume: np.ndarray, test: int
+) -> Bars:
+    """From logs over the close before to prices in cents; a price level of 100 USD where the test begins."""
+    path = np.cumsum(closed, axis=1)
+    path = path - path[:, -test, None]
+    before = np.concatenate([path[:, :1] - closed[:, :1], path[:, :-1]], axis=1)
+    close, open_, high, low = (
+        np.maximum(np.round(PRICE * np.exp(logs), 2), LOWEST) for logs in (path, before + opened, before + above, before + below)
+    )
+    low = np.minimum(low, np.minimum(open_, close))
+    # A day of a single price would be taken for one that has not ended.
+    high = np.maximum(np.maximum(high, np.maximum(open_, close)), np.round(low + 0.01, 2))
+    return Bars(open_, high, low, close, volume)
+
+
+def resampled(rng: np.random.Generator, n: int, count: int, test: int, shared: bool = False) -> Bars:
+    """Blocks of the bundled symbols, a symbol a life by turns, splits and dividends taken out.
+
+    Training and test draw from different pieces of the history: what a policy has learned of one must not be seen
+    again in the other. With ``shared`` they draw from all of it.
+    """
+    lives = [_resampled(rng, SYMBOLS[life % len(SYMBOLS)], count, test, shared) for life in range(n)]
+    return _priced(*(np.stack(part) for part in zip(*lives, strict=True)), test)
+
+
+def _resampled(rng: np.random.Generator, symbol: str, count: int, test: int, shared: bool) -> list[np.ndarray]:
+    source = _relative(symbol)
+    pieces = rng.permutation(PIECES)
+    halves = (pieces, pieces) if shared else (pieces[: PIECES // 2], pieces[PIECES // 2 :])
+    rows = [
+        _blocks(rng, half, length, len(source))
+        for half, length in zip(halves, (count - test, test), strict=True)
+    ]
+    return list(source[np.concatenate(rows)].T)
+
+
+def _blocks(rng: np.random.Generator, pieces: np.ndarray, count: int, length: int) -> np.ndarray:
+    """``(count,)`` indexes: blocks of geometric length that do not cross the end of a piece."""
+    edges = np.linspace(0, length, PIECES + 1).astype(int)
+    found: list[np.ndarray] = []
+    have = 0
+    while have < count:
+        piece = int(rng.choice(pieces))
+        start = int(rng.integers(edges[piece], edges[piece + 1]))
+        block = np.arange(start, min(start + int(rng.geometric(1.0 / BLOCK)), edges[piece + 1]))
+        found.append(block)
+        have += len(block)
+    return np.concatenate(found)[:count]
+
+
+def _relative(symbol: str) -> np.ndarray:
+    """``(T, 5)``: logs of open, high, low and close over the close before, and volume on a scale of 2 million."""
+    table = adjusted(sample(symbol))
+    before = table["close"].shift(1)
+    logs = [np.log(table[name] / before) for name in ("open", "high", "low", "close")]
+    volume = (2_000_000.0 * table["volume"] / table["volume"].rolling(250, min_periods=1).mean()).round()
+    return np.column_stack([*logs, volume])[1:]
