@@ -8,6 +8,7 @@ bars by the stationary bootstrap (Politis and Romano 1994). Every array is ``(n,
 import math
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -18,8 +19,9 @@ from livetrading.core.features import adjusted
 from livetrading.core.metrics import SESSIONS_A_YEAR
 from tests.doubles.series import sample
 
-from ..planted import FIRST, OVERNIGHT, TAIL
+from ..planted import OVERNIGHT, TAIL
 
+FIRST, LAST = date(2000, 1, 3), date(2025, 12, 31)
 SYMBOLS = ("AAPL", "GOOG", "NVDA")
 PRICE, LOWEST = 100.0, 2.0
 """USD: where the test part begins, and what no price falls below."""
@@ -42,7 +44,7 @@ class Bars:
     volume: np.ndarray
 
     def frame(self, life: int) -> pd.DataFrame:
-        """The canonical bars of one life, on real sessions from 2004 on."""
+        """The canonical bars of one life, on real sessions from 2000 on."""
         columns = [part[life] for part in (self.open, self.high, self.low, self.close, self.volume)]
         count = len(columns[0])
         rows = np.column_stack([*columns, np.zeros(count), np.ones(count)])
@@ -52,9 +54,14 @@ class Bars:
 
 
 def sessions(count: int) -> tuple[date, ...]:
-    """The first so many sessions of the exchange from 2004 on."""
-    known = tuple(calendar().sessions(FIRST, date(2026, 12, 31)))
+    """The first so many sessions of the exchange from 2000 on."""
+    known = _known()
     return known[:count] if count <= len(known) else (*known, *_after(known[-1], count - len(known)))
+
+
+@lru_cache
+def _known() -> tuple[date, ...]:
+    return tuple(calendar().sessions(FIRST, LAST))
 
 
 def _after(last: date, count: int) -> list[date]:

@@ -1,6 +1,7 @@
 """The gate's answer for an account of a walk, by the product's own conditions."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,12 +45,31 @@ class Verdict:
 
 
 def verdict(account: Account, tries: int) -> Verdict:
-    """Whether it may trade real money, with so many recorded tries.
+    """Whether it may trade real money, with so many recorded tries."""
+    return verdicts(account, (tries,))[0]
 
-    The paired bootstrap is left out where a cheaper condition has failed: the answer is no in any case.
+
+def verdicts(account: Account, counts: Sequence[int]) -> list[Verdict]:
+    """The same for several counts.
+
+    The paired bootstrap is left out where a cheaper condition has failed, since the answer is no in any case. For all
+    counts it is made once, as finely as the highest asks.
     """
-    test = account.test()
-    cheap = real_money.Evidence(
+    test, exposure = account.test(), float(account.held.mean())
+    cheap = [_without_bootstrap(test, tries) for tries in counts]
+    whole = gate.evidence(test, max(counts), PASSED) if not all(map(_missing, cheap)) else None
+    found = []
+    for evidence in cheap:
+        missing, p_value = _missing(evidence), None
+        if not missing and whole is not None:
+            missing, p_value = _missing(replace(evidence, p_value=whole.p_value)), whole.p_value
+        found.append(Verdict(not missing, missing, evidence.sharpe, evidence.deflated, p_value, exposure))
+    return found
+
+
+def _without_bootstrap(test: gate.Test, tries: int) -> real_money.Evidence:
+    """The evidence as if always-long were beaten."""
+    return real_money.Evidence(
         sharpe=test.measures["sharpe_ratio"],
         sessions=int(test.measures["sessions"]),
         round_trips=int(test.measures["num_trades"]),
@@ -58,12 +78,6 @@ def verdict(account: Account, tries: int) -> Verdict:
         tries=tries,
         lookahead=True,
     )
-    found, missing = cheap, _missing(cheap)
-    if not missing:
-        found = gate.evidence(test, tries, PASSED)
-        missing = _missing(found)
-    p_value = None if found is cheap else found.p_value
-    return Verdict(not missing, missing, found.sharpe, found.deflated, p_value, float(account.held.mean()))
 
 
 def _missing(found: real_money.Evidence) -> tuple[str, ...]:
