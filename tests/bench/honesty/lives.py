@@ -18,8 +18,8 @@ from livetrading.research.scaled import scaled_by, unscaled
 
 from . import series
 from .series import Bars
-from .tries import TRIES, Lesson, Try, always_long, eager, seen_of
-from .verdict import Account, Verdict, sharpes, verdict
+from .tries import Lesson, Try, always_long, eager, seen_of
+from .verdict import Account, sharpes, verdict
 from .walk import Walked, walk
 
 ROOT = 0x0_1EE7

@@ -1,8 +1,8 @@
 """Bars of many lives at once, in markets of which it is known what there is to be earned.
 
 ``noise``: returns without memory, a martingale with or without a yearly drift. ``signal``: the same without drift,
-but the expected return follows the surprises before (slow momentum), so strongly as is asked for. ``resampled``: real
-bars by the stationary bootstrap (Politis and Romano 1994). Every array is ``(n, T)`` float64, one row a life.
+but the bars say what the next return is expected to be, so strongly as is asked for. ``resampled``: real bars by the
+stationary bootstrap (Politis and Romano 1994). Every array is ``(n, T)`` float64, one row a life.
 """
 
 import math
@@ -25,8 +25,11 @@ FIRST, LAST = date(2000, 1, 3), date(2025, 12, 31)
 SYMBOLS = ("AAPL", "GOOG", "NVDA")
 PRICE, LOWEST = 100.0, 2.0
 """USD: where the test part begins, and what no price falls below."""
-KEEP = 0.85
-"""Of the planted expectation, what is left of it after a session."""
+SIGNALS = ("volume", "momentum", "reversal")
+KEEP, KEEP_VOLUME = 0.85, 0.7
+"""Of the planted expectation, what is left of it after a session; and of an unusual volume."""
+LOUD = 0.5
+"""Deviation of the log of the volume that is planted with."""
 BLOCK = 20
 """Sessions, the mean length of a block of real bars."""
 PIECES = 24
@@ -73,26 +76,42 @@ def noise(rng: np.random.Generator, n: int, count: int, test: int, drift: float 
     """Returns whose expectation is ``drift`` a year (0.08: 8 %) whatever came before; ``test`` sessions are tested."""
     sigma = rng.uniform(0.008, 0.016, (n, 1))
     mean = np.broadcast_to(drift / SESSIONS_A_YEAR - sigma**2 / 2.0, (n, count))
-    return _drawn(rng, np.array(mean), sigma, _shocks(rng, n, count), test)
+    shocks = _shocks(rng, n, count)
+    return _drawn(rng, np.array(mean), sigma, shocks, test, _volume(rng, shocks))
 
 
-def signal(rng: np.random.Generator, n: int, count: int, test: int, gain: float) -> Bars:
-    """No drift, but the expectation is 0.85 of itself and ``gain`` of the surprise after each session."""
+def signal(rng: np.random.Generator, n: int, count: int, test: int, gain: float, kind: str = SIGNALS[0]) -> Bars:
+    """No drift, but an expected return in deviations: ``gain`` times how unusual the volume was (``volume``), or the sum
+    of all surprises before, each times ``gain`` and 0.85 for each session since (``momentum``; less than nothing of it:
+    ``reversal``). Momentum makes the returns of those who follow it alike, reversal unlike, volume hardly."""
     sigma, shocks = np.full((n, 1), 0.011), _shocks(rng, n, count)
-    mean, now = np.zeros((n, count)), np.zeros(n)
-    for t in range(count - 1):
-        now = KEEP * now + gain * sigma[:, 0] * shocks[:, t]
-        mean[:, t + 1] = now
+    busy = _remembered(rng.normal(size=(n, count)) * math.sqrt(1.0 - KEEP_VOLUME**2), KEEP_VOLUME)
+    if kind == "volume":
+        ahead, spread, volume = gain * busy, gain**2, np.round(2_000_000.0 * np.exp(LOUD * busy))
+    else:
+        ahead = (gain if kind == "momentum" else -gain) * _remembered(shocks, KEEP)
+        spread, volume = gain**2 / (1.0 - KEEP**2), _volume(rng, shocks)
+    mean = np.concatenate([np.zeros((n, 1)), sigma * ahead[:, :-1]], axis=1)
     # Without drift: the deviation of the expectation is a part of the return's.
-    spread = sigma**2 * (1.0 + gain**2 / (1.0 - KEEP**2))
-    return _drawn(rng, mean - spread / 2.0, sigma, shocks, test)
+    return _drawn(rng, mean - sigma**2 * (1.0 + spread) / 2.0, sigma, shocks, test, volume)
+
+
+def _remembered(news: np.ndarray, keep: float) -> np.ndarray:
+    """Each value is ``keep`` of the one before and its own news."""
+    found, now = np.empty(news.shape), np.zeros(len(news))
+    for t in range(news.shape[1]):
+        now = keep * now + news[:, t]
+        found[:, t] = now
+    return found
 
 
 def _shocks(rng: np.random.Generator, n: int, count: int) -> np.ndarray:
     return np.clip(rng.standard_t(TAIL, (n, count)) * math.sqrt((TAIL - 2.0) / TAIL), -5.0, 5.0)
 
 
-def _drawn(rng: np.random.Generator, mean: np.ndarray, sigma: np.ndarray, shocks: np.ndarray, test: int) -> Bars:
+def _drawn(
+    rng: np.random.Generator, mean: np.ndarray, sigma: np.ndarray, shocks: np.ndarray, test: int, volume: np.ndarray
+) -> Bars:
     """Bars of log returns ``mean + sigma * shocks``; a fifth of each lies overnight, the extremes are a bridge's."""
     night = OVERNIGHT * shocks + math.sqrt(OVERNIGHT * (1.0 - OVERNIGHT)) * rng.normal(size=shocks.shape)
     closed = mean + sigma * shocks
@@ -101,16 +120,12 @@ def _drawn(rng: np.random.Generator, mean: np.ndarray, sigma: np.ndarray, shocks
     up, down = (np.log1p(-rng.random(shocks.shape)) for _ in range(2))
     above = opened + 0.5 * (move + np.sqrt(move**2 - spread * up))
     below = opened + 0.5 * (move - np.sqrt(move**2 - spread * down))
-    return _priced(opened, above, below, closed, _volume(rng, shocks), test)
+    return _priced(opened, above, below, closed, volume, test)
 
 
 def _volume(rng: np.random.Generator, shocks: np.ndarray) -> np.ndarray:
-    busy, loud = rng.normal(size=shocks.shape), np.zeros(len(shocks))
-    made = np.empty(shocks.shape)
-    for t in range(shocks.shape[1]):
-        loud = 0.8 * loud + 0.15 * busy[:, t] + 0.1 * np.abs(shocks[:, t])
-        made[:, t] = loud
-    return np.round(2_000_000.0 * np.exp(made))
+    """In shares; busier after great moves."""
+    return np.round(2_000_000.0 * np.exp(_remembered(0.15 * rng.normal(size=shocks.shape) + 0.1 * np.abs(shocks), 0.8)))
 
 
 def _priced(
@@ -121,7 +136,8 @@ def _priced(
     path = path - path[:, -test, None]
     before = np.concatenate([path[:, :1] - closed[:, :1], path[:, :-1]], axis=1)
     close, open_, high, low = (
-        np.maximum(np.round(PRICE * np.exp(logs), 2), LOWEST) for logs in (path, before + opened, before + above, before + below)
+        np.maximum(np.round(PRICE * np.exp(logs), 2), LOWEST)
+        for logs in (path, before + opened, before + above, before + below)
     )
     low = np.minimum(low, np.minimum(open_, close))
     # A day of a single price would be taken for one that has not ended.
@@ -143,10 +159,7 @@ def _resampled(rng: np.random.Generator, symbol: str, count: int, test: int, sha
     source = _relative(symbol)
     pieces = rng.permutation(PIECES)
     halves = (pieces, pieces) if shared else (pieces[: PIECES // 2], pieces[PIECES // 2 :])
-    rows = [
-        _blocks(rng, half, length, len(source))
-        for half, length in zip(halves, (count - test, test), strict=True)
-    ]
+    rows = [_blocks(rng, half, length, len(source)) for half, length in zip(halves, (count - test, test), strict=True)]
     return list(source[np.concatenate(rows)].T)
 
 

@@ -2,7 +2,7 @@
 
 The market is ``series.signal``. Its twenty tries were taught once, each on sessions of its own, and have terms of their
 own, so that they are twenty seeds and terms of one skill; what each is worth is measured on fresh sessions
-(``worth``), and ``GAINS`` are the strengths of the market at which that is 1, 1.5, 2, 2.5 and 3.
+(``worth``), and ``GAINS`` are the strengths of the market at which it is 1, 1.5, 2, 2.5 and 3.
 """
 
 from dataclasses import dataclass, replace
@@ -24,8 +24,12 @@ from .tries import TRIES, Lesson, Try, solved, terms
 from .verdict import Account, verdicts
 
 ROOT = 0x0_5C11
-GAINS = {1.0: 0.0773, 1.5: 0.1098, 2.0: 0.1434, 2.5: 0.1782, 3.0: 0.2144}
-"""By the expected Sharpe ratio; found by ``python -m tests.bench.honesty.calibrate``."""
+GAINS: dict[str, dict[float, float]] = {
+    "volume": {1.0: 0.1765, 1.5: 0.239, 2.0: 0.3033, 2.5: 0.3703, 3.0: 0.4405},
+    "momentum": {2.0: 0.1434},
+    "reversal": {2.0: 0.179},
+}
+"""By the kind of signal and the expected Sharpe ratio of the tries; ``worth`` says how near it is."""
 SHARPE, SESSIONS = 2.0, 1_150
 """Of the lives that are bounded."""
 LENGTHS = (250, 500, 1_150, 2_500, 5_000)
@@ -40,6 +44,7 @@ LESSON, FRESH, LIVES = range(3)
 class Skill:
     """What was taught for one strength of the market: the scaler of all features, and the tries."""
 
+    kind: str
     gain: float
     scaler: Scaler
     tries: tuple[Try, ...]
@@ -50,7 +55,7 @@ class Skill:
 
     def accounts(self, rng: np.random.Generator, lives: int, sessions: int) -> list[list[Account]]:
         """Fresh lives: of each, one account a try over so many sessions."""
-        bars = series.signal(rng, lives, WARMUP_BARS + sessions, sessions, self.gain)
+        bars = series.signal(rng, lives, WARMUP_BARS + sessions, sessions, self.gain, self.kind)
         markets = [self.market(bars, life) for life in range(lives)]
         return lived(markets, [self.tries] * lives, sessions)
 
@@ -60,15 +65,15 @@ def _rng(*where: int) -> np.random.Generator:
 
 
 @lru_cache(maxsize=2)
-def skill(gain: float) -> Skill:
+def skill(kind: str, gain: float) -> Skill:
     """The same for the same strength."""
     rng = _rng(LESSON)
-    bars = series.signal(rng, SCHOOLS * TRIES, WARMUP_BARS + SCHOOL, SCHOOL, gain)
+    bars = series.signal(rng, SCHOOLS * TRIES, WARMUP_BARS + SCHOOL, SCHOOL, gain, kind)
     raw = [unscaled(bars.frame(life)) for life in range(SCHOOLS * TRIES)]
     part = range(WARMUP_BARS, WARMUP_BARS + SCHOOL)
     scaler = scalers.fit(np.concatenate([market.scaled[part.start :] for market in raw[:SCHOOLS]]))
     lessons = [Lesson.of(replace(market, scaled=scaler.transform(market.scaled)), part) for market in raw]
-    return Skill(gain, scaler, tuple(_taught(rng, Lesson.joined(lessons[k::TRIES])) for k in range(TRIES)))
+    return Skill(kind, gain, scaler, tuple(_taught(rng, Lesson.joined(lessons[k::TRIES])) for k in range(TRIES)))
 
 
 def _taught(rng: np.random.Generator, lesson: Lesson) -> Try:
@@ -78,9 +83,9 @@ def _taught(rng: np.random.Generator, lesson: Lesson) -> Try:
     return Try(weights, inertia, -inertia, replace(terms(rng), stop_atr=float(rng.choice((3.0, 4.0, 5.0)))))
 
 
-def worth(gain: float, lives: int = 100, sessions: int = SESSIONS) -> np.ndarray:
+def worth(kind: str, gain: float, lives: int = 100, sessions: int = SESSIONS) -> np.ndarray:
     """``(tries,)``: the yearly Sharpe ratios of all tries on so many fresh series, all sessions pooled."""
-    taught, sums, count = skill(gain), np.zeros((2, TRIES)), 0
+    taught, sums, count = skill(kind, gain), np.zeros((2, TRIES)), 0
     for chunk in range(-(-lives // CHUNK)):
         for accounts in taught.accounts(_rng(FRESH, chunk), min(CHUNK, lives - chunk * CHUNK), sessions):
             equity = np.stack([account.equity for account in accounts], axis=1)
@@ -93,27 +98,33 @@ def worth(gain: float, lives: int = 100, sessions: int = SESSIONS) -> np.ndarray
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some lives of one expected Sharpe ratio and length of the test."""
+    """Some lives of one kind of signal, expected Sharpe ratio and length of the test."""
 
+    kind: str
     sharpe: float
     sessions: int
     number: int
 
     @property
     def key(self) -> str:
-        return f"skill/{self.sharpe:g}/{self.sessions}/{self.number}/{GAINS[self.sharpe]:g}"
+        return f"skill/{self.kind}/{self.sharpe:g}/{self.sessions}/{self.number}/{self.gain:g}"
+
+    @property
+    def gain(self) -> float:
+        return GAINS[self.kind][self.sharpe]
 
     def done(self) -> list[dict[str, Any]]:
         """A row a life: the verdicts on the first try, taken before anything was seen, with one recorded look and with
         twenty; and on the best of the twenty with twenty."""
-        where = (LIVES, list(GAINS).index(self.sharpe), self.sessions, self.number)
+        where = (LIVES, list(GAINS).index(self.kind), round(10 * self.sharpe), self.sessions, self.number)
         rows = []
-        for accounts in skill(GAINS[self.sharpe]).accounts(_rng(*where), CHUNK, self.sessions):
+        for accounts in skill(self.kind, self.gain).accounts(_rng(*where), CHUNK, self.sessions):
             best = best_of(accounts)
             alone, counted = verdicts(accounts[0], (1, TRIES))
             chosen = counted if best is accounts[0] else verdicts(best, (TRIES,))[0]
             rows.append(
                 {
+                    "kind": self.kind,
                     "expected": self.sharpe,
                     "sessions": self.sessions,
                     "which": next(i for i, account in enumerate(accounts) if account is best),
@@ -123,3 +134,31 @@ class Chunk:
                 }
             )
         return rows
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What the tries of one strength are worth by themselves, on 100 fresh series of 1,150 sessions each."""
+
+    kind: str
+    sharpe: float
+
+    @property
+    def key(self) -> str:
+        return f"worth/{self.kind}/{self.sharpe:g}/{GAINS[self.kind][self.sharpe]:g}"
+
+    def done(self) -> list[dict[str, Any]]:
+        """One row: a Sharpe ratio a try."""
+        found = worth(self.kind, GAINS[self.kind][self.sharpe])
+        return [{"kind": self.kind, "expected": self.sharpe, "worth": found.round(3).tolist()}]
+
+
+def chunks(planted: int, power: int) -> list[Chunk | Worth]:
+    """What each strength is worth, so many lives of each kind of signal where they are bounded, and so many of each place of the table of power."""
+    main = next(iter(GAINS))
+    wanted = {(kind, SHARPE, SESSIONS): planted for kind in GAINS}
+    for sharpe in GAINS[main]:
+        for sessions in LENGTHS:
+            wanted.setdefault((main, sharpe, sessions), power)
+    measures = [Worth(kind, sharpe) for kind in GAINS for sharpe in GAINS[kind] if power or sharpe == SHARPE]
+    return measures + [Chunk(*place, number) for place, lives in wanted.items() for number in range(-(-lives // CHUNK))]

@@ -1,9 +1,10 @@
 """Lives of real trainings: the same user, but each try is a training or a test through the commands, counted by the home.
 
-In a home of its own each life trains ten models (one member, 3,000 steps, no folds; other seeds, algorithms and feature
-sets), asks the gate about the two best with five other terms each, and takes the best of the twenty to the gate again.
+In a home of its own each life trains eight models (one member, 3,000 steps, no folds; other seeds, algorithms and feature
+sets), asks the gate about the two best with six other terms each, and takes the best of the twenty to the gate again.
 """
 
+import argparse
 import contextlib
 import importlib
 import io
@@ -14,15 +15,18 @@ from typing import Any
 
 import numpy as np
 
+from livetrading.adapters import openings
 from livetrading.adapters.home import Home
+from livetrading.cli import judging, trading
 from livetrading.cli.main import parser
 from livetrading.core.types import WARMUP_BARS
+from livetrading.execution.agent_manager import terms_of
 
 from . import lives
 from .tries import DRAWDOWNS, PAUSES, POSITIONS, RISKS, STOPS
 
 ROOT = 0x0_7EA1
-TRAININGS, BEST, OTHER_TERMS = 10, 2, 5
+TRAININGS, BEST, OTHER_TERMS = 8, 2, 6
 TRIES = TRAININGS + BEST * OTHER_TERMS
 STEPS = 3_000
 SAC_EVERY, PRICE_EVERY = 4, 3
@@ -101,7 +105,10 @@ class User:
         return command(self.home, "train", "LIFE", "--source", f"csv:{self.bars}", *words, *size)
 
     def _asked(self, model: str, terms: tuple[str, ...]) -> Doc:
-        return command(self.home, "gate", model, *terms)
+        """The gate's answer; its test counts as a look where model or terms are new."""
+        options = parsed("gate", model, *terms)
+        judged = judging.judge(self.home, model, terms_of(trading.agreed(options)), openings.GATE)
+        return {**judged.answer, "test": judged.run.own.measures, "model_id": model}
 
     def _terms(self) -> tuple[str, ...]:
         choices = {
@@ -122,11 +129,16 @@ def _sharpe(answer: Doc) -> float:
 
 def command(home: Home, *words: str) -> Doc:
     """What a command answers, run as the command line runs it but in this process."""
-    options = parser().parse_args([*words, "--json"])
+    options = parsed(*words)
     module = importlib.import_module(f"livetrading.cli.{options.module}")
     with contextlib.redirect_stderr(io.StringIO()):
         answer: Doc = getattr(module, options.function)(home, options)
     return answer
+
+
+def parsed(*words: str) -> argparse.Namespace:
+    """The options of a command line."""
+    return parser().parse_args([*words, "--json"])
 
 
 def wanted(count: int) -> list[Life]:

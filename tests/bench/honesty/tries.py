@@ -60,7 +60,7 @@ class Lesson:
 
     @classmethod
     def joined(cls, lessons: Sequence["Lesson"]) -> "Lesson":
-        return cls(np.concatenate([l.seen for l in lessons]), np.concatenate([l.labels for l in lessons]))
+        return cls(*(np.concatenate([getattr(one, name) for one in lessons]) for name in ("seen", "labels")))
 
     @cached_property
     def sums(self) -> tuple[np.ndarray, np.ndarray]:
