@@ -64,13 +64,12 @@ class Chunk:
 
     def _row(self, accounts: Sequence[Account]) -> dict[str, Any]:
         found = verdict(best_of(accounts), len(accounts))
-        # If the best does not reach the bar of luck, another of the same length hardly can: each is asked.
-        others = found.real_money or any(verdict(account, len(accounts)).real_money for account in accounts)
+        luckiest = found.real_money or any(verdict(account, len(accounts)).real_money for account in accounts)
         return {
             "kind": self.kind,
             "sessions": self.sessions,
             **found.to_dict(),
-            "any": others,
+            "any": luckiest,
             "n_effective": round(alike(accounts), 2),
         }
 
@@ -83,7 +82,9 @@ def prepared(bars: Bars, life: int, test: int) -> tuple[Market, Lesson]:
     return market, Lesson.of(market, train)
 
 
-def lived(markets: Sequence[Market], tries: Sequence[Sequence[Try]], test: int) -> list[list[Account]]:
+def lived(
+    markets: Sequence[Market], tries: Sequence[Sequence[Try]], test: int, capital: float = Terms().capital
+) -> list[list[Account]]:
     """Each life's accounts over the last ``test`` sessions, one a try."""
     bars = range(len(markets[0]) - test, len(markets[0]))
     seen = [seen_of(market, bars) for market in markets]
@@ -91,9 +92,8 @@ def lived(markets: Sequence[Market], tries: Sequence[Sequence[Try]], test: int) 
     long = [always_long(seen[life]) for life, some in enumerate(tries) for one in some]
     limits = [one.limits for some in tries for one in some]
     place = np.repeat(np.arange(len(markets)), [len(some) for some in tries])
-    terms = Terms()
     actions = np.stack([*own, *long], axis=1)
-    walked = walk(markets, bars, np.tile(place, 2), actions, limits * 2, terms.capital, terms.costs)
+    walked = walk(markets, bars, np.tile(place, 2), actions, limits * 2, capital, Terms().costs)
     return [[_account(walked, i, len(own) + i) for i in np.flatnonzero(place == life)] for life in range(len(markets))]
 
 

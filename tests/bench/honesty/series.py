@@ -25,7 +25,6 @@ FIRST, LAST = date(2000, 1, 3), date(2025, 12, 31)
 SYMBOLS = ("AAPL", "GOOG", "NVDA")
 PRICE, LOWEST = 100.0, 2.0
 """USD: where the test part begins, and what no price falls below."""
-SIGNALS = ("volume", "momentum", "reversal")
 KEEP, KEEP_VOLUME = 0.85, 0.7
 """Of the planted expectation, what is left of it after a session; and of an unusual volume."""
 LOUD = 0.5
@@ -80,16 +79,16 @@ def noise(rng: np.random.Generator, n: int, count: int, test: int, drift: float 
     return _drawn(rng, np.array(mean), sigma, shocks, test, _volume(rng, shocks))
 
 
-def signal(rng: np.random.Generator, n: int, count: int, test: int, gain: float, kind: str = SIGNALS[0]) -> Bars:
-    """No drift, but an expected return in deviations: ``gain`` times how unusual the volume was (``volume``), or the sum
-    of all surprises before, each times ``gain`` and 0.85 for each session since (``momentum``; less than nothing of it:
-    ``reversal``). Momentum makes the returns of those who follow it alike, reversal unlike, volume hardly."""
+def signal(rng: np.random.Generator, n: int, count: int, test: int, gain: float, kind: str = "volume") -> Bars:
+    """No drift, but an expected return in deviations: ``gain`` times how unusual the volume was (``volume``), or
+    ``gain`` times all surprises before, each 0.85 of itself a session later (``momentum``). Whoever follows momentum has
+    returns that are like those of the days before, and a Sharpe ratio that is less certain for it."""
     sigma, shocks = np.full((n, 1), 0.011), _shocks(rng, n, count)
     busy = _remembered(rng.normal(size=(n, count)) * math.sqrt(1.0 - KEEP_VOLUME**2), KEEP_VOLUME)
     if kind == "volume":
         ahead, spread, volume = gain * busy, gain**2, np.round(2_000_000.0 * np.exp(LOUD * busy))
     else:
-        ahead = (gain if kind == "momentum" else -gain) * _remembered(shocks, KEEP)
+        ahead = gain * _remembered(shocks, KEEP)
         spread, volume = gain**2 / (1.0 - KEEP**2), _volume(rng, shocks)
     mean = np.concatenate([np.zeros((n, 1)), sigma * ahead[:, :-1]], axis=1)
     # Without drift: the deviation of the expectation is a part of the return's.

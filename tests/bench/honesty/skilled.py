@@ -25,11 +25,12 @@ from .verdict import Account, verdicts
 
 ROOT = 0x0_5C11
 GAINS: dict[str, dict[float, float]] = {
-    "volume": {1.0: 0.1765, 1.5: 0.239, 2.0: 0.3033, 2.5: 0.3703, 3.0: 0.4405},
-    "momentum": {2.0: 0.1434},
-    "reversal": {2.0: 0.179},
+    "volume": {1.0: 0.1621, 1.5: 0.2254, 2.0: 0.288, 2.5: 0.3569, 3.0: 0.4273},
+    "momentum": {2.0: 0.1375},
 }
 """By the kind of signal and the expected Sharpe ratio of the tries; ``worth`` says how near it is."""
+CAPITAL = 100_000.0
+"""USD: so much that the least commission of an order matters to no choice of terms, and all tries are worth the same."""
 SHARPE, SESSIONS = 2.0, 1_150
 """Of the lives that are bounded."""
 LENGTHS = (250, 500, 1_150, 2_500, 5_000)
@@ -57,7 +58,7 @@ class Skill:
         """Fresh lives: of each, one account a try over so many sessions."""
         bars = series.signal(rng, lives, WARMUP_BARS + sessions, sessions, self.gain, self.kind)
         markets = [self.market(bars, life) for life in range(lives)]
-        return lived(markets, [self.tries] * lives, sessions)
+        return lived(markets, [self.tries] * lives, sessions, CAPITAL)
 
 
 def _rng(*where: int) -> np.random.Generator:
@@ -114,14 +115,14 @@ class Chunk:
         return GAINS[self.kind][self.sharpe]
 
     def done(self) -> list[dict[str, Any]]:
-        """A row a life: the verdicts on the first try, taken before anything was seen, with one recorded look and with
-        twenty; and on the best of the twenty with twenty."""
+        """A row a life: the verdicts on one try, taken before anything was seen, with one recorded look and with twenty;
+        and on the best of the twenty with twenty."""
         where = (LIVES, list(GAINS).index(self.kind), round(10 * self.sharpe), self.sessions, self.number)
         rows = []
-        for accounts in skill(self.kind, self.gain).accounts(_rng(*where), CHUNK, self.sessions):
-            best = best_of(accounts)
-            alone, counted = verdicts(accounts[0], (1, TRIES))
-            chosen = counted if best is accounts[0] else verdicts(best, (TRIES,))[0]
+        for life, accounts in enumerate(skill(self.kind, self.gain).accounts(_rng(*where), CHUNK, self.sessions)):
+            best, given = best_of(accounts), accounts[life % TRIES]
+            alone, counted = verdicts(given, (1, TRIES))
+            chosen = counted if best is given else verdicts(best, (TRIES,))[0]
             rows.append(
                 {
                     "kind": self.kind,
@@ -154,11 +155,11 @@ class Worth:
 
 
 def chunks(planted: int, power: int) -> list[Chunk | Worth]:
-    """What each strength is worth, so many lives of each kind of signal where they are bounded, and so many of each place of the table of power."""
+X
     main = next(iter(GAINS))
     wanted = {(kind, SHARPE, SESSIONS): planted for kind in GAINS}
     for sharpe in GAINS[main]:
         for sessions in LENGTHS:
-            wanted.setdefault((main, sharpe, sessions), power)
+            wanted.setdefault((main, sharpe, sessions), power * SESSIONS // max(SESSIONS, sessions))
     measures = [Worth(kind, sharpe) for kind in GAINS for sharpe in GAINS[kind] if power or sharpe == SHARPE]
     return measures + [Chunk(*place, number) for place, lives in wanted.items() for number in range(-(-lives // CHUNK))]
