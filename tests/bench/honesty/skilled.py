@@ -155,7 +155,8 @@ class Worth:
 
 
 def chunks(planted: int, power: int) -> list[Chunk | Worth]:
-X
+    """What each strength is worth; so many lives of each kind of signal where they are bounded; and so many of each
+    place of the table of power, fewer where they are long."""
     main = next(iter(GAINS))
     wanted = {(kind, SHARPE, SESSIONS): planted for kind in GAINS}
     for sharpe in GAINS[main]:
