@@ -1,6 +1,9 @@
 """The bench of honesty: its accounts are the backtest's, its markets are what they say, and a slice of its promise."""
 
+import importlib.util
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from tests.bench.honesty.tries import TRIES, Try, eager
 from tests.bench.honesty.verdict import verdict, verdicts
 
 SESSIONS = 500
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 def _rng(*seed: int) -> np.random.Generator:
@@ -136,3 +140,13 @@ def test_a_rate_above_its_bound_breaks_the_promise():
     rows = [{**row, "real_money": number < 6} for number in range(100)]
     assert summary.summary(rows)["broken"]
     assert not summary.summary([{**one, "real_money": number < 5} for number, one in enumerate(rows)])["broken"]
+
+
+def test_the_committed_picture_of_power_is_that_of_its_figures():
+    spec = importlib.util.spec_from_file_location("draw_power", DOCS / "draw_power.py")
+    draw = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(draw)
+    figures = json.loads(draw.FIGURES.read_text("utf-8"))
+    assert draw.PICTURE.read_text("utf-8") == draw.svg(figures), "run `python docs/draw_power.py` and commit docs/power.svg"
+    assert all(line in (DOCS / "EVALUATION.md").read_text("utf-8") for line in draw.table(figures).splitlines())
+    assert draw.expected(2.0, 1_150) == pytest.approx(0.76, abs=0.01) and draw.expected(3.0, 499) == 0.0
