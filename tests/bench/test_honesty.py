@@ -147,6 +147,8 @@ def test_the_committed_picture_of_power_is_that_of_its_figures():
     draw = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(draw)
     figures = json.loads(draw.FIGURES.read_text("utf-8"))
-    assert draw.PICTURE.read_text("utf-8") == draw.svg(figures), "run `python docs/draw_power.py` and commit docs/power.svg"
+    assert draw.PICTURE.read_text("utf-8") == draw.svg(figures), (
+        "run `python docs/draw_power.py` and commit docs/power.svg"
+    )
     assert all(line in (DOCS / "EVALUATION.md").read_text("utf-8") for line in draw.table(figures).splitlines())
     assert draw.expected(2.0, 1_150) == pytest.approx(0.76, abs=0.01) and draw.expected(3.0, 499) == 0.0

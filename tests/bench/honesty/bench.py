@@ -37,6 +37,9 @@ PARTS: dict[str, tuple[ModuleType, ...]] = {
 }
 """What the result of each part depends on: their source is in its key."""
 
+SLICE = 100
+"""With fewer lives with skill it is not measured again what the tries are worth, which takes as long as 100 lives."""
+
 
 class Unit(Protocol):
     """Some lives."""
@@ -57,7 +60,11 @@ def units(options: argparse.Namespace) -> dict[str, list[Unit]]:
     made: dict[str, list[Unit]] = {
         "leaks": [leaks.Series(number) for number in range(options.series)],
         "null": [*lives.chunks(tuple(lives.MARKETS), options.lives)],
-        "skill": [*skilled.chunks(options.planted, options.power)],
+        "skill": [
+            unit
+            for unit in skilled.chunks(options.planted, options.power)
+            if options.planted >= SLICE or isinstance(unit, skilled.Chunk)
+        ],
         "trained": [*trained.wanted(options.trained)],
     }
     return {part: some for part, some in made.items() if part in options.parts}
