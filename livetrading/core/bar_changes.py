@@ -29,17 +29,18 @@ class Change:
         return {"session": self.session.isoformat(), "column": self.column, "booked": self.booked, "now": self.now}
 
 
-def changes(ours: pd.DataFrame, theirs: pd.DataFrame, tolerance: float, volumes: bool) -> tuple[Change, ...]:
+def changes(
+    ours: pd.DataFrame, theirs: pd.DataFrame, tolerance: float, same_vendor: pd.DatetimeIndex
+) -> tuple[Change, ...]:
     """Every value of ``theirs`` that differs from ``ours`` on a common date, in order of date.
 
-    Prices, dividends and splits are compared as ``overlap_problem`` does, volumes only with ``volumes``:
-    another vendor counts them differently.
+    Prices, dividends and splits are compared as ``overlap_problem`` does, volumes only on the dates of
+    ``same_vendor``: another vendor counts them differently.
     """
     found = dict(overlap_differences(ours, theirs, tolerance))
-    if volumes:
-        common = ours.index.intersection(theirs.index)
-        mine, yours = ours.loc[common, VOLUME].to_numpy(), theirs.loc[common, VOLUME].to_numpy()
-        found[VOLUME] = common[~(np.abs(mine - yours) <= VOLUME_TOLERANCE * np.abs(mine) + 1.0)]
+    common = same_vendor.intersection(ours.index).intersection(theirs.index)
+    mine, yours = ours.loc[common, VOLUME].to_numpy(), theirs.loc[common, VOLUME].to_numpy()
+    found[VOLUME] = common[~(np.abs(mine - yours) <= VOLUME_TOLERANCE * np.abs(mine) + 1.0)]
     each = [
         Change(day.date(), name, float(ours.at[day, name]), float(theirs.at[day, name]))
         for name, days in found.items()

@@ -1,0 +1,15 @@
+"""The options of the commands that follow a model and its bars over their life."""
+
+from typing import Any
+
+
+def add_commands(add: Any) -> None:
+    """``add`` declares a command: its name, the module and the function that run it, and its help."""
+    bars = add("bars", "bars", "bars", "what an agent's source has corrected in bars that are booked; accept it")
+    bars.add_argument(
+        "what",
+        choices=["diff", "accept"],
+        help="diff: what changed, and which decisions it would have changed; accept: go on with the corrected bars",
+    )
+    bars.add_argument("agent_id")
+    bars.add_argument("--now", default=None, metavar="ISO", help="compare as of this time")
