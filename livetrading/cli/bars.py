@@ -49,8 +49,7 @@ def document(made: Diff) -> dict[str, Any]:
         "changes": [change.to_dict() for change in made.changes],
         "decisions_checked": made.checked,
         "decisions": [
-            {"session": each.session, "before": _plain(each.before), "after": _plain(each.after)}
-            for each in made.redecided
+            {"session": each.session, "before": _plain(each.then), "after": _plain(each.now)} for each in made.redecided
         ],
         "dividends_not_booked": [{**asdict(each), "amount": each.amount} for each in made.dividends],
         "doubts": list(made.doubts),
@@ -90,7 +89,7 @@ def _decisions(made: Diff) -> list[str]:
         f"{len(made.redecided)} of {counted(made.checked, 'decision')} would have come out differently, each with the"
         " account that it had:"
     )
-    return [head, *_few([f"  {r.session}  {_words(r.before)}  ->  {_words(r.after)}" for r in made.redecided])]
+    return [head, *_few([f"  {r.session}  {_words(r.then)}  ->  {_words(r.now)}" for r in made.redecided])]
 
 
 def _words(made: Outcome) -> str:

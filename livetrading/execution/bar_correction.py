@@ -38,7 +38,12 @@ def accept(node: Node, agent_id: str, args: dict[str, Any], request_id: str, by:
     node.forget(agent_id)
     dividends = [{"session": d.session, "shares": d.shares, "amount": d.amount} for d in left]
     status = str(repository.state.status)
-    data = {"agent_id": agent_id, "changes": len(found), "dividends_not_booked": dividends, "agent_status": status}
+    data = {
+        "agent_id": agent_id,
+        "corrected_values": len(found),
+        "dividends_not_booked": dividends,
+        "agent_status": status,
+    }
     return " ".join([text, *said]), data
 
 

@@ -40,8 +40,8 @@ class Redecided:
     """A decision that would have come out differently on the corrected bars."""
 
     session: str
-    before: Outcome
-    after: Outcome
+    then: Outcome
+    now: Outcome
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def diff(home: Home, agent_id: str, now: datetime, registry: Registry | None = N
         made.compared,
         found,
         rows,
-        tuple(each for each in again if each.before != each.after),
+        tuple(each for each in again if each.then != each.now),
         len(again),
         tuple(unbooked(events, found)),
         tuple(_doubts(corrected, found, card.symbol)),

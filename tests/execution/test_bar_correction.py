@@ -179,9 +179,9 @@ def test_decisions_that_would_have_come_out_otherwise_are_shown_before_and_after
     write_csv(life.csv, moved(bars, t, "close", low if was > (low + high) / 2 else high))
     made = compared(life)
     assert made.redecided and made.redecided[0].session >= f"{life.sessions[t]}"
-    assert all(each.before != each.after for each in made.redecided)
+    assert all(each.then != each.now for each in made.redecided)
     recorded = {e.session: (e.action, e.qty) for e in life.named("Decided")}
-    assert all((r.before.action, r.before.qty) == recorded[r.session] for r in made.redecided)
+    assert all((r.then.action, r.then.qty) == recorded[r.session] for r in made.redecided)
 
 
 def test_an_agent_that_was_blocked_by_it_runs_again(tmp_path: Path, bars: pd.DataFrame) -> None:
