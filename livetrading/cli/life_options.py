@@ -13,3 +13,20 @@ def add_commands(add: Any) -> None:
     )
     bars.add_argument("agent_id")
     bars.add_argument("--now", default=None, metavar="ISO", help="compare as of this time")
+    imported = add(
+        "import-model",
+        "importing",
+        "import_model",
+        "test and register a model that was trained elsewhere with Stable-Baselines3",
+    )
+    imported.add_argument("file", metavar="FILE", nargs="*", help="its zip; for an ensemble each member's, in order")
+    imported.add_argument("--card", default=None, metavar="CARD", help="JSON: what it was trained on; see --template")
+    imported.add_argument("--source", default=None, help="bars to test it on (default: the card's source)")
+    imported.add_argument(
+        "--template",
+        nargs="?",
+        const="",
+        default=None,
+        metavar="MODEL",
+        help="print a card to fill in instead, or the one that would import this model elsewhere",
+    )
