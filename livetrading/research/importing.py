@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..adapters import foreign_zip
 from ..adapters.bars.base import BarSet
-from ..adapters.openings import count_opening
+from ..adapters.openings import IMPORT, Openings
 from ..adapters.packages import versions
 from ..adapters.policy import Ensemble, ensemble_of, networks_of
 from ..adapters.registry import Registry, sha256, zip_name
@@ -19,7 +19,10 @@ from ..core.card import Member, ModelCard, Span
 from ..core.errors import BadBars, BadInput, Conflict
 from ..core.import_card import ImportCard
 from ..core.market import Market
+from ..core.range_content import content_of
 from ..core.rules import RULES_VERSION
+from ..core.significance import returns_of
+from ..core.types import Terms
 from ..core.wording import counted
 from .report import Report, judged
 from .training import MIN_TEST, MIN_TRAIN
@@ -61,11 +64,13 @@ def import_model(
     """Check everything, open the test once, register. On failure nothing is left. ``zips``: name and bytes of each
     network, in the order in which their outputs are averaged. Raises BadInput or BadBars in one sentence."""
     ready = _checked(given, zips, barset)
-    sessions = ready.market.sessions
-    first, last = sessions[ready.test.start], sessions[ready.test.stop - 1]
-    opened = count_opening(store, given.symbol, first, last, now=clock())
+    openings, content = Openings(store), content_of(ready.market, ready.test)
+    opening = openings.record(IMPORT, given.symbol, content, now=clock(), terms=Terms(), tries=given.trials)
+    opened = openings.of(given.symbol, content).tries
     report = judged(ready.market, ready.train, ready.test, given.agent_type, ready.policy, {})
-    return Imported(_register(registry, ready, report, opened, clock), report)
+    card = _register(registry, ready, report, opened, clock)
+    openings.keep(opening, report.test.sessions[1:], returns_of(report.test.run.equity), card.model_id)
+    return Imported(card, report)
 
 
 def _checked(given: ImportCard, zips: Sequence[tuple[str, bytes]], barset: BarSet) -> _Ready:

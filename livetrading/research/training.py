@@ -10,7 +10,7 @@ from typing import Any
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from ..adapters.bars.base import BarSet
-from ..adapters.openings import count_opening
+from ..adapters.openings import TRAIN, Openings
 from ..adapters.packages import versions
 from ..adapters.registry import Registry, sha256, zip_name
 from ..adapters.store import Store
@@ -18,8 +18,10 @@ from ..core.card import MOST_MEMBERS, Also, Member, ModelCard, Span, check_symbo
 from ..core.errors import BadInput, Conflict
 from ..core.features import FEATURE_SET, SETS
 from ..core.market import Market
+from ..core.range_content import content_of
 from ..core.rules import RULES_VERSION
 from ..core.scaler import Scaler
+from ..core.significance import returns_of
 from ..core.types import WARMUP_BARS, AgentType, Terms
 from .deep import Deep, ensemble
 from .fitting import HYPERPARAMETERS, member_seeds
@@ -175,10 +177,12 @@ def train(
     progress: Listener,
     also: Sequence[BarSet] = (),
     processes: int | None = None,
+    tries: int = 1,
 ) -> Trained:
     """Walks the folds, fits, tests once and registers; on failure nothing is left.
 
-    ``also``: bars of other symbols to learn from. ``clock`` gives aware times for the record; the model depends
+    ``also``: bars of other symbols to learn from. ``tries``: how many trials a study made before these settings were
+    chosen, itself included; they count as looks at the test. ``clock`` gives aware times for the record; the model depends
     neither on them nor on the number of processes (None: one a core).
     """
     began = time.monotonic()
@@ -189,11 +193,13 @@ def train(
     seeds = member_seeds(request.seed, request.seeds)
     models = ready.procedure.models(ready.market, ready.parts.train, Terms(), seeds, shown.fitting)
     shown.testing()
-    test = [ready.market.sessions[t] for t in (ready.parts.test.start, ready.parts.test.stop - 1)]
-    opened = count_opening(store, request.symbol, test[0], test[1], now=clock())
+    openings, content = Openings(store), content_of(ready.market, ready.parts.test)
+    opening = openings.record(TRAIN, request.symbol, content, now=clock(), terms=Terms(), tries=tries)
+    opened = openings.of(request.symbol, content).tries
     policy = ensemble(request.agent_type, models)
     report = judged(ready.market, ready.parts.train, ready.parts.test, request.agent_type, policy, walked)
-    card = _register(registry, _Draft(ready, seeds, report, opened), models, clock)
+    card = _register(registry, _Draft(ready, seeds, report, opened, tries), models, clock)
+    openings.keep(opening, report.test.sessions[1:], returns_of(report.test.run.equity), card.model_id)
     shown.done()
     return Trained(card, report, round(time.monotonic() - began, 3))
 
@@ -216,6 +222,7 @@ class _Draft:
     seeds: Sequence[int]
     report: Report
     opened: int
+    tries: int
 
     def card(self, model_id: str, digests: Sequence[str], created: datetime) -> ModelCard:
         ready, request = self.ready, self.ready.request
@@ -237,7 +244,7 @@ class _Draft:
             bars_sha256=ready.barset.sha256,
             seed=request.seed,
             timesteps=request.timesteps,
-            trials=1,
+            trials=self.tries,
             opened=self.opened,
             metrics=self.report.summary(),
             packages=versions(),
