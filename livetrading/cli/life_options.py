@@ -30,3 +30,5 @@ def add_commands(add: Any) -> None:
         metavar="MODEL",
         help="print a card to fill in instead, or the one that would import this model elsewhere",
     )
+    compare = add("compare", "comparing", "compare", "models side by side, from their stored tests")
+    compare.add_argument("model_id", metavar="MODEL", nargs="+")

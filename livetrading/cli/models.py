@@ -10,6 +10,7 @@ from ..adapters.brokers.registry import names, words_of
 from ..adapters.home import Home
 from ..adapters.registry import Registry
 from ..adapters.store import Store
+from ..core import lineage
 from ..core.card import ModelCard
 from ..core.errors import BadInput
 from ..core.features import FEATURE_SET, PRICE_SET
@@ -121,6 +122,7 @@ def _line(card: ModelCard) -> str:
         f"trades {test['num_trades']}",
         report_text.seeds(card),
         report_text.paused(test.get("pause")),
+        lineage.short(card),
     ]
     return "  ".join(part for part in parts if part)
 
@@ -137,6 +139,7 @@ def _short(card: dict[str, Any]) -> dict[str, Any]:
         "timesteps",
         "opened",
         "trials",
+        "lineage",
         "train",
         "test",
     )

@@ -18,6 +18,7 @@ from ..core.bars import bars_sha256
 from ..core.card import Member, ModelCard, Span
 from ..core.errors import BadBars, BadInput, Conflict
 from ..core.import_card import ImportCard
+from ..core.lineage import IMPORTED
 from ..core.market import Market
 from ..core.range_content import content_of
 from ..core.rules import RULES_VERSION
@@ -26,8 +27,6 @@ from ..core.types import Terms
 from ..core.wording import counted
 from .report import Report, judged
 from .training import MIN_TEST, MIN_TRAIN
-
-IMPORTED = "imported"
 
 
 @dataclass(frozen=True, eq=False)
