@@ -15,10 +15,11 @@ from datetime import date, datetime
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ..core.card import ModelCard
-from ..core.errors import BadInput, LivetradingError
-from ..core.market import Market
+from ..core.errors import BadInput, Damaged, LivetradingError
+from ..core.market import Market, quotes
 from ..core.range_content import Content, content_of, likeness, same_test
 from ..core.significance import effective_tries
 from ..core.types import Terms
@@ -219,15 +220,13 @@ class _Models:
         return self._content[card.model_id]
 
 
-def content_of_frame(frame: Any, card: ModelCard) -> Content:
-    """The content of a card's test range in its bars."""
-    from ..core import market
-
-    view = market.Market(
-        tuple(frame.index.date.tolist()), market.quotes(frame), np.zeros(0), np.zeros((0, 0)), card.features
-    )
-    start = view.sessions.index(card.test.start)
-    return content_of(view, range(start, start + card.test.sessions))
+def content_of_frame(frame: pd.DataFrame, card: ModelCard) -> Content:
+    """The content of a card's test range in its bars. Raises Damaged if they do not hold the range."""
+    sessions = frame.index.date.tolist()
+    if card.test.start not in sessions or card.test.end not in sessions:
+        raise Damaged(f"The bars of {card.model_id} do not hold its test range: train it again.")
+    view = Market(tuple(sessions), quotes(frame), np.zeros(0), np.zeros((0, 0)), card.features)
+    return content_of(view, range(sessions.index(card.test.start), sessions.index(card.test.end) + 1))
 
 
 def opened_range(card: ModelCard, market: Market, bars: range) -> range:
