@@ -1,6 +1,9 @@
 """The options of the commands that follow a model and its bars over their life."""
 
+import argparse
 from typing import Any
+
+from ..core.challenge import HORIZON
 
 
 def add_commands(add: Any) -> None:
@@ -32,3 +35,26 @@ def add_commands(add: Any) -> None:
     )
     compare = add("compare", "comparing", "compare", "models side by side, from their stored tests")
     compare.add_argument("model_id", metavar="MODEL", nargs="+")
+    retrain = add("retrain", "lifelong", "retrain", "make a challenger of a model: the same procedure on later bars")
+    _with_job(retrain)
+    retrain.add_argument(
+        "--horizon",
+        type=int,
+        default=HORIZON,
+        metavar="N",
+        help=f"sessions after the bars that decide between the two; declared now (default {HORIZON})",
+    )
+    challenge = add(
+        "challenge", "lifelong", "challenge", "how a challenger stands against its model, by the declared rule"
+    )
+    challenge.add_argument("model_id", metavar="CHALLENGER")
+    challenge.add_argument("--source", default=None, help="later bars (default: the challenger's source)")
+    _with_job(add("refit", "lifelong", "refit", "fit a tested model's procedure again, on all bars up to the last"))
+
+
+def _with_job(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model_id", metavar="MODEL")
+    command.add_argument(
+        "--source", default=None, help="bars that go on (default: the model's source; refit: its bars)"
+    )
+    command.add_argument("--job", default=None, help=argparse.SUPPRESS)

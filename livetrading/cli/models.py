@@ -30,10 +30,10 @@ def train(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         job.finish(done)
     if options.json:
         report_pause(done["test"])
-    return {**done, "text": _text(done, options.agent)}
+    return {**done, "text": text_of(done, options.agent)}
 
 
-def _text(done: dict[str, Any], agent_type: str) -> str:
+def text_of(done: dict[str, Any], agent_type: str) -> str:
     warnings = [f"Warning: {text}" for text in done["warnings"]]
     head = f"{done['model_id']} in {duration(done['seconds'])}, bars from {done['source']}. {done['source_note']}"
     return "\n".join([head, "", report_text.test(done, agent_type), *warnings])
@@ -56,7 +56,7 @@ def _train(home: Home, store: Store, symbol: str, job: jobs.Reporter, options: a
         options.seeds,
         options.folds,
     )
-    shown = _Shown(options)
+    shown = Shown(options.agent, options.json)
 
     def progress(step: Progress) -> None:
         job(step)
@@ -71,12 +71,12 @@ def _train(home: Home, store: Store, symbol: str, job: jobs.Reporter, options: a
     return {**done.to_dict(), "source": barset.source, "source_note": barset.note}
 
 
-class _Shown:
+class Shown:
     """Progress on standard error: a line that redraws itself and, once the folds are judged, their table."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, agent_type: str, as_json: bool) -> None:
         self.line = TerminalProgress()
-        self._agent, self._wanted = options.agent, not options.json
+        self._agent, self._wanted = agent_type, not as_json
 
     def __call__(self, step: Progress) -> None:
         if step.walk_forward and self._wanted:
