@@ -115,7 +115,7 @@ def refit(home: Home, options: argparse.Namespace) -> Doc:
     barset = _bars(home, card, options.source) if options.source else _own(registry, card)
     also = _also(home, card)
     with (
-        jobs.running(store, "refit", card.symbol, str(card.agent_type), card.timesteps, job_id=options.job) as job,
+        jobs.running(store, "train", card.symbol, str(card.agent_type), card.timesteps, job_id=options.job) as job,
         _Watch(card, options, job) as watch,
     ):
         made = refitting.refit(card, barset, registry=registry, clock=utc_now, progress=watch, also=tuple(also))
@@ -126,6 +126,8 @@ def refit(home: Home, options: argparse.Namespace) -> Doc:
             "source": made.source,
             "lineage": lineage.words(made),
             "test": made.metrics["test"],
+            "buy_and_hold": made.metrics["buy_and_hold"],
+            "warnings": [lineage.words(made)],
         }
         job.finish(answer)
     return {**answer, "text": f"{made.model_id}: {lineage.words(made)}"}

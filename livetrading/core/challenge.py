@@ -30,7 +30,7 @@ class Rule:
     @property
     def sharpe_error(self) -> float:
         """Standard error of a yearly Sharpe ratio near 0 over the horizon."""
-        return math.sqrt(SESSIONS_A_YEAR / self.horizon)
+        return error_over(self.horizon)
 
     def words(self, of: str) -> str:
         """The rule as a person reads it before anything is made."""
@@ -52,6 +52,11 @@ class Rule:
             "sharpe_error": round(self.sharpe_error, 2),
             "text": self.words(of),
         }
+
+
+def error_over(sessions: int) -> float:
+    """Standard error of a yearly Sharpe ratio near 0 over so many sessions (Lo 2002)."""
+    return math.sqrt(SESSIONS_A_YEAR / sessions)
 
 
 def stored(lineage: Mapping[str, Any]) -> Rule:

@@ -1,14 +1,18 @@
 """Models compared, on the page and on the command line, from the same figures."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
 from livetrading.adapters.home import Home
+from livetrading.adapters.registry import Registry
 from livetrading.cli.main import main
+from livetrading.dashboard import commands
 from livetrading.dashboard.compare_figures import compare_figure
 from livetrading.dashboard.comparing import compared
+from tests.doubles.processes import PATIENCE
 
 from .conftest import AGENT, model_of
 from .test_pages import Open, open_page, text_of
@@ -75,3 +79,29 @@ def test_a_chart_of_tests_of_different_lengths_has_all_sessions_in_order(two: tu
     figure = compare_figure({models[1]: short, models[0]: curves[models[0]]})
     assert list(figure.layout.xaxis.categoryarray) == curves[models[0]]["sessions"]
     assert len(figure.data) == 6
+
+
+def test_a_refit_is_started_from_the_page_and_says_what_it_is(open_page: Open, own: Path) -> None:
+    first = model_of(own)
+    at = open_page(own, "training")
+    assert "Later bars: a challenger, or a refit" in [box.label for box in at.expander]
+    at.button(key=f"later_refit_{first}").click().run()
+    assert not at.exception
+    deadline = time.monotonic() + PATIENCE
+    while len(Registry(Home(own)).ids()) < 2:
+        assert time.monotonic() < deadline, "no refit was made"
+        time.sleep(0.2)
+    refit = next(name for name in Registry(Home(own)).ids() if name != first)
+    at = open_page(own, "training")
+    at.selectbox(key="model_choice").set_value(refit).run()
+    assert any("the test measured the procedure, not these weights" in box.value for box in at.warning)
+
+
+def test_a_challenger_without_newer_bars_ends_in_a_sentence(open_page: Open, own: Path) -> None:
+    first = model_of(own)
+    at = open_page(own, "training")
+    at.button(key=f"later_retrain_{first}").click().run()
+    assert not at.exception
+    job_id = at.session_state["watched_job"]["id"]
+    answer = commands.Command(Home(own), job_id).wait(PATIENCE)
+    assert answer.error is not None and "nothing newer" in answer.error
