@@ -9,7 +9,7 @@ versions that kept no content.
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -197,7 +197,7 @@ class _Models:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self.cards = registry.list()
+        self.cards = list(_readable(registry))
         self._content: dict[str, Content | None] = {}
 
     def content(self, opening: Opening) -> Content | None:
@@ -219,6 +219,15 @@ class _Models:
                 log.warning("The test range of %s counts by its dates: %s", card.model_id, error)
                 self._content[card.model_id] = None
         return self._content[card.model_id]
+
+
+def _readable(registry: Registry) -> Iterator[ModelCard]:
+    """Also cards that lack a measure, which lists do not show: their test was looked at all the same."""
+    for model_id in registry.ids():
+        try:
+            yield registry.card(model_id)
+        except LivetradingError as error:
+            log.warning("%s proves no look at a test: %s", model_id, error)
 
 
 def content_of_frame(frame: pd.DataFrame, card: ModelCard) -> Content:

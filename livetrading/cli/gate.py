@@ -44,6 +44,11 @@ def _text(answer: Doc) -> str:
         *(
             f"{name.replace('_', ' '):<14} Sharpe {number(row['sharpe_ratio']):>9}  return {number(row['total_return_pct'])} %"
             for name, row in answer["baselines"].items()
+            if name != "random"
+        ),
+        (
+            f"1,000 agents by chance: Sharpe {number(answer['chance']['sharpe_5'])} to {number(answer['chance']['sharpe_95'])}"
+            f" (5 % to 95 %); the model is at percentile {number(answer['chance']['percentile'])}"
         ),
         "",
         f"This test was looked at {looks['count']} times (about {looks['n_effective']:.1f} independent tries):",

@@ -1,7 +1,9 @@
 """A look at a test range counts, whatever the bars are called: by their content, before it happens, and for good."""
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -171,3 +173,10 @@ def register(store: Store, card: ModelCard, frame: pd.DataFrame, folder) -> None
     path = folder / "model.zip"
     path.write_bytes(make_zip(AgentType.PPO)[1])
     Registry(store.home).register(card, path, frame, {})
+
+
+def test_homes_of_the_versions_before_count_their_models_looks(tmp_path):
+    for name, count in (("home-before", 1), ("home-one-network", 1)):
+        root = shutil.copytree(Path(__file__).parents[1] / "fixtures" / name, tmp_path / name)
+        home = Home.resolve(str(root))
+        assert [Openings(Store(home)).of_model(model_id).tries for model_id in Registry(home).ids()] == [count], name
