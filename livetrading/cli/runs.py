@@ -25,6 +25,7 @@ from ..core.types import Terms
 from ..core.wording import counted
 from ..execution import replay_run
 from ..research.evaluation import Evaluation, evaluate
+from . import cost_options
 from .acting import report_pause
 
 SHOW_EVERY = 25
@@ -85,8 +86,9 @@ def run(made: Scene, terms: Terms) -> Evaluation:
 
 
 def backtest(home: Home, options: argparse.Namespace) -> dict[str, Any]:
+    terms = cost_options.terms(options)
     made = scene(home, options)
-    done = run(made, Terms())
+    done = run(made, terms)
     _write(options.ledger, done.run.rows)
     report_pause(done.measures)
     return {
@@ -106,12 +108,13 @@ def backtest(home: Home, options: argparse.Namespace) -> dict[str, Any]:
 
 def replay(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     """The whole live system in a temporary home, even while the emergency stop is set; no agent remains."""
+    terms = cost_options.terms(options)
     made = scene(home, options)
-    expected = run(made, Terms())
+    expected = run(made, terms)
     first, last = (made.market.sessions[t] for t in (made.bars[0], made.bars[-1]))
     root = Path(tempfile.mkdtemp(prefix="livetrading-replay-"))
     try:
-        done = replay_run.rehearse(root, made.card, made.frame, made.policy, Terms(), first, last, _progress)
+        done = replay_run.rehearse(root, made.card, made.frame, made.policy, terms, first, last, _progress)
     finally:
         shutil.rmtree(root, ignore_errors=True)
     _write(options.ledger, done.rows)
