@@ -21,8 +21,9 @@ from ..core.market import Market
 from ..core.rules import RULES_VERSION
 from ..core.scaler import Scaler
 from ..core.types import WARMUP_BARS, AgentType, Terms
+from ..core.wording import counted
 from .deep import Deep, ensemble
-from .fitting import HYPERPARAMETERS, member_seeds
+from .fitting import HYPERPARAMETERS, STEPS_AN_UPDATE, member_seeds
 from .folds import FOLDS, Fold, expanding
 from .progress import Listener
 from .report import Report, judged
@@ -77,9 +78,11 @@ class Trained:
     card: ModelCard
     report: Report
     seconds: float
+    notices: tuple[str, ...] = ()
+    """What must not be overlooked in the request and in the bars."""
 
     def to_dict(self) -> dict[str, Any]:
-        warnings = self.report.warnings()
+        warnings = [*self.report.warnings(), *self.notices]
         return {"model_id": self.card.model_id, **self.card.metrics, "warnings": warnings, "seconds": self.seconds}
 
 
@@ -125,6 +128,16 @@ class Prepared:
         request = self.request
         others = tuple(other.market for other in self.also)
         return Deep(request.agent_type, request.timesteps, request.seeds, others)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What must not be overlooked, in sentences."""
+        steps = self.request.timesteps
+        few = (
+            f"{counted(steps, 'step')} are less than the {STEPS_AN_UPDATE} of one update: the model has learned next to"
+            " nothing. Train with the default of 50,000."
+        )
+        return (few,) if steps < STEPS_AN_UPDATE else ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +208,7 @@ def train(
     report = judged(ready.market, ready.parts.train, ready.parts.test, request.agent_type, policy, walked)
     card = _register(registry, _Draft(ready, seeds, report, opened), models, clock)
     shown.done()
-    return Trained(card, report, round(time.monotonic() - began, 3))
+    return Trained(card, report, round(time.monotonic() - began, 3), ready.notices)
 
 
 def _walk(ready: Prepared, shown: TrainingProgress, processes: int) -> dict[str, WalkForward]:
