@@ -122,14 +122,9 @@ def test_a_weight_of_any_member_that_is_no_finite_number_is_damage(agent_type, w
     import torch
 
     card, content, model = make_zip(agent_type)
+    layer = model.policy.actor.mu if agent_type == AgentType.SAC else model.policy.action_net
     with torch.no_grad():
-        next(
-            iter(
-                model.policy.actor.mu.parameters()
-                if agent_type == AgentType.SAC
-                else model.policy.action_net.parameters()
-            )
-        )[0, 0] = wrong
+        layer.weight[0, 0] = wrong
     spoilt = io.BytesIO()
     model.save(spoilt)
     contents = [content, content]
