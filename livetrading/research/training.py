@@ -137,7 +137,8 @@ class Prepared:
             f"{counted(steps, 'step')} are less than the {STEPS_AN_UPDATE} of one update: the model has learned next to"
             " nothing. Train with the default of 50,000."
         )
-        return (few,) if steps < STEPS_AN_UPDATE else ()
+        doubts = [f"{self.request.symbol}: {self.barset.question}"] if self.barset.question else []
+        return (*([few] if steps < STEPS_AN_UPDATE else []), *doubts)
 
 
 @dataclass(frozen=True, eq=False)

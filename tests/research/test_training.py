@@ -143,6 +143,12 @@ def test_fewer_steps_than_one_update_are_warned_about(place, barset):
     assert few["warnings"][:-1] == enough["warnings"]
 
 
+def test_a_question_about_the_bars_is_a_warning(place, barset):
+    asked = replace(barset, question="Are its prices adjusted?")
+    plain, doubted = (place.train(request(folds=0), bars).to_dict()["warnings"] for bars in (barset, asked))
+    assert doubted == [*plain, "NVDA: Are its prices adjusted?"]
+
+
 def test_progress_rises_from_nothing_to_all(trained):
     news = trained[0].news
     shares = [n.share for n in news]
