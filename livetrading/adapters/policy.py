@@ -62,6 +62,8 @@ def _network(card: ModelCard, content: bytes) -> "BasePolicy":
             f"The zip of {card.model_id} does not hold the tensors that its card describes "
             f"({type(error).__name__}): train it again."
         ) from error
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in network.state_dict().values()):
+        raise Damaged(f"The zip of {card.model_id} holds a weight that is no finite number: train it again.")
     return network
 
 
