@@ -7,7 +7,7 @@ from typing import Any
 
 from ..adapters.brokers.registry import names
 from ..core import deployment
-from . import broker_rooms, cost_options
+from . import broker_rooms, cost_options, life_options
 
 _Commands = Any
 
@@ -24,6 +24,7 @@ def add_all(commands: _Commands, common: argparse.ArgumentParser) -> None:
     _models(add)
     _trading(add)
     _safety(add)
+    life_options.add_commands(add)
     for options in broker_rooms.modules("options"):
         options.add_commands(add)
 

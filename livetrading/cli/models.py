@@ -10,6 +10,7 @@ from ..adapters.brokers.registry import names, words_of
 from ..adapters.home import Home
 from ..adapters.registry import Registry
 from ..adapters.store import Store
+from ..core import lineage
 from ..core.card import ModelCard
 from ..core.errors import BadInput
 from ..core.features import FEATURE_SET, PRICE_SET
@@ -29,10 +30,10 @@ def train(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         job.finish(done)
     if options.json:
         report_pause(done["test"])
-    return {**done, "text": _text(done, options.agent)}
+    return {**done, "text": text_of(done, options.agent)}
 
 
-def _text(done: dict[str, Any], agent_type: str) -> str:
+def text_of(done: dict[str, Any], agent_type: str) -> str:
     warnings = [f"Warning: {text}" for text in done["warnings"]]
     head = f"{done['model_id']} in {duration(done['seconds'])}, bars from {done['source']}. {done['source_note']}"
     return "\n".join([head, "", report_text.test(done, agent_type), *warnings])
@@ -55,7 +56,7 @@ def _train(home: Home, store: Store, symbol: str, job: jobs.Reporter, options: a
         options.seeds,
         options.folds,
     )
-    shown = _Shown(options)
+    shown = Shown(options.agent, options.json)
 
     def progress(step: Progress) -> None:
         job(step)
@@ -70,12 +71,12 @@ def _train(home: Home, store: Store, symbol: str, job: jobs.Reporter, options: a
     return {**done.to_dict(), "source": barset.source, "source_note": barset.note}
 
 
-class _Shown:
+class Shown:
     """Progress on standard error: a line that redraws itself and, once the folds are judged, their table."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, agent_type: str, as_json: bool) -> None:
         self.line = TerminalProgress()
-        self._agent, self._wanted = options.agent, not options.json
+        self._agent, self._wanted = agent_type, not as_json
 
     def __call__(self, step: Progress) -> None:
         if step.walk_forward and self._wanted:
@@ -123,6 +124,7 @@ def _line(card: ModelCard) -> str:
         f"trades {test['num_trades']}",
         report_text.seeds(card),
         report_text.paused(test.get("pause")),
+        lineage.short(card),
     ]
     return "  ".join(part for part in parts if part)
 
@@ -139,6 +141,7 @@ def _short(card: dict[str, Any]) -> dict[str, Any]:
         "timesteps",
         "opened",
         "trials",
+        "lineage",
         "train",
         "test",
     )

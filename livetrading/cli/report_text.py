@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..adapters.bars import sample
-from ..core import admission, drawdown_pause
+from ..core import admission, drawdown_pause, lineage
 from ..core.card import QUICK_TRY, ModelCard
 from ..core.wording import counted
 from ..research.report_names import AGENT, named, tests
@@ -55,6 +55,8 @@ def card(model: ModelCard) -> str:
         f"Trained on {model.train.start} to {model.train.end}; its test was opened {counted(model.opened, 'time')}.",
         sample.remark(model.source, model.symbol, model.source_note),
     ]
+    if said := lineage.words(model):
+        lines.append(said)
     walked = (model.metrics.get("walk_forward") or {}).get("measures") or {}
     if walked:
         count = counted(model.metrics["walk_forward"]["folds"], "fold")

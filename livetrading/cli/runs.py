@@ -20,7 +20,7 @@ from ..adapters.home import Home
 from ..adapters.policy import Policy
 from ..adapters.registry import Registry
 from ..adapters.store import Store
-from ..core import ledger, market, significance
+from ..core import ledger, lineage, market, significance
 from ..core.bars import overlap_problem
 from ..core.card import ModelCard
 from ..core.errors import BadBars, BadInput
@@ -94,6 +94,8 @@ def run(made: Scene, terms: Terms) -> Evaluation:
 def opened(home: Home, made: Scene, kind: str, terms: Terms) -> Iterator[Callable[[Evaluation], None]]:
     """Counts a look at the sessions that the model was not fitted on, before it happens. Give what it showed to the
     function that this yields. A run inside the training part is no look at a test."""
+    if not lineage.tested_weights(made.card):
+        print(f"{lineage.words(made.card)} So what this shows is no test.", file=sys.stderr)
     bars = openings.opened_range(made.card, made.market, made.bars)
     if not bars:
         yield lambda shown: None

@@ -14,7 +14,7 @@ from ..adapters.locks import SchedulerLock
 from ..adapters.registry import Registry
 from ..adapters.stamps import parse_stamp
 from ..adapters.store import Store
-from ..core import admission, agent_ledger, drawdown_pause, ledger
+from ..core import admission, agent_ledger, drawdown_pause, ledger, lineage
 from ..core.card import ModelCard
 from ..core.errors import Conflict, NotFound
 from ..core.types import Mode, Terms
@@ -53,6 +53,7 @@ def deploy(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     found = (
         warning,
         admission.needed(gate),
+        lineage.words(card),
         admission.never_traded(test),
         drawdown_pause.words(test.get("pause")),
         reach and reach.warning(),

@@ -18,7 +18,7 @@ from ..core.card import ModelCard
 from ..core.errors import BadInput, Conflict, Damaged, LivetradingError, Unavailable, Unforeseen, in_a_line, kind_of
 from ..core.events import Created, Deployed, Deposited, Noted, StatusChanged
 from ..core.types import AgentStatus, Costs, Limits, Mode, Terms
-from . import account_requests, deployment_gate, statement_import
+from . import account_requests, bar_correction, deployment_gate, statement_import
 from .node import Node
 from .orders import order_recovery
 from .state import requests
@@ -312,6 +312,9 @@ HANDLERS: dict[str, Handler] = {
     "adopt": _resolve,
     "ignore": _resolve,
     "confirm_cash": lambda m, asked, now: account_requests.confirm_cash(
+        m.node, asked.agent_id, asked.args, asked.id, asked.by, now
+    ),
+    "accept_bars": lambda m, asked, now: bar_correction.accept(
         m.node, asked.agent_id, asked.args, asked.id, asked.by, now
     ),
     "import_statement": lambda m, asked, now: statement_import.apply(m.node, asked.args, asked.by, now),

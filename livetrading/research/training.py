@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -161,11 +161,12 @@ def prepare(request: TrainRequest, barset: BarSet, also: Sequence[BarSet] = ()) 
     folds = expanding(parts.train, request.folds) if request.folds else ()
     market, scaler = scaled_by(raw, parts.train)
     last = market.sessions[parts.train.stop - 1]
-    others = tuple(_also(request, other, last) for other in also)
+    others = tuple(prepare_also(request, other, last) for other in also)
     return Prepared(request, barset, raw, market, parts, scaler, folds, others)
 
 
-def _also(request: TrainRequest, barset: BarSet, last: date) -> AlsoMarket:
+def prepare_also(request: TrainRequest, barset: BarSet, last: date) -> AlsoMarket:
+    """Another symbol to learn from up to ``last``. Raises BadInput where that is not possible."""
     symbol = check_symbol(barset.symbol)
     if symbol == request.symbol:
         raise BadInput(f"{symbol} is what is trained: name other symbols to learn from as well.")
@@ -192,9 +193,11 @@ def train(
     also: Sequence[BarSet] = (),
     processes: int | None = None,
     tries: int = 1,
+    lineage: Mapping[str, Any] | None = None,
 ) -> Trained:
     """Walks the folds, fits, tests once and registers; on failure nothing is left.
 
+    ``lineage`` goes on the card (``core.lineage``).
     ``also``: bars of other symbols to learn from. ``tries``: how many trials a study made before these settings were
     chosen, itself included; they count as looks at the test. ``clock`` gives aware times for the record; the model depends
     neither on them nor on the number of processes (None: one a core).
@@ -212,7 +215,7 @@ def train(
     opened = openings.of(request.symbol, content).tries
     policy = ensemble(request.agent_type, models)
     report = judged(ready.market, ready.parts.train, ready.parts.test, request.agent_type, policy, walked)
-    card = _register(registry, _Draft(ready, seeds, report, opened, tries), models, clock)
+    card = _register(registry, _Draft(ready, seeds, report, opened, tries, dict(lineage or {})), models, clock)
     openings.keep(opening, report.test.sessions[1:], returns_of(report.test.run.equity), card.model_id)
     shown.done()
     return Trained(card, report, round(time.monotonic() - began, 3), ready.notices)
@@ -237,6 +240,7 @@ class _Draft:
     report: Report
     opened: int
     tries: int
+    lineage: dict[str, Any]
 
     def card(self, model_id: str, digests: Sequence[str], created: datetime) -> ModelCard:
         ready, request = self.ready, self.ready.request
@@ -268,6 +272,7 @@ class _Draft:
             hyperparameters=hyper.to_dict(),
             members=tuple(Member(seed, digest) for seed, digest in zip(self.seeds, digests, strict=True)),
             also=tuple(other.named for other in ready.also),
+            lineage=self.lineage,
         )
 
     def _span(self, bars: range) -> Span:

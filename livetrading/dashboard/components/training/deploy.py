@@ -7,7 +7,7 @@ import streamlit as st
 from livetrading.adapters import request_ids
 from livetrading.adapters.bars import sources
 from livetrading.adapters.brokers.registry import words_of
-from livetrading.core import admission, deployment, drawdown_pause
+from livetrading.core import admission, deployment, drawdown_pause, lineage
 from livetrading.core.card import ModelCard
 from livetrading.core.deployment import LIMITS
 from livetrading.core.errors import LivetradingError
@@ -54,7 +54,9 @@ def form(card: ModelCard, key: str, label: str, *, named: bool = True) -> None:
             ]
         )
     )
-    # On the Training page the test itself is shown above.
+    # On the Training page the model and its test are shown above.
+    if not named and lineage.words(card):
+        st.warning(markdown(lineage.words(card)))
     if not named and (text := drawdown_pause.words(test.get("pause"))):
         st.warning(markdown(text))
     options = _terms(card, key)

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from livetrading.adapters.bars import sample
-from livetrading.core import admission, drawdown_pause
+from livetrading.core import admission, drawdown_pause, lineage
 from livetrading.core.bars import to_rows
 from livetrading.core.card import QUICK_TRY, ModelCard
 from livetrading.core.types import Limits
@@ -22,7 +22,8 @@ def render(card: ModelCard) -> None:
     test = reading.registry().test(card.model_id)
     st.caption(markdown(_caption(card)))
     paused = pause_of(test)
-    for text in filter(None, (admission.never_traded(test["metrics"]), drawdown_pause.words(paused))):
+    told = (lineage.words(card), admission.never_traded(test["metrics"]), drawdown_pause.words(paused))
+    for text in filter(None, told):
         st.warning(markdown(text))
     table = measures.table(card, test, (paused or {}).get("without"))
     if test.get("witnesses"):  # its columns need the whole width

@@ -7,7 +7,7 @@ from livetrading.dashboard import markup, reading
 from livetrading.dashboard.format import count, new_york, percent, sharpe, signed_percent, tone
 
 from ..shell.guard import guarded
-from . import deploy, job_watch, model_view, model_words, train_form
+from . import compare_view, deploy, job_watch, later_bars, model_view, model_words, train_form
 
 CHOSEN = "model"
 """Session key and query parameter of the model that is shown."""
@@ -46,9 +46,13 @@ def _models() -> None:
     )
     with st.expander(f"All models ({len(cards)})"):
         st.html(_list(cards))
+    with guarded():
+        compare_view.render(cards)
     if chosen in by_id:
         with guarded():
             model_view.render(by_id[chosen])
+        with guarded():
+            later_bars.render(by_id[chosen])
         with guarded():
             deploy.render(by_id[chosen])
 
