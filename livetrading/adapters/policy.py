@@ -71,6 +71,8 @@ def _network(name: str, agent_type: AgentType, features: int, spec: PolicySpec, 
         raise BadInput(
             f"The zip of {name} does not hold the tensors that its card describes ({type(error).__name__})"
         ) from error
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in network.state_dict().values()):
+        raise BadInput(f"The zip of {name} holds a weight that is no finite number")
     return network
 
 

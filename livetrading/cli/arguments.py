@@ -7,7 +7,7 @@ from typing import Any
 
 from ..adapters.brokers.registry import names
 from ..core import deployment
-from . import broker_rooms, life_options
+from . import broker_rooms, cost_options, life_options
 
 _Commands = Any
 
@@ -102,9 +102,11 @@ def _models(add: Any) -> None:
         made.add_argument("--start", type=day, default=None)
         made.add_argument("--end", type=day, default=None)
         made.add_argument("--ledger", default=None, metavar="FILE", help="write the ledger here")
+        cost_options.add(made)
     whatif = add("whatif", "proofs", "whatif", "a model's test at other costs, worse opens and its agents' terms")
     whatif.add_argument("model_id")
-    whatif.add_argument("--agent", default=None, metavar="AGENT_ID", help="with this agent's capital and limits")
+    whatif.add_argument("--agent", default=None, metavar="AGENT_ID", help="with this agent's own terms")
+    cost_options.add(whatif)
 
 
 def _trading(add: Any) -> None:
@@ -165,6 +167,7 @@ def _deploy(deploy: argparse.ArgumentParser) -> None:
     deploy.add_argument(
         "--stop-atr", type=float, default=deployment.LIMITS.stop_atr, help="distance of the protective stop in ATR14"
     )
+    cost_options.add(deploy)
     deploy.add_argument("--time-frame", default=deployment.TIME_FRAME, choices=[deployment.TIME_FRAME])
     deploy.add_argument("--mode", default=str(deployment.MODE), choices=["paper", "replay", *names()])
     deploy.add_argument("--source", type=_source, default=None)

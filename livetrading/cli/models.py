@@ -90,6 +90,8 @@ class Shown:
 def _others(text: str, source: str) -> list[str]:
     """The symbols of ``--also``, each once. A CSV file holds one symbol, so it has no others."""
     symbols = [check_symbol(part.strip()) for part in text.split(",") if part.strip()]
+    if text and not symbols:
+        raise BadInput(f"--also is {text!r} and names no symbol: write them as in --also GOOG,NVDA, or leave it out.")
     if symbols and source.startswith("csv:"):
         raise BadInput("A CSV file holds one symbol: --also needs a source that knows others, such as yahoo.")
     if repeated := sorted({symbol for symbol in symbols if symbols.count(symbol) > 1}):

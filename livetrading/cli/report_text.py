@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..adapters.bars import sample
 from ..core import admission, drawdown_pause, lineage
 from ..core.card import QUICK_TRY, ModelCard
 from ..core.wording import counted
@@ -52,6 +53,7 @@ def card(model: ModelCard) -> str:
         f"{model.model_id}: {model.agent_type} on {model.symbol}, {seeds(model) or 'one network'}, "
         f"{model.timesteps:,} steps, bars from {model.source}" + (f"; learned from {others} as well" if others else ""),
         f"Trained on {model.train.start} to {model.train.end}; its test was opened {counted(model.opened, 'time')}.",
+        sample.remark(model.source, model.symbol, model.source_note),
     ]
     if said := lineage.words(model):
         lines.append(said)

@@ -23,8 +23,9 @@ from ..core.rules import RULES_VERSION
 from ..core.scaler import Scaler
 from ..core.significance import returns_of
 from ..core.types import WARMUP_BARS, AgentType, Terms
+from ..core.wording import counted
 from .deep import Deep, ensemble
-from .fitting import HYPERPARAMETERS, member_seeds
+from .fitting import HYPERPARAMETERS, STEPS_AN_UPDATE, member_seeds
 from .folds import FOLDS, Fold, expanding
 from .progress import Listener
 from .report import Report, judged
@@ -79,9 +80,11 @@ class Trained:
     card: ModelCard
     report: Report
     seconds: float
+    notices: tuple[str, ...] = ()
+    """What must not be overlooked in the request and in the bars."""
 
     def to_dict(self) -> dict[str, Any]:
-        warnings = self.report.warnings()
+        warnings = [*self.report.warnings(), *self.notices]
         return {"model_id": self.card.model_id, **self.card.metrics, "warnings": warnings, "seconds": self.seconds}
 
 
@@ -127,6 +130,17 @@ class Prepared:
         request = self.request
         others = tuple(other.market for other in self.also)
         return Deep(request.agent_type, request.timesteps, request.seeds, others)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What must not be overlooked, in sentences."""
+        steps = self.request.timesteps
+        few = (
+            f"{counted(steps, 'step')} are less than the {STEPS_AN_UPDATE} of one update: the model has learned next to"
+            " nothing. Train with the default of 50,000."
+        )
+        doubts = [f"{self.request.symbol}: {self.barset.question}"] if self.barset.question else []
+        return (*([few] if steps < STEPS_AN_UPDATE else []), *doubts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,7 +218,7 @@ def train(
     card = _register(registry, _Draft(ready, seeds, report, opened, tries, dict(lineage or {})), models, clock)
     openings.keep(opening, report.test.sessions[1:], returns_of(report.test.run.equity), card.model_id)
     shown.done()
-    return Trained(card, report, round(time.monotonic() - began, 3))
+    return Trained(card, report, round(time.monotonic() - began, 3), ready.notices)
 
 
 def _walk(ready: Prepared, shown: TrainingProgress, processes: int) -> dict[str, WalkForward]:

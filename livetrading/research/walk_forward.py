@@ -165,7 +165,7 @@ def walk_forwards(
     spawned = np.random.SeedSequence(seed).spawn(max(fold.number for fold in folds) + 1)
     work = [_Work(market, fold, procedures, terms, int(spawned[fold.number].generate_state(1)[0])) for fold in folds]
     for item in work:
-        check_variance(market, item.fold.fit)
+        check_variance(market, item.fold.fit, item.fold.number)
     # The latest fold takes longest, so it begins first.
     runs = each(_judged, work[::-1], processes, listener)[::-1]
     return {name: stitched([run[name] for run in runs], terms.capital) for name in procedures}
@@ -198,11 +198,12 @@ def bought_and_held(walked: WalkForward, capital: float) -> WalkForward:
     return stitched(runs, capital)
 
 
-def check_variance(market: Market, part: range) -> None:
-    """Raises BadInput if the close never moves in a part."""
+def check_variance(market: Market, part: range, fold: int | None = None) -> None:
+    """Raises BadInput if the close never moves in a part, which is what ``fold``, counted from 0, learns from."""
     close = market.columns.close[part.start : part.stop]
     if (close == close[0]).all():
+        whose, cure = ("", "") if fold is None else (f" of fold {fold + 1}", ", or train without folds: --folds 0")
         raise BadInput(
-            f"The close never moves in the {len(close)} sessions from {market.sessions[part.start]} on: "
-            "there is nothing to learn from; choose another symbol or a wider range."
+            f"The close never moves in the {len(close)} sessions{whose} from {market.sessions[part.start]} on: "
+            f"there is nothing to learn from; choose another symbol or a wider range{cure}."
         )

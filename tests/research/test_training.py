@@ -136,6 +136,19 @@ def test_openings_of_one_range_are_counted_on_the_cards(place, barset):
     assert len(place.models()) == 3
 
 
+def test_fewer_steps_than_one_update_are_warned_about(place, barset):
+    few, enough = (place.train(request(timesteps=steps, folds=0), barset).to_dict() for steps in (499, 500))
+    said = "499 steps are less than the 500 of one update"
+    assert [text.startswith(said) for text in few["warnings"]].count(True) == 1
+    assert few["warnings"][:-1] == enough["warnings"]
+
+
+def test_a_question_about_the_bars_is_a_warning(place, barset):
+    asked = replace(barset, question="Are its prices adjusted?")
+    plain, doubted = (place.train(request(folds=0), bars).to_dict()["warnings"] for bars in (barset, asked))
+    assert doubted == [*plain, "NVDA: Are its prices adjusted?"]
+
+
 def test_progress_rises_from_nothing_to_all(trained):
     news = trained[0].news
     shares = [n.share for n in news]

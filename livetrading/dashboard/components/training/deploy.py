@@ -18,7 +18,7 @@ from livetrading.dashboard.markup import Fact
 
 from ..agents import agent_card
 from ..shell import dialogs
-from . import deploy_account, deploy_bars, gate_view, model_words
+from . import deploy_account, deploy_bars, deploy_costs, gate_view, model_words
 
 MODES = {
     str(Mode.PAPER): "Paper: real days, simulated fills",
@@ -100,6 +100,7 @@ def _terms(card: ModelCard, key: str) -> dict[str, Any]:
         "max-position": terms.limits.max_position,
         "risk-per-trade": terms.limits.risk_per_trade,
         "pause-sessions": deployment.pause_option(terms.limits.pause_sessions),
+        **deploy_costs.options(key),
         "time-frame": deployment.TIME_FRAME,
         "mode": str(mode),
         "source": source.strip() or proposal,
