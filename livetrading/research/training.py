@@ -22,7 +22,7 @@ from ..core.rules import RULES_VERSION
 from ..core.scaler import Scaler
 from ..core.types import WARMUP_BARS, AgentType, Terms
 from .deep import Deep, ensemble
-from .fitting import HYPERPARAMETERS, member_seeds
+from .fitting import HYPERPARAMETERS, Hyperparameters, member_seeds
 from .folds import FOLDS, Fold, expanding
 from .progress import Listener
 from .report import Report, judged
@@ -42,7 +42,8 @@ MOST_FOLDS = 20
 class TrainRequest:
     """What to train. ``start`` and ``end`` bound the decided sessions, ``feature_set`` names the model's features.
 
-    ``seeds`` members are made of seeds spawned from ``seed``; ``folds`` 0 leaves the walk-forward out.
+    ``seeds`` members are made of seeds spawned from ``seed``; ``folds`` 0 leaves the walk-forward out. ``hyper``: None
+    for the algorithm's own; ``trials``: how many settings were tried before these were chosen, these included.
     """
 
     symbol: str
@@ -54,6 +55,12 @@ class TrainRequest:
     feature_set: str = FEATURE_SET
     seeds: int = MEMBERS
     folds: int = FOLDS
+    hyper: Hyperparameters | None = None
+    trials: int = 1
+
+    @property
+    def hyperparameters(self) -> Hyperparameters:
+        return self.hyper or HYPERPARAMETERS[self.agent_type]
 
     def __post_init__(self) -> None:
         if self.feature_set not in SETS:
@@ -124,7 +131,7 @@ class Prepared:
     def procedure(self) -> Deep:
         request = self.request
         others = tuple(other.market for other in self.also)
-        return Deep(request.agent_type, request.timesteps, request.seeds, others)
+        return Deep(request.agent_type, request.timesteps, request.seeds, others, request.hyperparameters)
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,13 +196,18 @@ def train(
     seeds = member_seeds(request.seed, request.seeds)
     models = ready.procedure.models(ready.market, ready.parts.train, Terms(), seeds, shown.fitting)
     shown.testing()
-    test = [ready.market.sessions[t] for t in (ready.parts.test.start, ready.parts.test.stop - 1)]
-    opened = count_opening(store, request.symbol, test[0], test[1], now=clock())
+    opened = _opened(ready, store, clock())
     policy = ensemble(request.agent_type, models)
     report = judged(ready.market, ready.parts.train, ready.parts.test, request.agent_type, policy, walked)
     card = _register(registry, _Draft(ready, seeds, report, opened), models, clock)
     shown.done()
     return Trained(card, report, round(time.monotonic() - began, 3))
+
+
+def _opened(ready: Prepared, store: Store, now: datetime) -> int:
+    """Counts the opening of the test, which follows at once; how many there were with it."""
+    first, last = (ready.market.sessions[t] for t in (ready.parts.test.start, ready.parts.test.stop - 1))
+    return count_opening(store, ready.request.symbol, first, last, now=now)
 
 
 def _walk(ready: Prepared, shown: TrainingProgress, processes: int) -> dict[str, WalkForward]:
@@ -219,7 +231,7 @@ class _Draft:
 
     def card(self, model_id: str, digests: Sequence[str], created: datetime) -> ModelCard:
         ready, request = self.ready, self.ready.request
-        hyper = HYPERPARAMETERS[request.agent_type]
+        hyper = request.hyperparameters
         return ModelCard(
             model_id=model_id,
             agent_type=request.agent_type,
@@ -237,7 +249,7 @@ class _Draft:
             bars_sha256=ready.barset.sha256,
             seed=request.seed,
             timesteps=request.timesteps,
-            trials=1,
+            trials=request.trials,
             opened=self.opened,
             metrics=self.report.summary(),
             packages=versions(),
