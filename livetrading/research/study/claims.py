@@ -120,6 +120,18 @@ def _take_over(study: Study, row: Row, me: Worker, stale: bool) -> bool:
     return True
 
 
+def release(study: Study, row: Row, me: Worker) -> None:
+    """Lets another worker have a trial that this one was told to leave."""
+    with study.storage.answering(), study.storage.engine.begin() as connection:
+        mine = (ATTRIBUTES.c.trial_id == row.trial_id) & (ATTRIBUTES.c.key == WORKER)
+        given = connection.execute(delete(ATTRIBUTES).where(mine & (ATTRIBUTES.c.value_json == me.stored())))
+        if given.rowcount != 1:
+            return
+        connection.execute(delete(BEATS).where(BEATS.c.trial_id == row.trial_id))
+        runs = (TRIALS.c.trial_id == row.trial_id) & (TRIALS.c.state == TrialState.RUNNING)
+        connection.execute(update(TRIALS).where(runs).values(state=TrialState.WAITING))
+
+
 @contextmanager
 def beating(study: Study, row: Row) -> Iterator[None]:
     """Inside, a thread says regularly that the trial's worker lives."""

@@ -5,6 +5,7 @@ Any number of them, on any machines, may work on one study; what they find does 
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -106,9 +107,14 @@ def turn(bench: Bench, me: Worker, tell: Tell) -> bool | None:
     def told(what: Any) -> None:
         tell(News(row.number, what))
 
-    with claims.beating(study, row):
-        told(("begun", None))
-        bench.run(row, history, told)
+    try:
+        with claims.beating(study, row):
+            told(("begun", None))
+            bench.run(row, history, told)
+    except KeyboardInterrupt:
+        with suppress(LivetradingError):  # without it the trial is free when its beats stop
+            claims.release(study, row, me)
+        raise
     told(("ended", None))
     return True
 
