@@ -30,6 +30,7 @@ from .scaled import scaled_by, unscaled
 from .training_progress import TrainingProgress
 from .walk_forward import WalkForward, bought_and_held, check_variance, walk_forwards
 from .witnesses import procedures
+from .zips import save
 
 TRAIN_SHARE = 0.8
 MIN_TRAIN, MIN_TEST = 504, 126
@@ -274,7 +275,7 @@ def _register(
     with registry.scratch() as folder:
         paths = [folder / zip_name(number) for number in range(len(models))]
         for path, model in zip(paths, models, strict=True):
-            model.save(path)
+            save(model, path)
         digests = [sha256(path.read_bytes()) for path in paths]
         while True:
             now = clock()

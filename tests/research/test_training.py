@@ -87,6 +87,7 @@ def test_a_seed_gives_the_same_network_and_another_seed_another(trained, barset,
     assert all(torch.equal(ours[k], v) for k, v in tensors(again, same.card.model_id).items())
     assert not all(torch.equal(ours[k], v) for k, v in tensors(other, different.card.model_id).items())
     assert same.card.metrics == first.card.metrics
+    assert same.card.members == first.card.members, "the zips are the same bytes"
 
 
 def test_the_registered_model_repeats_its_own_test(trained):

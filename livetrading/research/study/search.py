@@ -12,7 +12,7 @@ from ...adapters.home import Home
 from ...adapters.registry import Registry
 from ...adapters.stamps import stamp
 from ...adapters.store import Store
-from ...core.errors import Conflict, NotFound, Unavailable
+from ...core.errors import BadInput, Conflict, Damaged, NotFound, Unavailable
 from ..crew import Tell, each
 from ..progress import Listener, Progress
 from ..training import Prepared, TrainRequest, prepare, train
@@ -189,7 +189,7 @@ def _done_before(place: Place, study: Study, members: int) -> dict[str, Any] | N
         if result.get("seeds") != members or found.get("storage") != study.storage.shown:
             return None
         place.registry.card(result["model_id"])
-    except (NotFound, KeyError):
+        before = Definition.from_dict(found["definition"])
+    except (NotFound, Damaged, BadInput, KeyError):
         return None
-    same = found.get("definition") == study.definition.to_dict()
-    return found if same else None
+    return found if not before.differences(study.definition) else None
