@@ -61,10 +61,10 @@ def begin(storage: Storage, name: str, definition: Definition, series: Sequence[
         if _attributes(storage, study_id).get(KEY) is None:
             _fill(storage, study_id, definition, series)
     study = find(storage, name)
-    if study.definition.differences(definition):
+    if wrong := study.definition.differences(definition):
         raise Conflict(
-            f"The study {name} in {storage.shown} is another one: {'; '.join(definition.differences(study.definition))}. "
-            "Give another name with --study, or the same settings."
+            f"The study {name} in {storage.shown} is another one: {'; '.join(wrong)}. Give another name with --study, or "
+            "the same settings."
         )
     versions.check(study.packages, name)
     return study

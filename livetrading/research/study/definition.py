@@ -98,12 +98,12 @@ class Definition:
             raise BadInput(f"the study was written by another version of livetrading ({error}).") from None
 
     def differences(self, other: "Definition") -> list[str]:
-        """What of the two is not the same, in words, this one's value first. Names of bars alone make no difference."""
+        """What of the two is not the same, in words, this one's value first. Where equal bars are from is no difference."""
         found = []
         for field in fields(Definition):
             ours, theirs = (_compared(getattr(side, field.name)) for side in (self, other))
             if ours != theirs:
-                found.append(f"{field.name.replace('_', ' ')} {_shown(ours)} in place of {_shown(theirs)}")
+                found.append(f"{field.name.replace('_', ' ')} {_shown(ours)} and not {_shown(theirs)}")
         return found
 
 

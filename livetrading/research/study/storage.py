@@ -31,6 +31,7 @@ _LOCK = 5_711_001
 """Of the advisory lock under which PostgreSQL's tables are made."""
 _PATIENCE = 60.0
 """Seconds for which SQLite waits for another process's write."""
+_SERVER: dict[str, Any] = {"connect_args": {"connect_timeout": 10}}
 
 
 def default_url(home: Home) -> str:
@@ -64,6 +65,8 @@ class Storage:
     def __init__(self, url: str, beat_seconds: int = BEAT_SECONDS) -> None:
         """Makes the tables if there are none. BadInput for a URL that cannot be used, Unavailable if the database does
         not answer, Refused if another version of Optuna made it."""
+        if beat_seconds < 1:
+            raise BadInput(f"beat is {beat_seconds}; it must be at least 1 second.")
         self.url = parsed(url)
         self.shown = shown(self.url)
         self.beat_seconds = beat_seconds
@@ -97,9 +100,8 @@ class Storage:
 
 
 def _opened(url: URL, beat_seconds: int) -> RDBStorage:
-    kept: dict[str, Any] = {"pool_pre_ping": True}
-    if url.drivername == "sqlite":
-        kept = {"connect_args": {"timeout": _PATIENCE}}
+    sqlite = url.drivername == "sqlite"
+    kept = {"connect_args": {"timeout": _PATIENCE}} if sqlite else {**_SERVER, "pool_pre_ping": True}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return RDBStorage(
@@ -119,7 +121,7 @@ def _alone(url: URL) -> Iterator[None]:
         with filelock.FileLock(f"{path}.lock", mode=private.FILE):
             yield
         return
-    engine = create_engine(url)
+    engine = create_engine(url, **_SERVER)
     try:
         with engine.connect() as connection:
             connection.execute(text(f"SELECT pg_advisory_lock({_LOCK})"))
