@@ -1,5 +1,6 @@
 """``train --trials``, ``worker`` and ``train --symbols``: the same choice by one process and by many, whatever is killed."""
 
+import io
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -17,11 +18,12 @@ from livetrading.core.card import ModelCard
 from livetrading.research import jobs
 from livetrading.research.study import catalogue, claims, files, record, worker
 from livetrading.research.study.catalogue import Study
+from livetrading.research.study.definition import Series
 from livetrading.research.study.storage import Storage
 from tests.doubles import postgres
-from tests.doubles.studies import SMALL, command, kill, working
+from tests.doubles.studies import SMALL, barset, command, definition, kill, working
 
-TRIALS = 8
+TRIALS = 6
 TRAIN = (
     "train",
     "NVDA",
@@ -74,8 +76,6 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Answer]:
     """The search of one process."""
     root = tmp_path_factory.mktemp("alone")
     patch = pytest.MonkeyPatch()
-    import io
-
     out = io.StringIO()
     patch.setattr("sys.stdout", out)
     try:
@@ -162,11 +162,13 @@ def test_three_workers_two_of_them_killed_find_what_one_process_finds(
     try:
         storage = Storage(server, 1)
         study = catalogue.begin(storage, name, study_at(home_url(alone[0]), single).definition, _bars(alone[0], single))
-        for victim in workers[:2]:
-            until(lambda pid=victim.pid: pid in working(study, claims.rows(study)))
-            kill(victim)
-        said, _ = workers[2].communicate(timeout=WAIT)
-        assert workers[2].returncode == 0, said
+        left = {process.pid: process for process in workers}
+        for _ in range(2):
+            victim = until(lambda: next((pid for pid in working(study, claims.rows(study)) if pid in left), None))
+            kill(left.pop(victim))
+        (survivor,) = left.values()
+        said, _ = survivor.communicate(timeout=WAIT)
+        assert survivor.returncode == 0, said
     finally:
         for process in workers:
             process.kill()
@@ -188,11 +190,7 @@ def test_workers_of_one_storage_work_on_all_its_studies(tmp_path: Path, capsys: 
     """The trials of both are done by a worker; the training only chooses."""
     url = f"sqlite:///{tmp_path / 'shared.db'}"
     storage = Storage(url, 1)
-    from tests.doubles.studies import barset, definition
-
     for symbol in ("NVDA", "AAPL"):
-        from livetrading.research.study.definition import Series
-
         wanted = definition(symbol=symbol, bars=Series.of(barset(symbol)), trials=2)
         catalogue.begin(storage, f"of-{symbol}", wanted, [barset(symbol)])
     answer = run(capsys, tmp_path / "home", "worker", "--storage", url, "--json")
@@ -258,8 +256,6 @@ def test_a_worker_needs_a_storage_with_a_study(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_an_interrupted_trial_is_free_at_once(tmp_path: Path) -> None:
-    from tests.doubles.studies import barset, definition
-
     storage = Storage(f"sqlite:///{tmp_path / 'studies.db'}", 1)
     study = catalogue.begin(storage, "s", definition(), [barset()])
 
