@@ -12,11 +12,12 @@ from ..core.errors import BadInput, NotFound, Refused
 from .search import STORAGE, opened
 
 if TYPE_CHECKING:
-    from ..research.study.catalogue import Study
     from ..research.study.storage import Storage
     from ..research.study.worker import Bench, News
 
 LOOK_SECONDS = 0.5
+PREPARED = 16
+"""Studies whose bars are kept in memory."""
 
 
 def worker(home: Home, options: argparse.Namespace) -> dict[str, Any]:
@@ -38,34 +39,39 @@ class _Work:
         from ..research.study.claims import Worker
 
         self._storage, self._options, self._me = storage, options, Worker.this()
-        self._benches: dict[int, Bench] = {}
-        self._refused: dict[int, Refused] = {}
+        self._benches: dict[str, Bench] = {}
+        self._refused: dict[str, Refused] = {}
         self._done: dict[str, int] = {}
 
     def run(self) -> dict[str, Any]:
-        self._wait()
-        while open_ones := self._open():
-            if not any(self._turn(study) for study in open_ones):
+        names = self._wait()
+        while names:
+            # The first of them that has a trial to take; then from the oldest on again.
+            if not any(self._turn(name) for name in names):
+                if len(self._refused.keys() & names) == len(names):
+                    raise self._refused[names[0]]
                 time.sleep(LOOK_SECONDS)
+            names = self._open()
         count = sum(self._done.values())
         text = f"{count} trials of {len(self._done)} studies; all that are open to this worker have ended."
         return {"trials": count, "studies": self._done, "text": text}
 
-    def _wait(self) -> None:
-        """For a study to begin. NotFound if none of that name does in time."""
+    def _wait(self) -> list[str]:
+        """The open studies, once there is one. NotFound if there is none of that name, or none at all, in time."""
         deadline = time.monotonic() + self._options.wait
         while True:
             try:
-                if self._open() or self._options.study:
-                    return None
+                if (names := self._open()) or self._options.study:
+                    return names
             except NotFound:
                 if time.monotonic() >= deadline:
                     raise
             if time.monotonic() >= deadline:
-                return self._nothing()
+                self._expect_some()
+                return []
             time.sleep(min(LOOK_SECONDS, self._options.wait))
 
-    def _nothing(self) -> None:
+    def _expect_some(self) -> None:
         from ..research.study import catalogue
 
         if catalogue.is_empty(self._storage):
@@ -73,38 +79,38 @@ class _Work:
                 f"There is no study in {self._storage.shown}: begin one with `train … --trials N --storage URL`."
             )
 
-    def _open(self) -> "list[Study]":
-        """The studies with trials that have not ended, and which this process may work on. Refused if there are some,
-        and it may work on none."""
+    def _open(self) -> list[str]:
+        """Names of the studies with trials that have not ended. NotFound if there is none of the name that was given."""
         from ..research.study import catalogue
 
-        if self._options.study:
+        if self._options.study and self._options.study not in self._benches:
             catalogue.find(self._storage, self._options.study)
-        found = [study for study in catalogue.open_studies(self._storage) if self._options.study in (None, study.name)]
-        fit = [study for study in found if self._fits(study)]
-        if found and not fit:
-            raise self._refused[found[0].id]
-        return fit
+        return [name for name in catalogue.open_names(self._storage) if self._options.study in (None, name)]
 
-    def _fits(self, study: "Study") -> bool:
+    def _bench(self, name: str) -> "Bench | None":
+        """None if this process may not work on it."""
+        from ..research.study import catalogue
         from ..research.study.worker import Bench
 
-        if study.id not in self._benches and study.id not in self._refused:
+        if name not in self._benches and name not in self._refused:
+            while len(self._benches) >= PREPARED:
+                del self._benches[next(iter(self._benches))]
             try:
-                self._benches[study.id] = Bench(study)
+                self._benches[name] = Bench(catalogue.find(self._storage, name))
             except Refused as error:
-                self._refused[study.id] = error
-        return study.id in self._benches
+                self._refused[name] = error
+        return self._benches.get(name)
 
-    def _turn(self, study: "Study") -> bool:
+    def _turn(self, name: str) -> bool:
         """Whether there was a trial to take."""
         from ..research.study.worker import turn
 
         def tell(news: "News") -> None:
             if news.what[0] == "begun" and not self._options.json:
-                print(f"{study.name}: trial {news.number}", file=sys.stderr, flush=True)
+                print(f"{name}: trial {news.number}", file=sys.stderr, flush=True)
 
-        if not turn(self._benches[study.id], self._me, tell):
+        bench = self._bench(name)
+        if bench is None or not turn(bench, self._me, tell):
             return False
-        self._done[study.name] = self._done.get(study.name, 0) + 1
+        self._done[name] = self._done.get(name, 0) + 1
         return True

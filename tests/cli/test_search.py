@@ -133,7 +133,7 @@ def test_a_study_that_was_killed_in_a_trial_goes_on(
     try:
         until((tmp_path / "studies" / "studies.db").exists)
         storage = until(lambda: Storage(home_url(tmp_path), 1))
-        study = until(lambda: next(iter(catalogue.open_studies(storage)), None))
+        study = catalogue.find(storage, until(lambda: next(iter(catalogue.open_names(storage)), None)))
         until(lambda: process.pid in working(study, claims.rows(study)) and claims.rows(study)[0].ended)
     finally:
         kill(process)
@@ -195,7 +195,7 @@ def test_workers_of_one_storage_work_on_all_its_studies(tmp_path: Path, capsys: 
         catalogue.begin(storage, f"of-{symbol}", wanted, [barset(symbol)])
     answer = run(capsys, tmp_path / "home", "worker", "--storage", url, "--json")
     assert answer["trials"] == 4 and answer["studies"] == {"of-NVDA": 2, "of-AAPL": 2}
-    assert catalogue.open_studies(storage) == []
+    assert catalogue.open_names(storage) == []
     assert run(capsys, tmp_path / "home", "worker", "--storage", url, "--wait", "0", "--json")["trials"] == 0
 
 

@@ -76,7 +76,7 @@ def test_a_study_is_begun_once_and_its_bars_come_back_to_the_bit(storage: Storag
     assert {row.state for row in claims.rows(study)} == {TrialState.WAITING}
     (found,) = study.series()
     assert found.sha256 == barset().sha256 and found.frame.equals(barset().frame)
-    assert study.name in [s.name for s in catalogue.open_studies(storage)] and not catalogue.is_empty(storage)
+    assert study.name in catalogue.open_names(storage) and not catalogue.is_empty(storage)
 
 
 def test_many_processes_that_begin_a_study_at_once_begin_one(storage: Storage, request: pytest.FixtureRequest) -> None:

@@ -87,8 +87,8 @@ def find(storage: Storage, name: str) -> Study:
     return Study(storage, study_id, name, definition, attributes.get(PACKAGES, {}))
 
 
-def open_studies(storage: Storage) -> list[Study]:
-    """Those with trials that have not ended, the oldest first. Studies of other programs are left out."""
+def open_names(storage: Storage) -> list[str]:
+    """Studies with trials that have not ended, the oldest first. Those of other programs are left out."""
     unended = TRIALS.c.state.in_((TrialState.WAITING, TrialState.RUNNING))
     wanted = (
         select(STUDIES.c.study_name)
@@ -98,8 +98,7 @@ def open_studies(storage: Storage) -> list[Study]:
         .order_by(STUDIES.c.study_id)
     )
     with storage.answering(), storage.engine.connect() as connection:
-        names = list(connection.execute(wanted).scalars())
-    return [find(storage, name) for name in names]
+        return list(connection.execute(wanted).scalars())
 
 
 def is_empty(storage: Storage) -> bool:

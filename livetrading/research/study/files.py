@@ -18,6 +18,7 @@ from ...core.errors import BadInput, Damaged, NotFound
 from .matrix import Returns
 
 SUMMARY, RETURNS = "summary.json", "returns.npz"
+KEYS = frozenset("name symbol agent trials ended complete pruned failed best history importance result updated".split())
 log = logging.getLogger(__name__)
 
 
@@ -40,7 +41,7 @@ def summary(home: Home, name: str) -> dict[str, Any]:
         found = load(content)
     except (ValueError, BadInput):
         found = None
-    if not isinstance(found, dict) or not {"name", "symbol", "history", "importance", "updated"} <= found.keys():
+    if not isinstance(found, dict) or not found.keys() >= KEYS:
         raise Damaged(f"{SUMMARY} of the study {name} cannot be read: start its command again, which writes it anew.")
     return found
 

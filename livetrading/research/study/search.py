@@ -186,7 +186,7 @@ def _done_before(place: Place, study: Study, members: int) -> dict[str, Any] | N
     try:
         found = files.summary(place.home, study.name)
         result = found.get("result") or {}
-        if result.get("seeds") != members or found.get("storage") != study.storage.shown:
+        if result.get("seeds") != members:
             return None
         place.registry.card(result["model_id"])
         before = Definition.from_dict(found["definition"])
