@@ -35,6 +35,7 @@ CORE_MAY = {
     "collections",
     "functools",
     "itertools",
+    "statistics",
     "zoneinfo",
     "decimal",
     "fractions",

@@ -1,46 +1,298 @@
-"""Counts how often a test range was used: each use makes its result weaker evidence."""
+"""How often a test range was looked at: each look makes its result weaker evidence.
 
-from collections.abc import Iterable
+``openings.json`` has a record for each look, written before it happens. What the range's bars say is kept once for
+each range in ``openings/``, so that the same bars count as the same test under any name, scale or file; beside it the
+returns that each look showed. A damaged or lost file there makes a record count by symbol and dates, as those of
+versions that kept no content.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from ..core.card import ModelCard
+from ..core.errors import BadInput, Damaged, LivetradingError
+from ..core.market import Market, quotes
+from ..core.range_content import Content, content_of, likeness, same_test
+from ..core.significance import effective_tries
+from ..core.types import Terms
+from . import request_ids
+from .files import atomic_write, make_directory, read_file
+from .jsonio import plain
+from .registry import Registry
 from .stamps import stamp
 from .store import Store
 
 NAME = "openings"
 KEYS = frozenset({"symbol", "start", "end", "at"})
+TRAIN, BACKTEST, REPLAY, WHATIF, DEPLOY, GATE, STUDY, IMPORT = (
+    "train",
+    "backtest",
+    "replay",
+    "whatif",
+    "deploy",
+    "gate",
+    "study",
+    "import",
+)
+REBUILT = "proved by a card"
+log = logging.getLogger(__name__)
 
 
-def count_opening(store: Store, symbol: str, start: date, end: date, *, now: datetime) -> int:
-    """Records one use of a test range, before it happens, and returns how many there were.
+@dataclass(frozen=True)
+class Opening:
+    """One look at a test range: which command, what for, and as how many ``tries`` it counts."""
 
-    Counts all uses of this symbol whose range overlaps [start, end], this one
-    included.
-    """
-    with store.transaction(NAME) as db:
-        table = db.table(NAME)
-        table.insert(_record(symbol, start, end, now))
-        return sum(_overlaps(record, symbol, start, end) for record in table.all())
+    kind: str
+    symbol: str
+    start: date
+    end: date
+    at: str
+    model_id: str = ""
+    tries: int = 1
+    terms: str = ""
+    id: str = ""
+    content: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As files hold it."""
+        return {**vars(self), "start": str(self.start), "end": str(self.end)}
+
+
+@dataclass(frozen=True)
+class Count:
+    """All looks at one test, oldest first. ``effective``: how many independent tries their returns amount to."""
+
+    openings: tuple[Opening, ...]
+    effective: float
+
+    @property
+    def tries(self) -> int:
+        return sum(opening.tries for opening in self.openings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """``count``, ``n_effective``, ``list``."""
+        shown = [
+            {name: value for name, value in opening.to_dict().items() if name not in ("terms", "content", "id")}
+            for opening in self.openings
+        ]
+        return {"count": self.tries, "n_effective": round(self.effective, 2), "list": shown}
+
+
+class Openings:
+    """The looks at test ranges in one home."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._folder = store, store.home.root / NAME
+        self._registry = Registry(store.home)
+
+    def record(
+        self,
+        kind: str,
+        symbol: str,
+        content: Content,
+        *,
+        now: datetime,
+        model_id: str = "",
+        terms: Terms | None = None,
+        tries: int = 1,
+    ) -> Opening:
+        """Records one look, before it happens."""
+        data = _content_bytes(content)
+        made = Opening(
+            kind=kind,
+            symbol=symbol,
+            start=content.sessions[0],
+            end=content.sessions[-1],
+            at=stamp(now),
+            model_id=model_id,
+            tries=tries,
+            terms=terms_key(terms),
+            id=request_ids.new(),
+            content=hashlib.sha256(data).hexdigest(),
+        )
+        path = self._folder / f"{made.content}.json"
+        if read_file(path) != data:
+            make_directory(self._folder)
+            atomic_write(path, data)
+        with self._store.transaction(NAME) as db:
+            db.table(NAME).insert(made.to_dict())
+        return made
+
+    def keep(self, opening: Opening, sessions: Sequence[str], returns: np.ndarray, model_id: str = "") -> None:
+        """What the look showed: ``(N,)`` returns of the equity, each with its session; and the model that it made."""
+        shown = {"sessions": list(sessions), "returns": np.asarray(returns).tolist()}
+        atomic_write(self._folder / f"{opening.id}.json", json.dumps(plain(shown)).encode())
+        if model_id:
+            with self._store.transaction(NAME) as db:
+                db.table(NAME).update({"model_id": model_id}, lambda record: record.get("id") == opening.id)
+
+    def known(self, model_id: str, terms: Terms, start: date, end: date) -> bool:
+        """Whether this model was looked at with these terms over this whole range before."""
+        key = terms_key(terms)
+        return any(
+            (found.model_id, found.terms) == (model_id, key) and found.start <= start and end <= found.end
+            for found in self._all()
+        )
+
+    def of(self, symbol: str, content: Content) -> Count:
+        """The looks at what is the same test as this range."""
+        models = _Models(self._registry)
+        same = dict[str, bool]()
+
+        def concerns(opening: Opening) -> bool:
+            key = opening.content or f"{opening.symbol} {opening.start} {opening.end}"
+            if key not in same:
+                known = self._content(opening.content) or models.content(opening)
+                same[key] = _dates_meet(opening, symbol, content) if known is None else same_test(known, content)
+            return same[key]
+
+        found = [opening for opening in self._all() if concerns(opening)]
+        found += _unrecorded([card for card in models.cards if concerns(_of_card(card))], found)
+        return Count(tuple(sorted(found, key=lambda opening: opening.at)), self._effective(found))
+
+    def of_model(self, model_id: str) -> Count:
+        """The looks at a model's test."""
+        card = self._registry.card(model_id)
+        return self.of(card.symbol, content_of_frame(self._registry.bars(model_id), card))
+
+    def _all(self) -> list[Opening]:
+        return [_opening(record) for record in self._store.read(NAME).get(NAME, {}).values()]
+
+    def _content(self, digest: str) -> Content | None:
+        """A stored range; None if there is none, or if its file is not what it was."""
+        data = read_file(self._folder / f"{digest}.json") if digest else None
+        if data is None or hashlib.sha256(data).hexdigest() != digest:
+            return None
+        values = json.loads(data)
+        days = tuple(date.fromisoformat(day) for day in values["sessions"])
+        return Content(days, np.array(values["returns"], dtype=np.float64))
+
+    def _effective(self, found: Sequence[Opening]) -> float:
+        """Looks whose returns are known count by their likeness; each other try counts whole."""
+        shown = [(opening, self._returns(opening)) for opening in found]
+        series = [returns for _, returns in shown if returns is not None]
+        rest = sum(opening.tries - (returns is not None) for opening, returns in shown)
+        return effective_tries(likeness(series)) + rest
+
+    def _returns(self, opening: Opening) -> tuple[Sequence[str], np.ndarray] | None:
+        data = read_file(self._folder / f"{opening.id}.json") if opening.id else None
+        try:
+            values = json.loads(data or b"null")
+            return (values["sessions"], np.array(values["returns"], dtype=np.float64)) if values else None
+        except (ValueError, KeyError, TypeError):
+            return None
+
+
+class _Models:
+    """Cards of the home's models and, read when first asked for, their bars' content."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self.cards = list(_readable(registry))
+        self._content: dict[str, Content | None] = {}
+
+    def content(self, opening: Opening) -> Content | None:
+        """The content of a range that was recorded without it, from the bars of a model that holds all of it."""
+        for card in self.cards:
+            if card.symbol == opening.symbol and card.test.start <= opening.start and opening.end <= card.test.end:
+                whole = self._whole(card)
+                if whole is not None:
+                    kept = [i for i, day in enumerate(whole.sessions) if opening.start <= day <= opening.end]
+                    return Content(tuple(whole.sessions[i] for i in kept), whole.returns[kept])
+        return None
+
+    def _whole(self, card: ModelCard) -> Content | None:
+        if card.model_id not in self._content:
+            try:
+                frame = self._registry.bars(card.model_id)
+                self._content[card.model_id] = content_of_frame(frame, card)
+            except LivetradingError as error:
+                log.warning("The test range of %s counts by its dates: %s", card.model_id, error)
+                self._content[card.model_id] = None
+        return self._content[card.model_id]
+
+
+def _readable(registry: Registry) -> Iterator[ModelCard]:
+    """Also cards that lack a measure, which lists do not show: their test was looked at all the same."""
+    for model_id in registry.ids():
+        try:
+            yield registry.card(model_id)
+        except LivetradingError as error:
+            log.warning("%s proves no look at a test: %s", model_id, error)
+
+
+def content_of_frame(frame: pd.DataFrame, card: ModelCard) -> Content:
+    """The content of a card's test range in its bars. Raises Damaged if they do not hold the range."""
+    sessions = frame.index.date.tolist()
+    if card.test.start not in sessions or card.test.end not in sessions:
+        raise Damaged(f"The bars of {card.model_id} do not hold its test range: train it again.")
+    view = Market(tuple(sessions), quotes(frame), np.zeros(0), np.zeros((0, 0)), card.features)
+    return content_of(view, range(sessions.index(card.test.start), sessions.index(card.test.end) + 1))
+
+
+def opened_range(card: ModelCard, market: Market, bars: range) -> range:
+    """Of a run's sessions those that the model was not fitted on: looking at them is looking at a test."""
+    first = next((t for t in bars if market.sessions[t] > card.train.end), bars.stop)
+    return range(first, bars.stop)
+
+
+def terms_key(terms: Terms | None) -> str:
+    """Equal for equal terms."""
+    return "" if terms is None else hashlib.sha256(repr(terms).encode()).hexdigest()[:16]
 
 
 def rebuilt(cards: Iterable[ModelCard]) -> list[dict[str, Any]]:
-    """The uses that models' cards prove, for a count that was lost.
+    """The looks that models' cards prove, as records, for a file that was lost.
 
-    A card says how many uses had overlapped its range with its own; those that no earlier card
+    A card says how many looks had been at its range with its own; those that no earlier card
     explains are counted on its range.
     """
-    records: list[dict[str, Any]] = []
+    found: list[Opening] = []
     for card in sorted(cards, key=lambda card: card.created):
-        known = sum(_overlaps(record, card.symbol, card.test.start, card.test.end) for record in records)
-        use = _record(card.symbol, card.test.start, card.test.end, card.created)
-        records += [dict(use) for _ in range(max(1, card.opened - known))]
-    return records
+        known = sum(opening.tries for opening in found if _dates_meet(opening, card.symbol, _of_card(card)))
+        found += [_of_card(card)] * max(1, card.opened - known)
+    return [opening.to_dict() for opening in found]
 
 
-def _record(symbol: str, start: date, end: date, at: datetime) -> dict[str, Any]:
-    return {"symbol": symbol, "start": str(start), "end": str(end), "at": stamp(at)}
+def _unrecorded(cards: Sequence[ModelCard], known: Sequence[Opening]) -> list[Opening]:
+    """Looks that cards prove and no record explains: of models copied into the home, or a list that lost some."""
+    found: list[Opening] = []
+    for card in sorted(cards, key=lambda card: card.created):
+        before = stamp(card.created)
+        count = sum(opening.tries for opening in [*known, *found] if opening.at <= before)
+        own = any(opening.model_id == card.model_id for opening in known)
+        unnamed = any(not opening.model_id and opening.symbol == card.symbol for opening in known)
+        missing = max(card.opened - count, 0 if own or unnamed else 1)
+        found += [_of_card(card)] * missing
+    return found
 
 
-def _overlaps(record: dict[str, Any], symbol: str, start: date, end: date) -> bool:
-    return record["symbol"] == symbol and record["start"] <= str(end) and str(start) <= record["end"]
+def _of_card(card: ModelCard) -> Opening:
+    return Opening(REBUILT, card.symbol, card.test.start, card.test.end, stamp(card.created), card.model_id)
+
+
+def _opening(record: Mapping[str, Any]) -> Opening:
+    """A stored look; records of earlier versions have fewer keys."""
+    values = {name: record[name] for name in Opening.__dataclass_fields__ if name in record}
+    made = Opening(**{"kind": TRAIN, **values})
+    if not isinstance(made.tries, int) or made.tries < 1:
+        raise BadInput(f"{NAME}.json holds a look with {made.tries!r} tries; it must be a whole number of at least 1.")
+    return replace(made, start=date.fromisoformat(record["start"]), end=date.fromisoformat(record["end"]))
+
+
+def _dates_meet(opening: Opening, symbol: str, other: Content | Opening) -> bool:
+    first, last = (other.start, other.end) if isinstance(other, Opening) else (other.sessions[0], other.sessions[-1])
+    return opening.symbol == symbol and opening.start <= last and first <= opening.end
+
+
+def _content_bytes(content: Content) -> bytes:
+    shown = {"sessions": [str(day) for day in content.sessions], "returns": content.returns.tolist()}
+    return json.dumps(shown).encode()

@@ -25,13 +25,13 @@ from ..core.card import MODEL_ID, ModelCard, check_symbol
 from ..core.errors import BadInput, Conflict, Damaged, LivetradingError, NotFound, Refused, Unavailable, in_a_line
 from ..core.types import AgentType
 from . import logs, private, processes
-from .files import make_directory, sync_directory, unavailable, write_durably
+from .files import atomic_write, make_directory, sync_directory, unavailable, write_durably
 from .home import Home
 from .jsonio import plain
 from .packages import check_versions
 from .policy import Policy, load_policy
 
-ZIP, CARD, BARS, TEST = "model.zip", "card.json", "bars.csv", "test.json"
+ZIP, CARD, BARS, TEST, LOOKAHEAD = "model.zip", "card.json", "bars.csv", "test.json", "lookahead.json"
 STAGING = ".tmp-"
 LISTED = ("sharpe_ratio", "total_return_pct", "max_drawdown_pct", "num_trades")
 LARGEST = 1e15
@@ -169,6 +169,18 @@ class Registry:
     def test(self, model_id: str) -> dict[str, Any]:
         """The stored result of the model's test: metrics, equity, trades."""
         return self._read_json(model_id, TEST)
+
+    def keep_lookahead(self, model_id: str, found: dict[str, Any]) -> None:
+        """Keep the result of a look-ahead check beside the model; the newest counts."""
+        path = self._file(model_id, CARD).with_name(LOOKAHEAD)
+        atomic_write(path, _json({**found, "zip_sha256": self.card(model_id).zip_sha256}))
+
+    def lookahead(self, model_id: str) -> dict[str, Any] | None:
+        """The result of the newest look-ahead check of this model as it is; None if there was none."""
+        if not self._file(model_id, CARD).with_name(LOOKAHEAD).is_file():
+            return None
+        found = self._read_json(model_id, LOOKAHEAD)
+        return found if found.get("zip_sha256") == self.card(model_id).zip_sha256 else None
 
     def load(self, model_id: str) -> tuple[ModelCard, Policy]:
         """The model, ready to decide, and its card.

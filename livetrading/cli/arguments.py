@@ -110,6 +110,7 @@ def _models(add: Any) -> None:
 
 def _trading(add: Any) -> None:
     _deploy(add("deploy", "trading", "deploy", "test a model with your terms, create an agent and start it"))
+    _deploy(add("gate", "gate", "gate", "what a model's test says for and against real money, with your terms"))
     add("agents", "trading", "agents", "list the agents")
     for name, text in (
         ("start", "start an agent, or resume it"),

@@ -5,7 +5,10 @@ import sys
 import time
 from typing import Any
 
+from ..adapters import openings
 from ..adapters.home import Home, check_agent_id
+from ..adapters.registry import Registry
+from ..adapters.stamps import stamp
 from ..adapters.store import Store
 from ..core import drawdown_pause
 from ..core.agent import AgentConfig
@@ -18,6 +21,7 @@ from ..execution.state.agent_repository import events_of
 from ..research import lookahead as checker
 from ..research import whatif as what_if
 from . import runs
+from .acting import utc_now
 
 
 def lookahead(home: Home, options: argparse.Namespace) -> dict[str, Any]:
@@ -42,6 +46,7 @@ def lookahead(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         "fills": found.fills,
         "seconds": round(time.monotonic() - began, 1),
     }
+    Registry(home).keep_lookahead(card.model_id, {**answer, "at": stamp(utc_now())})
     if not found.problems:
         text = f"Nothing in {made.card.model_id} sees the future: {found.sessions} of its {len(bars)} sessions were checked."
         return {**answer, "text": text}
@@ -59,7 +64,7 @@ def _progress(done: int, total: int) -> None:
 
 
 def whatif(home: Home, options: argparse.Namespace) -> dict[str, Any]:
-    """A model's test at other costs, at worse opens and with its agents' terms; nothing is stored."""
+    """A model's test at other costs, at worse opens and with its agents' terms; it counts as one look at the test."""
     wanted = argparse.Namespace(model_id=options.model_id, source=None, start=None, end=None)
     made = runs.scene(home, wanted)
     agents = _agents(home, made.card.model_id)
@@ -71,9 +76,10 @@ def whatif(home: Home, options: argparse.Namespace) -> dict[str, Any]:
                 f"{options.agent} is no agent of {made.card.model_id}; list them with 'python -m livetrading agents'."
             )
         base, agents = agents[options.agent], {}
-    rows = what_if.report(
-        made.market, made.bars, made.card.agent_type, made.policy.raw, what_if.scenarios(base, agents)
-    )
+    with runs.opened(home, made, openings.WHATIF, base):  # one look, whatever its scenarios
+        rows = what_if.report(
+            made.market, made.bars, made.card.agent_type, made.policy.raw, what_if.scenarios(base, agents)
+        )
     return {"model_id": made.card.model_id, "agent_id": options.agent, "scenarios": rows, "text": _table(rows)}
 
 

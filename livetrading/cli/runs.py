@@ -4,6 +4,8 @@ import argparse
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,16 +13,19 @@ from typing import Any
 
 import pandas as pd
 
+from ..adapters import openings
 from ..adapters.bars import agreement, ask_once
 from ..adapters.files import NAMED, atomic_write
 from ..adapters.home import Home
 from ..adapters.policy import Policy
 from ..adapters.registry import Registry
-from ..core import ledger, market
+from ..adapters.store import Store
+from ..core import ledger, market, significance
 from ..core.bars import overlap_problem
 from ..core.card import ModelCard
 from ..core.errors import BadBars, BadInput
 from ..core.market import Market
+from ..core.range_content import content_of
 from ..core.types import Terms
 from ..core.wording import counted
 from ..execution import replay_run
@@ -84,9 +89,32 @@ def run(made: Scene, terms: Terms) -> Evaluation:
     return evaluate(made.market, made.bars, made.card.agent_type, made.policy.raw, terms)
 
 
+@contextmanager
+def opened(home: Home, made: Scene, kind: str, terms: Terms) -> Iterator[Callable[[Evaluation], None]]:
+    """Counts a look at the sessions that the model was not fitted on, before it happens. Give what it showed to the
+    function that this yields. A run inside the training part is no look at a test."""
+    bars = openings.opened_range(made.card, made.market, made.bars)
+    if not bars:
+        yield lambda shown: None
+        return
+    known = openings.Openings(Store(home))
+    content = content_of(made.market, bars)
+    look = known.record(
+        kind, made.card.symbol, content, now=datetime.now(UTC), model_id=made.card.model_id, terms=terms
+    )
+
+    def keep(shown: Evaluation) -> None:
+        first = bars.start - made.bars.start
+        known.keep(look, shown.sessions[first + 1 :], significance.returns_of(shown.run.equity[first:]))
+
+    yield keep
+
+
 def backtest(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     made = scene(home, options)
-    done = run(made, Terms())
+    with opened(home, made, openings.BACKTEST, Terms()) as keep:
+        done = run(made, Terms())
+        keep(done)
     _write(options.ledger, done.run.rows)
     report_pause(done.measures)
     return {
@@ -107,7 +135,9 @@ def backtest(home: Home, options: argparse.Namespace) -> dict[str, Any]:
 def replay(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     """The whole live system in a temporary home, even while the emergency stop is set; no agent remains."""
     made = scene(home, options)
-    expected = run(made, Terms())
+    with opened(home, made, openings.REPLAY, Terms()) as keep:
+        expected = run(made, Terms())
+        keep(expected)
     first, last = (made.market.sessions[t] for t in (made.bars[0], made.bars[-1]))
     root = Path(tempfile.mkdtemp(prefix="livetrading-replay-"))
     try:

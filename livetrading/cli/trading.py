@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..adapters import logs, request_ids, settings
+from ..adapters import logs, openings, request_ids, settings
 from ..adapters.bars import open_source
 from ..adapters.brokers.registry import words_of
 from ..adapters.files import NAMED, atomic_write
@@ -24,7 +24,7 @@ from ..execution.agent_manager import AgentManager, must_match, terms_document, 
 from ..execution.state import bar_check, queries, requests
 from ..execution.state.agent_repository import events_of
 from ..research import jobs
-from . import pass_text, runs
+from . import judging, pass_text
 from .acting import ANSWER_SECONDS, act, node_in_hand, utc_now
 
 CONNECTING_SECONDS = 60.0
@@ -34,7 +34,7 @@ CONNECTING_SECONDS = 60.0
 def deploy(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     """Test the model with these terms, check the result at the gate, create the agent and start it."""
     store = Store(home)
-    args = _agreed(options) | _agreed_at_broker(home, options)
+    args = agreed(options) | _agreed_at_broker(home, options)
     terms = terms_of(args)
     card = Registry(home).card(options.model_id)
     must_match(card, args)
@@ -46,9 +46,17 @@ def deploy(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         return {"error": reach.warning(), "old_bars": reach.end.isoformat(), "http_status": 409, "exit_code": 1}
     until = reach.end.isoformat() if reach else known["args"].get("bars_until", "") if known else ""
     job = known["args"]["job_id"] if known else tested(home, store, options, terms)
-    test = jobs.job(store, job)["result"]["test"]
-    warning = admission.admit(Mode.of(options.mode), test, words_of(options.mode).an_account)
-    found = (warning, admission.never_traded(test), drawdown_pause.words(test.get("pause")), reach and reach.warning())
+    result = jobs.job(store, job)["result"]
+    test, gate = result["test"], result.get("gate")
+    real = judging.is_real_money(home, options.mode)
+    warning = admission.admit(Mode.of(options.mode), test, gate, real, words_of(options.mode).an_account)
+    found = (
+        warning,
+        admission.needed(gate),
+        admission.never_traded(test),
+        drawdown_pause.words(test.get("pause")),
+        reach and reach.warning(),
+    )
     warnings = [text for text in found if text]
     for text in warnings:
         print(text, file=sys.stderr)
@@ -65,6 +73,7 @@ def deploy(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         "model_id": options.model_id,
         "mode": options.mode,
         "test": test,
+        "gate": gate,
         "warning": warning,
         "warnings": warnings,
         "bars_until": until or None,
@@ -91,7 +100,7 @@ def _agreed_at_broker(home: Home, options: argparse.Namespace) -> dict[str, Any]
     return agreed
 
 
-def _agreed(options: argparse.Namespace) -> dict[str, Any]:
+def agreed(options: argparse.Namespace) -> dict[str, Any]:
     """What the user agrees to, as a request of kind ``create`` holds it."""
     names = (
         "model_id",
@@ -125,9 +134,9 @@ def tested(home: Home, store: Store, options: argparse.Namespace, terms: Terms) 
     logs.setup(home, "deploy")
     card = Registry(home).card(options.model_id)
     with jobs.running(store, "deploy", card.symbol, card.agent_type, 0, job_id=options.job) as job:
-        wanted = argparse.Namespace(model_id=options.model_id, source=None, start=None, end=None)
-        done = runs.run(runs.scene(home, wanted), terms)
-        job.finish({"model_id": card.model_id, "terms": terms_document(terms), **done.summary()})
+        found = judging.judge(home, card.model_id, terms, openings.DEPLOY)
+        summary = {**found.run.own.summary(), "gate": found.answer}
+        job.finish({"model_id": card.model_id, "terms": terms_document(terms), **summary})
         return job.job_id
 
 

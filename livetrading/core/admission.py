@@ -3,11 +3,9 @@
 from typing import Any
 
 from .errors import BadInput, Refused
+from .real_money import SHARPE
 from .types import Mode
 
-SHARPE = 1.5
-SESSIONS, ROUND_TRIPS = 500, 20
-"""A test must have at least so many before its model may trade a broker's account."""
 TEST_KEYS = ("sharpe_ratio", "sessions", "num_trades")
 
 
@@ -33,38 +31,50 @@ def sharpe_words(test: dict[str, Any]) -> str:
     return shown + (f" ± {error:.2f}" if ratio is not None and error is not None else "")
 
 
-def shortcomings(test: dict[str, Any]) -> list[str]:
-    """What keeps a model from a broker's account, a part of a sentence each; empty when nothing does."""
-    found = []
-    if warning(test.get("sharpe_ratio")):
-        found.append(f"its Sharpe ratio is {sharpe_words(test)} and must be above {SHARPE}")
-    for key, least, noun in (("sessions", SESSIONS, "sessions"), ("num_trades", ROUND_TRIPS, "closed trades")):
-        count = test.get(key) or 0
-        if count < least:
-            found.append(f"it has {count} {noun} and needs at least {least}")
-    return found
-
-
-def refusal(test: dict[str, Any], account: str) -> str | None:
-    """Why a model with this test may not trade ``account`` ("an … account"), and what to do; None if it may."""
-    found = shortcomings(test)
-    if not found:
+def refusal(gate: dict[str, Any], account: str) -> str | None:
+    """Why a model with this answer of the gate may not trade real money in ``account`` ("an … account"), and what to
+    do; None if it may."""
+    missing = unmet(gate)
+    if not missing:
         return None
-    long_enough = {**test, "sessions": SESSIONS, "num_trades": ROUND_TRIPS}
-    longer = "" if found == shortcomings(long_enough) else " over a longer range"
     return (
-        f"The model's test does not open {account} ({', '.join(found)}); train another"
-        f" model{longer}, or deploy this one in mode paper."
+        f"The model's test does not open {account} with real money ({'; '.join(missing)}); deploy it on a paper account"
+        " or in mode paper, or train another model."
     )
 
 
-def admit(mode: Mode, test: dict[str, Any], account: str = "a broker's account") -> str | None:
-    """The warning with which a replay or paper agent is admitted. Refused where ``account`` of a broker would trade."""
-    needed = TEST_KEYS if mode == Mode.BROKER else TEST_KEYS[:1]
-    if not test.keys() >= set(needed):
+def unmet(gate: dict[str, Any]) -> list[str]:
+    """The conditions of a gate's answer that are not met, a clause each."""
+    return [condition["text"] for condition in gate["conditions"] if not condition["ok"]]
+
+
+def needed(gate: dict[str, Any] | None) -> str | None:
+    """What keeps a model from real money, as a warning; None if nothing does, or if the gate was not asked."""
+    missing = unmet(gate) if gate else []
+    return f"Real money would also need: {'; '.join(missing)}." if missing else None
+
+
+def remembered(gate: dict[str, Any], real_money: bool) -> dict[str, Any]:
+    """What an agent keeps of the gate's answer at its deployment; ``asked``: it had to pass."""
+    return {
+        "asked": real_money,
+        "real_money": gate["real_money"],
+        "conditions": gate["conditions"],
+        "count": gate["openings"]["count"],
+    }
+
+
+def admit(
+    mode: Mode,
+    test: dict[str, Any],
+    gate: dict[str, Any] | None = None,
+    real_money: bool = False,
+    account: str = "a broker's account",
+) -> str | None:
+    """The warning with which an agent is admitted. Refused where real money would trade and the gate says no."""
+    wanted = TEST_KEYS if mode == Mode.BROKER else TEST_KEYS[:1]
+    if not test.keys() >= set(wanted) or (real_money and gate is None):
         raise BadInput("The deployment has no test result; deploy again, so that the test is run.")
-    if mode == Mode.BROKER:
-        refused = refusal(test, account)
-        if refused:
-            raise Refused(refused)
+    if real_money and gate is not None and (refused := refusal(gate, account)):
+        raise Refused(refused)
     return warning(test["sharpe_ratio"])

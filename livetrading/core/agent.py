@@ -46,7 +46,8 @@ class AgentConfig:
     is the broker's name, ``account`` its account, ``confirmed_account`` the number that the person
     typed to confirm it, ``con_id`` the broker's id of the instrument, ``late_entry`` whether an entry
     that missed the open is skipped or sent as a day order. ``bars_until``: the last bar that the
-    source had at the deployment, empty if that was not checked.
+    source had at the deployment, empty if that was not checked. ``gate``: what the gate to real money said then
+    (``admission.remembered``); empty for agents of versions that did not ask it.
     """
 
     agent_id: str
@@ -67,6 +68,7 @@ class AgentConfig:
     late_entry: str = "skip"
     bars_until: str = ""
     broker: str = ""
+    gate: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not AGENT_ID.fullmatch(self.agent_id) or len(self.agent_id) > 24:

@@ -1,5 +1,6 @@
 """Requests about agents of a broker account: deployment, start, and resolving a difference."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -23,10 +24,13 @@ ANSWER_SECONDS = 6.0
 Result = tuple[str, dict[str, Any]]
 
 
-def admitted(node: Node, broker: str, symbol: str, terms: Terms, args: dict[str, Any], now: datetime) -> dict[str, Any]:
+def admitted(
+    node: Node, broker: str, symbol: str, terms: Terms, args: dict[str, Any], now: datetime, gate: Callable[[str], None]
+) -> dict[str, Any]:
     """The account fields of a new agent's configuration, after all account gates.
 
-    Unmanaged shares of the contract are recorded before the agent exists. Raises
+    ``gate`` is given the account's number as soon as the broker has said it, and raises where real money may not
+    trade. Unmanaged shares of the contract are recorded before the agent exists. Raises
     Refused or Unavailable with what to do.
     """
     confirmed = str(args.get("confirm") or "")
@@ -44,6 +48,7 @@ def admitted(node: Node, broker: str, symbol: str, terms: Terms, args: dict[str,
             f"{node.account.words.title} does not say which of its accounts are paper ones, so account {number} counts as"
             f" real money: confirm the deployment with that number (--confirm {number})."
         )
+    gate(number)
     too_much = node.account.risk.refuses_capital(number, terms.capital, now)
     if too_much:
         raise Refused(f"Account {number}: {too_much}.")

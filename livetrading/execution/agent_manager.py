@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Any
 
 from ..adapters import logs
-from ..adapters.brokers.registry import mode_of, words_of
+from ..adapters.brokers.registry import mode_of
 from ..adapters.stamps import stamp
 from ..core import admission, deployment, stored_before
 from ..core.agent import AgentConfig
@@ -18,7 +18,7 @@ from ..core.card import ModelCard
 from ..core.errors import BadInput, Conflict, Damaged, LivetradingError, Unavailable, Unforeseen, in_a_line, kind_of
 from ..core.events import Created, Deployed, Deposited, Noted, StatusChanged
 from ..core.types import AgentStatus, Costs, Limits, Mode, Terms
-from . import account_requests, statement_import
+from . import account_requests, deployment_gate, statement_import
 from .node import Node
 from .orders import order_recovery
 from .state import requests
@@ -164,8 +164,10 @@ class AgentManager:
         mode, broker = mode_of(args.get("mode", deployment.MODE))
         must_match(card, args)
         terms = terms_of(args)
-        warning = admission.admit(mode, self._test(args, card, terms), words_of(broker).an_account)
-        in_account = account_requests.admitted(self.node, broker, card.symbol, terms, args, now) if broker else {}
+        result = self._test(args, card, terms)
+        warning = admission.admit(mode, result["test"], result.get("gate"))
+        gate = deployment_gate.Asked(self.node, card, result)
+        in_account = account_requests.admitted(self.node, broker, card.symbol, terms, args, now, gate) if broker else {}
         config = AgentConfig(
             agent_id=self._next_id(card),
             model_id=card.model_id,
@@ -180,6 +182,7 @@ class AgentManager:
             request_id=request_id,
             bars_until=_day(args.get("bars_until", "")),
             broker=broker,
+            gate=gate.remembered(),
             **in_account,
         )
         first = card.test.start if mode == Mode.REPLAY else self._first_session(now)
@@ -205,7 +208,7 @@ class AgentManager:
         return f"{agent_id} was created and started.", {"agent_id": agent_id}
 
     def _test(self, args: dict[str, Any], card: ModelCard, terms: Terms) -> dict[str, Any]:
-        """The result of the test job that ran with this agent's own terms; admission checks it."""
+        """What the test job found that ran with this agent's own terms; admission checks it."""
         wanted = str(args.get("job_id", ""))
         jobs = self.node.store.read("jobs").get("jobs", {}).values()
         job = next((j for j in jobs if j.get("id") == wanted and j.get("state") == "done"), None)
@@ -214,7 +217,7 @@ class AgentManager:
             raise Conflict(
                 "The model's test was not run with this capital and these limits; deploy it again, and the test runs with them."
             )
-        return dict(result["test"])
+        return dict(result)
 
     def _next_id(self, card: ModelCard) -> str:
         prefix = f"{card.agent_type}_{card.symbol}_"

@@ -10,7 +10,7 @@ from typing import Any
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from ..adapters.bars.base import BarSet
-from ..adapters.openings import count_opening
+from ..adapters.openings import STUDY, TRAIN, Openings
 from ..adapters.packages import versions
 from ..adapters.registry import Registry, sha256, zip_name
 from ..adapters.store import Store
@@ -18,8 +18,10 @@ from ..core.card import MOST_MEMBERS, Also, Member, ModelCard, Span, check_symbo
 from ..core.errors import BadInput, Conflict
 from ..core.features import FEATURE_SET, SETS
 from ..core.market import Market
+from ..core.range_content import content_of
 from ..core.rules import RULES_VERSION
 from ..core.scaler import Scaler
+from ..core.significance import returns_of
 from ..core.types import WARMUP_BARS, AgentType, Terms
 from .deep import Deep, ensemble
 from .fitting import HYPERPARAMETERS, Hyperparameters, member_seeds
@@ -44,7 +46,7 @@ class TrainRequest:
     """What to train. ``start`` and ``end`` bound the decided sessions, ``feature_set`` names the model's features.
 
     ``seeds`` members are made of seeds spawned from ``seed``; ``folds`` 0 leaves the walk-forward out. ``hyper``: None
-    for the algorithm's own; ``trials``: how many settings were tried before these were chosen, these included.
+    for the algorithm's own.
     """
 
     symbol: str
@@ -57,7 +59,6 @@ class TrainRequest:
     seeds: int = MEMBERS
     folds: int = FOLDS
     hyper: Hyperparameters | None = None
-    trials: int = 1
 
     @property
     def hyperparameters(self) -> Hyperparameters:
@@ -183,10 +184,12 @@ def train(
     progress: Listener,
     also: Sequence[BarSet] = (),
     processes: int | None = None,
+    tries: int = 1,
 ) -> Trained:
     """Walks the folds, fits, tests once and registers; on failure nothing is left.
 
-    ``also``: bars of other symbols to learn from. ``clock`` gives aware times for the record; the model depends
+    ``also``: bars of other symbols to learn from. ``tries``: how many trials a study made before these settings were
+    chosen, itself included; they count as looks at the test. ``clock`` gives aware times for the record; the model depends
     neither on them nor on the number of processes (None: one a core).
     """
     began = time.monotonic()
@@ -197,18 +200,17 @@ def train(
     seeds = member_seeds(request.seed, request.seeds)
     models = ready.procedure.models(ready.market, ready.parts.train, Terms(), seeds, shown.fitting)
     shown.testing()
-    opened = _opened(ready, store, clock())
+    openings, content = Openings(store), content_of(ready.market, ready.parts.test)
+    opening = openings.record(
+        STUDY if tries > 1 else TRAIN, request.symbol, content, now=clock(), terms=Terms(), tries=tries
+    )
+    opened = openings.of(request.symbol, content).tries
     policy = ensemble(request.agent_type, models)
     report = judged(ready.market, ready.parts.train, ready.parts.test, request.agent_type, policy, walked)
-    card = _register(registry, _Draft(ready, seeds, report, opened), models, clock)
+    card = _register(registry, _Draft(ready, seeds, report, opened, tries), models, clock)
+    openings.keep(opening, report.test.sessions[1:], returns_of(report.test.run.equity), card.model_id)
     shown.done()
     return Trained(card, report, round(time.monotonic() - began, 3))
-
-
-def _opened(ready: Prepared, store: Store, now: datetime) -> int:
-    """Counts the opening of the test, which follows at once; how many there were with it."""
-    first, last = (ready.market.sessions[t] for t in (ready.parts.test.start, ready.parts.test.stop - 1))
-    return count_opening(store, ready.request.symbol, first, last, now=now)
 
 
 def _walk(ready: Prepared, shown: TrainingProgress, processes: int) -> dict[str, WalkForward]:
@@ -229,6 +231,7 @@ class _Draft:
     seeds: Sequence[int]
     report: Report
     opened: int
+    tries: int
 
     def card(self, model_id: str, digests: Sequence[str], created: datetime) -> ModelCard:
         ready, request = self.ready, self.ready.request
@@ -250,7 +253,7 @@ class _Draft:
             bars_sha256=ready.barset.sha256,
             seed=request.seed,
             timesteps=request.timesteps,
-            trials=request.trials,
+            trials=self.tries,
             opened=self.opened,
             metrics=self.report.summary(),
             packages=versions(),

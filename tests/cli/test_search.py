@@ -11,6 +11,7 @@ import pytest
 
 from livetrading.adapters.home import Home
 from livetrading.adapters.openings import NAME as OPENINGS
+from livetrading.adapters.openings import STUDY
 from livetrading.adapters.registry import Registry
 from livetrading.adapters.store import Store
 from livetrading.cli.main import main
@@ -96,7 +97,9 @@ def home_url(root: Path) -> str:
 def test_the_card_tells_what_was_chosen_of_how_many_and_the_model_trades(alone: tuple[Path, Answer]) -> None:
     root, answer = alone
     card, study = card_of(root, answer), study_at(home_url(root), answer)
-    assert card.trials == TRIALS and card.opened == openings(root) == 1
+    assert card.trials == card.opened == TRIALS, "each trial counts as a look"
+    (look,) = Store(Home.resolve(str(root))).read(OPENINGS)[OPENINGS].values()
+    assert (look["kind"], look["tries"], look["model_id"]) == (STUDY, TRIALS, card.model_id)
     best = answer["study"]["best"]
     assert best["value"] == max(point["value"] or -99 for point in answer["study"]["history"])
     assert card.hyperparameters["risk"] == round(best["params"]["risk"], 6)

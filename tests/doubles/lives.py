@@ -26,6 +26,7 @@ from livetrading.execution.state import requests
 from livetrading.execution.state.agent_repository import AgentRepository, events_of
 from livetrading.execution.stopping import emergency_stop
 from livetrading.execution.trading.pass_result import PassResult
+from tests.doubles.gates import answer_of
 from tests.doubles.models import make_card
 from tests.doubles.series import usual_features
 
@@ -215,7 +216,7 @@ def a_life(
 def store_test(store: Store, model_id: str, terms: Terms, job_id: str = "tested") -> None:
     """The stored result of a deployment's test, as the job leaves it."""
     test = {"sharpe_ratio": 2.0, "sessions": 600, "num_trades": 40}
-    result = {"model_id": model_id, "terms": terms_document(terms), "test": test}
+    result = {"model_id": model_id, "terms": terms_document(terms), "test": test, "gate": answer_of()}
     with store.transaction("jobs") as db:
         db.table("jobs").insert({"id": job_id, "state": "done", "result": result})
 

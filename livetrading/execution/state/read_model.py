@@ -228,6 +228,7 @@ def state_document(state: AgentState, exposure: Exposure, seq: int, at: str) -> 
         "source": config.source,
         "bars_source": state.priced_by or None,
         "bars_until": config.bars_until or None,
+        "gate": config.gate or None,
         "account": config.account or None,
         "late_entry": config.late_entry,
         "pace": config.pace,

@@ -55,6 +55,7 @@ class StateDocument(PauseShown):
     source: str | None
     bars_source: str | None
     bars_until: str | None
+    gate: dict[str, Any] | None
     account: str | None
     late_entry: str
     pace: float | None

@@ -89,12 +89,10 @@ def chosen(study: Study) -> Ended:
 
 
 def final_request(definition: Definition, trial: Ended, members: int) -> TrainRequest:
-    """The training of what was chosen: an ensemble of so many ``members``, whose card says how many trials there were."""
+    """The training of what was chosen: an ensemble of so many ``members``."""
     settings = choice(trial.params)
     wanted = request(definition, settings.feature_set)
-    return replace(
-        wanted, agent_type=settings.agent_type, seeds=members, hyper=settings.hyper, trials=definition.trials
-    )
+    return replace(wanted, agent_type=settings.agent_type, seeds=members, hyper=settings.hyper)
 
 
 def returns_of(study: Study) -> Returns:
@@ -175,6 +173,7 @@ def search(
         progress=last,
         also=others,
         processes=processes,
+        tries=study.definition.trials,
     )
     found = summary(study, place.clock(), {**done.to_dict(), "seeds": members})
     files.write_summary(place.home, study.name, found)

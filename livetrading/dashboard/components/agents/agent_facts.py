@@ -66,6 +66,7 @@ def facts(agent: AgentStatus, history: Doc) -> list[Fact]:
         Fact("Last check", *_two_lines(agent["last_check"])),
         Fact("Deployed", *_two_lines(agent["deployed_at"])),
         Fact("Bars", agent["source"] or DASH, _priced_by(agent)),
+        Fact("Gate at deployment", *_gate(agent)),
         *_account(agent),
     ]
 
@@ -77,6 +78,16 @@ def _priced_by(agent: AgentStatus) -> str:
     vendor = "" if known else f"last bar from {last}"
     quick = QUICK_TRY if agent["model_id"] and reading.quick_try(agent["model_id"]) else ""
     return " · ".join(part for part in (vendor, agent["model_id"], quick) if part)
+
+
+def _gate(agent: AgentStatus) -> tuple[str, str]:
+    """What the gate to real money said when the agent was deployed."""
+    gate = agent.get("gate")
+    if not gate:
+        return "Not asked", "deployed by an earlier version, which did not count looks at the test"
+    unmet = sum(not condition["ok"] for condition in gate["conditions"])
+    looks = f"test looked at {counted(gate['count'], 'time')}"
+    return ("Open" if not unmet else f"Closed: {counted(unmet, 'condition')} not met"), looks
 
 
 def _account(agent: AgentStatus) -> list[Fact]:

@@ -18,7 +18,7 @@ from livetrading.dashboard.markup import Fact
 
 from ..agents import agent_card
 from ..shell import dialogs
-from . import deploy_account, deploy_bars, model_words
+from . import deploy_account, deploy_bars, gate_view, model_words
 
 MODES = {
     str(Mode.PAPER): "Paper: real days, simulated fills",
@@ -59,7 +59,10 @@ def form(card: ModelCard, key: str, label: str, *, named: bool = True) -> None:
         st.warning(markdown(text))
     options = _terms(card, key)
     # Both are drawn, so that the user sees everything that is missing at once.
-    fit = [deploy_bars.allowed(card, key, options), _allowed(test, key, options)]
+    gate = gate_view.found(card)
+    fit = [deploy_bars.allowed(card, key, options), _allowed(test, key, options, gate)]
+    if gate is not None:
+        gate_view.render(gate, key, expanded=kinds.at_broker(options["mode"]))
     if all(fit) and st.button(label, type="primary", key=f"{key}_go"):
         deploy(card, options, key)
 
@@ -131,15 +134,17 @@ def _money(key: str) -> Terms:
     return Terms(capital, Limits(round(position / 100, 6), round(risk / 100, 6), pause_sessions=pause))
 
 
-def _allowed(test: dict[str, Any], key: str, options: dict[str, Any]) -> bool:
+def _allowed(test: dict[str, Any], key: str, options: dict[str, Any], gate: dict[str, Any] | None) -> bool:
     """Whether the button is shown: below the gate's Sharpe ratio only after "practice" is ticked."""
-    if kinds.at_broker(options["mode"]):
-        return deploy_account.allowed(test, options)
+    if kinds.at_broker(options["mode"]) and not deploy_account.allowed(test, options, gate):
+        return False
+    if kinds.at_broker(options["mode"]) and deploy_account.is_real(options["mode"]):
+        return True
     warning = admission.warning(test.get("sharpe_ratio"))
     if warning is None:
         return True
     st.warning(" ".join(filter(None, (admission.never_traded(test), warning))))
-    return st.checkbox("This is practice: no real money trades in paper and replay mode.", key=f"{key}_practice")
+    return st.checkbox("This is practice: no real money trades in this mode.", key=f"{key}_practice")
 
 
 def deploy(card: ModelCard, options: dict[str, Any], key: str) -> None:

@@ -38,26 +38,30 @@ def options(words: BrokerWords, key: str) -> dict[str, Any]:
     return {"late-entry": late, "confirm": typed.strip() or None}
 
 
-def allowed(test: dict[str, Any], asked: dict[str, Any]) -> bool:
-    """Whether the button is shown: the test passes the gate, and for real money the account's number is typed."""
+def allowed(test: dict[str, Any], asked: dict[str, Any], gate: dict[str, Any] | None) -> bool:
+    """Whether the button is shown. Real money: the gate is open and the account's number is typed. A paper account:
+    as on paper, after a warning."""
     words = words_of(asked["mode"])
-    refusal = admission.refusal(test, words.an_account)
+    number = _real_account(words)
+    if number is None:
+        st.caption("Deploying runs the test again with these terms.")
+        return True
+    refusal = admission.refusal(gate, words.an_account) if gate else "The gate cannot be asked."
     if refusal is not None:
         st.error(markdown(" ".join(filter(None, (admission.never_traded(test), refusal)))))
         return False
-    st.caption(
-        f"The gate: Sharpe ratio {admission.sharpe_words(test)} (above {admission.SHARPE}), "
-        f"{test['sessions']} sessions (at least {admission.SESSIONS}), "
-        f"{test['num_trades']} closed trades (at least {admission.ROUND_TRIPS}). "
-        "Deploying runs the test again with these terms."
-    )
-    number = _real_account(words)
+    st.caption("Deploying runs the test again with these terms, and asks the gate again.")
     # The number of an account that is not set up here is compared by the scheduler, with the broker's.
-    if number is None or asked["confirm"] == number != "" or (words.setup is None and asked["confirm"]):
+    if asked["confirm"] == number != "" or (words.setup is None and asked["confirm"]):
         return True
     if asked["confirm"]:
         st.warning(f"This is not the number of the account that is set up; type it as {words.short} writes it.")
     return False
+
+
+def is_real(mode: str) -> bool:
+    """Whether real money trades in a broker's mode."""
+    return _real_account(words_of(mode)) is not None
 
 
 def _real_account(words: BrokerWords) -> str | None:
