@@ -7,7 +7,7 @@ from typing import Any
 
 from ..adapters.brokers.registry import names
 from ..core import deployment
-from . import broker_rooms, cost_options, life_options
+from . import broker_rooms, cost_options, life_options, search_options
 
 _Commands = Any
 
@@ -65,9 +65,9 @@ def _processes(add: Any) -> None:
 
 
 def _models(add: Any) -> None:
-    train = add("train", "models", "train", "train a model and test it once on bars that it has not seen")
-    train.add_argument("symbol")
-    train.add_argument("--agent", required=True, choices=["PPO", "SAC"])
+    train = add("train", "training", "train", "train a model and test it once on bars that it has not seen")
+    train.add_argument("symbol", nargs="?")
+    train.add_argument("--agent", required=True, choices=["PPO", "SAC", "any"], help="any: a study chooses (--trials)")
     train.add_argument("--source", type=_source, default=None, help=_sources())
     train.add_argument(
         "--features",
@@ -90,6 +90,8 @@ def _models(add: Any) -> None:
     train.add_argument("--start", type=day, default=None, help="first decided session")
     train.add_argument("--end", type=day, default=None, help="last decided session")
     train.add_argument("--job", default=None, help=argparse.SUPPRESS)
+    search_options.add_to_train(train)
+    search_options.add_worker(add)
     add("models", "models", "models", "list the models")
     add("model", "models", "model", "show a model's card").add_argument("model_id")
     for name, text in (

@@ -1,11 +1,11 @@
-"""``train``, ``models``, ``model``."""
+"""``train`` without a study, ``models``, ``model``."""
 
 import argparse
 import sys
 from typing import Any
 
 from ..adapters import logs
-from ..adapters.bars import ask_once, check_symbol, sample
+from ..adapters.bars import BarSet, ask_once, check_symbol, sample
 from ..adapters.brokers.registry import names, words_of
 from ..adapters.home import Home
 from ..adapters.registry import Registry
@@ -40,9 +40,7 @@ def text_of(done: dict[str, Any], agent_type: str) -> str:
 
 
 def _train(home: Home, store: Store, symbol: str, job: jobs.Reporter, options: argparse.Namespace) -> dict[str, Any]:
-    source = options.source or ("sample" if symbol in sample.symbols() else "yahoo")
-    barset = ask_once(source, home.cache, symbol, now=utc_now())
-    also = [ask_once(source, home.cache, other, now=utc_now()) for other in _others(options.also, source)]
+    source, barset, also = series(home, symbol, options)
     from ..research import training  # torch: two seconds, so only when it is certain
 
     request = training.TrainRequest(
@@ -69,6 +67,17 @@ def _train(home: Home, store: Store, symbol: str, job: jobs.Reporter, options: a
     finally:
         shown.line.close()
     return {**done.to_dict(), "source": barset.source, "source_note": barset.note}
+
+
+def series(home: Home, symbol: str, options: argparse.Namespace) -> tuple[str, BarSet, list[BarSet]]:
+    """The source that is asked, the symbol's bars, and those of ``--also``."""
+    source = options.source or ("sample" if symbol in sample.symbols() else "yahoo")
+    barset = ask_once(source, home.cache, symbol, now=utc_now())
+    return (
+        source,
+        barset,
+        [ask_once(source, home.cache, other, now=utc_now()) for other in _others(options.also, source)],
+    )
 
 
 class Shown:

@@ -20,7 +20,7 @@ from ..core.significance import returns_of
 from ..core.types import Terms
 from .comparison import paired
 from .evaluation import Evaluation, evaluate
-from .fitting import HYPERPARAMETERS
+from .fitting import stored
 from .training import TrainRequest
 
 CHALLENGE = "challenge"
@@ -36,12 +36,6 @@ def request_of(card: ModelCard) -> TrainRequest:
         raise BadInput(
             f"{card.model_id} was made by the procedure of an earlier version, which is gone: train it anew."
         )
-    usual = HYPERPARAMETERS[card.agent_type]
-    known = usual.to_dict()
-    if card.policy != usual.policy or any(card.hyperparameters.get(k, v) != v for k, v in known.items()):
-        raise BadInput(
-            f"{card.model_id} was made with other hyperparameters than a training of this version takes: train it anew."
-        )
     folds = (card.metrics.get("walk_forward") or {}).get("folds", 0)
     return TrainRequest(
         card.symbol,
@@ -53,6 +47,7 @@ def request_of(card: ModelCard) -> TrainRequest:
         card.feature_set,
         card.seeds,
         int(folds),
+        stored(card),
     )
 
 

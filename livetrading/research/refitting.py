@@ -21,7 +21,6 @@ from ..core.scaler import Scaler
 from ..core.types import Terms
 from .challenger import request_of
 from .deep import Deep
-from .fitting import HYPERPARAMETERS
 from .progress import Listener
 from .scaled import scaled_by, unscaled
 from .training import prepare_also
@@ -50,7 +49,8 @@ def refit(
     check_variance(raw, rows)
     market, scaler = scaled_by(raw, rows)
     others = tuple(prepare_also(request, other, market.sessions[rows.stop - 1]) for other in also)
-    procedure = Deep(request.agent_type, request.timesteps, request.seeds, tuple(o.market for o in others))
+    learned = tuple(other.market for other in others)
+    procedure = Deep(request.agent_type, request.timesteps, request.seeds, learned, request.hyper)
     shown = TrainingProgress(request.timesteps, [], progress)
     seeds = [member.seed for member in card.members]
     models = procedure.models(market, rows, Terms(), seeds, shown.fitting)
@@ -81,7 +81,6 @@ class _Draft:
 
     def made(self, model_id: str, digests: list[str], created: datetime) -> ModelCard:
         card = self.card
-        hyper = HYPERPARAMETERS[card.agent_type]
         members = tuple(Member(old.seed, digest) for old, digest in zip(card.members, digests, strict=True))
         return replace(
             card,
@@ -95,8 +94,6 @@ class _Draft:
             packages=versions(),
             zip_sha256=digests[0],
             created=created,
-            policy=hyper.policy,
-            hyperparameters=hyper.to_dict(),
             members=members,
             also=self.also,
             lineage={"kind": lineage.REFIT, "of": lineage.tested_model(card), "fitted": self.fitted},

@@ -10,7 +10,7 @@ from typing import Any
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from ..adapters.bars.base import BarSet
-from ..adapters.openings import TRAIN, Openings
+from ..adapters.openings import STUDY, TRAIN, Openings
 from ..adapters.packages import versions
 from ..adapters.registry import Registry, sha256, zip_name
 from ..adapters.store import Store
@@ -25,7 +25,7 @@ from ..core.significance import returns_of
 from ..core.types import WARMUP_BARS, AgentType, Terms
 from ..core.wording import counted
 from .deep import Deep, ensemble
-from .fitting import HYPERPARAMETERS, STEPS_AN_UPDATE, member_seeds
+from .fitting import HYPERPARAMETERS, STEPS_AN_UPDATE, Hyperparameters, member_seeds
 from .folds import FOLDS, Fold, expanding
 from .progress import Listener
 from .report import Report, judged
@@ -33,6 +33,7 @@ from .scaled import scaled_by, unscaled
 from .training_progress import TrainingProgress
 from .walk_forward import WalkForward, bought_and_held, check_variance, walk_forwards
 from .witnesses import procedures
+from .zips import save
 
 TRAIN_SHARE = 0.8
 MIN_TRAIN, MIN_TEST = 504, 126
@@ -45,7 +46,8 @@ MOST_FOLDS = 20
 class TrainRequest:
     """What to train. ``start`` and ``end`` bound the decided sessions, ``feature_set`` names the model's features.
 
-    ``seeds`` members are made of seeds spawned from ``seed``; ``folds`` 0 leaves the walk-forward out.
+    ``seeds`` members are made of seeds spawned from ``seed``; ``folds`` 0 leaves the walk-forward out. ``hyper``: None
+    for the algorithm's own.
     """
 
     symbol: str
@@ -57,6 +59,11 @@ class TrainRequest:
     feature_set: str = FEATURE_SET
     seeds: int = MEMBERS
     folds: int = FOLDS
+    hyper: Hyperparameters | None = None
+
+    @property
+    def hyperparameters(self) -> Hyperparameters:
+        return self.hyper or HYPERPARAMETERS[self.agent_type]
 
     def __post_init__(self) -> None:
         if self.feature_set not in SETS:
@@ -129,7 +136,7 @@ class Prepared:
     def procedure(self) -> Deep:
         request = self.request
         others = tuple(other.market for other in self.also)
-        return Deep(request.agent_type, request.timesteps, request.seeds, others)
+        return Deep(request.agent_type, request.timesteps, request.seeds, others, request.hyperparameters)
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -211,7 +218,9 @@ def train(
     models = ready.procedure.models(ready.market, ready.parts.train, Terms(), seeds, shown.fitting)
     shown.testing()
     openings, content = Openings(store), content_of(ready.market, ready.parts.test)
-    opening = openings.record(TRAIN, request.symbol, content, now=clock(), terms=Terms(), tries=tries)
+    opening = openings.record(
+        STUDY if tries > 1 else TRAIN, request.symbol, content, now=clock(), terms=Terms(), tries=tries
+    )
     opened = openings.of(request.symbol, content).tries
     policy = ensemble(request.agent_type, models)
     report = judged(ready.market, ready.parts.train, ready.parts.test, request.agent_type, policy, walked)
@@ -244,7 +253,7 @@ class _Draft:
 
     def card(self, model_id: str, digests: Sequence[str], created: datetime) -> ModelCard:
         ready, request = self.ready, self.ready.request
-        hyper = HYPERPARAMETERS[request.agent_type]
+        hyper = request.hyperparameters
         return ModelCard(
             model_id=model_id,
             agent_type=request.agent_type,
@@ -288,7 +297,7 @@ def _register(
     with registry.scratch() as folder:
         paths = [folder / zip_name(number) for number in range(len(models))]
         for path, model in zip(paths, models, strict=True):
-            model.save(path)
+            save(model, path)
         digests = [sha256(path.read_bytes()) for path in paths]
         while True:
             now = clock()

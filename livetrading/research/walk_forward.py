@@ -162,8 +162,8 @@ def walk_forwards(
     """As ``walk_forward``, of several procedures by name on the same folds; a fold is one process's work."""
     if not folds:
         raise BadInput("There is no fold to walk: give at least one.")
-    spawned = np.random.SeedSequence(seed).spawn(max(fold.number for fold in folds) + 1)
-    work = [_Work(market, fold, procedures, terms, int(spawned[fold.number].generate_state(1)[0])) for fold in folds]
+    seeds = fold_seeds(seed, folds)
+    work = [_Work(market, fold, procedures, terms, seeds[fold.number]) for fold in folds]
     for item in work:
         check_variance(market, item.fold.fit, item.fold.number)
     # The latest fold takes longest, so it begins first.
@@ -171,17 +171,28 @@ def walk_forwards(
     return {name: stitched([run[name] for run in runs], terms.capital) for name in procedures}
 
 
+def fold_seeds(seed: int, folds: Sequence[Fold]) -> list[int]:
+    """The seed of each fold by its number, spawned from one."""
+    spawned = np.random.SeedSequence(seed).spawn(max(fold.number for fold in folds) + 1)
+    return [int(child.generate_state(1)[0]) for child in spawned]
+
+
+def chained(equities: Sequence[Sequence[float]], capital: float) -> list[float]:
+    """Equities that each begin with ``capital``, as one history: each begins with what the one before it ended with."""
+    found: list[float] = []
+    for equity in equities:
+        scale = (found[-1] if found else capital) / capital
+        found += [scale * value for value in equity]
+    return found
+
+
 def stitched(runs: Sequence[FoldRun], capital: float) -> WalkForward:
     """The folds one after the other: each begins flat with what the one before it ended with.
 
     A position at a fold's last close is valued there and not sold.
     """
-    sessions: list[str] = []
-    equity: list[float] = []
-    for run in runs:
-        scale = (equity[-1] if equity else capital) / capital
-        equity += [scale * value for value in run.evaluation.run.equity]
-        sessions += run.evaluation.sessions
+    sessions = [session for run in runs for session in run.evaluation.sessions]
+    equity = chained([run.evaluation.run.equity for run in runs], capital)
     trades = [trade for run in runs for trade in run.evaluation.run.trades]
     held = [held for run in runs for held in run.evaluation.run.held]
     return WalkForward(tuple(runs), sessions, equity, metrics.measure(equity, trades, held))

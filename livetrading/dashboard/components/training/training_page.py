@@ -7,7 +7,7 @@ from livetrading.dashboard import markup, reading
 from livetrading.dashboard.format import count, new_york, percent, sharpe, signed_percent, tone
 
 from ..shell.guard import guarded
-from . import compare_view, deploy, job_watch, later_bars, model_view, model_words, train_form
+from . import compare_view, deploy, job_watch, later_bars, model_view, model_words, study_view, train_form
 
 CHOSEN = "model"
 """Session key and query parameter of the model that is shown."""
@@ -22,6 +22,8 @@ def render() -> None:
         job_watch.render(on_done=choose)
     with guarded():
         _models()
+    with guarded():
+        study_view.render()
 
 
 def choose(model_id: str) -> None:
