@@ -15,13 +15,18 @@ Doc = dict[str, Any]
 def answer(home: Home, card: ModelCard) -> Doc:
     """As ``gate MODEL_ID`` answers for the terms of the training; counted now, computed anew when the count or the
     look-ahead check is another."""
+    return at(home, card.model_id, *asked(home, card))
+
+
+def asked(home: Home, card: ModelCard) -> tuple[Count, str]:
+    """What the answer depends on: the looks so far, and when look-ahead was checked (empty: never)."""
     count = Openings(Store(home)).of_model(card.model_id)
-    checked = (Registry(home).lookahead(card.model_id) or {}).get("at", "")
-    return _answer(home, card.model_id, count, checked)
+    return count, (Registry(home).lookahead(card.model_id) or {}).get("at", "")
 
 
 @lru_cache(32)
-def _answer(home: Home, model_id: str, count: Count, checked: str) -> Doc:
+def at(home: Home, model_id: str, count: Count, checked: str) -> Doc:
+    """The answer to ``asked``."""
     from livetrading.research import gate  # the bootstrap's library takes a second
 
     registry = Registry(home)

@@ -23,7 +23,7 @@ def render(card: ModelCard) -> None:
     paused = pause_of(test)
     for text in filter(None, (admission.never_traded(test["metrics"]), drawdown_pause.words(paused))):
         st.warning(markdown(text))
-    table = measures.table(card, test, (paused or {}).get("without"))
+    table = measures.table(str(card.agent_type), test, (paused or {}).get("without"))
     if test.get("witnesses"):  # its columns need the whole width
         st.html(table)
         _charts(card, test, paused)
