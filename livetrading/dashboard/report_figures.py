@@ -6,7 +6,6 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from livetrading.core import drawdown_pause
 from livetrading.research.report_names import WITNESSES
 
 from . import figures, report_tables, style
@@ -16,8 +15,9 @@ LINES = {"ridge": style.WARN, "always_long": "#C792EA"}
 BAND, BAND_EDGE = "rgba(139,152,165,.16)", "rgba(139,152,165,.45)"
 
 
-def equity(report: Doc, *, height: int = 440) -> go.Figure:
-    """The model and its baselines in the band of 90 of 100 random agents; the drawdown underneath, pauses shaded."""
+def equity(report: Doc, pauses: Sequence[tuple[str, str | None]], *, height: int = 440) -> go.Figure:
+    """The model and its baselines in the band of 90 of 100 random agents; the drawdown underneath, ``pauses`` shaded
+    (``drawdown_pause.spans``)."""
     found, kind = report["equity"], report["model"]["agent_type"]
     sessions = found["sessions"]
     figure = figures.equity_figure(
@@ -25,7 +25,7 @@ def equity(report: Doc, *, height: int = 440) -> go.Figure:
         _pairs(sessions, found["baselines"].get("buy_and_hold")),
         height=height,
         name=kind,
-        pauses=drawdown_pause.spans(report["measures"].get("pause")),
+        pauses=pauses,
         unpaused=_pairs(sessions, found["without_limit"]),
     )
     for key, color in LINES.items():
@@ -78,7 +78,7 @@ def trades(shape: Doc, *, height: int = 300) -> go.Figure:
         showlegend=False,
         name="Trades",
     )
-    figure = _plain([bars], height, "Return of a trade")
+    figure = _plain([bars], height, "Return of a trade", max(counts))
     figure.update_layout(xaxis={"type": "linear", "ticksuffix": " %", "nticks": 9})
     return figure
 
@@ -94,12 +94,13 @@ def holding(shape: Doc, *, height: int = 300) -> go.Figure:
         showlegend=False,
         name="Trades",
     )
-    figure = _plain([bars], height, "Sessions from entry to exit")
+    figure = _plain([bars], height, "Sessions from entry to exit", max(row["count"] for row in rows))
     figure.update_layout(xaxis={"type": "category"})
     return figure
 
 
-def _plain(traces: Sequence[Any], height: int, title: str) -> go.Figure:
+def _plain(traces: Sequence[Any], height: int, title: str, most: int) -> go.Figure:
+    """Counts up to ``most`` upwards, labelled at whole numbers alone."""
     figure = go.Figure(list(traces))
     figure.update_layout(
         height=height,
@@ -110,6 +111,6 @@ def _plain(traces: Sequence[Any], height: int, title: str) -> go.Figure:
         hoverlabel={"bgcolor": style.PANEL, "bordercolor": style.LINE, "font": {"color": style.TEXT}},
         dragmode=False,
         xaxis={"title": {"text": title}, "showgrid": False, "linecolor": style.LINE, "fixedrange": True, "automargin": True},
-        yaxis={**figures.axis(), "fixedrange": True, "rangemode": "tozero", "nticks": 6},
+        yaxis={**figures.axis(), "fixedrange": True, "rangemode": "tozero", "dtick": max(1, -(-most // 5))},
     )  # fmt: skip
     return figure

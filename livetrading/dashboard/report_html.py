@@ -22,6 +22,11 @@ from .markup import Fact
 Doc = dict[str, Any]
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 """Requests to anywhere are refused by the browser."""
+FITTING = """
+const fit = () => document.querySelectorAll('.js-plotly-plot').forEach(chart => Plotly.Plots.resize(chart));
+for (const moment of ['load', 'beforeprint', 'afterprint']) window.addEventListener(moment, fit);
+"""
+"""A chart is drawn before what stands beside it is there, and paper is as wide as no screen."""
 
 
 def page(report: Doc) -> str:
@@ -47,7 +52,7 @@ def page(report: Doc) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<link rel="icon" href="data:,">'
         f"<title>Report of {escape(name)}</title><style>{report_style.CSS}</style>"
-        f"<script>{get_plotlyjs()}</script></head><body>{''.join(parts)}</body></html>\n"
+        f"<script>{get_plotlyjs()}</script><script>{FITTING}</script></head><body>{''.join(parts)}</body></html>\n"
     )
 
 
@@ -77,7 +82,7 @@ def _head(report: Doc) -> str:
         Fact("Seeds", count(model["seeds"]), f"from seed {model['seed']}"),
         Fact("Bars", model["source"]),
     ]  # fmt: skip
-    notes = [report["significance"]["note"], idle, drawdown_pause.words(report["measures"].get("pause"))]
+    notes = [idle, drawdown_pause.words(report["measures"].get("pause"))]
     return (
         f"<header><h1>{escape(model['symbol'])} by {escape(model['agent_type'])}</h1>"
         f'<div class="sub">{escape(model["model_id"])}, trained {escape(day_and_time(model["created"]))}'
@@ -88,13 +93,18 @@ def _head(report: Doc) -> str:
 
 
 def _worth(report: Doc) -> str:
+    note = report["significance"]["note"]
     return _section(
-        "Skill or luck", report_tables.worth(report), markup.facts(report_tables.luck(report), wide=True)
+        "Skill or luck",
+        report_tables.worth(report),
+        markup.notes([note] if note else []),
+        markup.facts(report_tables.luck(report), wide=True),
     )
 
 
 def _equity(report: Doc) -> str:
-    return _section("Equity and drawdown", _chart(report_figures.equity(report), "equity"))
+    spans = drawdown_pause.spans(report["measures"].get("pause"))
+    return _section("Equity and drawdown", _chart(report_figures.equity(report, spans), "equity"))
 
 
 def _trades(report: Doc) -> str:
@@ -102,7 +112,9 @@ def _trades(report: Doc) -> str:
     if shape is None:
         return _section("Trades", _text("The model closed no trade in its test."))
     charts = _chart(report_figures.trades(shape), "trades"), _chart(report_figures.holding(shape), "holding")
-    listed = f"<details><summary>All {count(shape['count'])} trades</summary>{report_tables.trade_list(report)}</details>"
+    listed = (
+        f"<details><summary>All {count(shape['count'])} trades</summary>{report_tables.trade_list(report)}</details>"
+    )
     return _section(
         "Trades",
         markup.facts(report_tables.trade_facts(shape), wide=True),
@@ -148,9 +160,7 @@ def _trials(report: Doc) -> str:
 
 def _gate(report: Doc) -> str:
     looks = report["openings"]
-    seen = (
-        f"This test was looked at {counted(looks['count'], 'time')}, about {looks['n_effective']:.1f} independent tries."
-    )
+    seen = f"This test was looked at {counted(looks['count'], 'time')}, about {looks['n_effective']:.1f} independent tries."
     return _section("The gate to real money", report_tables.conditions(report)) + _section(
         "What was opened when", _text(seen), report_tables.looks(report)
     )
@@ -158,7 +168,9 @@ def _gate(report: Doc) -> str:
 
 def _measures(report: Doc) -> str:
     pause = report["measures"].get("pause") or {}
-    beside = {key: {"metrics": known["measures"]} for key, known in report["baselines"].items() if key != "buy_and_hold"}
+    beside = {
+        key: {"metrics": known["measures"]} for key, known in report["baselines"].items() if key != "buy_and_hold"
+    }
     test = {
         "metrics": report["measures"],
         "buy_and_hold_metrics": report["baselines"]["buy_and_hold"]["measures"],

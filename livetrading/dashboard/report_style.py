@@ -36,7 +36,7 @@ p { margin: .5rem 0; max-width: 75ch; }
 .lt-table td { white-space: nowrap; }
 .lt-table th:first-child, .lt-table td:first-child, .lt-table td.wide { text-align: left; }
 .lt-table td.wide { white-space: normal; }
-.lt-months { font-size: .85rem; } .lt-months th, .lt-months td { padding: .3rem .28rem; }
+.lt-months { font-size: .85rem; table-layout: fixed; } .lt-months th, .lt-months td { padding: .3rem .28rem; }
 .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(430px, 100%), 1fr)); gap: 0 2rem; }
 .two > * { min-width: 0; }
 .chart { min-width: 0; overflow: hidden; }

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from livetrading.core.wording import counted
-from livetrading.research.report_names import AGENT, WITNESSES
+from livetrading.research.report_names import AGENT, LEGS, WITNESSES
 
 from . import markup
 from .format import DASH, count, money, number, percent, sharpe, signed_money, signed_percent, tone
@@ -16,7 +16,6 @@ HEAD = ("Sharpe", "Return", "Drawdown", "Trades")
 SNUG = "lt-snug"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 WORTH = ("In the test", "Sharpe", "95 % interval", "Return", "Drawdown", "Trades", "Exposure")
-LEGS = {"exit": "the model's signal", "stop": "the protective stop", "split": "a reverse split"}
 
 
 def worth(report: Doc) -> str:
@@ -26,7 +25,7 @@ def worth(report: Doc) -> str:
     rows += [_worth(WITNESSES[key], known["measures"], known["interval"]) for key, known in report["baselines"].items()]
     if lucky := report["random"]:
         interval = _interval([lucky["sharpe_5"], lucky["sharpe_95"]])
-        name = f"{count(lucky['agents'])} random agents"
+        name = f"{count(lucky['agents'])} random agents: median, 5 % to 95 %"
         rows.append([name, sharpe(lucky["sharpe_ratio"]), interval, "", "", "", percent(lucky["exposure_pct"])])
     return markup.table(WORTH, rows, stacks=True, kind="lt-many")
 
@@ -52,7 +51,7 @@ def luck(report: Doc) -> list[Fact]:
             DASH if needed is None else f"{count(needed)} sessions",
             f"there are {count(own['sessions'])}" if needed is not None else "never, at this ratio",
         ),
-        Fact("As good as always-long by luck", _share(own["p_value_always_long"]), "paired bootstrap, for one try"),
+        Fact("Always-long is as good", _share(own["p_value_always_long"]), "its chance, for one try"),
     ]
     if lucky and lucky["percentile"] is not None:
         facts.append(
