@@ -19,6 +19,7 @@ import pandas as pd
 
 from ..core.card import ModelCard
 from ..core.errors import BadInput, Damaged, LivetradingError
+from ..core.lineage import tested_weights
 from ..core.market import Market, quotes
 from ..core.range_content import Content, content_of, likeness, same_test
 from ..core.significance import effective_tries
@@ -263,7 +264,7 @@ def rebuilt(cards: Iterable[ModelCard]) -> list[dict[str, Any]]:
     found: list[Opening] = []
     for card in sorted(cards, key=lambda card: card.created):
         known = sum(opening.tries for opening in found if _dates_meet(opening, card.symbol, _of_card(card)))
-        found += [_of_card(card)] * max(1, card.opened - known)
+        found += [_of_card(card)] * max(int(tested_weights(card)), card.opened - known)
     return [opening.to_dict() for opening in found]
 
 
@@ -275,7 +276,8 @@ def _unrecorded(cards: Sequence[ModelCard], known: Sequence[Opening]) -> list[Op
         count = sum(opening.tries for opening in [*known, *found] if opening.at <= before)
         own = any(opening.model_id == card.model_id for opening in known)
         unnamed = any(not opening.model_id and opening.symbol == card.symbol for opening in known)
-        missing = max(card.opened - count, 0 if own or unnamed else 1)
+        explained = own or unnamed or not tested_weights(card)  # a refit opened no test
+        missing = max(card.opened - count, 0 if explained else 1)
         found += [_of_card(card)] * missing
     return found
 

@@ -23,7 +23,12 @@ def gate(home: Home, options: argparse.Namespace) -> Doc:
     card, made = found.scene.card, found.scene
     train = range(made.market.sessions.index(card.train.start), made.market.sessions.index(card.train.end) + 1)
     beside = gates.baselines(found.run, made.market, train, made.bars, terms)
-    answer = {"model_id": card.model_id, **found.answer, "baselines": beside, "test": found.run.own.summary()["test"]}
+    answer = {
+        "model_id": options.model_id,
+        **found.answer,
+        "baselines": beside,
+        "test": found.run.own.summary()["test"],
+    }
     return {**answer, "text": _text(answer)}
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..core import admission, drawdown_pause, real_money
+from ..adapters.bars import sample
+from ..core import admission, drawdown_pause, lineage, real_money
 from ..core.card import QUICK_TRY, ModelCard
 from ..core.wording import counted
 from ..research.report_names import AGENT, named, tests
@@ -52,7 +53,10 @@ def card(model: ModelCard, *, report: bool = False) -> str:
         f"{model.model_id}: {model.agent_type} on {model.symbol}, {seeds(model) or 'one network'}, "
         f"{model.timesteps:,} steps, bars from {model.source}" + (f"; learned from {others} as well" if others else ""),
         f"Trained on {model.train.start} to {model.train.end}; its test was opened {counted(model.opened, 'time')}.",
+        sample.remark(model.source, model.symbol, model.source_note),
     ]
+    if said := lineage.words(model):
+        lines.append(said)
     walked = (model.metrics.get("walk_forward") or {}).get("measures") or {}
     if walked and not report:
         count = counted(model.metrics["walk_forward"]["folds"], "fold")

@@ -7,6 +7,7 @@ from livetrading.adapters.home import Home
 from livetrading.adapters.openings import Count, Openings
 from livetrading.adapters.registry import Registry
 from livetrading.adapters.store import Store
+from livetrading.core import lineage
 from livetrading.core.card import ModelCard
 
 Doc = dict[str, Any]
@@ -30,4 +31,5 @@ def at(home: Home, model_id: str, count: Count, checked: str) -> Doc:
     from livetrading.research import gate  # the bootstrap's library takes a second
 
     registry = Registry(home)
-    return gate.answer(gate.stored(registry.test(model_id)), count, registry.lookahead(model_id))
+    same = lineage.tested_weights(registry.card(model_id))
+    return gate.answer(gate.stored(registry.test(model_id)), count, registry.lookahead(model_id), same)

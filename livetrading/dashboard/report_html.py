@@ -82,7 +82,7 @@ def _head(report: Doc) -> str:
         Fact("Seeds", count(model["seeds"]), f"from seed {model['seed']}"),
         Fact("Bars", model["source"]),
     ]  # fmt: skip
-    notes = [idle, drawdown_pause.words(report["measures"].get("pause"))]
+    notes = [model["lineage"], idle, drawdown_pause.words(report["measures"].get("pause"))]
     return (
         f"<header><h1>{escape(model['symbol'])} by {escape(model['agent_type'])}</h1>"
         f'<div class="sub">{escape(model["model_id"])}, trained {escape(day_and_time(model["created"]))}'
@@ -120,7 +120,7 @@ def _trades(report: Doc) -> str:
         markup.facts(report_tables.trade_facts(shape), wide=True),
         f'<div class="two">{"".join(charts)}</div>',
         report_tables.legs(shape),
-        _text("Returns of trades leave dividends out."),
+        _text(report_tables.TRADES_NOTE, "sub"),
         listed,
     )
 

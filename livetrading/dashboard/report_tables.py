@@ -17,12 +17,17 @@ SNUG = "lt-snug"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 WORTH = ("In the test", "Sharpe", "95 % interval", "Return", "Drawdown", "Trades", "Exposure")
 
+TRADES_NOTE = "Returns of trades are net of fees and leave dividends out."
+
 
 def worth(report: Doc) -> str:
     """The test's Sharpe ratio with its interval beside the baselines' and that of agents without skill."""
     own = report["significance"]
     rows = [_worth(report["model"]["agent_type"], report["measures"], own["interval"])]
-    rows += [_worth(WITNESSES[key], known["measures"], known["interval"]) for key, known in report["baselines"].items()]
+    for key, known in report["baselines"].items():
+        # Buying and holding closes no trade: there is nothing to count.
+        measures = known["measures"] | ({"num_trades": None} if key == "buy_and_hold" else {})
+        rows.append(_worth(WITNESSES[key], measures, known["interval"]))
     if lucky := report["random"]:
         interval = _interval([lucky["sharpe_5"], lucky["sharpe_95"]])
         name = f"{count(lucky['agents'])} random agents: median, 5 % to 95 %"

@@ -10,7 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from ..core import market, real_money, significance
+from ..adapters.bars import sample
+from ..core import lineage, market, real_money, significance
 from ..core.card import ModelCard
 from ..core.errors import LivetradingError
 from ..core.metrics import drawdown
@@ -89,7 +90,8 @@ def _model(card: ModelCard) -> Doc:
         "symbol": card.symbol,
         "also": [other.symbol for other in card.also],
         "source": card.source,
-        "source_note": card.source_note,
+        "source_note": sample.remark(card.source, card.symbol, card.source_note),
+        "lineage": lineage.words(card),
         "created": card.created.isoformat(),
         "timesteps": card.timesteps,
         "seed": card.seed,

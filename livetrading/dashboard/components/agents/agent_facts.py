@@ -3,6 +3,7 @@
 from typing import Any
 
 from livetrading.core.card import QUICK_TRY
+from livetrading.core.deployment import COSTS
 from livetrading.core.wording import counted
 from livetrading.dashboard import kinds, markup, reading
 from livetrading.dashboard.format import (
@@ -26,6 +27,12 @@ from livetrading.execution.state.status import AgentStatus, DecisionShown
 
 Doc = dict[str, Any]
 ON_A_CARD = 9
+COST_WORDS = {
+    "slippage_bps": "slippage {:g} basis points",
+    "commission_per_share": "commission ${:g} a share",
+    "commission_minimum": "commission at least ${:g}",
+}
+"""Costs are named when they are not the default ones."""
 FLAT, UNREAD = ("Flat", "no position"), ("Cannot be read", "it may hold shares", "lt-down", "lt-down")
 UNKNOWN = ("Portfolio value", "Price", "Unrealised P&L", "Protective stop", "Trades")
 
@@ -175,6 +182,8 @@ def _limits(agent: AgentStatus) -> str:
     said = [f"{name} {share:g}%" for name, share in parts if share is not None]
     if pause := agent.get("pause_sessions"):
         said.append(f"drawdown pause {counted(pause, 'session')}")
+    own = agent.get("costs") or {}
+    said += [COST_WORDS[name].format(own[name]) for name, usual in COSTS.named.items() if own.get(name, usual) != usual]
     return ", ".join(said)
 
 

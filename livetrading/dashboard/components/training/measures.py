@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from livetrading.core.metrics import TRADES_NOTE
 from livetrading.dashboard import markup
 from livetrading.dashboard.format import DASH, count, money, number, percent, sharpe, signed_percent, tone
 from livetrading.research.report_names import WITNESSES
@@ -43,7 +44,7 @@ def table(agent_type: str, test: Doc, without: Doc | None) -> str:
         head.insert(2, f"{len(members)} members")
         for row in rows:
             row.insert(2, (_range(str(row[0]), members), "lt-muted"))
-    return markup.table(head, rows, stacks=len(head) > 4, kind="lt-many")
+    return markup.table(head, rows, stacks=len(head) > 4, kind="lt-many") + markup.remark(TRADES_NOTE)
 
 
 def rows_of(metrics: Doc, hold: Doc, more: Sequence[Doc] = ()) -> list[list[Cell]]:

@@ -6,7 +6,8 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from livetrading.core import admission, drawdown_pause
+from livetrading.adapters.bars import sample
+from livetrading.core import admission, drawdown_pause, lineage
 from livetrading.core.bars import to_rows
 from livetrading.core.card import QUICK_TRY, ModelCard
 from livetrading.core.types import Limits
@@ -24,7 +25,8 @@ def render(card: ModelCard) -> None:
     test = reading.registry().test(card.model_id)
     st.caption(markdown(_caption(card)))
     paused = pause_of(test)
-    for text in filter(None, (admission.never_traded(test["metrics"]), drawdown_pause.words(paused))):
+    told = (lineage.words(card), admission.never_traded(test["metrics"]), drawdown_pause.words(paused))
+    for text in filter(None, told):
         st.warning(markdown(text))
     report = report_view.found(card)
     if report is not None:
@@ -44,10 +46,11 @@ def _caption(card: ModelCard) -> str:
     seeds = f"{counted(card.seeds, 'seed')} from seed {card.seed}" if card.seeds > 1 else f"seed {card.seed}"
     quick = f" ({QUICK_TRY})" if card.is_quick_try else ""
     also = f" Learned from {', '.join(other.symbol for other in card.also)} as well." if card.also else ""
+    note = sample.remark(card.source, card.symbol, card.source_note)
     return (
         f"Out-of-sample test {card.test.start} to {card.test.end}, {counted(card.test.sessions, 'session')}, opened "
         f"{counted(card.opened, 'time')} for {card.symbol}. Trained on {card.train.start} to {card.train.end}, "
-        f"{count(card.timesteps)} steps, {seeds}{quick}, bars from {card.source}.{also} {card.source_note}"
+        f"{count(card.timesteps)} steps, {seeds}{quick}, bars from {card.source}.{also} {note}"
     )
 
 

@@ -65,7 +65,7 @@ def _trades(card: ModelCard, shown: Doc) -> None:
     for column, name, draw in ((left, "returns", report_figures.trades), (right, "held", report_figures.holding)):
         column.plotly_chart(draw(shape), key=f"{name}_{card.model_id}", theme=None, config=figures.STILL)
     st.html(report_tables.legs(shape))
-    st.caption("Returns of trades leave dividends out.")
+    st.caption(report_tables.TRADES_NOTE)
 
 
 TABS: dict[str, Callable[[ModelCard, Doc], None]] = {"By month, year, seed": _months, "Trades by return": _trades}
