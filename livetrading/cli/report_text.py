@@ -52,7 +52,8 @@ def card(model: ModelCard, *, report: bool = False) -> str:
     lines = [
         f"{model.model_id}: {model.agent_type} on {model.symbol}, {seeds(model) or 'one network'}, "
         f"{model.timesteps:,} steps, bars from {model.source}" + (f"; learned from {others} as well" if others else ""),
-        f"Trained on {model.train.start} to {model.train.end}; its test was opened {counted(model.opened, 'time')}.",
+        f"Trained on {model.train.start} to {model.train.end}; its test was opened {counted(model.opened, 'time')}."
+        + (f" Its settings are the choice of {counted(model.trials, 'trial')}." if model.trials > 1 else ""),
         sample.remark(model.source, model.symbol, model.source_note),
     ]
     if said := lineage.words(model):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..adapters import logs
 from ..adapters.home import Home
-from ..core.errors import BadInput, NotFound, Refused
+from ..core.errors import BadInput, Damaged, LivetradingError, NotFound, Refused
 from .search import STORAGE, opened
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class _Work:
 
         self._storage, self._options, self._me = storage, options, Worker.this()
         self._benches: dict[str, Bench] = {}
-        self._refused: dict[str, Refused] = {}
+        self._refused: dict[str, LivetradingError] = {}
         self._done: dict[str, int] = {}
 
     def run(self) -> dict[str, Any]:
@@ -48,10 +48,12 @@ class _Work:
         while names:
             # The first of them that has a trial to take; then from the oldest on again.
             if not any(self._turn(name) for name in names):
-                if len(self._refused.keys() & names) == len(names):
-                    raise self._refused[names[0]]
+                if self._refused.keys() >= set(names):
+                    break
                 time.sleep(LOOK_SECONDS)
             names = self._open()
+        if names and not self._done:
+            raise self._refused[names[0]]
         count = sum(self._done.values())
         text = f"{count} trials of {len(self._done)} studies; all that are open to this worker have ended."
         return {"trials": count, "studies": self._done, "text": text}
@@ -97,7 +99,7 @@ class _Work:
                 del self._benches[next(iter(self._benches))]
             try:
                 self._benches[name] = Bench(catalogue.find(self._storage, name))
-            except Refused as error:
+            except (Refused, BadInput, Damaged) as error:  # another study may be fit for this process
                 self._refused[name] = error
         return self._benches.get(name)
 

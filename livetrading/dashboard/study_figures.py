@@ -45,7 +45,7 @@ def history_figure(history: Sequence[Doc], *, height: int = 260) -> go.Figure:
     figures.lay_out(figure, [], height, zoomable=False)
     figure.update_layout(
         hovermode="closest",
-        xaxis={"type": "linear", "range": [-0.5, max(len(history), 1) - 0.5], "tickmode": "auto", "ticktext": None},
+        xaxis={"type": "linear", "range": [-0.5, max(len(history), 1) - 0.5], "tickmode": "auto", "zeroline": False},
         yaxis={"nticks": 6},
     )
     return figure

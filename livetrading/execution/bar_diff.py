@@ -29,6 +29,7 @@ from ..core.wording import counted
 from . import decided_again
 from .decided_again import Epoch, Outcome
 from .state.agent_repository import events_of
+from .state.bar_series import Series
 from .trading.live_trader import Policy
 
 ANOTHER_SERIES = 0.1
@@ -129,7 +130,7 @@ def _comparable(state: AgentState) -> None:
 
 def _last(card: ModelCard, own: pd.DataFrame, events: Sequence[Event]) -> Epoch:
     """The bars that the agent decides on from now on."""
-    *_, (_, _, epoch) = decided_again.walked(card, own, events)
+    *_, (_, _, epoch) = decided_again.walked(card, Series(own, []), events)
     return epoch
 
 
@@ -160,7 +161,7 @@ def checked(frame: pd.DataFrame, rows: list[list[Any]], symbol: str) -> pd.DataF
 
 
 def _again(now: Epoch, own: pd.DataFrame, events: Sequence[Event], policy: Policy) -> Iterator[Redecided]:
-    for state, event, then in decided_again.walked(now.card, own, events):
+    for state, event, then in decided_again.walked(now.card, Series(own, []), events):
         if not isinstance(event, Decided):
             continue
         session = date.fromisoformat(event.session)

@@ -52,9 +52,8 @@ class Outcome:
     stop: float | None
 
 
-def walked(card: ModelCard, bars: pd.DataFrame, events: Sequence[Event]) -> Iterator[tuple[AgentState, Event, Epoch]]:
-    """Each event with the state before it and the bars as they were then; ``bars`` are the model's."""
-    series = Series(bars, [])
+def walked(card: ModelCard, series: Series, events: Sequence[Event]) -> Iterator[tuple[AgentState, Event, Epoch]]:
+    """Each event with the state before it and the bars as they were then; ``series`` holds the model's bars alone."""
     for event in events:
         if isinstance(event, BarsAppended):
             series.append(event.rows)

@@ -10,8 +10,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from ..adapters import logs
 from ..adapters.brokers.paper import PaperBroker
 from ..adapters.halt import HaltLatch
@@ -33,6 +31,7 @@ from .accounts import account_journal
 from .decided_again import Epoch
 from .node import agent_ids
 from .state.agent_repository import events_of
+from .state.bar_series import Series
 from .state.read_model import history_files
 from .trading.live_trader import Policy
 
@@ -90,7 +89,7 @@ def _agent(home: Home, agent_id: str) -> tuple[list[str], list[str], int]:
             wrong.append(str(error))
     registry = Registry(home)
     card, policy = registry.load(state.agent.model_id)
-    again = list(_decisions(card, registry.bars(card.model_id), policy, events))
+    again = list(_decisions(card, Series(registry.bars(card.model_id), []), policy, events))
     return [*wrong, *(text for text in again if text)], open_ends, len(again)
 
 
@@ -133,10 +132,10 @@ def _broker(home: Home, directory: Path, state: AgentState) -> Iterator[str]:
         yield f"orders to sell {counted(on_sale, 'share')} are open, but the agent holds only {state.book.shares}"
 
 
-def _decisions(card: ModelCard, bars: pd.DataFrame, policy: Policy, events: list[Event]) -> Iterator[str | None]:
+def _decisions(card: ModelCard, series: Series, policy: Policy, events: list[Event]) -> Iterator[str | None]:
     """Repeat every decision, on the bars as they were when it was made: None if it is the same, else the difference."""
     wrong = None
-    for state, event, epoch in decided_again.walked(card, bars, events):
+    for state, event, epoch in decided_again.walked(card, series, events):
         if isinstance(event, Decided | EntriesResumed):
             wrong = wrong or _pause(state, event)
         if isinstance(event, Decided):

@@ -17,7 +17,7 @@ from livetrading.adapters.store import Store
 from livetrading.cli.main import main
 from livetrading.core.card import ModelCard
 from livetrading.research import jobs
-from livetrading.research.study import catalogue, claims, files, record, worker
+from livetrading.research.study import catalogue, claims, files, record, versions, worker
 from livetrading.research.study.catalogue import Study
 from livetrading.research.study.definition import Series
 from livetrading.research.study.storage import Storage
@@ -200,6 +200,24 @@ def test_workers_of_one_storage_work_on_all_its_studies(tmp_path: Path, capsys: 
     assert answer["trials"] == 4 and answer["studies"] == {"of-NVDA": 2, "of-AAPL": 2}
     assert catalogue.open_names(storage) == []
     assert run(capsys, tmp_path / "home", "worker", "--storage", url, "--wait", "0", "--json")["trials"] == 0
+
+
+def test_a_worker_leaves_out_studies_of_other_versions_and_refuses_if_there_is_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    storage, ours = Storage(url, 1), dict(versions.ours())
+    monkeypatch.setattr(versions, "ours", lambda: {**ours, "numpy": "0.1"})
+    catalogue.begin(storage, "theirs", definition(trials=2), [barset()])
+    monkeypatch.setattr(versions, "ours", lambda: ours)
+    refused = run(capsys, tmp_path / "home", "worker", "--storage", url, "--json", code=1)
+    assert refused["error_type"] == "Refused" and "in place of 0.1" in refused["error"]
+    catalogue.begin(storage, "ours", definition(trials=1), [barset()])
+    assert run(capsys, tmp_path / "home", "worker", "--storage", url, "--json")["studies"] == {"ours": 1}
+    states = {
+        name: {row.state.name for row in claims.rows(catalogue.find(storage, name))} for name in ("ours", "theirs")
+    }
+    assert states == {"ours": {"COMPLETE"}, "theirs": {"WAITING"}}
 
 
 def test_each_symbol_of_a_file_is_trained_once_and_fails_alone(

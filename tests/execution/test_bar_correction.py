@@ -18,6 +18,7 @@ from livetrading.core.observe import observe
 from livetrading.core.types import AgentStatus, Leg
 from livetrading.execution import bar_diff, decided_again, verification
 from livetrading.execution.bar_diff import Diff
+from livetrading.execution.state.bar_series import Series
 from tests.doubles.lives import AGENT, FIRST, Cycler, Life, at, deployed, until, write_csv
 from tests.doubles.series import generated
 
@@ -115,7 +116,7 @@ def test_later_decisions_see_the_corrected_bars_and_earlier_ones_stay(tmp_path: 
         life.day(t)
     card = life.node.registry.card(life.model_id)
     views = {name: market.build(frame, card.scaler) for name, frame in (("old", bars), ("new", late))}
-    seen = list(decided_again.walked(card, life.node.registry.bars(life.model_id), life.events))
+    seen = list(decided_again.walked(card, Series(life.node.registry.bars(life.model_id), []), life.events))
     for state, event, _ in seen:
         if type(event).__name__ != "Decided":
             continue

@@ -31,7 +31,8 @@ _LOCK = 5_711_001
 """Of the advisory lock under which PostgreSQL's tables are made."""
 _PATIENCE = 60.0
 """Seconds for which SQLite waits for another process's write."""
-_SERVER: dict[str, Any] = {"connect_args": {"connect_timeout": 10}}
+_SERVER: dict[str, Any] = {"connect_args": {"connect_timeout": 10}, "pool_size": 1, "max_overflow": 2}
+"""One connection stays open: a server has few, and there may be many workers."""
 
 
 def default_url(home: Home) -> str:

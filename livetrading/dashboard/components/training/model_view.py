@@ -45,12 +45,13 @@ def render(card: ModelCard) -> None:
 def _caption(card: ModelCard) -> str:
     seeds = f"{counted(card.seeds, 'seed')} from seed {card.seed}" if card.seeds > 1 else f"seed {card.seed}"
     quick = f" ({QUICK_TRY})" if card.is_quick_try else ""
+    chosen = f" Its settings are the choice of {counted(card.trials, 'trial')}." if card.trials > 1 else ""
     also = f" Learned from {', '.join(other.symbol for other in card.also)} as well." if card.also else ""
     note = sample.remark(card.source, card.symbol, card.source_note)
     return (
         f"Out-of-sample test {card.test.start} to {card.test.end}, {counted(card.test.sessions, 'session')}, opened "
         f"{counted(card.opened, 'time')} for {card.symbol}. Trained on {card.train.start} to {card.train.end}, "
-        f"{count(card.timesteps)} steps, {seeds}{quick}, bars from {card.source}.{also} {note}"
+        f"{count(card.timesteps)} steps, {seeds}{quick}, bars from {card.source}.{also}{chosen} {note}"
     )
 
 
