@@ -13,6 +13,7 @@ SLOW = (
     "execution/test_waiting_stop.py",
     "execution/test_waiting_stop_time.py",
     "cli/test_up.py",
+    "cli/test_search.py",
     "execution/test_vanished_exit.py",
     "dashboard/test_private_home.py",
     "dashboard/test_journey.py",

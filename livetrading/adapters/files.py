@@ -136,12 +136,25 @@ def signature(path: Path) -> tuple[int, ...]:
 
 def sweep(root: Path) -> int:
     """Remove temporary files that killed processes left below ``root``; how many."""
-    removed = 0
-    for directory, _, names in os.walk(root):
-        for name in names:
-            match = _TEMPORARY.search(name)
-            if match and not processes.exists(int(match[1])):
-                with suppress(OSError):  # a left file costs a few bytes only
-                    os.unlink(os.path.join(directory, name))
-                    removed += 1
-    return removed
+    return sum(_left(directory, name) for directory, _, names in os.walk(root) for name in names)
+
+
+def sweep_beside(path: Path) -> int:
+    """The same for the temporary files of ``path`` alone."""
+    try:
+        names = os.listdir(path.parent)
+    except OSError:  # whoever writes there next says why
+        return 0
+    return sum(_left(str(path.parent), name) for name in names if name.startswith(f".{path.name}."))
+
+
+def _left(directory: str, name: str) -> bool:
+    """Whether it was a killed process's temporary file, which is removed."""
+    match = _TEMPORARY.search(name)
+    if match is None or processes.exists(int(match[1])):
+        return False
+    try:
+        os.unlink(os.path.join(directory, name))
+    except OSError:  # a left file costs a few bytes only
+        return False
+    return True

@@ -91,6 +91,11 @@ class Home:
         return self.root / "logs"
 
     @property
+    def studies(self) -> Path:
+        """Studies of settings: their embedded database, and a directory for each."""
+        return self.root / "studies"
+
+    @property
     def token(self) -> Path:
         """The secret that programs show to the REST routes; made when the dashboard first starts."""
         return self.root / "api_token"

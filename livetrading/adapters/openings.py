@@ -9,16 +9,18 @@ versions that kept no content.
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ..core.card import ModelCard
-from ..core.errors import BadInput, LivetradingError
-from ..core.market import Market
+from ..core.errors import BadInput, Damaged, LivetradingError
+from ..core.lineage import tested_weights
+from ..core.market import Market, quotes
 from ..core.range_content import Content, content_of, likeness, same_test
 from ..core.significance import effective_tries
 from ..core.types import Terms
@@ -133,6 +135,11 @@ class Openings:
             with self._store.transaction(NAME) as db:
                 db.table(NAME).update({"model_id": model_id}, lambda record: record.get("id") == opening.id)
 
+    def kept(self, count: Count) -> list[tuple[Opening, Sequence[str], np.ndarray]]:
+        """Of these looks, those whose returns are known, each with its sessions and ``(N,)`` returns."""
+        shown = [(opening, self._returns(opening)) for opening in count.openings]
+        return [(opening, *found) for opening, found in shown if found is not None]
+
     def known(self, model_id: str, terms: Terms, start: date, end: date) -> bool:
         """Whether this model was looked at with these terms over this whole range before."""
         key = terms_key(terms)
@@ -195,7 +202,7 @@ class _Models:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self.cards = registry.list()
+        self.cards = list(_readable(registry))
         self._content: dict[str, Content | None] = {}
 
     def content(self, opening: Opening) -> Content | None:
@@ -219,15 +226,22 @@ class _Models:
         return self._content[card.model_id]
 
 
-def content_of_frame(frame: Any, card: ModelCard) -> Content:
-    """The content of a card's test range in its bars."""
-    from ..core import market
+def _readable(registry: Registry) -> Iterator[ModelCard]:
+    """Also cards that lack a measure, which lists do not show: their test was looked at all the same."""
+    for model_id in registry.ids():
+        try:
+            yield registry.card(model_id)
+        except LivetradingError as error:
+            log.warning("%s proves no look at a test: %s", model_id, error)
 
-    view = market.Market(
-        tuple(frame.index.date.tolist()), market.quotes(frame), np.zeros(0), np.zeros((0, 0)), card.features
-    )
-    start = view.sessions.index(card.test.start)
-    return content_of(view, range(start, start + card.test.sessions))
+
+def content_of_frame(frame: pd.DataFrame, card: ModelCard) -> Content:
+    """The content of a card's test range in its bars. Raises Damaged if they do not hold the range."""
+    sessions = frame.index.date.tolist()
+    if card.test.start not in sessions or card.test.end not in sessions:
+        raise Damaged(f"The bars of {card.model_id} do not hold its test range: train it again.")
+    view = Market(tuple(sessions), quotes(frame), np.zeros(0), np.zeros((0, 0)), card.features)
+    return content_of(view, range(sessions.index(card.test.start), sessions.index(card.test.end) + 1))
 
 
 def opened_range(card: ModelCard, market: Market, bars: range) -> range:
@@ -250,7 +264,7 @@ def rebuilt(cards: Iterable[ModelCard]) -> list[dict[str, Any]]:
     found: list[Opening] = []
     for card in sorted(cards, key=lambda card: card.created):
         known = sum(opening.tries for opening in found if _dates_meet(opening, card.symbol, _of_card(card)))
-        found += [_of_card(card)] * max(1, card.opened - known)
+        found += [_of_card(card)] * max(int(tested_weights(card)), card.opened - known)
     return [opening.to_dict() for opening in found]
 
 
@@ -262,7 +276,8 @@ def _unrecorded(cards: Sequence[ModelCard], known: Sequence[Opening]) -> list[Op
         count = sum(opening.tries for opening in [*known, *found] if opening.at <= before)
         own = any(opening.model_id == card.model_id for opening in known)
         unnamed = any(not opening.model_id and opening.symbol == card.symbol for opening in known)
-        missing = max(card.opened - count, 0 if own or unnamed else 1)
+        explained = own or unnamed or not tested_weights(card)  # a refit opened no test
+        missing = max(card.opened - count, 0 if explained else 1)
         found += [_of_card(card)] * missing
     return found
 

@@ -41,16 +41,26 @@ def load_policy(card: ModelCard, contents: Sequence[bytes]) -> Policy:
     import torch
 
     torch.set_num_threads(1)
-    networks = [_network(card, content) for content in contents]
+    try:
+        networks = networks_of(card.model_id, card.agent_type, len(card.features), card.policy, contents)
+    except BadInput as error:
+        raise Damaged(f"{error}: train it again.") from error
     if card.members:
         return ensemble_of(card.agent_type, networks)
     return policy_of(card.agent_type, networks[0])
 
 
-def _network(card: ModelCard, content: bytes) -> "BasePolicy":
+def networks_of(
+    name: str, agent_type: AgentType, features: int, spec: PolicySpec, contents: Sequence[bytes]
+) -> "list[BasePolicy]":
+    """SB3's networks with the tensors of each zip of the model ``name``. BadInput if these are not the networks'."""
+    return [_network(name, agent_type, features, spec, content) for content in contents]
+
+
+def _network(name: str, agent_type: AgentType, features: int, spec: PolicySpec, content: bytes) -> "BasePolicy":
     import torch
 
-    network = build(card.agent_type, len(card.features) + len(ACCOUNT_FIELDS), card.policy)
+    network = build(agent_type, features + len(ACCOUNT_FIELDS), spec)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             tensors = archive.read("policy.pth")
@@ -58,10 +68,11 @@ def _network(card: ModelCard, content: bytes) -> "BasePolicy":
         network.load_state_dict(state, strict=True)
     # RuntimeError and TypeError: tensors of another shape, or no tensors at all.
     except (zipfile.BadZipFile, KeyError, RuntimeError, TypeError, pickle.UnpicklingError, EOFError) as error:
-        raise Damaged(
-            f"The zip of {card.model_id} does not hold the tensors that its card describes "
-            f"({type(error).__name__}): train it again."
+        raise BadInput(
+            f"The zip of {name} does not hold the tensors that its card describes ({type(error).__name__})"
         ) from error
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in network.state_dict().values()):
+        raise BadInput(f"The zip of {name} holds a weight that is no finite number")
     return network
 
 

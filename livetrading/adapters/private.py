@@ -11,7 +11,7 @@ from pathlib import Path
 FILE, DIRECTORY = 0o600, 0o700
 OTHERS = 0o077
 """The bits of group and world."""
-OURS = ("accounts", "agents", "cache", "commands", "logs", "models", "openings", "uploads")
+OURS = ("accounts", "agents", "cache", "commands", "logs", "models", "openings", "studies", "uploads")
 """Our directories in a home; a person may keep other files in it, which are not changed."""
 
 

@@ -19,7 +19,7 @@ from tinydb.storages import MemoryStorage
 
 from ..core.errors import BadInput, Damaged, Unavailable
 from . import private
-from .files import atomic_write, read_file, sync_directory, unavailable
+from .files import atomic_write, read_file, sweep_beside, sync_directory, unavailable
 from .home import Home
 from .jsonio import dump, load
 
@@ -75,6 +75,7 @@ class Store:
             if storage.written:
                 after = dump(storage.memory, path.name)
                 if after != before:
+                    sweep_beside(path)
                     atomic_write(path, after)
 
     def read(self, name: str) -> Tables:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..adapters.brokers.registry import names
 from ..core import deployment
-from . import broker_rooms
+from . import broker_rooms, cost_options, life_options, report_options, search_options
 
 _Commands = Any
 
@@ -22,8 +22,10 @@ def add_all(commands: _Commands, common: argparse.ArgumentParser) -> None:
 
     _processes(add)
     _models(add)
+    report_options.add_commands(add)
     _trading(add)
     _safety(add)
+    life_options.add_commands(add)
     for options in broker_rooms.modules("options"):
         options.add_commands(add)
 
@@ -64,9 +66,9 @@ def _processes(add: Any) -> None:
 
 
 def _models(add: Any) -> None:
-    train = add("train", "models", "train", "train a model and test it once on bars that it has not seen")
-    train.add_argument("symbol")
-    train.add_argument("--agent", required=True, choices=["PPO", "SAC"])
+    train = add("train", "training", "train", "train a model and test it once on bars that it has not seen")
+    train.add_argument("symbol", nargs="?")
+    train.add_argument("--agent", required=True, choices=["PPO", "SAC", "any"], help="any: a study chooses (--trials)")
     train.add_argument("--source", type=_source, default=None, help=_sources())
     train.add_argument(
         "--features",
@@ -89,6 +91,8 @@ def _models(add: Any) -> None:
     train.add_argument("--start", type=day, default=None, help="first decided session")
     train.add_argument("--end", type=day, default=None, help="last decided session")
     train.add_argument("--job", default=None, help=argparse.SUPPRESS)
+    search_options.add_to_train(train)
+    search_options.add_worker(add)
     add("models", "models", "models", "list the models")
     add("model", "models", "model", "show a model's card").add_argument("model_id")
     for name, text in (
@@ -101,9 +105,11 @@ def _models(add: Any) -> None:
         made.add_argument("--start", type=day, default=None)
         made.add_argument("--end", type=day, default=None)
         made.add_argument("--ledger", default=None, metavar="FILE", help="write the ledger here")
+        cost_options.add(made)
     whatif = add("whatif", "proofs", "whatif", "a model's test at other costs, worse opens and its agents' terms")
     whatif.add_argument("model_id")
-    whatif.add_argument("--agent", default=None, metavar="AGENT_ID", help="with this agent's capital and limits")
+    whatif.add_argument("--agent", default=None, metavar="AGENT_ID", help="with this agent's own terms")
+    cost_options.add(whatif)
 
 
 def _trading(add: Any) -> None:
@@ -164,6 +170,7 @@ def _deploy(deploy: argparse.ArgumentParser) -> None:
     deploy.add_argument(
         "--stop-atr", type=float, default=deployment.LIMITS.stop_atr, help="distance of the protective stop in ATR14"
     )
+    cost_options.add(deploy)
     deploy.add_argument("--time-frame", default=deployment.TIME_FRAME, choices=[deployment.TIME_FRAME])
     deploy.add_argument("--mode", default=str(deployment.MODE), choices=["paper", "replay", *names()])
     deploy.add_argument("--source", type=_source, default=None)

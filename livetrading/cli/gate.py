@@ -23,7 +23,12 @@ def gate(home: Home, options: argparse.Namespace) -> Doc:
     card, made = found.scene.card, found.scene
     train = range(made.market.sessions.index(card.train.start), made.market.sessions.index(card.train.end) + 1)
     beside = gates.baselines(found.run, made.market, train, made.bars, terms)
-    answer = {"model_id": card.model_id, **found.answer, "baselines": beside, "test": found.run.own.summary()["test"]}
+    answer = {
+        "model_id": options.model_id,
+        **found.answer,
+        "baselines": beside,
+        "test": found.run.own.summary()["test"],
+    }
     return {**answer, "text": _text(answer)}
 
 
@@ -39,6 +44,11 @@ def _text(answer: Doc) -> str:
         *(
             f"{name.replace('_', ' '):<14} Sharpe {number(row['sharpe_ratio']):>9}  return {number(row['total_return_pct'])} %"
             for name, row in answer["baselines"].items()
+            if name != "random"
+        ),
+        (
+            f"1,000 agents by chance: Sharpe {number(answer['chance']['sharpe_5'])} to {number(answer['chance']['sharpe_95'])}"
+            f" (5 % to 95 %); the model is at percentile {number(answer['chance']['percentile'])}"
         ),
         "",
         f"This test was looked at {looks['count']} times (about {looks['n_effective']:.1f} independent tries):",

@@ -10,6 +10,7 @@ from ..adapters.openings import Openings
 from ..adapters.registry import Registry
 from ..adapters.settings import load
 from ..adapters.store import Store
+from ..core import lineage
 from ..core.range_content import content_of
 from ..core.types import Terms
 from ..dashboard import kinds
@@ -30,18 +31,22 @@ class Judged:
 
 
 def judge(home: Home, model_id: str, terms: Terms, kind: str) -> Judged:
-    """Runs the test with these terms. With terms that this model was not tested with before, it counts as a look."""
-    made = runs.scene(home, argparse.Namespace(model_id=model_id, source=None, start=None, end=None))
+    """Runs the test with these terms. With terms that this model was not tested with before, it counts as a look.
+    Of a refit the model that was tested before it is run: its own weights have learned from the test."""
+    own = Registry(home).card(model_id)
+    tested = lineage.tested_model(own)
+    made = runs.scene(home, argparse.Namespace(model_id=tested, source=None, start=None, end=None))
     card, known = made.card, Openings(Store(home))
     content = content_of(made.market, made.bars)
     look = None
-    if not (_as_trained(card.metrics, terms) or known.known(model_id, terms, card.test.start, card.test.end)):
-        look = known.record(kind, card.symbol, content, now=utc_now(), model_id=model_id, terms=terms)
+    if not (_as_trained(card.metrics, terms) or known.known(tested, terms, card.test.start, card.test.end)):
+        look = known.record(kind, card.symbol, content, now=utc_now(), model_id=tested, terms=terms)
     run = gates.tested(made.market, made.bars, card.agent_type, made.policy.raw, terms)
     if look is not None:
         known.keep(look, run.own.sessions[1:], run.test.returns)
     count = known.of(card.symbol, content)
-    return Judged(made, run, gates.answer(run.test, count, Registry(home).lookahead(model_id)))
+    checked, same = Registry(home).lookahead(model_id), lineage.tested_weights(own)
+    return Judged(made, run, gates.answer(run.test, count, checked, same))
 
 
 def _as_trained(metrics: Doc, terms: Terms) -> bool:

@@ -1,15 +1,16 @@
-"""``train``, ``models``, ``model``."""
+"""``train`` without a study, ``models``, ``model``."""
 
 import argparse
 import sys
 from typing import Any
 
 from ..adapters import logs
-from ..adapters.bars import ask_once, check_symbol, sample
+from ..adapters.bars import BarSet, ask_once, check_symbol, sample
 from ..adapters.brokers.registry import names, words_of
 from ..adapters.home import Home
 from ..adapters.registry import Registry
 from ..adapters.store import Store
+from ..core import lineage
 from ..core.card import ModelCard
 from ..core.errors import BadInput
 from ..core.features import FEATURE_SET, PRICE_SET
@@ -29,19 +30,17 @@ def train(home: Home, options: argparse.Namespace) -> dict[str, Any]:
         job.finish(done)
     if options.json:
         report_pause(done["test"])
-    return {**done, "text": _text(done, options.agent)}
+    return {**done, "text": text_of(done, options.agent)}
 
 
-def _text(done: dict[str, Any], agent_type: str) -> str:
+def text_of(done: dict[str, Any], agent_type: str) -> str:
     warnings = [f"Warning: {text}" for text in done["warnings"]]
     head = f"{done['model_id']} in {duration(done['seconds'])}, bars from {done['source']}. {done['source_note']}"
     return "\n".join([head, "", report_text.test(done, agent_type), *warnings])
 
 
 def _train(home: Home, store: Store, symbol: str, job: jobs.Reporter, options: argparse.Namespace) -> dict[str, Any]:
-    source = options.source or ("sample" if symbol in sample.symbols() else "yahoo")
-    barset = ask_once(source, home.cache, symbol, now=utc_now())
-    also = [ask_once(source, home.cache, other, now=utc_now()) for other in _others(options.also, source)]
+    source, barset, also = series(home, symbol, options)
     from ..research import training  # torch: two seconds, so only when it is certain
 
     request = training.TrainRequest(
@@ -55,7 +54,7 @@ def _train(home: Home, store: Store, symbol: str, job: jobs.Reporter, options: a
         options.seeds,
         options.folds,
     )
-    shown = _Shown(options)
+    shown = Shown(options.agent, options.json)
 
     def progress(step: Progress) -> None:
         job(step)
@@ -70,12 +69,23 @@ def _train(home: Home, store: Store, symbol: str, job: jobs.Reporter, options: a
     return {**done.to_dict(), "source": barset.source, "source_note": barset.note}
 
 
-class _Shown:
+def series(home: Home, symbol: str, options: argparse.Namespace) -> tuple[str, BarSet, list[BarSet]]:
+    """The source that is asked, the symbol's bars, and those of ``--also``."""
+    source = options.source or ("sample" if symbol in sample.symbols() else "yahoo")
+    barset = ask_once(source, home.cache, symbol, now=utc_now())
+    return (
+        source,
+        barset,
+        [ask_once(source, home.cache, other, now=utc_now()) for other in _others(options.also, source)],
+    )
+
+
+class Shown:
     """Progress on standard error: a line that redraws itself and, once the folds are judged, their table."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, agent_type: str, as_json: bool) -> None:
         self.line = TerminalProgress()
-        self._agent, self._wanted = options.agent, not options.json
+        self._agent, self._wanted = agent_type, not as_json
 
     def __call__(self, step: Progress) -> None:
         if step.walk_forward and self._wanted:
@@ -89,6 +99,8 @@ class _Shown:
 def _others(text: str, source: str) -> list[str]:
     """The symbols of ``--also``, each once. A CSV file holds one symbol, so it has no others."""
     symbols = [check_symbol(part.strip()) for part in text.split(",") if part.strip()]
+    if text and not symbols:
+        raise BadInput(f"--also is {text!r} and names no symbol: write them as in --also GOOG,NVDA, or leave it out.")
     if symbols and source.startswith("csv:"):
         raise BadInput("A CSV file holds one symbol: --also needs a source that knows others, such as yahoo.")
     if repeated := sorted({symbol for symbol in symbols if symbols.count(symbol) > 1}):
@@ -121,6 +133,8 @@ def _line(card: ModelCard) -> str:
         f"trades {test['num_trades']}",
         report_text.seeds(card),
         report_text.paused(test.get("pause")),
+        report_text.short_test(card.test.sessions),
+        lineage.short(card),
     ]
     return "  ".join(part for part in parts if part)
 
@@ -137,6 +151,7 @@ def _short(card: dict[str, Any]) -> dict[str, Any]:
         "timesteps",
         "opened",
         "trials",
+        "lineage",
         "train",
         "test",
     )

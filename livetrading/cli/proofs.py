@@ -20,7 +20,7 @@ from ..execution.state import queries
 from ..execution.state.agent_repository import events_of
 from ..research import lookahead as checker
 from ..research import whatif as what_if
-from . import runs
+from . import cost_options, runs
 from .acting import utc_now
 
 
@@ -76,6 +76,7 @@ def whatif(home: Home, options: argparse.Namespace) -> dict[str, Any]:
                 f"{options.agent} is no agent of {made.card.model_id}; list them with 'python -m livetrading agents'."
             )
         base, agents = agents[options.agent], {}
+    base = cost_options.terms(options, base)
     with runs.opened(home, made, openings.WHATIF, base):  # one look, whatever its scenarios
         rows = what_if.report(
             made.market, made.bars, made.card.agent_type, made.policy.raw, what_if.scenarios(base, agents)

@@ -20,7 +20,7 @@ from ..adapters.home import Home
 from ..adapters.policy import Policy
 from ..adapters.registry import Registry
 from ..adapters.store import Store
-from ..core import ledger, market, significance
+from ..core import ledger, lineage, market, significance
 from ..core.bars import overlap_problem
 from ..core.card import ModelCard
 from ..core.errors import BadBars, BadInput
@@ -30,6 +30,7 @@ from ..core.types import Terms
 from ..core.wording import counted
 from ..execution import replay_run
 from ..research.evaluation import Evaluation, evaluate
+from . import cost_options
 from .acting import report_pause
 
 SHOW_EVERY = 25
@@ -93,6 +94,8 @@ def run(made: Scene, terms: Terms) -> Evaluation:
 def opened(home: Home, made: Scene, kind: str, terms: Terms) -> Iterator[Callable[[Evaluation], None]]:
     """Counts a look at the sessions that the model was not fitted on, before it happens. Give what it showed to the
     function that this yields. A run inside the training part is no look at a test."""
+    if not lineage.tested_weights(made.card):
+        print(f"{lineage.words(made.card)} So what this shows is no test.", file=sys.stderr)
     bars = openings.opened_range(made.card, made.market, made.bars)
     if not bars:
         yield lambda shown: None
@@ -111,9 +114,10 @@ def opened(home: Home, made: Scene, kind: str, terms: Terms) -> Iterator[Callabl
 
 
 def backtest(home: Home, options: argparse.Namespace) -> dict[str, Any]:
+    terms = cost_options.terms(options)
     made = scene(home, options)
-    with opened(home, made, openings.BACKTEST, Terms()) as keep:
-        done = run(made, Terms())
+    with opened(home, made, openings.BACKTEST, terms) as keep:
+        done = run(made, terms)
         keep(done)
     _write(options.ledger, done.run.rows)
     report_pause(done.measures)
@@ -134,14 +138,15 @@ def backtest(home: Home, options: argparse.Namespace) -> dict[str, Any]:
 
 def replay(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     """The whole live system in a temporary home, even while the emergency stop is set; no agent remains."""
+    terms = cost_options.terms(options)
     made = scene(home, options)
-    with opened(home, made, openings.REPLAY, Terms()) as keep:
-        expected = run(made, Terms())
+    with opened(home, made, openings.REPLAY, terms) as keep:
+        expected = run(made, terms)
         keep(expected)
     first, last = (made.market.sessions[t] for t in (made.bars[0], made.bars[-1]))
     root = Path(tempfile.mkdtemp(prefix="livetrading-replay-"))
     try:
-        done = replay_run.rehearse(root, made.card, made.frame, made.policy, Terms(), first, last, _progress)
+        done = replay_run.rehearse(root, made.card, made.frame, made.policy, terms, first, last, _progress)
     finally:
         shutil.rmtree(root, ignore_errors=True)
     _write(options.ledger, done.rows)

@@ -14,7 +14,7 @@ from ..adapters.locks import SchedulerLock
 from ..adapters.registry import Registry
 from ..adapters.stamps import parse_stamp
 from ..adapters.store import Store
-from ..core import admission, agent_ledger, drawdown_pause, ledger
+from ..core import admission, agent_ledger, drawdown_pause, ledger, lineage
 from ..core.card import ModelCard
 from ..core.errors import Conflict, NotFound
 from ..core.types import Mode, Terms
@@ -24,7 +24,7 @@ from ..execution.agent_manager import AgentManager, must_match, terms_document, 
 from ..execution.state import bar_check, queries, requests
 from ..execution.state.agent_repository import events_of
 from ..research import jobs
-from . import judging, pass_text
+from . import cost_options, judging, pass_text
 from .acting import ANSWER_SECONDS, act, node_in_hand, utc_now
 
 CONNECTING_SECONDS = 60.0
@@ -53,6 +53,7 @@ def deploy(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     found = (
         warning,
         admission.needed(gate),
+        lineage.words(card),
         admission.never_traded(test),
         drawdown_pause.words(test.get("pause")),
         reach and reach.warning(),
@@ -116,7 +117,8 @@ def agreed(options: argparse.Namespace) -> dict[str, Any]:
         "agent_type",
         "symbol",
     )
-    return {name: getattr(options, name) for name in names}
+    costs = cost_options.given(options)
+    return {name: getattr(options, name) for name in names} | ({"costs": costs} if costs else {})
 
 
 def _shown(test: dict[str, Any]) -> str:

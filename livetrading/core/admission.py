@@ -56,11 +56,12 @@ def needed(gate: dict[str, Any] | None) -> str | None:
 
 def remembered(gate: dict[str, Any], real_money: bool) -> dict[str, Any]:
     """What an agent keeps of the gate's answer at its deployment; ``asked``: it had to pass."""
+    # Keys in the order in which the journal reads them back: a visible file that is rebuilt is the same to the byte.
     return {
         "asked": real_money,
-        "real_money": gate["real_money"],
-        "conditions": gate["conditions"],
+        "conditions": [dict(sorted(condition.items())) for condition in gate["conditions"]],
         "count": gate["openings"]["count"],
+        "real_money": gate["real_money"],
     }
 
 

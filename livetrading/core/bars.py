@@ -216,17 +216,25 @@ def overlap_problem(ours: pd.DataFrame, theirs: pd.DataFrame, tolerance: float =
     """
     if _same_start(ours, theirs):
         return None
+    for name, differs in overlap_differences(ours, theirs, tolerance):
+        if len(differs):
+            day = differs[0]
+            mine, yours = ours.at[day, name], theirs.at[day, name]
+            return f"{name} of {day:%Y-%m-%d} is {mine:.10g} here and {yours:.10g} there"
+    return None
+
+
+def overlap_differences(
+    ours: pd.DataFrame, theirs: pd.DataFrame, tolerance: float
+) -> Iterator[tuple[str, pd.DatetimeIndex]]:
+    """(column, the common dates on which it differs) of prices, dividend and split, by the rule of ``overlap_problem``."""
     common = ours.index.intersection(theirs.index)
     later = theirs["split"].to_numpy()[::-1].cumprod()[::-1] / theirs["split"].to_numpy()
     quantum = VENDOR_QUANTUM * pd.Series(later, index=theirs.index).loc[common].to_numpy()
     for name in (*PRICES, "dividend", "split"):
         mine, yours = ours.loc[common, name].to_numpy(), theirs.loc[common, name].to_numpy()
         slack = tolerance * np.abs(mine) + quantum + (1e-4 if name == "dividend" else 0.0)
-        differs = ~(np.abs(mine - yours) <= slack)
-        if differs.any():
-            row = int(np.argmax(differs))
-            return f"{name} of {common[row]:%Y-%m-%d} is {mine[row]:.10g} here and {yours[row]:.10g} there"
-    return None
+        yield name, common[~(np.abs(mine - yours) <= slack)]
 
 
 def _same_start(ours: pd.DataFrame, theirs: pd.DataFrame) -> bool:

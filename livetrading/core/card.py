@@ -16,7 +16,7 @@ MODEL_ID = re.compile(r"(PPO|SAC)_([A-Z][A-Z0-9.\-]{0,9})_(v\d{8}_\d{6})")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 ACTIVATIONS = ("relu", "tanh")
 MOST_MEMBERS = 25
-OPTIONAL = ("members", "also")
+OPTIONAL = ("members", "also", "lineage")
 """Keys that cards of earlier versions lack."""
 QUICK_TRY = "one seed: a quick try"
 
@@ -109,6 +109,7 @@ class ModelCard:
     ``buy_and_hold``. Dates are sessions, ``created`` is aware UTC. ``members`` are the networks of an ensemble in the
     order in which their outputs are averaged, the first of them that of ``zip_sha256``; empty on cards of a single
     network whose output was taken as Stable-Baselines3 gives it. ``also`` names other symbols that it learned from.
+    ``lineage`` says where a model comes from that no plain training made (``core.lineage``); empty for all others.
     """
 
     model_id: str
@@ -138,6 +139,7 @@ class ModelCard:
     trading_config: TradingConfig = field(default_factory=TradingConfig)
     members: tuple[Member, ...] = ()
     also: tuple[Also, ...] = ()
+    lineage: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._check_names()
@@ -278,7 +280,7 @@ _TYPES = {
     **dict.fromkeys(("train.sessions", "test.sessions"), int),
     **dict.fromkeys(("policy.activation",), str),
     **{f"trading_config.{f.name}": str for f in fields(TradingConfig)},
-    **dict.fromkeys(("metrics", "packages", "hyperparameters"), dict),
+    **dict.fromkeys(("metrics", "packages", "hyperparameters", "lineage"), dict),
 }
 _PARSE = {
     "agent_type": _agent_type,

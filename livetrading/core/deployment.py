@@ -1,11 +1,12 @@
 """Default values of a deployment, the same in the form, on the command line and in REST."""
 
-from .types import Limits, Mode, Terms
+from .types import Costs, Limits, Mode, Terms
 
 TERMS = Terms()
 CAPITAL = TERMS.capital
 """USD."""
 LIMITS: Limits = TERMS.limits
+COSTS: Costs = TERMS.costs
 FOR_GOOD = "none"
 """How the command line writes a drawdown pause without a length: until a person resumes."""
 MODE = Mode.PAPER

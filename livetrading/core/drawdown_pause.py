@@ -81,7 +81,7 @@ def _several(first: str, length: int | None, totals: Doc) -> str:
 
 
 def _lost(buys: int | None) -> str:
-    return "" if buys is None else f" and {buys:,} BUY {'signal was' if buys == 1 else 'signals were'} not followed"
+    return "" if not buys else f" and {buys:,} BUY {'signal was' if buys == 1 else 'signals were'} not followed"
 
 
 def _without(measures: Doc | None) -> str:

@@ -51,6 +51,15 @@ class BarsAppended(Event):
 
 
 @dataclass(frozen=True)
+class BarsCorrected(Event):
+    """Bars of the agent's series as ``source`` states them now, in place of those with the same sessions: whole
+    rows of [session, open, …, split]. They hold for all later decisions; decisions and money made stay as they were."""
+
+    rows: list[list[Any]]
+    source: str
+
+
+@dataclass(frozen=True)
 class SplitApplied(Event):
     session: str
     ratio: float
@@ -209,6 +218,7 @@ KINDS: dict[str, type[Event]] = {
         StatusChanged,
         Deposited,
         BarsAppended,
+        BarsCorrected,
         SplitApplied,
         DividendPaid,
         Filled,

@@ -14,6 +14,10 @@ from .errors import BadInput
 from .trades import Trade
 
 SESSIONS_A_YEAR = 252
+TRADES_NOTE = (
+    "Win rate and profit factor: closed trades net of fees, without dividends. Returns and equity count dividends."
+)
+"""Stands wherever these two measures are shown."""
 NO_DEVIATION = 1e-12
 """Float64 returns of an equity that does not move differ by less than this."""
 
@@ -25,7 +29,8 @@ def measure(equity: Sequence[float], trades: Sequence[Trade], held: Sequence[boo
     standard error after A. W. Lo, "The Statistics of Sharpe Ratios" (2002), for
     independent returns. Sortino: target 0, all returns in the denominator.
     Calmar: CAGR over the largest drawdown. A win is a trade with a positive
-    result net of fees. Keys in ``_pct`` are percents; the drawdown is positive.
+    result net of fees. Win rate and profit factor leave dividends out, as ``Trade.pnl``
+    does; all other measures come from the equity, which has them. Keys in ``_pct`` are percents; the drawdown is positive.
     Raises BadInput when equity is not finite or ``held`` has another length.
     """
     values = np.asarray(equity, dtype=np.float64)

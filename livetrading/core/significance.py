@@ -90,7 +90,7 @@ def luck(count: int, tries: int) -> float:
     return expected_maximum(tries, 1.0 / math.sqrt(count - 1))
 
 
-def minimum_track_record(found: Record | None, benchmark: float = 0.0, confidence: float = 0.95) -> float | None:
+def minimum_track_record(found: Record | None, benchmark: float = 0.0, confidence: float = 0.95) -> int | None:
     """Sessions after which the ratio, staying as it is, is above ``benchmark`` with so much confidence (2012, eq. 13).
 
     None where it never will be.
@@ -98,7 +98,7 @@ def minimum_track_record(found: Record | None, benchmark: float = 0.0, confidenc
     if found is None or found.ratio <= benchmark:
         return None
     steps = (NORMAL.inv_cdf(confidence) * found.error * math.sqrt(found.count - 1) / (found.ratio - benchmark)) ** 2
-    return 1.0 + steps
+    return 1 + math.ceil(steps)
 
 
 def as_good_by_luck(found: Record | None, tries: int) -> float | None:

@@ -92,6 +92,10 @@ def _check(name: str, value: float, low: float, high: float, *, open_low: bool =
         )
 
 
+COST_FIELDS = {"slippage_bps": "slip_bps", "commission_per_share": "per_share", "commission_minimum": "minimum"}
+"""What people call the costs that they can set, and the field of ``Costs``."""
+
+
 @dataclass(frozen=True)
 class Costs:
     """What a trade of US stocks costs by a fixed price list (source: IBKR, Fixed pricing).
@@ -109,11 +113,16 @@ class Costs:
     multiple: float = 1.0
 
     def __post_init__(self) -> None:
-        _check("slip_bps", self.slip_bps, 0, 1_000, open_low=False)
-        _check("per_share", self.per_share, 0, 10, open_low=False)
-        _check("minimum", self.minimum, 0, 1_000, open_low=False)
-        _check("max_fraction", self.max_fraction, 0, 1, open_low=False)
-        _check("multiple", self.multiple, 0, 100, open_low=False)
+        _check("slippage in basis points", self.slip_bps, 0, 1_000, open_low=False)
+        _check("commission per share", self.per_share, 0, 10, open_low=False)
+        _check("commission minimum", self.minimum, 0, 1_000, open_low=False)
+        _check("highest commission as a fraction", self.max_fraction, 0, 1, open_low=False)
+        _check("multiple of the costs", self.multiple, 0, 100, open_low=False)
+
+    @property
+    def named(self) -> dict[str, float]:
+        """The costs that can be set, by the names that people use."""
+        return {name: getattr(self, field) for name, field in COST_FIELDS.items()}
 
 
 PAUSE_SESSIONS: int | None = 20

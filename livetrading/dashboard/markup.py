@@ -80,6 +80,11 @@ def notes(texts: Sequence[str]) -> str:
     return "".join(f'<div class="lt-note">{escape(text)}</div>' for text in texts)
 
 
+def remark(text: str) -> str:
+    """A quiet line below what it explains."""
+    return f'<p class="lt-muted">{escape(text)}</p>'
+
+
 def empty(text: str) -> str:
     return f'<div class="lt-empty">{escape(text)}</div>'
 

@@ -10,7 +10,8 @@ from livetrading.adapters import request_ids
 from livetrading.adapters.brokers.registry import names
 from livetrading.core import deployment
 from livetrading.core.errors import BadInput
-from livetrading.core.types import PAUSE_BOUNDS, AgentType, Limits, Mode, Terms, is_pause
+from livetrading.core.frozen import replace
+from livetrading.core.types import COST_FIELDS, PAUSE_BOUNDS, AgentType, Limits, Mode, Terms, is_pause
 
 Body = Mapping[str, Any]
 LONGEST = 200
@@ -23,6 +24,7 @@ _NEW_AGENT = (
     "max_position_pct",
     "risk_per_trade",
     "pause_sessions",
+    *COST_FIELDS,
     "time_frame",
     "mode",
     "source",
@@ -64,12 +66,14 @@ def new_agent(body: Body) -> NewAgent:
             _number(body, "risk_per_trade", deployment.LIMITS.risk_per_trade),
             pause_sessions=_pause(body),
         ),
+        replace(deployment.COSTS, **{field: _number(body, name, 0.0) for name, field in _costs(body)}),
     )
     options = {
         "capital": terms.capital,
         "max-position": terms.limits.max_position,
         "risk-per-trade": terms.limits.risk_per_trade,
         "pause-sessions": deployment.pause_option(terms.limits.pause_sessions),
+        **{name.replace("_", "-"): getattr(terms.costs, field) for name, field in _costs(body)},
         "time-frame": _time_frame(body),
         "mode": _choice(body, "mode", (str(Mode.REPLAY), str(Mode.PAPER), *names())) or str(deployment.MODE),
         "source": _text(body, "source"),
@@ -174,6 +178,11 @@ def _pause(body: Body) -> int | None:
     if not is_pause(value):
         raise BadInput(f"pause_sessions is {_as_sent(value)}; {PAUSE_BOUNDS}, or null: until you resume.")
     return None if value is None else int(value)
+
+
+def _costs(body: Body) -> list[tuple[str, str]]:
+    """The costs that the body sets, with their fields."""
+    return [(name, field) for name, field in COST_FIELDS.items() if name in body]
 
 
 def _choice(body: Body, name: str, choices: tuple[str, ...]) -> str | None:

@@ -18,7 +18,7 @@ from ..core.card import ModelCard
 from ..core.errors import BadInput, Conflict, Damaged, LivetradingError, Unavailable, Unforeseen, in_a_line, kind_of
 from ..core.events import Created, Deployed, Deposited, Noted, StatusChanged
 from ..core.types import AgentStatus, Costs, Limits, Mode, Terms
-from . import account_requests, deployment_gate, statement_import
+from . import account_requests, bar_correction, deployment_gate, statement_import
 from .node import Node
 from .orders import order_recovery
 from .state import requests
@@ -34,7 +34,7 @@ Answer = tuple[str, str, dict[str, Any]]
 
 
 def terms_of(args: dict[str, Any]) -> Terms:
-    """Capital and limits of a deployment form; BadInput names what is out of bounds."""
+    """Capital, limits and costs of a deployment form; BadInput names what is out of bounds."""
     try:
         capital = float(args.get("capital", deployment.CAPITAL))
         limits = Limits(
@@ -46,7 +46,7 @@ def terms_of(args: dict[str, Any]) -> Terms:
         )
         costs = Costs(**args.get("costs", {}))
     except (TypeError, ValueError):
-        raise BadInput("capital, max position and risk per trade must be numbers.") from None
+        raise BadInput("capital, max position, risk per trade and costs must be numbers.") from None
     return Terms(capital, limits, costs)
 
 
@@ -215,7 +215,7 @@ class AgentManager:
         result = job["result"] if job else {}
         if result.get("model_id") != card.model_id or result.get("terms") != terms_document(terms):
             raise Conflict(
-                "The model's test was not run with this capital and these limits; deploy it again, and the test runs with them."
+                "The model's test was not run with this capital, these limits and costs; deploy it again, and the test runs with them."
             )
         return dict(result)
 
@@ -312,6 +312,9 @@ HANDLERS: dict[str, Handler] = {
     "adopt": _resolve,
     "ignore": _resolve,
     "confirm_cash": lambda m, asked, now: account_requests.confirm_cash(
+        m.node, asked.agent_id, asked.args, asked.id, asked.by, now
+    ),
+    "accept_bars": lambda m, asked, now: bar_correction.accept(
         m.node, asked.agent_id, asked.args, asked.id, asked.by, now
     ),
     "import_statement": lambda m, asked, now: statement_import.apply(m.node, asked.args, asked.by, now),

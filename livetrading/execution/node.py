@@ -34,7 +34,6 @@ from .orders import execution_reports
 from .orders.order_executor import OrderExecutor
 from .orders.paper_recovery import open_broker
 from .state.agent_repository import AgentRepository, show_damage
-from .state.bar_series import Series
 from .trading.live_trader import LiveTrader, Policy
 
 log = logging.getLogger(__name__)
@@ -278,7 +277,7 @@ class Node:
         config = repository.state.agent
         card, bars = self.registry.card(config.model_id), self.registry.bars(config.model_id)
         executor = self.executor(config.agent_id)
-        series, source = Series(bars, repository.rows), self.source_of(config, bars)
+        series, source = repository.series(bars), self.source_of(config, bars)
         return LiveTrader(
             repository,
             executor.broker,

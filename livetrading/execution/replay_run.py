@@ -20,7 +20,6 @@ from ..core.events import Created, Deployed, Deposited, StatusChanged
 from ..core.types import AgentStatus, Mode, Terms
 from .orders.order_executor import OrderExecutor
 from .state.agent_repository import AgentRepository
-from .state.bar_series import Series
 from .trading import replay
 from .trading.live_trader import LiveTrader, Policy
 
@@ -82,7 +81,7 @@ def trader_of(
         HistorySource(frame),
         calendar(),
         card,
-        Series(frame, repository.rows),
+        repository.series(frame),
         lambda: policy,
         timedelta(minutes=30),
     )

@@ -10,8 +10,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..adapters import logs
 from ..adapters.brokers.paper import PaperBroker
 from ..adapters.halt import HaltLatch
@@ -20,18 +18,17 @@ from ..adapters.journal import Journal
 from ..adapters.registry import Registry
 from ..adapters.store import Store
 from ..core import agent as agents
-from ..core import decide, ledger, limits, market
+from ..core import ledger, limits
 from ..core.agent import AgentState
 from ..core.card import ModelCard
 from ..core.errors import Damaged
-from ..core.events import BarsAppended, Decided, EntriesResumed, Event
-from ..core.market import Market
-from ..core.observe import observe
+from ..core.events import Decided, EntriesResumed, Event
 from ..core.orders import WORKING, OrderState
 from ..core.types import AgentStatus, Mode
 from ..core.wording import counted
-from . import shared_files
+from . import decided_again, shared_files
 from .accounts import account_journal
+from .decided_again import Epoch
 from .node import agent_ids
 from .state.agent_repository import events_of
 from .state.bar_series import Series
@@ -136,36 +133,24 @@ def _broker(home: Home, directory: Path, state: AgentState) -> Iterator[str]:
 
 
 def _decisions(card: ModelCard, series: Series, policy: Policy, events: list[Event]) -> Iterator[str | None]:
-    """Repeat every decision: None if it is the same, else the difference.
-
-    The market of all bars is computed once: the market of the first n bars is exactly its first n rows.
-    """
-    state, view, wrong = AgentState(), None, None
-    for event in events:
-        if isinstance(event, BarsAppended):
-            series.append(event.rows)
-    for event in events:
+    """Repeat every decision, on the bars as they were when it was made: None if it is the same, else the difference."""
+    wrong = None
+    for state, event, epoch in decided_again.walked(card, series, events):
         if isinstance(event, Decided | EntriesResumed):
             wrong = wrong or _pause(state, event)
         if isinstance(event, Decided):
-            view = view or market.build(series.up_to(series.end), card.scaler, card.features)
-            yield _again(card, view, policy, state, event) or wrong
+            yield _again(epoch, policy, state, event) or wrong
             wrong = None
-        state = agents.apply(state, event)
 
 
-def _again(card: ModelCard, view: Market, policy: Policy, state: AgentState, event: Decided) -> str | None:
-    session = date.fromisoformat(event.session)
-    if session not in view.sessions:
+def _again(epoch: Epoch, policy: Policy, state: AgentState, event: Decided) -> str | None:
+    made = decided_again.seen(epoch, date.fromisoformat(event.session), state, policy)
+    if made is None:
         return f"the bar of {event.session}, which was decided on, is not on record"
-    t = view.index(session)
-    seen = observe(view.scaled[t], state.book.account, view.columns.close[t])
-    raw = policy.raw(seen)
-    action = int(decide.action_of(card.agent_type, np.asarray(raw)[()]))
-    if ledger.obs_sha256(seen) != event.obs:
+    if ledger.obs_sha256(made.obs) != event.obs:
         return f"the observation of {event.session} comes out differently"
-    if (float(raw), action) != (event.raw, event.action):
-        return f"the action of {event.session} comes out as {raw}, recorded is {event.raw}"
+    if (made.raw, made.action) != (event.raw, event.action):
+        return f"the action of {event.session} comes out as {made.raw}, recorded is {event.raw}"
     return None
 
 

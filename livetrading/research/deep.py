@@ -10,7 +10,7 @@ from ..adapters.policy import Ensemble, ensemble_of
 from ..core.market import Market
 from ..core.types import AgentType, Terms
 from .environment import Task
-from .fitting import Teaching, fit, lessons, member_seeds
+from .fitting import HYPERPARAMETERS, Hyperparameters, Teaching, fit, lessons, member_seeds
 from .scaled import scaled_by
 from .walk_forward import UNWATCHED, Fitted, Watching
 
@@ -20,12 +20,16 @@ LEAST_ALSO = 252
 
 @dataclass(frozen=True)
 class Deep:
-    """How an ensemble of ``members`` is made: algorithm, steps, and unscaled markets of other symbols to learn from."""
+    """How an ensemble of ``members`` is made: algorithm, steps, and unscaled markets of other symbols to learn from.
+
+    ``hyper``: None for the algorithm's own.
+    """
 
     agent_type: AgentType
     timesteps: int
     members: int
     also: tuple[Market, ...] = ()
+    hyper: Hyperparameters | None = None
 
     def __call__(self, market: Market, part: range, terms: Terms, seed: int, watching: Watching = UNWATCHED) -> Fitted:
         """See ``walk_forward.Procedure``."""
@@ -39,10 +43,12 @@ class Deep:
 
         ``market`` is scaled by ``part``. Of other symbols nothing later than the part's last session is used.
         """
-        task = self._task(market, part, terms)
-        others = [self._task(other, rows, terms) for other, rows in self._others(market.sessions[part.stop - 1])]
+        hyper = self.hyper or HYPERPARAMETERS[self.agent_type]
+        learned = hyper.learned_by(terms)
+        task = self._task(market, part, learned)
+        others = [self._task(other, rows, learned) for other, rows in self._others(market.sessions[part.stop - 1])]
         shown = lessons([self._task(market, judged, terms)]) if len(judged) > 1 else None
-        return fit(lessons([task, *others]), task, self.timesteps, seeds, watch, shown)
+        return fit(lessons([task, *others], hyper.risk), task, self.timesteps, seeds, watch, shown, hyper)
 
     def _task(self, market: Market, part: range, terms: Terms) -> Task:
         return Task(market, part.start, part.stop - 1, self.agent_type, terms)

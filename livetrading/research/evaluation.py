@@ -41,6 +41,7 @@ class Evaluation:
             "equity": [list(pair) for pair in zip(self.sessions, self.run.equity, strict=True)],
             "buy_and_hold": [list(pair) for pair in zip(self.sessions, self.hold, strict=True)],
             "unpaused": [list(pair) for pair in zip(self.sessions, self.unpaused or [], strict=False)],
+            "held": [int(held) for held in self.run.held],
             "trades": [trade.to_dict() for trade in self.run.trades],
             "metrics": self.measures,
             "buy_and_hold_metrics": self.hold_measures,

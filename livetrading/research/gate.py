@@ -1,17 +1,18 @@
 """The gate: everything that a model's test says for or against trading real money, at this moment."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..adapters.openings import Count
 from ..core import real_money, significance
+from ..core.errors import Damaged
 from ..core.market import Market
 from ..core.real_money import Condition, Evidence
 from ..core.types import AgentType, Terms
-from . import skill, witnesses
+from . import chance, skill, witnesses
 from .backtest import RawPolicy
 from .evaluation import Evaluation, evaluate
 from .ridge import fit_ridge
@@ -22,13 +23,15 @@ BASELINE = ("sharpe_ratio", "total_return_pct", "max_drawdown_pct", "num_trades"
 
 @dataclass(frozen=True)
 class Test:
-    """A model's test with an agent's terms: its measures, its equity at each session's close, and always-long's with
-    the same terms; that is empty for stored tests of versions that did not run it."""
+    """A model's test with an agent's terms: its measures, its equity at each session's close, always-long's with the
+    same terms, and how agents without skill did (``chance.Chance.summary``). The last two are empty for stored tests
+    of versions that did not run them."""
 
     measures: Mapping[str, Any]
     sessions: Sequence[str]
     equity: Sequence[float]
     always_long: Sequence[float]
+    chance: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def returns(self) -> np.ndarray:
@@ -37,29 +40,33 @@ class Test:
 
 @dataclass(frozen=True)
 class Run:
-    """Both runs."""
+    """The runs."""
 
     own: Evaluation
     always_long: Evaluation
+    chance: Mapping[str, Any]
 
     @property
     def test(self) -> Test:
-        return Test(self.own.measures, self.own.sessions, self.own.run.equity, self.always_long.run.equity)
+        own = self.own
+        return Test(own.measures, own.sessions, own.run.equity, self.always_long.run.equity, self.chance)
 
 
 def tested(market: Market, bars: range, agent_type: AgentType, raw: RawPolicy, terms: Terms) -> Run:
-    """Runs both over ``bars``."""
-    return Run(
-        evaluate(market, bars, agent_type, raw, terms),
-        evaluate(market, bars, AgentType.PPO, witnesses.always_long, terms),
-    )
+    """Runs the model, always-long and agents without skill over ``bars``."""
+    own = evaluate(market, bars, agent_type, raw, terms)
+    long = evaluate(market, bars, AgentType.PPO, witnesses.always_long, terms)
+    return Run(own, long, chance.agents(market, bars, own.run, terms).summary(own.measures["sharpe_ratio"]))
 
 
 def stored(document: Mapping[str, Any]) -> Test:
-    """The test that the registry stored at the training, with the terms of the training."""
+    """The test that the registry stored at the training, with the terms of the training. Raises Damaged without one."""
+    if not document.get("equity"):
+        raise Damaged("The stored test of this model holds no equity: train it again.")
     long = document.get("witnesses", {}).get("always_long", {}).get("equity", [])
     sessions, equity = zip(*document["equity"], strict=True)
-    return Test(document["metrics"], sessions, equity, [value for _, value in long])
+    lucky = document.get("chance", {}).get("summary", {})
+    return Test(document["metrics"], sessions, equity, [value for _, value in long], lucky)
 
 
 def evidence(test: Test, tries: int, lookahead: Mapping[str, Any] | None, same_weights: bool = True) -> Evidence:
@@ -92,9 +99,10 @@ def answer(test: Test, count: Count, lookahead: Mapping[str, Any] | None, same_w
         "probabilistic_sharpe": significance.probabilistic(record),
         "sharpe_interval": None if interval is None else list(interval),
         "minimum_track_record": significance.minimum_track_record(record),
-        "lucky_of_100": lucky(record, count.tries),
+        "lucky_of_100": lucky(test, count.tries),
+        "chance": dict(test.chance) or None,
         "p_value": found.p_value,
-        "words": words(record, count.tries, asked),
+        "words": words(test, count.tries, asked),
     }
 
 
@@ -103,31 +111,32 @@ def baselines(run: Run, market: Market, train: range, bars: range, terms: Terms)
     plain = {"cash": witnesses.cash, "ridge": fit_ridge(market, train).raw}
     found = {name: evaluate(market, bars, AgentType.PPO, raw, terms).measures for name, raw in plain.items()}
     found |= {"always_long": run.always_long.measures, "buy_and_hold": run.own.hold_measures}
-    return {name: {key: measures.get(key) for key in BASELINE} for name, measures in sorted(found.items())}
+    shown = {name: {key: measures.get(key) for key in BASELINE} for name, measures in sorted(found.items())}
+    return {**shown, "random": dict(run.chance)}
 
 
-def lucky(record: significance.Record | None, tries: int) -> int | None:
-    """Of 100 agents without skill, tried so often, how many look at least this good."""
-    share = significance.as_good_by_luck(record, tries)
+def lucky(test: Test, tries: int) -> int | None:
+    """Of 100 agents without skill, each tried so often and its best try shown, how many look at least this good.
+
+    By the agents that traded the same sessions by chance; for stored tests without them, by the distribution of a ratio
+    without skill in a market without drift. None where the ratio is undefined.
+    """
+    if (percentile := test.chance.get("percentile")) is not None:
+        # Of n agents at least one is never excluded.
+        once = max(1.0 - percentile / 100.0, 1.0 / test.chance["agents"])
+        return round(100.0 * (1.0 - (1.0 - once) ** tries))
+    share = significance.as_good_by_luck(significance.record(test.returns), tries)
     return None if share is None else round(100.0 * share)
 
 
-def words(record: significance.Record | None, tries: int, asked: tuple[Condition, ...]) -> str:
+def words(test: Test, tries: int, asked: tuple[Condition, ...]) -> str:
     """The whole in a trader's words."""
-    often = "once" if tries == 1 else f"{tries} times"
-    if record is None:
-        luck = "The Sharpe ratio is undefined: nothing can be said about skill."
-    else:
-        luck = (
-            f"Of 100 agents without skill, tried {often} as this one was, {lucky(record, tries)} look at least this good."
-            if tries > 1
-            else f"Of 100 agents without skill, tried once, {lucky(record, tries)} look at least this good."
-        )
-    short = (
-        f" {record.count + 1} sessions are too few to call any Sharpe ratio good."
-        if record is not None and record.count + 1 < real_money.SESSIONS
-        else ""
-    )
+    often = "each tried once" if tries == 1 else f"each tried {tries} times as this one was"
+    count = lucky(test, tries)
+    parts = ["The Sharpe ratio is undefined: nothing can be said about skill."]
+    if count is not None:
+        parts = [f"Of 100 agents without skill, {often}, {count} look at least this good."]
+        parts += filter(None, [real_money.too_few(len(test.equity))])
     missing = real_money.unmet(asked)
-    verdict = "Real money: yes." if not missing else f"Real money: no ({'; '.join(missing)})."
-    return f"{luck}{short} {verdict}"
+    parts.append("Real money: yes." if not missing else f"Real money: no ({'; '.join(missing)}).")
+    return " ".join(parts)

@@ -9,8 +9,8 @@ from typing import Any, TextIO
 
 BAR_WIDTH = 24
 WIDE = 1000
-FOLDS = "Folds"
-"""The stage in which folds are walked."""
+FOLDS, TRIALS = "Folds", "Trials"
+"""The stages in which folds are walked, and the trials of a study run: both count."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Progress:
     point each time its members were valued: ``share`` of its fit, and for each member ``reward``, the expected log
     return of a year on what it learns from, and ``sharpe`` on what the fold judges. ``walk_forward``: the documents of
     the agent and its witnesses by name (``WalkForward.to_dict``), once the folds are judged. ``folds``: how many are
-    judged already, and how many there are.
+    judged already, and how many there are; of a study its trials.
     """
 
     stage: str
@@ -38,7 +38,7 @@ class Progress:
     def named(self) -> str:
         """The stage as people read it: ``Folds 1/4`` while one of four is judged."""
         judged, of = self.folds
-        return f"{self.stage} {judged}/{of}" if self.stage == FOLDS else self.stage
+        return f"{self.stage} {judged}/{of}" if self.stage in (FOLDS, TRIALS) else self.stage
 
 
 Listener = Callable[[Progress], None]

@@ -8,7 +8,8 @@ from ..adapters.policy import Ensemble
 from ..core import admission
 from ..core.market import Market
 from ..core.types import AgentType, Terms
-from . import witnesses
+from . import chance, witnesses
+from .chance import Chance
 from .evaluation import Evaluation, evaluate
 from .ridge import fit_ridge
 from .walk_forward import WalkForward
@@ -29,13 +30,15 @@ RANGED = (
 @dataclass(frozen=True)
 class Report:
     """``test`` and ``train`` are the ensemble's; ``others`` the witnesses' tests and ``members`` each member's own test;
-    ``terms`` are those of all of them. ``walked`` the walk-forward of the agent and its witnesses by name, empty without folds."""
+    ``chance`` are agents without skill, ``terms`` those of all of them; ``walked`` the walk-forward of the agent and its
+    witnesses by name, empty without folds."""
 
     test: Evaluation
     train: Evaluation
     others: dict[str, Evaluation]
     members: Sequence[Evaluation]
     walked: dict[str, WalkForward]
+    chance: Chance
     terms: Terms = Terms()
 
     def summary(self) -> Doc:
@@ -46,6 +49,7 @@ class Report:
             "terms": {"capital": self.terms.capital, **asdict(self.terms.limits)},
             "train": self.train.measures,
             "witnesses": {name: found.measures for name, found in self.others.items()},
+            "chance": self._lucky(),
             "members": {"count": len(self.members), "range": ranges([found.measures for found in self.members])},
             "walk_forward": {
                 "folds": len(folds),
@@ -63,9 +67,13 @@ class Report:
             "witnesses": {
                 name: {"metrics": found.measures, "equity": _pairs(found)} for name, found in self.others.items()
             },
+            "chance": {"summary": self._lucky(), "band": self.chance.band()},
             "members": [found.measures for found in self.members],
             "walk_forward": {name: walk.to_dict() for name, walk in self.walked.items()},
         }
+
+    def _lucky(self) -> Doc:
+        return self.chance.summary(self.test.measures["sharpe_ratio"])
 
     def warnings(self) -> list[str]:
         """What a reader must not overlook, in sentences."""
@@ -99,6 +107,7 @@ def judged(
         others={name: evaluate(market, test, AgentType.PPO, raw, terms) for name, raw in plain.items()},
         members=[evaluate(market, test, agent_type, member.raw, terms) for member in alone] or [whole],
         walked=walked,
+        chance=chance.agents(market, test, whole.run, terms),
         terms=terms,
     )
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from ..adapters.bars.base import BarSet
-from ..adapters.openings import TRAIN, Openings
+from ..adapters.openings import STUDY, TRAIN, Openings
 from ..adapters.packages import versions
 from ..adapters.registry import Registry, sha256, zip_name
 from ..adapters.store import Store
@@ -23,8 +23,9 @@ from ..core.rules import RULES_VERSION
 from ..core.scaler import Scaler
 from ..core.significance import returns_of
 from ..core.types import WARMUP_BARS, AgentType, Terms
+from ..core.wording import counted
 from .deep import Deep, ensemble
-from .fitting import HYPERPARAMETERS, member_seeds
+from .fitting import HYPERPARAMETERS, STEPS_AN_UPDATE, Hyperparameters, member_seeds
 from .folds import FOLDS, Fold, expanding
 from .progress import Listener
 from .report import Report, judged
@@ -32,6 +33,7 @@ from .scaled import scaled_by, unscaled
 from .training_progress import TrainingProgress
 from .walk_forward import WalkForward, bought_and_held, check_variance, walk_forwards
 from .witnesses import procedures
+from .zips import save
 
 TRAIN_SHARE = 0.8
 MIN_TRAIN, MIN_TEST = 504, 126
@@ -44,7 +46,8 @@ MOST_FOLDS = 20
 class TrainRequest:
     """What to train. ``start`` and ``end`` bound the decided sessions, ``feature_set`` names the model's features.
 
-    ``seeds`` members are made of seeds spawned from ``seed``; ``folds`` 0 leaves the walk-forward out.
+    ``seeds`` members are made of seeds spawned from ``seed``; ``folds`` 0 leaves the walk-forward out. ``hyper``: None
+    for the algorithm's own.
     """
 
     symbol: str
@@ -56,6 +59,11 @@ class TrainRequest:
     feature_set: str = FEATURE_SET
     seeds: int = MEMBERS
     folds: int = FOLDS
+    hyper: Hyperparameters | None = None
+
+    @property
+    def hyperparameters(self) -> Hyperparameters:
+        return self.hyper or HYPERPARAMETERS[self.agent_type]
 
     def __post_init__(self) -> None:
         if self.feature_set not in SETS:
@@ -79,9 +87,11 @@ class Trained:
     card: ModelCard
     report: Report
     seconds: float
+    notices: tuple[str, ...] = ()
+    """What must not be overlooked in the request and in the bars."""
 
     def to_dict(self) -> dict[str, Any]:
-        warnings = self.report.warnings()
+        warnings = [*self.report.warnings(), *self.notices]
         return {"model_id": self.card.model_id, **self.card.metrics, "warnings": warnings, "seconds": self.seconds}
 
 
@@ -126,7 +136,18 @@ class Prepared:
     def procedure(self) -> Deep:
         request = self.request
         others = tuple(other.market for other in self.also)
-        return Deep(request.agent_type, request.timesteps, request.seeds, others)
+        return Deep(request.agent_type, request.timesteps, request.seeds, others, request.hyperparameters)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What must not be overlooked, in sentences."""
+        steps = self.request.timesteps
+        few = (
+            f"{counted(steps, 'step')} are less than the {STEPS_AN_UPDATE} of one update: the model has learned next to"
+            " nothing. Train with the default of 50,000."
+        )
+        doubts = [f"{self.request.symbol}: {self.barset.question}"] if self.barset.question else []
+        return (*([few] if steps < STEPS_AN_UPDATE else []), *doubts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,11 +168,12 @@ def prepare(request: TrainRequest, barset: BarSet, also: Sequence[BarSet] = ()) 
     folds = expanding(parts.train, request.folds) if request.folds else ()
     market, scaler = scaled_by(raw, parts.train)
     last = market.sessions[parts.train.stop - 1]
-    others = tuple(_also(request, other, last) for other in also)
+    others = tuple(prepare_also(request, other, last) for other in also)
     return Prepared(request, barset, raw, market, parts, scaler, folds, others)
 
 
-def _also(request: TrainRequest, barset: BarSet, last: date) -> AlsoMarket:
+def prepare_also(request: TrainRequest, barset: BarSet, last: date) -> AlsoMarket:
+    """Another symbol to learn from up to ``last``. Raises BadInput where that is not possible."""
     symbol = check_symbol(barset.symbol)
     if symbol == request.symbol:
         raise BadInput(f"{symbol} is what is trained: name other symbols to learn from as well.")
@@ -178,9 +200,11 @@ def train(
     also: Sequence[BarSet] = (),
     processes: int | None = None,
     tries: int = 1,
+    lineage: Mapping[str, Any] | None = None,
 ) -> Trained:
     """Walks the folds, fits, tests once and registers; on failure nothing is left.
 
+    ``lineage`` goes on the card (``core.lineage``).
     ``also``: bars of other symbols to learn from. ``tries``: how many trials a study made before these settings were
     chosen, itself included; they count as looks at the test. ``clock`` gives aware times for the record; the model depends
     neither on them nor on the number of processes (None: one a core).
@@ -194,14 +218,16 @@ def train(
     models = ready.procedure.models(ready.market, ready.parts.train, Terms(), seeds, shown.fitting)
     shown.testing()
     openings, content = Openings(store), content_of(ready.market, ready.parts.test)
-    opening = openings.record(TRAIN, request.symbol, content, now=clock(), terms=Terms(), tries=tries)
+    opening = openings.record(
+        STUDY if tries > 1 else TRAIN, request.symbol, content, now=clock(), terms=Terms(), tries=tries
+    )
     opened = openings.of(request.symbol, content).tries
     policy = ensemble(request.agent_type, models)
     report = judged(ready.market, ready.parts.train, ready.parts.test, request.agent_type, policy, walked)
-    card = _register(registry, _Draft(ready, seeds, report, opened, tries), models, clock)
+    card = _register(registry, _Draft(ready, seeds, report, opened, tries, dict(lineage or {})), models, clock)
     openings.keep(opening, report.test.sessions[1:], returns_of(report.test.run.equity), card.model_id)
     shown.done()
-    return Trained(card, report, round(time.monotonic() - began, 3))
+    return Trained(card, report, round(time.monotonic() - began, 3), ready.notices)
 
 
 def _walk(ready: Prepared, shown: TrainingProgress, processes: int) -> dict[str, WalkForward]:
@@ -223,10 +249,11 @@ class _Draft:
     report: Report
     opened: int
     tries: int
+    lineage: dict[str, Any]
 
     def card(self, model_id: str, digests: Sequence[str], created: datetime) -> ModelCard:
         ready, request = self.ready, self.ready.request
-        hyper = HYPERPARAMETERS[request.agent_type]
+        hyper = request.hyperparameters
         return ModelCard(
             model_id=model_id,
             agent_type=request.agent_type,
@@ -254,6 +281,7 @@ class _Draft:
             hyperparameters=hyper.to_dict(),
             members=tuple(Member(seed, digest) for seed, digest in zip(self.seeds, digests, strict=True)),
             also=tuple(other.named for other in ready.also),
+            lineage=self.lineage,
         )
 
     def _span(self, bars: range) -> Span:
@@ -269,7 +297,7 @@ def _register(
     with registry.scratch() as folder:
         paths = [folder / zip_name(number) for number in range(len(models))]
         for path, model in zip(paths, models, strict=True):
-            model.save(path)
+            save(model, path)
         digests = [sha256(path.read_bytes()) for path in paths]
         while True:
             now = clock()

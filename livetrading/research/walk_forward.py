@@ -162,13 +162,28 @@ def walk_forwards(
     """As ``walk_forward``, of several procedures by name on the same folds; a fold is one process's work."""
     if not folds:
         raise BadInput("There is no fold to walk: give at least one.")
-    spawned = np.random.SeedSequence(seed).spawn(max(fold.number for fold in folds) + 1)
-    work = [_Work(market, fold, procedures, terms, int(spawned[fold.number].generate_state(1)[0])) for fold in folds]
+    seeds = fold_seeds(seed, folds)
+    work = [_Work(market, fold, procedures, terms, seeds[fold.number]) for fold in folds]
     for item in work:
-        check_variance(market, item.fold.fit)
+        check_variance(market, item.fold.fit, item.fold.number)
     # The latest fold takes longest, so it begins first.
     runs = each(_judged, work[::-1], processes, listener)[::-1]
     return {name: stitched([run[name] for run in runs], terms.capital) for name in procedures}
+
+
+def fold_seeds(seed: int, folds: Sequence[Fold]) -> list[int]:
+    """The seed of each fold by its number, spawned from one."""
+    spawned = np.random.SeedSequence(seed).spawn(max(fold.number for fold in folds) + 1)
+    return [int(child.generate_state(1)[0]) for child in spawned]
+
+
+def chained(equities: Sequence[Sequence[float]], capital: float) -> list[float]:
+    """Equities that each begin with ``capital``, as one history: each begins with what the one before it ended with."""
+    found: list[float] = []
+    for equity in equities:
+        scale = (found[-1] if found else capital) / capital
+        found += [scale * value for value in equity]
+    return found
 
 
 def stitched(runs: Sequence[FoldRun], capital: float) -> WalkForward:
@@ -176,12 +191,8 @@ def stitched(runs: Sequence[FoldRun], capital: float) -> WalkForward:
 
     A position at a fold's last close is valued there and not sold.
     """
-    sessions: list[str] = []
-    equity: list[float] = []
-    for run in runs:
-        scale = (equity[-1] if equity else capital) / capital
-        equity += [scale * value for value in run.evaluation.run.equity]
-        sessions += run.evaluation.sessions
+    sessions = [session for run in runs for session in run.evaluation.sessions]
+    equity = chained([run.evaluation.run.equity for run in runs], capital)
     trades = [trade for run in runs for trade in run.evaluation.run.trades]
     held = [held for run in runs for held in run.evaluation.run.held]
     return WalkForward(tuple(runs), sessions, equity, metrics.measure(equity, trades, held))
@@ -198,11 +209,12 @@ def bought_and_held(walked: WalkForward, capital: float) -> WalkForward:
     return stitched(runs, capital)
 
 
-def check_variance(market: Market, part: range) -> None:
-    """Raises BadInput if the close never moves in a part."""
+def check_variance(market: Market, part: range, fold: int | None = None) -> None:
+    """Raises BadInput if the close never moves in a part, which is what ``fold``, counted from 0, learns from."""
     close = market.columns.close[part.start : part.stop]
     if (close == close[0]).all():
+        whose, cure = ("", "") if fold is None else (f" of fold {fold + 1}", ", or train without folds: --folds 0")
         raise BadInput(
-            f"The close never moves in the {len(close)} sessions from {market.sessions[part.start]} on: "
-            "there is nothing to learn from; choose another symbol or a wider range."
+            f"The close never moves in the {len(close)} sessions{whose} from {market.sessions[part.start]} on: "
+            f"there is nothing to learn from; choose another symbol or a wider range{cure}."
         )

@@ -54,6 +54,7 @@ def report(
                 "stop_atr": terms.limits.stop_atr,
                 "max_drawdown": terms.limits.max_drawdown,
                 "pause_sessions": terms.limits.pause_sessions,
+                **terms.costs.named,
                 "cost_multiple": terms.costs.multiple,
                 "open_shift_atr": scenario.open_shift_atr,
                 "fees": sum(fill[3] for row in done.run.rows for fill in row["fills"]),

@@ -116,6 +116,23 @@ def test_tensors_of_another_network_are_damage():
         load_policy(make_card(features=tuple("abcdefgh"), policy=PolicySpec((8, 8))), [content])
 
 
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("member", [0, 1])
+def test_a_weight_of_any_member_that_is_no_finite_number_is_damage(agent_type, wrong, member):
+    import torch
+
+    card, content, model = make_zip(agent_type)
+    layer = model.policy.actor.mu if agent_type == AgentType.SAC else model.policy.action_net
+    with torch.no_grad():
+        layer.weight[0, 0] = wrong
+    spoilt = io.BytesIO()
+    model.save(spoilt)
+    contents = [content, content]
+    contents[member] = spoilt.getvalue()
+    with pytest.raises(Damaged, match="no finite number: train it again"):
+        load_policy(card, contents)
+
+
 @pytest.mark.parametrize(
     "obs",
     [

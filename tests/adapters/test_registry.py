@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,7 @@ import pytest
 
 from livetrading.adapters import registry as registries
 from livetrading.adapters.home import Home
-from livetrading.adapters.openings import count_opening
 from livetrading.adapters.registry import BARS, CARD, TEST, ZIP, Registry
-from livetrading.adapters.store import Store
 from livetrading.core.bars import bars_sha256, from_rows
 from livetrading.core.card import PolicySpec
 from livetrading.core.errors import BadInput, Conflict, Damaged, LivetradingError, NotFound, Refused, Unavailable
@@ -268,16 +266,3 @@ def test_cards_are_listed_without_torch(registry, register):
         "assert not {'torch', 'stable_baselines3', 'gymnasium'} & set(sys.modules), sorted(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code, str(registry.home.root)], check=True)
-
-
-def test_each_opening_of_an_overlapping_test_range_counts(tmp_path):
-    store = Store(Home.resolve(str(tmp_path)))
-
-    def opened(symbol: str, start: date, end: date) -> int:
-        return count_opening(store, symbol, start, end, now=NOW)
-
-    assert opened("AAPL", date(2020, 1, 2), date(2022, 12, 30)) == 1
-    assert opened("AAPL", date(2020, 1, 2), date(2022, 12, 30)) == 2
-    assert opened("AAPL", date(2022, 12, 30), date(2024, 1, 3)) == 3
-    assert opened("AAPL", date(2018, 1, 2), date(2019, 12, 31)) == 1
-    assert opened("NVDA", date(2020, 1, 2), date(2022, 12, 30)) == 1

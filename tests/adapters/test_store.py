@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import threading
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -12,6 +13,7 @@ import tinydb
 from tinydb import TinyDB, where
 from tinydb.operations import increment
 
+from livetrading.adapters.files import temporary_for
 from livetrading.adapters.home import Home
 from livetrading.adapters.store import Store
 from livetrading.core.errors import BadInput, Conflict, Damaged, Unavailable
@@ -132,6 +134,20 @@ def test_a_writer_killed_at_any_moment_loses_no_acknowledged_update_and_frees_th
         expected = total(store)
     count(store)
     assert total(store) == expected + 1
+
+
+def test_the_next_write_sweeps_what_a_killed_writer_of_the_file_left(store: Store) -> None:
+    def die_midway() -> None:
+        temporary_for(store.path("system")).write_text("half")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    start(die_midway).join(30)
+    assert any(name.startswith(".system.json.") for name in beside(store))
+    mine, other = temporary_for(store.path("system")), store.home.root / ".jobs.json.999999999.0.tmp"
+    for path in (mine, other):
+        path.write_text("half")
+    count(store)
+    assert sorted(name for name in beside(store) if name.endswith(".tmp")) == sorted([mine.name, other.name])
 
 
 def test_a_lock_that_stays_taken_is_named_after_a_bounded_wait(store: Store) -> None:

@@ -13,9 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 from livetrading.core.rules import RULES_VERSION  # noqa: E402
 from livetrading.core.types import AgentType, Terms  # noqa: E402
+from livetrading.research.crew import Tell, each  # noqa: E402
 from livetrading.research.evaluation import evaluate  # noqa: E402
 from livetrading.research.walk_forward import Fitted  # noqa: E402
 
@@ -112,31 +111,31 @@ def runs(options: argparse.Namespace) -> list[Run]:
     ]
 
 
-def results(wanted: list[Run], out: Path | None, processes: int) -> Iterable[dict[str, Any]]:
+def results(wanted: list[Run], out: Path | None, processes: int) -> list[dict[str, Any]]:
     """Rows of what is wanted: those on file, then the others as they are done, each written at once."""
     stored = _stored(out)
     left = [run for run in wanted if run.key not in stored]
-    yield from (stored[run.key] for run in wanted if run.key in stored)
-    if processes <= 1:
-        made: Iterable[dict[str, Any]] = map(Run.done, left)
-        yield from _written(made, out)
-        return
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        yield from _written(pool.map(Run.done, left), out)
+    made = each(_work, left, processes, lambda row: _write(row, out))
+    return [*(stored[run.key] for run in wanted if run.key in stored), *made]
 
 
-def _written(rows: Iterable[dict[str, Any]], out: Path | None) -> Iterable[dict[str, Any]]:
-    for row in rows:
-        if out is not None:
-            with out.open("a") as file:
-                file.write(json.dumps(row, sort_keys=True) + "\n")
-        print(
-            f"{row['key'].split('/')[0]:28} {row['procedure']:12} seed {row['seed']}  test {row['test_sharpe'] or 0:5.2f}"
-            f"  train {row['train_sharpe'] or 0:5.2f}  {row['seconds']:6.1f} s",
-            file=sys.stderr,
-            flush=True,
-        )
-        yield row
+def _work(run: Run, tell: Tell) -> dict[str, Any]:
+    """Its row is told as soon as it is done, so that a bench that is stopped keeps it."""
+    row = run.done()
+    tell(row)
+    return row
+
+
+def _write(row: dict[str, Any], out: Path | None) -> None:
+    if out is not None:
+        with out.open("a") as file:
+            file.write(json.dumps(row, sort_keys=True) + "\n")
+    print(
+        f"{row['key'].split('/')[0]:28} {row['procedure']:12} seed {row['seed']}  test {row['test_sharpe'] or 0:5.2f}"
+        f"  train {row['train_sharpe'] or 0:5.2f}  {row['seconds']:6.1f} s",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def _stored(out: Path | None) -> dict[str, dict[str, Any]]:
@@ -181,7 +180,7 @@ def main(arguments: list[str]) -> int:
     options = _options(arguments)
     if options.out is not None:
         options.out.parent.mkdir(parents=True, exist_ok=True)
-    rows = list(results(runs(options), options.out, options.processes))
+    rows = results(runs(options), options.out, options.processes)
     print(table.text(rows))
     if options.json is not None:
         options.json.write_text(json.dumps({"rows": rows, "summary": table.summary(rows)}, indent=1))

@@ -29,6 +29,15 @@ def test_what_is_on_file_is_not_run_again(tmp_path, capsys):
     assert figures["ridge"]["autocorrelation"]["runs"] == 1
 
 
+def test_rows_are_the_same_from_several_processes(tmp_path):
+    out = tmp_path / "rows.jsonl"
+    assert learning.main([*QUICK, "--out", str(out), "--processes", "2"]) == 0
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    alone = learning.results(learning.runs(learning._options(QUICK)), None, 1)
+    assert {row["key"]: row["test_sharpe"] for row in rows} == {row["key"]: row["test_sharpe"] for row in alone}
+    assert len(rows) == 6
+
+
 def test_other_settings_have_another_key():
     assert settings_hash("ppo", Size(1_000, 5)) != settings_hash("ppo", Size(2_000, 5))
     assert settings_hash("ppo", Size(1_000, 5)) != settings_hash("ppo", Size(1_000, 1))

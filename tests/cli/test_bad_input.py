@@ -95,6 +95,8 @@ def test_a_failed_training_is_a_failed_job_with_the_same_sentence(tmp_path: Path
         (["ledger", "PPO_AAPL_001"], "agents"),
         (["check", "--now", "yesterday"], "2024-06-03T20:40:00Z"),
         (["up", "--port", "99999"], "65535"),
+        (["train", "NVDA", "--agent", "PPO", "--also", ",,"], "--also is ',,' and names no symbol"),
+        (["train", "NVDA", "--agent", "PPO", "--also", " "], "names no symbol"),
     ],
 )
 def test_what_does_not_exist_or_fit_is_refused_with_the_way_out(tmp_path: Path, words: list[str], said: str) -> None:

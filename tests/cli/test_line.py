@@ -12,7 +12,7 @@ from livetrading.adapters.calendar import calendar
 from livetrading.adapters.stamps import stamp
 from livetrading.cli.main import main
 from livetrading.core import windows
-from livetrading.core.types import PAUSE_SESSIONS
+from livetrading.core.types import PAUSE_SESSIONS, Costs
 from livetrading.execution.trading.replay import MORNING
 
 Call = Callable[..., dict[str, Any]]
@@ -117,6 +117,42 @@ def test_every_limit_that_is_given_is_the_agents(call: Call, trained: tuple[Path
     (shown,) = [a for a in call("agents")["agents"] if a["agent_id"] == made["agent_id"]]
     assert (shown["pause_sessions"], shown["pause_sessions_left"], shown["pause_ends"]) == (20, None, None)
     call("remove", made["agent_id"])
+
+
+COSTS = ("--slippage-bps", "30", "--commission-per-share", "0.02", "--commission-minimum", "2")
+
+
+def test_the_costs_that_are_given_are_the_agents_in_its_test_its_journal_and_its_what_if(
+    call: Call, trained: tuple[Path, str]
+) -> None:
+    usual, made = call("deploy", trained[1]), call("deploy", trained[1], *COSTS)
+    journal = (trained[0] / "agents" / made["agent_id"] / "journal.jsonl").read_text().splitlines()[0]
+    costs = json.loads(journal)["events"][0]["config"]["terms"]["costs"]
+    assert Costs(**costs) == Costs(30.0, 0.02, 2.0)
+    assert made["test"]["final_equity"] < usual["test"]["final_equity"]
+    shown = {a["agent_id"]: a["costs"] for a in call("agents")["agents"]}
+    assert shown[made["agent_id"]] == {"slippage_bps": 30, "commission_per_share": 0.02, "commission_minimum": 2}
+    assert shown[usual["agent_id"]] == Costs().named
+    (row, *_) = call("whatif", trained[1], "--agent", made["agent_id"])["scenarios"]
+    assert row["final_equity"] == made["test"]["final_equity"] and row["slippage_bps"] == 30
+    (row, *_) = call("whatif", trained[1], "--agent", made["agent_id"], "--slippage-bps", "5")["scenarios"]
+    assert (row["slippage_bps"], row["commission_minimum"]) == (5, 2)
+    for agent in (usual, made):
+        call("remove", agent["agent_id"])
+
+
+def test_backtest_and_replay_agree_at_costs_that_are_given(call: Call, trained: tuple[Path, str]) -> None:
+    span = ["--start", "2021-06-01", "--end", "2021-12-01"]
+    plain, tested = call("backtest", trained[1], *span), call("backtest", trained[1], *span, *COSTS)
+    assert tested["final_equity"] < plain["final_equity"]
+    replayed = call("replay", trained[1], *span, *COSTS)
+    assert replayed["differences"] == [] and replayed["ledger_sha256"] == tested["ledger_sha256"]
+
+
+@pytest.mark.parametrize("words", [("--slippage-bps", "-1"), ("--commission-minimum", "nan")])
+def test_costs_out_of_bounds_are_one_sentence(call: Call, trained: tuple[Path, str], words: tuple[str, ...]) -> None:
+    for command in ("deploy", "whatif", "backtest"):
+        assert "it must be at least 0" in call(command, trained[1], *words, code=1)["error"]
 
 
 @pytest.mark.parametrize("words", [(), ("--pause-sessions", "none")])

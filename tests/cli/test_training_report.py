@@ -101,6 +101,7 @@ def test_models_say_how_many_seeds_they_have_and_which_is_a_quick_try(
     assert (
         "one seed: a quick try" in shown and "learned from AAPL as well" in shown and "Walk-forward, 2 folds" in shown
     )
+    assert "history, not a quote" in shown and "chosen with hindsight" in shown
     document = json.loads(run(root, capsys, "model", single.model_id, "--json")[0])
     assert document == single.to_dict()
 

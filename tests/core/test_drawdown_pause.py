@@ -60,6 +60,13 @@ def test_a_pause_with_a_length_says_how_long_it_would_last_live():
     assert said.endswith("Live, it would be the same for 20 sessions or until you resume the agent.")
 
 
+def test_where_no_signal_was_lost_none_is_spoken_of():
+    one = drawdown_pause.span("2021-03-02", "2021-03-30", 20, 0)
+    for pauses in ([one], [one, one]):
+        said = drawdown_pause.words(drawdown_pause.document(pauses, Limits(pause_sessions=20), None))
+        assert "BUY" not in said and " and ." not in said
+
+
 def test_several_pauses_are_counted_and_the_first_keeps_the_keys_of_before():
     pauses = [drawdown_pause.span("2021-03-02", "2021-03-30", 20, 3), drawdown_pause.span("2021-06-01", None, 5, 1)]
     found = drawdown_pause.document(pauses, Limits(max_drawdown=0.03, pause_sessions=20), WITHOUT)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livetrading.core.errors import BadInput
-from livetrading.core.metrics import drawdown, measure
+from livetrading.core.metrics import TRADES_NOTE, drawdown, measure
 from livetrading.core.trades import Trade
 
 with warnings.catch_warnings():
@@ -189,3 +189,12 @@ def test_measures_do_not_depend_on_the_capital(seed: int, factor: float):
     equity = walk(seed, 120)
     once, scaled = (measure(e, [], [False] * 120) for e in (equity, equity * factor))
     assert once | {"final_equity": None} == scaled | {"final_equity": None}
+
+
+def test_a_trade_that_only_its_dividend_made_profitable_is_no_win_but_a_gain() -> None:
+    """Win rate and profit factor leave dividends out, and say so; the equity has them."""
+    lost = Trade("2024-01-02", 100.0, "2024-01-04", 99.0, 10, "exit", 2.0, -12.0, -1.2)
+    measured = measure([10_000.0, 10_000.0, 10_008.0], [lost], [True, True, False])  # 20 USD of dividend
+    assert (measured["win_rate_pct"], measured["profit_factor"]) == (0.0, 0.0)
+    assert measured["total_return_pct"] == pytest.approx(0.08)
+    assert "without dividends" in TRADES_NOTE

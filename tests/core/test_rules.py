@@ -138,6 +138,51 @@ def test_an_entry_is_paid_from_cash_unless_the_open_gaps_beyond_three_atr(world:
             assert spent <= before.account.cash + fee_drift
 
 
+WHOLE = Limits(max_position=1.0, risk_per_trade=0.2)
+PRICES = st.floats(0.05, 5_000)
+SPLITS = st.sampled_from([1.0, 1.5, 2.0, 3.0, 7.0, 20.0, 50.0, 1_000.0, 0.5, 1.0 / 3.0, 0.05])
+
+
+@MANY
+@given(
+    cash=st.floats(1, 1e9),
+    close=PRICES,
+    atr=st.floats(1e-9, 0.05),
+    ratio=SPLITS,
+    fall=st.floats(0, 0.3),
+    costs=st.builds(Costs, st.floats(0, 100), st.floats(0, 0.1), st.floats(0, 20), multiple=st.floats(0, 5)),
+)
+def test_an_entry_that_does_not_gap_up_never_makes_cash_negative_whatever_splits_before_it(
+    cash: float, close: float, atr: float, ratio: float, fall: float, costs: Costs
+):
+    """``atr`` and ``fall`` are fractions of the close."""
+    account = rules.open_account(np.float64(cash))
+    plan = decide.intend(np.int64(2), account, np.float64(close), np.float64(atr * close), False, WHOLE, costs).plan
+    opened = close / ratio * (1.0 - fall)
+    entry = rules.buy_at(rules.split_plan(plan, np.float64(ratio)).qty, np.float64(opened), costs)
+    assert rules.settle_buy(account, entry, plan.stop).cash >= 0.0
+
+
+def test_slippage_after_a_split_with_a_tiny_atr_is_paid_from_cash_by_hand():
+    account = rules.open_account(np.float64(1_000_000.0))
+    sized = rules.size(account, account.cash, rules.basis(10.0, 1e-6, WHOLE), WHOLE, Costs())
+    # 20 new shares for each of them at 0.5 USD, 5 basis points and 0.005 USD a share: 10.105 USD.
+    assert 98_900 < sized.qty <= 1_000_000 / 10.105
+    assert sized.by_cap == 100_000 and sized.by_risk > sized.by_cap
+
+
+@MANY
+@given(cash=st.floats(1, 1e9), close=PRICES, atr=st.floats(1e-9, 0.4), most=st.floats(0.01, 0.98))
+def test_limits_that_leave_two_percent_in_cash_are_sized_as_ever(cash: float, close: float, atr: float, most: float):
+    """Whatever was tested with such limits, the default ones among them, comes out as before to the bit."""
+    account, limits, costs = rules.open_account(np.float64(cash)), Limits(most, 0.2), Costs()
+    basis = rules.basis(np.float64(close), np.float64(atr * close), limits)
+    sized = rules.size(account, account.cash, basis, limits, costs)
+    wanted = max(min(sized.by_risk, sized.by_cap), 0.0)
+    fee = rules.commission(wanted, wanted * close, costs)
+    assert sized.by_cash == np.floor((cash - fee) / basis.reach)
+
+
 @SOME
 @given(worlds())
 def test_money_comes_from_somewhere(world: World):

@@ -12,11 +12,14 @@ from streamlit.testing.v1 import AppTest
 
 from livetrading.adapters import settings
 from livetrading.adapters.home import Home
+from livetrading.adapters.openings import Openings, content_of_frame
+from livetrading.adapters.registry import Registry
 from livetrading.adapters.stamps import stamp
 from livetrading.adapters.store import Store
 from livetrading.core.errors import BadInput
 from livetrading.dashboard import payloads
 from livetrading.dashboard.components.agents import account_strip, agent_facts, records
+from tests.doubles.gates import opened_gate
 
 from .conftest import AGENT, copy_of, model_of
 from .test_pages import Open, agent, labels, open_page, text_of
@@ -210,11 +213,24 @@ def form(open_page: Open, own: Path) -> Form:
 GOOD = {"sharpe_ratio": 1.8, "sharpe_se": 0.5, "sessions": 600, "num_trades": 30}
 
 
-def test_a_test_that_is_too_weak_or_short_leaves_no_button(form: Form) -> None:
+LIVE = {"ibkr_port": 4001, "ibkr_mode": "live", "ibkr_account": "U7654321"}
+
+
+def test_a_test_that_is_too_weak_or_short_leaves_no_button_for_real_money(form: Form) -> None:
+    at = form({"sharpe_ratio": 1.2, "sharpe_se": 0.5, "sessions": 300, "num_trades": 30}, **LIVE)
+    said = text_of(at)
+    assert "does not open an Interactive Brokers account with real money" in said
+    assert "beats" not in said and "chance that always-long is as good" in said
+    assert "Deploy to Live Trading" not in labels(at)
+
+
+def test_a_weak_test_deploys_to_the_paper_account_after_a_warning_that_lists_the_gate(form: Form) -> None:
     at = form({"sharpe_ratio": 1.2, "sharpe_se": 0.5, "sessions": 300, "num_trades": 30})
     said = text_of(at)
-    assert "1.20 ± 0.50 and must be above 1.5" in said and "300 sessions and needs at least 500" in said
+    assert "Sharpe Ratio too low (1.20)" in said and "The gate to real money: closed" in expanders(at)
     assert "Deploy to Live Trading" not in labels(at)
+    next(box for box in at.checkbox if "practice" in box.label).check().run()
+    assert "Deploy to Live Trading" in labels(at)
 
 
 def test_a_good_test_deploys_to_the_paper_account_with_its_late_entries(form: Form) -> None:
@@ -225,16 +241,31 @@ def test_a_good_test_deploys_to_the_paper_account_with_its_late_entries(form: Fo
     assert next(t for t in at.text_input if t.label == "Bars").value == "ibkr"
 
 
-def test_real_money_needs_the_accounts_number_typed(form: Form) -> None:
-    at = form(GOOD, ibkr_port=4001, ibkr_mode="live", ibkr_account="U7654321")
+def test_real_money_needs_an_open_gate_and_the_accounts_number_typed(form: Form, own: Path) -> None:
+    opened_gate(Home.resolve(str(own)), model_of(own))
+    at = form({}, **LIVE)
     assert any("REAL MONEY" in option for radio in at.radio for option in radio.options)
-    assert "U7654321" not in text_of(at)
+    assert "U7654321" not in text_of(at) and "The gate to real money: open" in expanders(at)
     typed = next(t for t in at.text_input if "real money" in t.label)
     assert "Deploy to Live Trading" not in labels(at)
     typed.set_value("U1111111").run()
     assert "Deploy to Live Trading" not in labels(at)
     next(t for t in at.text_input if "real money" in t.label).set_value("U7654321").run()
     assert "Deploy to Live Trading" in labels(at)
+
+
+def test_looks_at_the_test_that_were_too_many_close_the_gate_on_the_page(form: Form, own: Path) -> None:
+    home = Home.resolve(str(own))
+    opened_gate(home, model_of(own))
+    store, card = Store(home), Registry(home).card(model_of(own))
+    content = content_of_frame(Registry(home).bars(card.model_id), card)
+    Openings(store).record("study", "OTHER", content, now=datetime.now(UTC), tries=9_000_000)
+    said = text_of(form({}, **LIVE))
+    assert "for 9000001 tries" in said and "does not open" in said
+
+
+def expanders(at: AppTest) -> str:
+    return " ".join(box.label for box in at.expander)
 
 
 def test_a_rest_deployment_carries_confirmation_and_late_entries() -> None:

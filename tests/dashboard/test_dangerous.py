@@ -4,7 +4,6 @@ A stand-in holds the scheduler's lock, beats, and answers each request after a m
 second click of a double click comes while the first is at work.
 """
 
-import json
 import re
 import threading
 import time
@@ -23,6 +22,7 @@ from livetrading.adapters.locks import SchedulerLock
 from livetrading.adapters.store import Store
 from livetrading.execution.state import requests
 from tests.browser import Traffic, browser, refreshed
+from tests.doubles.gates import opened_gate
 
 from .conftest import AGENT, Server, copy_of, model_of, serving, until
 
@@ -278,13 +278,14 @@ def test_two_clicks_on_start_are_one_request(
 def real_money(server: Server, stand: StandIn) -> Iterator[str]:
     """A model that passes the gate, and an account that is set up for real money."""
     root = stand.home.root
-    path = root / "models" / model_of(root) / "card.json"
-    text, card = path.read_text(), json.loads(path.read_text())
-    card["metrics"]["test"] |= {"sharpe_ratio": 2.0, "sessions": 600, "num_trades": 40}
-    path.write_text(json.dumps(card))
+    folder = root / "models" / model_of(root)
+    before = {name: (folder / name).read_bytes() for name in ("card.json", "test.json")}
+    opened_gate(stand.home, folder.name)
     settings.save_all(stand.home, {"ibkr_mode": "live", "ibkr_account": "U7654321", "ibkr_port": 7496})
     yield "U7654321"
-    path.write_text(text)
+    for name, content in before.items():
+        (folder / name).write_bytes(content)
+    (folder / "lookahead.json").unlink()
     (root / "settings.toml").unlink()
 
 

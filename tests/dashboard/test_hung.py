@@ -1,5 +1,6 @@
 """A scheduler that is late, hangs or is dead, as the pages tell it: each with its own cure, and never a stack trace."""
 
+import re
 import subprocess
 import sys
 import threading
@@ -55,14 +56,19 @@ def hold() -> Iterator[Hold]:
 
 @pytest.mark.parametrize(
     ("still", "pill"),
-    [(5.0, "Scheduler alive · heartbeat 5 s ago"), (20.0, "Scheduler late"), (40.0, "Scheduler hung")],
+    [
+        # A slow machine needs seconds to draw the page; from 15 on the scheduler is late.
+        (5.0, r"Scheduler alive · heartbeat ([5-9]|1[0-4]) s ago"),
+        (16.0, "Scheduler late"),
+        (40.0, "Scheduler hung"),
+    ],
 )
 def test_alive_late_and_hung_are_told_apart(
     open_page: Open, tmp_path: Path, hold: Hold, still: float, pill: str
 ) -> None:
     holder = hold(tmp_path, still)
     at = open_page(tmp_path)
-    assert pill in text_of(at) and "Start scheduler" not in labels(at)
+    assert re.search(pill, text_of(at)) and "Start scheduler" not in labels(at)
     errors = " ".join(str(error.value) for error in at.error)
     assert ("hangs" in errors and f"end process {holder.pid}" in errors) is (still > 30)
 

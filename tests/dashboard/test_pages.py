@@ -13,6 +13,7 @@ from livetrading.adapters.halt import HaltLatch
 from livetrading.adapters.home import Home
 from livetrading.adapters.stamps import stamp
 from livetrading.adapters.store import Store
+from livetrading.core.metrics import TRADES_NOTE
 from livetrading.dashboard.components.agents import agent_facts, agent_table, board
 from livetrading.dashboard.components.shell import emergency
 from livetrading.execution.state import alarms, queries
@@ -164,6 +165,12 @@ def test_a_test_stands_beside_buy_and_hold(open_page: Open, traded: Path) -> Non
     assert "Sharpe ratio" in said and "Buy &amp; hold" in said and "Max drawdown" in said
     names = {t.get("name") for chart in at.get("plotly_chart") for t in json.loads(chart.proto.spec)["data"]}
     assert {"PPO", "Buy and hold", "PPO drawdown"} <= names
+
+
+def test_measures_that_leave_dividends_out_say_so_where_they_are_shown(open_page: Open, traded: Path) -> None:
+    at = open_page(traded, "training")
+    assert TRADES_NOTE in text_of(at) and "without dividends" in TRADES_NOTE
+    assert any("without dividends" in caption.value for caption in at.caption)
 
 
 def test_a_damaged_model_is_named_and_the_others_are_shown(open_page: Open, own: Path) -> None:

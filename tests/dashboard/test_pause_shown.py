@@ -137,6 +137,38 @@ def test_the_form_deploys_with_the_length_that_was_typed_or_until_a_person_resum
     assert [options["pause-sessions"] for options in asked] == [option]
 
 
+def test_the_form_deploys_at_the_costs_that_were_typed_and_names_none_that_were_not(
+    open_page: Open, traded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def deploy(home: Any, model_id: str, options: dict[str, Any], by: str, request_id: str) -> dict[str, Any]:
+        asked.append(options)
+        return {"agent_id": "PPO_NVDA_001"}
+
+    monkeypatch.setattr(control, "deploy", deploy)
+    at = open_page(traded, "training")
+    fields = {field.label: field for field in at.number_input}
+    assert fields["Slippage (basis points)"].value == 5 and fields["Commission minimum ($)"].value == 1
+    fields["Slippage (basis points)"].set_value(12.5).run()
+    next(box for box in at.checkbox if "practice" in box.label).check().run()
+    next(radio for radio in at.radio if radio.label == "Mode").set_value("replay").run()
+    next(button for button in at.button if button.label == "Deploy to Live Trading").click().run()
+    (options,) = asked
+    assert options["slippage-bps"] == 12.5 and "commission-minimum" not in options
+
+
+def test_an_agents_page_names_its_costs_where_they_are_not_the_usual_ones(open_page: Open, own: Path) -> None:
+    path = own / "agents" / AGENT / "state.json"
+    document = json.loads(path.read_text())
+    (doc,) = document["agent"].values()
+    assert doc["costs"] == {"slippage_bps": 5.0, "commission_per_share": 0.005, "commission_minimum": 1.0}
+    assert "basis points" not in text_of(open_page(own, agent=AGENT))
+    doc["costs"] |= {"slippage_bps": 12.5}
+    path.write_text(json.dumps(document))
+    assert "slippage 12.5 basis points" in text_of(open_page(own, agent=AGENT))
+
+
 def test_the_agents_page_says_how_long_its_entries_are_still_paused(open_page: Open, own: Path) -> None:
     home = Home(own)
     path = home.agent(AGENT) / "state.json"

@@ -118,6 +118,10 @@ def test_programs_and_our_own_pages_may_call(headers: dict[str, str]) -> None:
         ({"model_id": "m", "pause_sessions": 2.0}, "pause_sessions is 2.0; it must be a whole number"),
         ({"model_id": "m", "pause_sessions": True}, "pause_sessions is true; it must be a whole number"),
         ({"model_id": "m", "pause_sessions": 10**400}, "pause_sessions is 1000"),
+        ({"model_id": "m", "slippage_bps": "5"}, 'slippage_bps is "5"; it must be a number'),
+        ({"model_id": "m", "slippage_bps": -1}, "slippage in basis points is -1"),
+        ({"model_id": "m", "commission_per_share": None}, "commission_per_share is null; it must be a number"),
+        ({"model_id": "m", "commission_minimum": 1e9}, "commission minimum is"),
         ({"model_id": "m", "time_frame": "1 min"}, "time_frame"),
         ({"model_id": "m", "mode": "real"}, "mode"),
         ({"model_id": "m", "agent_type": "DQN"}, "agent_type"),
@@ -148,6 +152,12 @@ def test_a_deployment_without_wishes_gets_the_defaults_of_the_form() -> None:
         "late-entry": None,
     }
     assert order.request_id != payloads.new_agent({"model_id": "m"}).request_id
+
+
+def test_costs_that_are_given_are_options_of_the_command() -> None:
+    body = {"model_id": "m", "slippage_bps": 2, "commission_per_share": 0.0, "commission_minimum": 0.35}
+    costs = {"slippage-bps": 2.0, "commission-per-share": 0.0, "commission-minimum": 0.35}
+    assert costs.items() <= payloads.new_agent(body).options.items()
 
 
 @pytest.mark.parametrize(("given", "option"), [(20, "20"), (None, "none")])

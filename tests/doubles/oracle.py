@@ -150,7 +150,9 @@ class Oracle:
         by_cap = math.floor(self.max_position * equity / close)
         wanted = max(min(by_risk, by_cap), 0)
         by_cash = math.floor((self.cash - self.commission(wanted, wanted * close)) / (close + 3 * atr))
-        qty = min(by_risk, by_cap, by_cash)
+        # At the close itself slippage and the highest commission must be affordable, too.
+        at_most = math.floor(self.cash / (close * (1 + self.slip * self.times) * (1 + 0.01 * self.times)))
+        qty = min(by_risk, by_cap, by_cash, at_most)
         if qty < 1:
             return 0
         self.order = ("buy", qty, stop)

@@ -5,13 +5,16 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from livetrading.adapters.home import Home
-from livetrading.adapters.openings import count_opening
+from livetrading.adapters.openings import Openings
 from livetrading.adapters.registry import Registry
 from livetrading.adapters.store import Store
 from livetrading.core.bars import bars_sha256
+from livetrading.core.range_content import Content
 from livetrading.core.types import AgentType
 from livetrading.execution import file_repair, verification
 from livetrading.execution.scheduler import Scheduler
@@ -72,9 +75,14 @@ def test_lost_openings_are_counted_again_from_the_models_cards(store: Store) -> 
     store.path("openings").write_text("garbage")
     (message,) = file_repair.shared(store, NOW)
     assert "counted anew from the models' cards" in message
-    assert count_opening(store, "INTC", FIRST, LAST, now=NOW) == 4
-    assert count_opening(store, "INTC", date(2021, 1, 4), date(2021, 9, 30), now=NOW) == 1, "no range in common"
-    assert count_opening(store, "NVDA", FIRST, LAST, now=NOW) == 1
+
+    def looks(symbol: str, start: date, end: date) -> int:
+        days = tuple(pd.bdate_range(start, end).date)
+        return Openings(store).of(symbol, Content(days, np.random.default_rng(1).normal(0, 0.01, len(days)))).tries
+
+    assert looks("INTC", FIRST, LAST) == 3
+    assert looks("INTC", date(2021, 1, 4), date(2021, 9, 30)) == 0, "no range in common"
+    assert looks("NVDA", FIRST, LAST) == 0
 
 
 @pytest.mark.parametrize("name", ["system", "requests"])

@@ -1,9 +1,13 @@
 """Work in processes: its results in order, its news heard, its errors seen, its end at once."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import current_process
+from multiprocessing.context import SpawnProcess
 
 import pytest
 
@@ -38,6 +42,13 @@ def refusing(item, tell):
         time.sleep(0.01)
 
 
+def lasting(item, tell):
+    number = int(current_process().name.rpartition("-")[2])  # counts the processes that this one's parent started
+    while True:
+        tell((number, os.getpid()))
+        time.sleep(0.01)
+
+
 def dying(item, tell):
     if item == 1:
         os._exit(9)
@@ -62,6 +73,28 @@ def test_an_error_of_one_ends_all():
 def test_a_process_that_dies_ends_all():
     with pytest.raises(Exception, match="terminated abruptly"):
         each(dying, [1, 2], 2, lambda news: None)
+
+
+def test_the_death_of_the_worker_that_started_last_is_noticed_too(monkeypatch):
+    """After its start nothing wakes the pool by itself: no work ends, and none is handed in."""
+    seen, deadline, start = {}, time.monotonic() + 30.0, SpawnProcess.start
+
+    def slowly(process):
+        """Long enough for the pool to look at its processes before it knows this one, as on a busy machine."""
+        start(process)
+        time.sleep(0.2)
+
+    monkeypatch.setattr(SpawnProcess, "start", slowly)
+
+    def kill_the_last(news):
+        number, pid = news
+        seen[number] = pid
+        if len(seen) == 2 and pid == seen[max(seen)]:
+            os.kill(pid, signal.SIGKILL)
+        assert time.monotonic() < deadline, "its death went unnoticed"
+
+    with pytest.raises(BrokenProcessPool, match="terminated abruptly"):
+        each(lasting, [1, 2], 2, kill_the_last)
 
 
 def test_an_interrupt_of_the_listener_ends_all():

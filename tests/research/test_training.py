@@ -19,10 +19,12 @@ from livetrading.adapters.home import Home
 from livetrading.adapters.registry import ZIP, Registry
 from livetrading.adapters.store import Store
 from livetrading.core import market as markets
+from livetrading.core.card import PolicySpec
 from livetrading.core.errors import BadInput
 from livetrading.core.types import AgentType, Terms
 from livetrading.research import jobs, training
 from livetrading.research.evaluation import evaluate
+from livetrading.research.fitting import HYPERPARAMETERS, Hyperparameters, stored
 from livetrading.research.progress import Progress
 from livetrading.research.training import Trained, TrainRequest, prepare, split, train
 
@@ -87,6 +89,7 @@ def test_a_seed_gives_the_same_network_and_another_seed_another(trained, barset,
     assert all(torch.equal(ours[k], v) for k, v in tensors(again, same.card.model_id).items())
     assert not all(torch.equal(ours[k], v) for k, v in tensors(other, different.card.model_id).items())
     assert same.card.metrics == first.card.metrics
+    assert same.card.members == first.card.members, "the zips are the same bytes"
 
 
 def test_the_registered_model_repeats_its_own_test(trained):
@@ -134,6 +137,19 @@ def test_openings_of_one_range_are_counted_on_the_cards(place, barset):
     counts = [place.train(request(timesteps=32), barset).card.opened for _ in range(3)]
     assert counts == [1, 2, 3]
     assert len(place.models()) == 3
+
+
+def test_fewer_steps_than_one_update_are_warned_about(place, barset):
+    few, enough = (place.train(request(timesteps=steps, folds=0), barset).to_dict() for steps in (499, 500))
+    said = "499 steps are less than the 500 of one update"
+    assert [text.startswith(said) for text in few["warnings"]].count(True) == 1
+    assert few["warnings"][:-1] == enough["warnings"]
+
+
+def test_a_question_about_the_bars_is_a_warning(place, barset):
+    asked = replace(barset, question="Are its prices adjusted?")
+    plain, doubted = (place.train(request(folds=0), bars).to_dict()["warnings"] for bars in (barset, asked))
+    assert doubted == [*plain, "NVDA: Are its prices adjusted?"]
 
 
 def test_progress_rises_from_nothing_to_all(trained):
@@ -274,3 +290,15 @@ def test_what_can_be_learned_is_learned(barset, agent_type, steps):
     always = evaluate(market, parts.train, AgentType.PPO, lambda obs: 2, Terms())
     assert result.run.trades
     assert result.measures["sharpe_ratio"] > always.measures["sharpe_ratio"] + 0.5
+
+
+def test_the_procedure_of_a_stored_model_is_read_from_its_card(trained):
+    card = trained[1].card
+    searched = Hyperparameters(
+        PolicySpec((32,), "relu"), replace(HYPERPARAMETERS[card.agent_type].rates, gamma=0.5), risk=2.0, pauses=False
+    )
+    changed = replace(card, policy=searched.policy, hyperparameters=searched.to_dict())
+    assert stored(changed) == searched
+    assert stored(replace(card, hyperparameters={})) == HYPERPARAMETERS[card.agent_type]
+    with pytest.raises(BadInput, match="batch_size, which a training of this version does not know"):
+        stored(replace(card, hyperparameters={"batch_size": 64}))

@@ -89,6 +89,17 @@ def test_a_series_without_variance_is_refused_in_one_sentence():
         walk_forward(still, FOLDS, long, Terms())
 
 
+def test_a_fold_without_variance_is_named_with_the_way_out():
+    """The first folds stand still, the last does not."""
+    close = MARKET.columns.close.copy()
+    close[: FOLDS[1].fit.stop] = 50.0
+    still = replace(MARKET, columns=MARKET.columns._replace(close=close))
+    with pytest.raises(BadInput, match=r"sessions of fold 1 from .* or train without folds: --folds 0\.$"):
+        walk_forward(still, FOLDS, long, Terms())
+    with pytest.raises(BadInput, match="sessions of fold 2 from"):
+        walk_forward(still, FOLDS[1:], long, Terms())
+
+
 def test_no_fold_is_no_walk():
     with pytest.raises(BadInput, match="no fold"):
         walk_forward(MARKET, (), long, Terms())

@@ -30,7 +30,8 @@ class BarSet:
     ``open_source`` again; it names the vendor that priced the bars, which can
     differ from the one that was asked; ``note`` is a remark for the user;
     ``ahead`` are known splits of sessions without a complete bar, as
-    (session, ratio).
+    (session, ratio); ``question`` is a doubt that only the user can settle, empty
+    if there is none, and part of the note.
     """
 
     symbol: str
@@ -38,6 +39,7 @@ class BarSet:
     source: str
     note: str
     ahead: Splits = ()
+    question: str = ""
 
     @cached_property
     def sha256(self) -> str:

@@ -7,6 +7,7 @@ are optional. The file belongs to whichever symbol the user says.
 import csv
 import io
 import re
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from stat import S_ISREG
@@ -17,6 +18,7 @@ import pandas as pd
 from livetrading.core.bars import COLUMNS, CURE, canonical, check_series
 from livetrading.core.errors import BadBars, BadInput
 
+from . import adjusted
 from .base import BarSet, as_of, check_symbol, sessions_of
 
 REQUIRED = ["date", *COLUMNS[:5]]
@@ -49,7 +51,9 @@ class CsvSource:
         if self._read is None or self._read[0] != version:
             self._read = (version, *read_bars(self.path))
         _, frame, note = self._read
-        return as_of(ticker, frame, self.name, note, now)
+        asked = adjusted.question(ticker, frame)
+        bars = as_of(ticker, frame, self.name, f"{note}. {asked}" if asked else note, now)
+        return replace(bars, question=asked)
 
 
 def read_bars(path: Path) -> tuple[pd.DataFrame, str]:

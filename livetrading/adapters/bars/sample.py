@@ -14,17 +14,27 @@ from .base import BarSet, as_of, check_symbol
 from .csv_file import read_bars
 
 FOLDER = Path(__file__).resolve().parents[2] / "samples"
+HINDSIGHT = (
+    "The bundled symbols were chosen with hindsight: they are companies that grew, so a profit on them"
+    " says less than one on a symbol that was chosen before."
+)
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a sample comes from: to be shown wherever it is used."""
+    """Where a sample comes from, and what is known to be wrong in it: to be shown wherever it is used."""
 
     symbol: str
     source: str
     licence: str
     start: date
     end: date
+    errors: str = ""
+
+    @property
+    def note(self) -> str:
+        known = f" {self.errors}" if self.errors else ""
+        return f"Bundled sample from {self.source}, ends {self.end}: history, not a quote.{known} {HINDSIGHT}"
 
 
 class SampleSource:
@@ -32,8 +42,7 @@ class SampleSource:
 
     def daily(self, symbol: str, *, now: datetime) -> BarSet:
         ticker = check_symbol(symbol)
-        origin = provenance(ticker)
-        note = f"Bundled sample from {origin.source}, ends {origin.end}: history, not a quote"
+        note = provenance(ticker).note  # raises for a symbol that is not bundled
         return as_of(ticker, _frame(ticker), self.name, note, now)
 
 
@@ -50,6 +59,17 @@ def provenance(symbol: str) -> Provenance:
             f" {', '.join(symbols())}, others come from yahoo or csv:PATH."
         )
     return Provenance(symbol, **_table()[symbol])
+
+
+def remark(source: str, symbol: str, stored: str) -> str:
+    """The note of bars as it is shown: ``stored``, and what is known of a bundled sample that it does not say yet.
+
+    Models of an earlier version stored less of it.
+    """
+    if source != SampleSource.name or symbol not in symbols():
+        return stored
+    lacks = [text for text in (_table()[symbol].get("errors", ""), HINDSIGHT) if text not in stored]
+    return " ".join([f"{stored.rstrip('. ')}." if lacks else stored, *lacks])
 
 
 @lru_cache(maxsize=1)

@@ -7,6 +7,8 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from ...adapters import logs
 from ...adapters.home import Home
 from ...adapters.journal import Journal, Line, read_lines
@@ -17,8 +19,9 @@ from ...core import exposure as exposures
 from ...core.agent import AgentState
 from ...core.bars import Rows
 from ...core.errors import Damaged, LivetradingError, Unavailable
-from ...core.events import BarsAppended, Event, decode, encode
+from ...core.events import BarsAppended, BarsCorrected, Event, decode, encode
 from ...core.exposure import Exposure
+from .bar_series import Series
 from .read_model import STATE, ReadModel, notice
 from .read_model import Unreadable as _Unreadable
 
@@ -56,6 +59,10 @@ class AgentRepository:
     def seq(self) -> int:
         return self._journal.seq
 
+    def series(self, model_bars: pd.DataFrame) -> Series:
+        """The bars that the agent decides on from now on."""
+        return Series(model_bars, self.rows, self.corrections)
+
     def _load(self, shown: dict[str, Any]) -> None:
         """After the journal is folded: write the visible files again unless they agree with it."""
         self._require_shown()
@@ -79,6 +86,7 @@ class AgentRepository:
         """Reset to the state before the first line of the journal."""
         self._projection.forget()
         self.state, self.rows, self._found = AgentState(), Rows(), False
+        self.corrections: list[list[list[Any]]] = []
         self.exposure = Exposure()
 
     def _take(self, line: Line) -> None:
@@ -121,6 +129,8 @@ class AgentRepository:
             self._projection.add(before, event, self.state, self._at)
             if isinstance(event, BarsAppended):
                 self.rows.extend(event.rows)
+            elif isinstance(event, BarsCorrected):
+                self.corrections.append(event.rows)
         self.exposure = exposures.after_transaction(self.exposure, self.state, at)
 
     def commit(self, events: list[Event], now: datetime) -> AgentState:

@@ -1,4 +1,4 @@
-"""The bars that an agent decides on: its model's, and later ones; they never change."""
+"""The bars that an agent decides on: its model's, and later ones; only an accepted correction changes them."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -9,6 +9,7 @@ import pandas as pd
 
 from ...adapters.bars.agreement import SAME
 from ...core import sanity
+from ...core.bar_changes import replaced
 from ...core.bars import Rows, from_rows, joined, overlap_problem, to_rows
 from ...core.errors import BadBars
 
@@ -17,15 +18,24 @@ class Series:
     """A growing table of bars from the model's first bar on.
 
     The model's own bars come first; later bars are appended once and kept as
-    they were first seen. A source that disagrees with them is refused.
+    they were first seen, unless a person accepts a correction of them. A source that
+    disagrees with them is refused.
     """
 
-    def __init__(self, model_bars: pd.DataFrame, rows: Rows | Sequence[Sequence[Any]]) -> None:
+    def __init__(
+        self,
+        model_bars: pd.DataFrame,
+        rows: Rows | Sequence[Sequence[Any]],
+        corrections: Sequence[Sequence[Sequence[Any]]] = (),
+    ) -> None:
+        """``corrections``: the rows of each accepted correction, oldest first."""
         self._model = self._frame = model_bars
         if not isinstance(rows, Rows):
             self.append(rows)
         elif len(later := rows.frame(model_bars.index[-1])):
             self._frame = joined(model_bars, later)
+        for corrected in corrections:
+            self.correct(corrected)
 
     @property
     def end(self) -> date:
@@ -68,3 +78,7 @@ class Series:
         later = [row for row in rows if row[0] > end]
         if later:
             self._frame = joined(self._frame, from_rows(later))
+
+    def correct(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Take over the rows of an accepted correction. Raises BadBars for a session that is not in the series."""
+        self._frame = replaced(self._frame, rows)

@@ -67,6 +67,7 @@ UNKNOWN_WHEN_UNREADABLE = (
     "settled",
     "booked",
     "first_session",
+    "costs",
 )
 """Fields of an agent that are null while its files cannot be read."""
 

@@ -237,6 +237,7 @@ def state_document(state: AgentState, exposure: Exposure, seq: int, at: str) -> 
         "first_session": state.first_session,
         "max_position_pct": 100.0 * config.terms.limits.max_position,
         "risk_per_trade": config.terms.limits.risk_per_trade,
+        "costs": config.terms.costs.named,
         "settled": state.settled,
         "booked": state.booked,
         **pause_shown.shown(state),

@@ -22,7 +22,7 @@ from ...core.errors import BadInput, Conflict, LivetradingError, NotFound, Unava
 from ...core.types import Mode
 from . import heartbeat
 
-OF_AN_AGENT = ("start", "pause", "close", "remove", "adopt", "ignore", "confirm_cash")
+OF_AN_AGENT = ("start", "pause", "close", "remove", "adopt", "ignore", "confirm_cash", "accept_bars")
 KINDS = ("create", *OF_AN_AGENT, "import_statement", "emergency_stop", "rearm")
 FINAL = ("done", "refused")
 KEPT = 500

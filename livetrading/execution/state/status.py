@@ -64,6 +64,7 @@ class StateDocument(PauseShown):
     first_session: str | None
     max_position_pct: float | None
     risk_per_trade: float | None
+    costs: dict[str, float] | None
     settled: str | None
     booked: str | None
     estimates: int

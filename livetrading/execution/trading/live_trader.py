@@ -24,7 +24,7 @@ from ...core import agent as agents
 from ...core import decide, gate, ledger, limits, market, sanity, windows
 from ...core.agent import BLOCK_AFTER_HELD
 from ...core.card import ModelCard
-from ...core.errors import LivetradingError, Unavailable
+from ...core.errors import BadBars, LivetradingError, Unavailable
 from ...core.events import BarsAppended, Decided, Event, Held, Marked, Missed, StatusChanged
 from ...core.exposure import bare
 from ...core.market import Market
@@ -212,11 +212,14 @@ class LiveTrader:
         """The source's bars as of ``now``, or why they are not to be trusted."""
         try:
             bars = fetch(self.source, self.repository.state.agent.symbol, now)
-            self.series.check(bars.frame, agreement.tolerance(self.card, bars))
         except StillFetching:
             raise
         except LivetradingError as error:
             return None, str(error)
+        try:
+            self.series.check(bars.frame, agreement.tolerance(self.card, bars))
+        except BadBars as error:
+            return None, f"{str(error).rstrip('.')}. See `python -m livetrading bars diff {self.repository.agent_id}`"
         known = self.series.up_to(self.series.end)
         return bars, agreement.undecidable(self.card, self.source.name, known, bars)
 

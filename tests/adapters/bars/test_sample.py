@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from livetrading.adapters.bars import BarSet, open_source
-from livetrading.adapters.bars.sample import FOLDER, SampleSource, provenance, symbols
-from livetrading.core.bars import COLUMNS
+from livetrading.adapters.bars.sample import FOLDER, HINDSIGHT, SampleSource, provenance, remark, symbols
+from livetrading.core.bars import COLUMNS, PRICES
 from livetrading.core.errors import BadBars, BadInput, NotFound
 
 LATE = datetime(2026, 11, 20, 21, 40, tzinfo=UTC)
@@ -23,6 +23,31 @@ def test_every_sample_passes_the_gate_and_says_where_it_comes_from_and_ends(symb
     assert f"{origin.start}, {origin.end} | {len(bars.frame)} |" in row
     for day in bars.frame.index[bars.frame["split"] != 1]:
         assert f"{day:%Y-%m-%d}" in row
+
+
+@pytest.mark.parametrize("symbol", symbols())
+def test_bars_that_repeat_the_one_before_are_named_wherever_the_sample_is_used(symbol):
+    bars = SampleSource().daily(symbol, now=LATE)
+    prices = bars.frame[list(PRICES)]
+    repeated = [f"{day:%Y-%m-%d}" for day in prices.index[(prices == prices.shift()).all(axis=1)]]
+    told = (FOLDER / "PROVENANCE.md").read_text("utf-8")
+    assert repeated == (["2003-01-29"] if symbol == "AAPL" else [])
+    assert all(day in bars.note and day in told for day in repeated)
+
+
+@pytest.mark.parametrize("symbol", symbols())
+def test_every_sample_says_that_its_symbol_was_chosen_with_hindsight(symbol):
+    assert HINDSIGHT in SampleSource().daily(symbol, now=LATE).note
+    assert "chosen with hindsight" in (FOLDER / "PROVENANCE.md").read_text("utf-8")
+
+
+def test_a_note_that_was_stored_before_is_shown_with_what_it_lacks():
+    old = "Bundled sample from a package, ends 2024-12-30: history, not a quote"
+    shown = remark("sample", "AAPL", old)
+    assert shown.startswith(f"{old}. ") and "2003-01-29" in shown and shown.endswith(HINDSIGHT)
+    assert remark("yahoo", "AAPL", "Yahoo") == "Yahoo"
+    assert remark("sample", "AAPL", shown) == shown
+    assert remark("sample", "TSLA", "gone") == "gone"
 
 
 def test_samples_are_the_files_in_the_folder():

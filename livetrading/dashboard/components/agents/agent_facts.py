@@ -3,6 +3,7 @@
 from typing import Any
 
 from livetrading.core.card import QUICK_TRY
+from livetrading.core.deployment import COSTS
 from livetrading.core.wording import counted
 from livetrading.dashboard import kinds, markup, reading
 from livetrading.dashboard.format import (
@@ -26,6 +27,12 @@ from livetrading.execution.state.status import AgentStatus, DecisionShown
 
 Doc = dict[str, Any]
 ON_A_CARD = 9
+COST_WORDS = {
+    "slippage_bps": "slippage {:g} basis points",
+    "commission_per_share": "commission ${:g} a share",
+    "commission_minimum": "commission at least ${:g}",
+}
+"""Costs are named when they are not the default ones."""
 FLAT, UNREAD = ("Flat", "no position"), ("Cannot be read", "it may hold shares", "lt-down", "lt-down")
 UNKNOWN = ("Portfolio value", "Price", "Unrealised P&L", "Protective stop", "Trades")
 
@@ -66,6 +73,7 @@ def facts(agent: AgentStatus, history: Doc) -> list[Fact]:
         Fact("Last check", *_two_lines(agent["last_check"])),
         Fact("Deployed", *_two_lines(agent["deployed_at"])),
         Fact("Bars", agent["source"] or DASH, _priced_by(agent)),
+        Fact("Gate at deployment", *_gate(agent)),
         *_account(agent),
     ]
 
@@ -77,6 +85,16 @@ def _priced_by(agent: AgentStatus) -> str:
     vendor = "" if known else f"last bar from {last}"
     quick = QUICK_TRY if agent["model_id"] and reading.quick_try(agent["model_id"]) else ""
     return " · ".join(part for part in (vendor, agent["model_id"], quick) if part)
+
+
+def _gate(agent: AgentStatus) -> tuple[str, str]:
+    """What the gate to real money said when the agent was deployed."""
+    gate = agent.get("gate")
+    if not gate:
+        return "Not asked", "deployed by an earlier version, which did not count looks at the test"
+    unmet = sum(not condition["ok"] for condition in gate["conditions"])
+    looks = f"test looked at {counted(gate['count'], 'time')}"
+    return ("Open" if not unmet else f"Closed: {counted(unmet, 'condition')} not met"), looks
 
 
 def _account(agent: AgentStatus) -> list[Fact]:
@@ -164,6 +182,8 @@ def _limits(agent: AgentStatus) -> str:
     said = [f"{name} {share:g}%" for name, share in parts if share is not None]
     if pause := agent.get("pause_sessions"):
         said.append(f"drawdown pause {counted(pause, 'session')}")
+    own = agent.get("costs") or {}
+    said += [COST_WORDS[name].format(own[name]) for name, usual in COSTS.named.items() if own.get(name, usual) != usual]
     return ", ".join(said)
 
 

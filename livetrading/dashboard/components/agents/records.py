@@ -87,6 +87,8 @@ def _body(agent_id: str) -> None:
 def trades_table(name: str, trades: list[Doc], empty: str) -> None:
     """Closed round trips, of an agent or of a model's test."""
     _table(trades, TRADES, f"trades_{name}", empty, download=True)
+    if trades:
+        st.caption("P&L of a trade is net of fees, without dividends.")
 
 
 def _table(docs: list[Doc], names: dict[str, str], key: str, empty: str, download: bool = False) -> None:

@@ -7,7 +7,7 @@ import streamlit as st
 from livetrading.adapters import request_ids
 from livetrading.adapters.bars import sources
 from livetrading.adapters.brokers.registry import words_of
-from livetrading.core import admission, deployment, drawdown_pause
+from livetrading.core import admission, deployment, drawdown_pause, lineage
 from livetrading.core.card import ModelCard
 from livetrading.core.deployment import LIMITS
 from livetrading.core.errors import LivetradingError
@@ -18,7 +18,7 @@ from livetrading.dashboard.markup import Fact
 
 from ..agents import agent_card
 from ..shell import dialogs
-from . import deploy_account, deploy_bars, gate_view, model_words
+from . import deploy_account, deploy_bars, deploy_costs, gate_view, model_words
 
 MODES = {
     str(Mode.PAPER): "Paper: real days, simulated fills",
@@ -54,7 +54,9 @@ def form(card: ModelCard, key: str, label: str, *, named: bool = True) -> None:
             ]
         )
     )
-    # On the Training page the test itself is shown above.
+    # On the Training page the model and its test are shown above.
+    if not named and lineage.words(card):
+        st.warning(markdown(lineage.words(card)))
     if not named and (text := drawdown_pause.words(test.get("pause"))):
         st.warning(markdown(text))
     options = _terms(card, key)
@@ -98,6 +100,7 @@ def _terms(card: ModelCard, key: str) -> dict[str, Any]:
         "max-position": terms.limits.max_position,
         "risk-per-trade": terms.limits.risk_per_trade,
         "pause-sessions": deployment.pause_option(terms.limits.pause_sessions),
+        **deploy_costs.options(key),
         "time-frame": deployment.TIME_FRAME,
         "mode": str(mode),
         "source": source.strip() or proposal,

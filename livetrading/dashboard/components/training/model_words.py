@@ -1,5 +1,6 @@
 """What a model is called, and how many seeds it was made with."""
 
+from livetrading.core import lineage
 from livetrading.core.card import QUICK_TRY, ModelCard
 from livetrading.dashboard.format import sharpe
 from livetrading.dashboard.markup import Fact
@@ -14,6 +15,7 @@ def label(card: ModelCard) -> str:
         f"Sharpe {sharpe(test.get('sharpe_ratio'))}",
         f"paused {paused['session']}" if paused else "",
         QUICK_TRY if card.is_quick_try else "",
+        lineage.short(card),
     ]
     return "  ·  ".join(part for part in parts if part)
 

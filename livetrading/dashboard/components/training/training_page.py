@@ -2,12 +2,13 @@
 
 import streamlit as st
 
+from livetrading.core import real_money
 from livetrading.core.card import ModelCard
 from livetrading.dashboard import markup, reading
 from livetrading.dashboard.format import count, new_york, percent, sharpe, signed_percent, tone
 
 from ..shell.guard import guarded
-from . import deploy, job_watch, model_view, model_words, train_form
+from . import compare_view, deploy, job_watch, later_bars, model_view, model_words, study_view, train_form
 
 CHOSEN = "model"
 """Session key and query parameter of the model that is shown."""
@@ -22,6 +23,8 @@ def render() -> None:
         job_watch.render(on_done=choose)
     with guarded():
         _models()
+    with guarded():
+        study_view.render()
 
 
 def choose(model_id: str) -> None:
@@ -46,9 +49,15 @@ def _models() -> None:
     )
     with st.expander(f"All models ({len(cards)})"):
         st.html(_list(cards))
+        if any(real_money.too_few(card.test.sessions) for card in cards):
+            st.caption(f"A Sharpe ratio of fewer than {real_money.SESSIONS} test sessions cannot be called good.")
+    with guarded():
+        compare_view.render(cards)
     if chosen in by_id:
         with guarded():
             model_view.render(by_id[chosen])
+        with guarded():
+            later_bars.render(by_id[chosen])
         with guarded():
             deploy.render(by_id[chosen])
 

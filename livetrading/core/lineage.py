@@ -1,0 +1,60 @@
+"""Where a model comes from that no plain training made: imported, refitted after its test, or a challenger.
+
+The card's ``lineage`` is a JSON object: ``kind``, and by kind ``of`` (the model that it was made from), ``fitted``
+({start, end, sessions}: what a refit learned from), ``rule`` (how a challenger is compared) and ``note``.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from .card import ModelCard
+
+IMPORTED, REFIT, CHALLENGER = "imported", "refit", "challenger"
+
+
+def kind_of(card: ModelCard) -> str:
+    """Empty for a model of a plain training."""
+    return str(card.lineage.get("kind", ""))
+
+
+def parent_of(card: ModelCard) -> str:
+    """The model that it was made from; empty if there is none."""
+    return str(card.lineage.get("of", ""))
+
+
+def tested_model(card: ModelCard) -> str:
+    """The model whose weights the test of this card measured: for a refit the one that was tested before it."""
+    return parent_of(card) if kind_of(card) == REFIT else card.model_id
+
+
+def tested_weights(card: ModelCard) -> bool:
+    """Whether the test measured these weights."""
+    return kind_of(card) != REFIT
+
+
+def words(card: ModelCard) -> str:
+    """A sentence or two for people; empty for a model of a plain training."""
+    said: Mapping[str, Any] = card.lineage
+    if kind_of(card) == IMPORTED:
+        note = str(said.get("note") or "").strip().rstrip(".")
+        told = f" ({note})" if note else ""
+        return f"Trained elsewhere{told} and imported: only its test was made here, and how often it was tried is not known."
+    if kind_of(card) == REFIT:
+        fitted = said.get("fitted") or {}
+        span = f"{fitted.get('start')} to {fitted.get('end')}"
+        return (
+            f"Fitted again on all bars from {span} by the procedure of {parent_of(card)}: the test measured the"
+            " procedure, not these weights."
+        )
+    if kind_of(card) == CHALLENGER:
+        return f"A challenger of {parent_of(card)}, made by the same procedure on later bars. {said.get('rule', {}).get('text', '')}".strip()
+    return ""
+
+
+def short(card: ModelCard) -> str:
+    """A few words for a list."""
+    if kind_of(card) == REFIT:
+        return f"refit of {parent_of(card)}: the test is the procedure's"
+    if kind_of(card) == CHALLENGER:
+        return f"challenger of {parent_of(card)}"
+    return IMPORTED if kind_of(card) == IMPORTED else ""

@@ -1,0 +1,119 @@
+"""The procedure of a tested model, fitted again on all bars: more to learn from, and no test of its own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from ..adapters.bars.base import BarSet
+from ..adapters.packages import versions
+from ..adapters.registry import Registry, sha256, zip_name
+from ..core import lineage
+from ..core.bars import bars_sha256
+from ..core.card import Member, ModelCard
+from ..core.errors import BadInput, Conflict
+from ..core.features import SETS
+from ..core.frozen import replace
+from ..core.scaler import Scaler
+from ..core.types import Terms
+from .challenger import request_of
+from .deep import Deep
+from .progress import Listener
+from .scaled import scaled_by, unscaled
+from .training import prepare_also
+from .training_progress import TrainingProgress
+from .walk_forward import check_variance
+
+
+def refit(
+    card: ModelCard,
+    barset: BarSet,
+    *,
+    registry: Registry,
+    clock: Callable[[], datetime],
+    progress: Listener,
+    also: tuple[BarSet, ...] = (),
+) -> ModelCard:
+    """Fit, register, and return the card. Its test is the one of ``card``: it measured the procedure.
+
+    No test is opened. On failure nothing is left. Raises BadInput if the bars end before that test does.
+    """
+    request = request_of(card)
+    raw = unscaled(barset.frame, SETS[request.feature_set])
+    rows = raw.decidable(request.start)
+    if not len(rows) or raw.sessions[-1] < card.test.end:
+        raise BadInput(f"The bars end at {raw.sessions[-1]}, before the test of {card.model_id} at {card.test.end}.")
+    check_variance(raw, rows)
+    market, scaler = scaled_by(raw, rows)
+    others = tuple(prepare_also(request, other, market.sessions[rows.stop - 1]) for other in also)
+    learned = tuple(other.market for other in others)
+    procedure = Deep(request.agent_type, request.timesteps, request.seeds, learned, request.hyper)
+    shown = TrainingProgress(request.timesteps, [], progress)
+    seeds = [member.seed for member in card.members]
+    models = procedure.models(market, rows, Terms(), seeds, shown.fitting)
+    fitted = {
+        "start": market.sessions[rows.start].isoformat(),
+        "end": market.sessions[rows.stop - 1].isoformat(),
+        "sessions": len(rows),
+    }
+    draft = _Draft(card, barset, scaler, fitted, tuple(other.named for other in others))
+    made = _register(registry, draft, models, registry.test(card.model_id), clock)
+    shown.done()
+    return made
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """What a refit changes of the card that it comes from."""
+
+    card: ModelCard
+    barset: BarSet
+    scaler: Scaler
+    fitted: dict[str, Any]
+    also: tuple[Any, ...]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        return self.barset.frame
+
+    def made(self, model_id: str, digests: list[str], created: datetime) -> ModelCard:
+        card = self.card
+        members = tuple(Member(old.seed, digest) for old, digest in zip(card.members, digests, strict=True))
+        return replace(
+            card,
+            model_id=model_id,
+            version=model_id.removeprefix(f"{card.agent_type}_{card.symbol}_"),
+            first_bar=self.frame.index[0].date(),
+            scaler=self.scaler,
+            source=self.barset.source,
+            source_note=self.barset.note,
+            bars_sha256=bars_sha256(self.frame),
+            packages=versions(),
+            zip_sha256=digests[0],
+            created=created,
+            members=members,
+            also=self.also,
+            lineage={"kind": lineage.REFIT, "of": lineage.tested_model(card), "fitted": self.fitted},
+        )
+
+
+def _register(
+    registry: Registry, draft: _Draft, models: list[BaseAlgorithm], test: dict[str, Any], clock: Callable[[], datetime]
+) -> ModelCard:
+    """Saves and registers under the first free id; another process may take one meanwhile."""
+    with registry.scratch() as folder:
+        paths = [folder / zip_name(number) for number in range(len(models))]
+        for path, model in zip(paths, models, strict=True):
+            model.save(path)
+        digests = [sha256(path.read_bytes()) for path in paths]
+        while True:
+            now = clock()
+            card = draft.made(registry.new_model_id(draft.card.agent_type, draft.card.symbol, now), digests, now)
+            try:
+                registry.register(card, paths, draft.frame, test)
+            except Conflict:
+                continue
+            return card

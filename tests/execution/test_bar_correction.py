@@ -1,0 +1,275 @@
+"""A source that corrects booked bars: what changed is shown, a person accepts it, and the agent goes on."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from livetrading.adapters.brokers.paper import PaperBroker
+from livetrading.core import market
+from livetrading.core.bar_changes import changes, replaced, rows_of
+from livetrading.core.bars import bars_sha256
+from livetrading.core.errors import BadBars, Conflict
+from livetrading.core.events import BarsCorrected, Noted
+from livetrading.core.ledger import obs_sha256
+from livetrading.core.observe import observe
+from livetrading.core.types import AgentStatus, Leg
+from livetrading.execution import bar_diff, decided_again, verification
+from livetrading.execution.bar_diff import Diff
+from livetrading.execution.state.bar_series import Series
+from tests.doubles.lives import AGENT, FIRST, Cycler, Life, at, deployed, until, write_csv
+from tests.doubles.series import generated
+
+DAYS = 16
+
+
+class Leaning:
+    """Buys above a threshold of its first feature and sells below it, so that bars matter to it."""
+
+    def raw(self, obs: np.ndarray) -> float:
+        return 2.0 if obs[0] > 0 else 0.0
+
+
+@pytest.fixture(scope="module")
+def bars() -> pd.DataFrame:
+    return generated(1, FIRST + DAYS + 8)
+
+
+def moved(frame: pd.DataFrame, t: int, column: str, value: float) -> pd.DataFrame:
+    changed = frame.copy()
+    changed.iloc[t, changed.columns.get_loc(column)] = value
+    return changed
+
+
+def with_dividend(frame: pd.DataFrame, t: int, amount: float = 0.4) -> pd.DataFrame:
+    return moved(frame, t, "dividend", amount)
+
+
+def lived(root: Path, frame: pd.DataFrame, policy: object, days: int = DAYS, **options: object) -> Life:
+    life = deployed(root, frame, policy, **options)
+    for t in range(FIRST, FIRST + days):
+        life.day(t)
+    return life
+
+
+def evening(life: Life, t: int = FIRST + DAYS - 1):
+    return at(life.sessions[t], "20:00")
+
+
+def compared(life: Life, t: int = FIRST + DAYS - 1) -> Diff:
+    return bar_diff.diff(life.home, AGENT, evening(life, t), life.node.registry)
+
+
+def accepted(life: Life, made: Diff | None = None, request_id: str | None = None, t: int = FIRST + DAYS - 1) -> dict:
+    made = made or compared(life, t)
+    return life.ask("accept_bars", evening(life, t), request_id, rows=made.rows, source=made.source)
+
+
+def wrong(life: Life, monkeypatch: pytest.MonkeyPatch) -> list:
+    """What verify finds."""
+    monkeypatch.setattr(verification, "Registry", lambda home: life.node.registry)
+    return verification.audit(life.home)["problems"]
+
+
+def test_a_source_without_a_correction_has_nothing_to_accept(tmp_path: Path, bars: pd.DataFrame) -> None:
+    life = lived(tmp_path, bars, Cycler())
+    made = compared(life)
+    assert (made.changes, made.rows, made.redecided) == ((), [], ())
+    refused = life.ask("accept_bars", evening(life), rows=made.rows, source=made.source)
+    assert refused["status"] == "refused" and not life.named("BarsCorrected")
+
+
+def test_rows_that_the_agent_holds_already_are_no_correction(tmp_path: Path, bars: pd.DataFrame) -> None:
+    life = lived(tmp_path, bars, Cycler())
+    rows = [[f"{life.sessions[FIRST]}", *map(float, bars.iloc[FIRST])]]
+    refused = life.ask("accept_bars", evening(life), rows=rows, source="csv")
+    assert refused["status"] == "refused" and "no correction" in refused["message"]
+
+
+def test_a_late_dividend_holds_the_agent_until_it_is_accepted(
+    tmp_path: Path, bars: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life = lived(tmp_path, bars, Cycler())
+    late = with_dividend(bars, FIRST + 4)
+    write_csv(life.csv, late)
+    held = life.day(FIRST + DAYS).held
+    assert len(held) == 1 and "dividend" in held[0]["reason"] and f"bars diff {AGENT}" in held[0]["reason"]
+    made = compared(life)
+    assert [(c.session, c.column, c.booked, c.now) for c in made.changes] == [
+        (life.sessions[FIRST + 4], "dividend", 0.0, 0.4)
+    ]
+    assert made.checked == DAYS
+    before = life.ledger
+    assert accepted(life)["status"] == "done"
+    assert life.ledger == before and compared(life).changes == ()
+    assert len(life.check(at(life.sessions[FIRST + DAYS], "21:00")).decided) == 1
+    assert not wrong(life, monkeypatch)
+
+
+def test_later_decisions_see_the_corrected_bars_and_earlier_ones_stay(tmp_path: Path, bars: pd.DataFrame) -> None:
+    life, late = lived(tmp_path, bars, Leaning()), with_dividend(bars, FIRST - 30, 1.5)
+    write_csv(life.csv, late)
+    accepted(life)
+    for t in range(FIRST + DAYS, FIRST + DAYS + 5):
+        life.day(t)
+    card = life.node.registry.card(life.model_id)
+    views = {name: market.build(frame, card.scaler) for name, frame in (("old", bars), ("new", late))}
+    seen = list(decided_again.walked(card, Series(life.node.registry.bars(life.model_id), []), life.events))
+    for state, event, _ in seen:
+        if type(event).__name__ != "Decided":
+            continue
+        t = [str(s) for s in life.sessions].index(event.session)
+        view = views["old" if t < FIRST + DAYS else "new"]
+        assert event.obs == obs_sha256(observe(view.scaled[t], state.book.account, view.columns.close[t]))
+    assert views["old"].scaled[FIRST + DAYS].tolist() != views["new"].scaled[FIRST + DAYS].tolist()
+
+
+def test_the_corrected_series_survives_a_restart_and_agrees_with_its_source(tmp_path: Path, bars: pd.DataFrame) -> None:
+    life, late = lived(tmp_path, bars, Cycler()), moved(bars, FIRST - 3, "close", float(bars.iloc[FIRST - 3]["low"]))
+    write_csv(life.csv, late)
+    accepted(life)
+    life.restart()
+    series = life.repository.series(life.node.registry.bars(life.model_id))
+    series.check(late)
+    assert bars_sha256(series.up_to(series.end)) == bars_sha256(late.iloc[: FIRST + DAYS])
+
+
+def test_asked_again_after_a_crash_it_is_booked_once(tmp_path: Path, bars: pd.DataFrame) -> None:
+    life = lived(tmp_path, bars, Cycler())
+    write_csv(life.csv, with_dividend(bars, FIRST + 4))
+    made = compared(life)
+    accepted(life, made, "the-one")
+    with life.store.transaction("requests") as db:  # the answer was lost
+        db.table("requests").update({"status": "pending", "message": "", "result": {}, "finished": None})
+    life.restart()
+    answer = accepted(life, made, "the-one")
+    assert answer["status"] == "done" and "already" in answer["message"]
+    assert len(life.named("BarsCorrected")) == 1
+    assert [e.request for e in life.events if isinstance(e, Noted) and e.request] == ["the-one"]
+
+
+def test_a_dividend_on_held_shares_is_said_not_to_be_booked(tmp_path: Path, bars: pd.DataFrame) -> None:
+    life = lived(tmp_path, bars, Cycler())
+    days = [r["bar"] for r in life.ledger]
+    row = next(i for i, r in enumerate(life.ledger) if i and r["shares"] and life.ledger[i - 1]["shares"])
+    held = int(life.ledger[row - 1]["shares"])
+    write_csv(life.csv, with_dividend(bars, FIRST + row, 0.4))
+    cash = life.state.book.cash
+    answer = accepted(life)
+    assert answer["result"]["dividends_not_booked"] == [
+        {"session": days[row], "shares": held, "amount": pytest.approx(0.4 * held)}
+    ]
+    assert "is not booked" in answer["message"] and life.state.book.cash == cash
+
+
+def test_a_dividend_before_the_shares_were_bought_is_owed_to_nobody(tmp_path: Path, bars: pd.DataFrame) -> None:
+    life = lived(tmp_path, bars, Cycler())
+    write_csv(life.csv, with_dividend(bars, FIRST - 40))
+    assert accepted(life)["result"]["dividends_not_booked"] == []
+
+
+def test_decisions_that_would_have_come_out_otherwise_are_shown_before_and_after(
+    tmp_path: Path, bars: pd.DataFrame
+) -> None:
+    life = lived(tmp_path, bars, Leaning())
+    t = FIRST + 6
+    low, high = float(bars.iloc[t]["low"]), float(bars.iloc[t]["high"])
+    was = float(bars.iloc[t]["close"])
+    write_csv(life.csv, moved(bars, t, "close", low if was > (low + high) / 2 else high))
+    made = compared(life)
+    assert made.redecided and made.redecided[0].session >= f"{life.sessions[t]}"
+    assert all(each.then != each.now for each in made.redecided)
+    recorded = {e.session: (e.action, e.qty) for e in life.named("Decided")}
+    assert all((r.then.action, r.then.qty) == recorded[r.session] for r in made.redecided)
+
+
+def test_an_agent_that_was_blocked_by_it_runs_again(tmp_path: Path, bars: pd.DataFrame) -> None:
+    life = lived(tmp_path, bars, Cycler())
+    write_csv(life.csv, with_dividend(bars, FIRST + 4))
+    last = until(lambda: life.state.status == AgentStatus.BLOCKED, life, FIRST + DAYS, 6)
+    answer = accepted(life, t=last - 1)
+    assert "runs again" in answer["message"] and life.state.status == AgentStatus.RUNNING
+    assert life.day(last).decided
+
+
+def test_a_paused_agent_stays_paused(tmp_path: Path, bars: pd.DataFrame) -> None:
+    life = lived(tmp_path, bars, Cycler())
+    write_csv(life.csv, with_dividend(bars, FIRST + 4))
+    life.ask("pause", evening(life))
+    assert "start it" in accepted(life)["message"] and life.state.status == AgentStatus.PAUSED
+
+
+def test_an_entry_decided_on_a_bar_that_moved_is_not_sent(tmp_path: Path, bars: pd.DataFrame) -> None:
+    life = deployed(tmp_path, bars, Cycler())
+    t = until(lambda: bool(life.state.open_orders(Leg.ENTRY)), life, FIRST) - 1
+    close = float(bars.iloc[t]["low"])
+    write_csv(life.csv, moved(bars, t, "close", close))
+    accepted(life, t=t)
+    assert not life.state.open_orders(Leg.ENTRY)
+    assert life.check(at(life.sessions[t + 1], "08:00")).sent == []
+
+
+def test_a_split_of_held_shares_is_refused_until_they_are_sold(tmp_path: Path, bars: pd.DataFrame) -> None:
+    life = lived(tmp_path, bars, Cycler(hold=100))
+    assert life.state.book.shares
+    # A source that splits late restates no earlier price: bars are as traded.
+    write_csv(life.csv, moved(bars, FIRST + 6, "split", 1.001))
+    answer = accepted(life)
+    assert answer["status"] == "refused" and "close its position first" in answer["message"]
+    assert not life.named("BarsCorrected")
+
+
+def test_another_series_is_no_correction(tmp_path: Path, bars: pd.DataFrame) -> None:
+    life = lived(tmp_path, bars, Cycler())
+    other = bars.copy()
+    other[["open", "high", "low", "close"]] *= 1.01
+    write_csv(life.csv, other)
+    with pytest.raises(BadBars, match="another series"):
+        compared(life)
+
+
+def test_a_replay_has_no_source_that_corrects_it(tmp_path: Path, bars: pd.DataFrame) -> None:
+    life = deployed(tmp_path, bars, Cycler(), mode="replay", model_rows=FIRST + 10)
+    with pytest.raises(Conflict, match="replays"):
+        compared(life)
+
+
+def test_a_final_volume_is_a_change_that_can_be_taken_over(tmp_path: Path, bars: pd.DataFrame) -> None:
+    life = lived(tmp_path, bars, Cycler())
+    t = FIRST + 3
+    final = float(bars.iloc[t]["volume"]) * 1.07
+    write_csv(life.csv, moved(bars, t, "volume", final))
+    life.day(FIRST + DAYS)
+    assert life.named("Decided")[-1].session == f"{life.sessions[FIRST + DAYS]}", "it holds nothing up"
+    made = compared(life)
+    assert [c.column for c in made.changes] == ["volume"] and made.rows[0][5] == pytest.approx(final)
+    assert made.rows[0][1:5] == list(bars.iloc[t][:4])
+    assert accepted(life)["status"] == "done" and compared(life).changes == ()
+
+
+def test_the_paper_broker_rebuilt_from_the_journal_is_the_same(tmp_path: Path, bars: pd.DataFrame) -> None:
+    life = lived(tmp_path, bars, Cycler())
+    write_csv(life.csv, with_dividend(bars, FIRST + 4))
+    accepted(life)
+    shares = life.state.book.shares
+    (life.home.agent(AGENT) / "paper.json").unlink()
+    life.restart()
+    broker = life.node.executor(AGENT).broker
+    assert isinstance(broker, PaperBroker) and broker.position() == shares
+
+
+def test_only_the_session_s_own_row_is_replaced(bars: pd.DataFrame) -> None:
+    late = with_dividend(bars, 100)
+    found = changes(bars, late, 1e-4, bars.index)
+    assert bars_sha256(replaced(bars, rows_of(found, bars, late))) == bars_sha256(late)
+    with pytest.raises(BadBars, match=re.escape("1999-01-04")):
+        replaced(bars, [["1999-01-04", 1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 1.0]])
+
+
+def test_the_event_reads_back_as_it_was_written() -> None:
+    from livetrading.core.events import decode, encode
+
+    event = BarsCorrected([["2024-06-03", 1.0, 2.0, 0.5, 1.5, 9.0, 0.1, 1.0]], "yahoo")
+    assert decode(encode(event)) == event

@@ -1,0 +1,69 @@
+"""Agents without skill trade by the same rules as a model's test, as often and as long."""
+
+import numpy as np
+import pytest
+
+from livetrading.core.types import AgentType, Limits, Terms
+from livetrading.research import backtest, chance, witnesses
+from livetrading.research.scaled import unscaled
+from tests.doubles.series import eventful, generated
+
+FRAMES = {"eventful": eventful(3), "wild": generated(4, 800, daily=0.05)}
+TERMS = {
+    "usual": Terms(),
+    "paused often": Terms(
+        limits=Limits(max_position=1.0, risk_per_trade=0.2, stop_atr=9.0, max_drawdown=0.05, pause_sessions=7)
+    ),
+    "paused for good": Terms(
+        limits=Limits(max_position=1.0, risk_per_trade=0.2, max_drawdown=0.05, pause_sessions=None)
+    ),
+}
+
+
+@pytest.mark.parametrize("terms", TERMS.values(), ids=TERMS)
+@pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES)
+def test_each_of_many_is_the_backtest_of_its_own_choices_to_the_bit(frame, terms, monkeypatch):
+    market, bars = unscaled(frame), range(520, 800)
+    model = backtest.run(market, bars, AgentType.PPO, witnesses.RandomAgent(1, 0.2, 0.1).raw, terms)
+    busy = witnesses.as_busy_as(model, 0)
+    many = chance.agents(market, bars, model, terms, count=12, seed=5)
+    drawn = np.random.default_rng(5).random((len(bars), 12))
+    for i in range(12):
+        rows = iter(drawn[:, i])
+
+        def choice(seen, rows=rows):
+            value = next(rows)
+            if seen[witnesses.IN_POSITION] > 0:
+                return 0 if value < busy.leave else 1
+            return 2 if value < busy.enter else 1
+
+        alone = backtest.run(market, bars, AgentType.PPO, choice, terms)
+        assert many.equity[:, i].tolist() == alone.equity
+        assert many.held[:, i].tolist() == alone.held
+
+
+def test_they_are_about_as_long_in_the_market_as_the_model():
+    market, bars = unscaled(generated(6, 1500)), range(520, 1500)
+    model = backtest.run(market, bars, AgentType.PPO, witnesses.RandomAgent(1, 0.1, 0.1).raw, Terms())
+    found = chance.agents(market, bars, model, Terms(), count=400).summary(1.0)
+    assert found["exposure_pct"] == pytest.approx(100.0 * np.mean(model.held), abs=6.0)
+    assert found["sharpe_5"] < found["sharpe_ratio"] < found["sharpe_95"]
+
+
+def test_a_model_that_is_itself_chance_has_any_percentile_and_an_idle_one_none():
+    market, bars = unscaled(generated(7, 900)), range(520, 900)
+    percentiles = []
+    for seed in range(30):
+        model = backtest.run(market, bars, AgentType.PPO, witnesses.RandomAgent(seed, 0.1, 0.1).raw, Terms())
+        found = chance.agents(market, bars, model, Terms(), count=100, seed=seed)
+        percentiles.append(
+            found.summary(
+                chance.significance.yearly(
+                    chance.significance.record(chance.significance.returns_of(model.equity)).ratio
+                )
+            )["percentile"]
+        )
+    assert 25.0 < np.mean(percentiles) < 75.0
+    idle = backtest.run(market, bars, AgentType.PPO, witnesses.cash, Terms())
+    found = chance.agents(market, bars, idle, Terms(), count=10)
+    assert found.summary(None)["percentile"] is None and (found.equity == 10_000.0).all()
