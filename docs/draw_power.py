@@ -16,7 +16,7 @@ from livetrading.core.metrics import SESSIONS_A_YEAR
 
 FOLDER = Path(__file__).resolve().parent
 FIGURES, PICTURE = FOLDER / "power.json", FOLDER / "power.svg"
-LOOKS = 20
+LOOKS, LENGTHS = 20, (250, 500, 1_150, 2_500, 5_000)
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 860, 460, 70, 30, 150, 60
 SHORTEST, LONGEST = 200.0, 6_000.0
 COLOURS = {1.0: "#8c959f", 1.5: "#bf8700", 2.0: "#0969da", 2.5: "#1a7f37", 3.0: "#8250df"}
@@ -73,7 +73,7 @@ def _axes() -> list[str]:
         y = up(percent / 100.0)
         lines.append(f'<path d="M{LEFT},{y:.1f} H{WIDTH - RIGHT}" stroke="#d0d7de"/>')
         lines.append(f'<text x="{LEFT - 8}" y="{y + 5:.1f}" text-anchor="end" fill="#57606a">{percent} %</text>')
-    for sessions in (250, 500, 1_150, 2_500, 5_000):
+    for sessions in LENGTHS:
         x = across(sessions)
         lines.append(f'<path d="M{x:.1f},{TOP} V{HEIGHT - BOTTOM}" stroke="#eaeef2"/>')
         lines.append(
@@ -106,17 +106,19 @@ def _point(row: dict[str, Any], colour: str) -> list[str]:
 
 
 def table(power: list[dict[str, Any]]) -> str:
-    """The rows of docs/EVALUATION.md."""
-    lengths = sorted({row["sessions"] for row in power})
+    """The rows of docs/EVALUATION.md: the arithmetic, and what was measured, chosen before and the best of 20."""
     lines = []
     for sharpe in COLOURS:
         found = {row["sessions"]: row for row in power if row["expected"] == sharpe}
         cells = [
-            f"{100 * r['counted']['rate']:.0f} / {100 * r['best']['rate']:.0f}" if (r := found.get(n)) else "–"
-            for n in lengths
+            " / ".join([f"{100 * expected(sharpe, length):.0f}", *_measured(found.get(length))]) for length in LENGTHS
         ]
         lines.append(f"| {sharpe:g} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _measured(row: dict[str, Any] | None) -> list[str]:
+    return ["–", "–"] if row is None else [f"{100 * row[way]['rate']:.0f}" for way in ("counted", "best")]
 
 
 if __name__ == "__main__":
