@@ -135,6 +135,11 @@ class Openings:
             with self._store.transaction(NAME) as db:
                 db.table(NAME).update({"model_id": model_id}, lambda record: record.get("id") == opening.id)
 
+    def kept(self, count: Count) -> list[tuple[Opening, Sequence[str], np.ndarray]]:
+        """Of these looks, those whose returns are known, each with its sessions and ``(N,)`` returns."""
+        shown = [(opening, self._returns(opening)) for opening in count.openings]
+        return [(opening, *found) for opening, found in shown if found is not None]
+
     def known(self, model_id: str, terms: Terms, start: date, end: date) -> bool:
         """Whether this model was looked at with these terms over this whole range before."""
         key = terms_key(terms)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..adapters.brokers.registry import names
 from ..core import deployment
-from . import broker_rooms, cost_options, life_options, search_options
+from . import broker_rooms, cost_options, life_options, report_options, search_options
 
 _Commands = Any
 
@@ -22,6 +22,7 @@ def add_all(commands: _Commands, common: argparse.ArgumentParser) -> None:
 
     _processes(add)
     _models(add)
+    report_options.add_commands(add)
     _trading(add)
     _safety(add)
     life_options.add_commands(add)

@@ -133,6 +133,7 @@ def _line(card: ModelCard) -> str:
         f"trades {test['num_trades']}",
         report_text.seeds(card),
         report_text.paused(test.get("pause")),
+        report_text.short_test(card.test.sessions),
         lineage.short(card),
     ]
     return "  ".join(part for part in parts if part)

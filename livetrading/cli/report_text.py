@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..adapters.bars import sample
-from ..core import admission, drawdown_pause, lineage
+from ..core import admission, drawdown_pause, lineage, real_money
 from ..core.card import QUICK_TRY, ModelCard
 from ..core.wording import counted
 from ..research.report_names import AGENT, named, tests
@@ -41,13 +41,13 @@ def test(metrics: Doc, agent_type: str) -> str:
     lines += [_line(names[key], found[key]) for key in found if key != AGENT]
     if train := metrics.get("train"):
         lines += [_line(f"{agent_type} in its training part", train), *_gap(train, measures)]
-    if text := drawdown_pause.words(measures.get("pause")):
-        lines.append(text)
-    return "\n".join(lines)
+    short = real_money.too_few(measures["sessions"]) if "sessions" in measures else None
+    notes = (drawdown_pause.words(measures.get("pause")), short)
+    return "\n".join([*lines, *filter(None, notes)])
 
 
-def card(model: ModelCard) -> str:
-    """A model in short: what it is, its folds' measures and its test."""
+def card(model: ModelCard, *, report: bool = False) -> str:
+    """A model in short: what it is, its folds' measures and its test. A ``report`` shows the folds elsewhere."""
     others = ", ".join(other.symbol for other in model.also)
     lines = [
         f"{model.model_id}: {model.agent_type} on {model.symbol}, {seeds(model) or 'one network'}, "
@@ -59,19 +59,26 @@ def card(model: ModelCard) -> str:
     if said := lineage.words(model):
         lines.append(said)
     walked = (model.metrics.get("walk_forward") or {}).get("measures") or {}
-    if walked:
+    if walked and not report:
         count = counted(model.metrics["walk_forward"]["folds"], "fold")
         lines += ["", f"{'Walk-forward, ' + count:<{WIDTH}}{HEAD}"]
         lines += [_line(name, walked[key]) for key, name in named(model.agent_type).items() if key in walked]
     lines += ["", test(model.metrics, model.agent_type)]
     if idle := admission.never_traded(model.metrics["test"]):
         lines.append(idle)
-    return "\n".join([*lines, "", "The whole card: add --json."])
+    if not report:
+        lines += ["", "The whole card: add --json. What the test is worth: report MODEL_ID."]
+    return "\n".join(lines)
 
 
 def seeds(model: ModelCard) -> str:
     """``5 seeds``, or that it was a quick try; empty for a card of before, which had no choice."""
     return QUICK_TRY if model.is_quick_try else f"{model.seeds} seeds" if model.members else ""
+
+
+def short_test(sessions: int) -> str:
+    """How short a test is whose Sharpe ratio cannot be called good; empty for others."""
+    return f"{counted(sessions, 'session')}: too few to judge by" if real_money.too_few(sessions) else ""
 
 
 def number(value: float | None, unit: str = "") -> str:

@@ -70,6 +70,13 @@ def conditions(found: Evidence) -> tuple[Condition, ...]:
     return tuple(made)
 
 
+def too_few(sessions: int) -> str | None:
+    """What must be said beside every Sharpe ratio of so short a test; None for a longer one."""
+    if sessions >= SESSIONS:
+        return None
+    return f"{sessions:,} sessions are too few to call any Sharpe ratio good; {SESSIONS} are the least."
+
+
 def unmet(found: Sequence[Condition]) -> list[str]:
     """The conditions that are not met, a clause each."""
     return [condition.text for condition in found if not condition.ok]

@@ -75,6 +75,9 @@ CSS = f"""
 .lt-table td {{ text-align: right; padding: .3rem .6rem; border-bottom: 1px solid #1B2430; white-space: nowrap; }}
 .lt-table th:first-child, .lt-table td:first-child {{ text-align: left; }}
 .lt-table td.wide {{ white-space: normal; text-align: left; }}
+.lt-scroll + .lt-facts, .lt-note + .lt-facts {{ margin-top: .8rem; }}
+.lt-months {{ table-layout: fixed; }}
+.lt-months th, .lt-months td {{ padding: .3rem .25rem; }}
 .lt-tight {{ font-size: .82rem; }}
 .lt-tight th, .lt-tight td {{ padding: .25rem .3rem; }}
 .lt-key {{ display: inline-flex; align-items: center; gap: .35rem; font-size: .82rem; color: {MUTED}; white-space: nowrap; }}

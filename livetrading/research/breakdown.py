@@ -20,6 +20,33 @@ def by_year(sessions: Sequence[str], equity: Sequence[float]) -> list[dict[str, 
     return [_row("year", year, returns[np.array([y == year for y in years])]) for year in sorted(set(years))]
 
 
+def by_month(sessions: Sequence[str], equity: Sequence[float]) -> list[dict[str, Any]]:
+    """One row a calendar year: ``months`` has twelve returns in percent, None where there was none, and
+    ``total_return_pct`` is the year's. A month's first return starts at the last close of the month before, so that all
+    months compound to the whole return."""
+    closes = dict(zip((session[:7] for session in sessions), equity, strict=True))  # the last close of each month
+    starts = [equity[0], *closes.values()] if len(sessions) > 1 else []
+    moved = {session[:7] for session in sessions[1:]}
+    gains = {month: _gain(start, closes[month]) for month, start in zip(closes, starts, strict=False) if month in moved}
+    rows = []
+    for year in sorted({month[:4] for month in gains}):
+        ends = [month for month in closes if month[:4] == year]
+        first = starts[list(closes).index(ends[0])]
+        rows.append(
+            {
+                "year": year,
+                "months": [gains.get(f"{year}-{number:02d}") for number in range(1, 13)],
+                "total_return_pct": _gain(first, closes[ends[-1]]),
+            }
+        )
+    return rows
+
+
+def _gain(start: float, end: float) -> float | None:
+    """In percent; None from an equity that is not positive, of which a return has no meaning."""
+    return 100.0 * (end / start - 1.0) if start > 0.0 else None
+
+
 def by_regime(regimes: Sequence[int], equity: Sequence[float]) -> list[dict[str, Any]]:
     """One row a regime: ``regimes`` names by number that of each close; a return belongs to the close before it."""
     returns, before = _returns(equity), np.asarray(regimes[:-1])

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..adapters.openings import Count
 from ..core import real_money, significance
+from ..core.errors import Damaged
 from ..core.market import Market
 from ..core.real_money import Condition, Evidence
 from ..core.types import AgentType, Terms
@@ -59,7 +60,9 @@ def tested(market: Market, bars: range, agent_type: AgentType, raw: RawPolicy, t
 
 
 def stored(document: Mapping[str, Any]) -> Test:
-    """The test that the registry stored at the training, with the terms of the training."""
+    """The test that the registry stored at the training, with the terms of the training. Raises Damaged without one."""
+    if not document.get("equity"):
+        raise Damaged("The stored test of this model holds no equity: train it again.")
     long = document.get("witnesses", {}).get("always_long", {}).get("equity", [])
     sessions, equity = zip(*document["equity"], strict=True)
     lucky = document.get("chance", {}).get("summary", {})
@@ -129,12 +132,11 @@ def lucky(test: Test, tries: int) -> int | None:
 def words(test: Test, tries: int, asked: tuple[Condition, ...]) -> str:
     """The whole in a trader's words."""
     often = "each tried once" if tries == 1 else f"each tried {tries} times as this one was"
-    count, found = lucky(test, tries), len(test.equity)
+    count = lucky(test, tries)
     parts = ["The Sharpe ratio is undefined: nothing can be said about skill."]
     if count is not None:
         parts = [f"Of 100 agents without skill, {often}, {count} look at least this good."]
-        if found < real_money.SESSIONS:
-            parts.append(f"{found} sessions are too few to call any Sharpe ratio good.")
+        parts += filter(None, [real_money.too_few(len(test.equity))])
     missing = real_money.unmet(asked)
     parts.append("Real money: yes." if not missing else f"Real money: no ({'; '.join(missing)}).")
     return " ".join(parts)

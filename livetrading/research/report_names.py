@@ -5,6 +5,9 @@ from typing import Any
 AGENT = "agent"
 WITNESSES = {"ridge": "Ridge", "always_long": "Always long", "buy_and_hold": "Buy and hold", "cash": "Cash"}
 
+LEGS = {"exit": "the model's signal", "stop": "the protective stop", "split": "a reverse split"}
+"""What ended a trade."""
+
 
 def named(agent_type: str) -> dict[str, str]:
     """Names by key: the agent's type first."""

@@ -29,7 +29,7 @@ def sharpe_interval(
     """The yearly Sharpe ratio's interval, by percentiles of the resampled ratios; None where it is undefined."""
     if record(returns) is None:
         return None
-    rows = _drawn(len(returns), _block(returns), resamples)
+    rows = _drawn(len(returns), block_length(returns), resamples)
     ratios = np.concatenate([_ratio(returns[some]) for some in rows]) * SESSIONS_A_YEAR**0.5
     low, high = np.quantile(ratios, [(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0])
     return float(low), float(high)
@@ -48,7 +48,7 @@ def p_value(returns: np.ndarray, others: np.ndarray, tries: int = 1) -> float | 
     if not np.isfinite(difference):
         return None
     wanted = min(max(RESAMPLES, A_TRY * tries), MOST_RESAMPLES)
-    block = _block(returns - others)
+    block = block_length(returns - others)
     for count in (FIRST_RESAMPLES, wanted):
         drawn = _drawn(len(returns), block, count)
         beyond = sum(int((_difference(returns[rows], others[rows]) - difference >= difference).sum()) for rows in drawn)
@@ -68,7 +68,7 @@ def _ratio(rows: np.ndarray) -> np.ndarray:
     return np.divide(rows.mean(axis=1), spread, out=np.zeros(len(rows)), where=spread > NO_DEVIATION)
 
 
-def _block(returns: np.ndarray) -> int:
+def block_length(returns: np.ndarray) -> int:
     """The mean length of a block in sessions, at least 1 and at most a tenth of all."""
     from arch.bootstrap import optimal_block_length
 

@@ -149,7 +149,8 @@ def test_a_model_stands_beside_ridge_always_long_its_training_part_and_its_membe
 
 def test_a_models_walk_forward_has_its_equity_with_the_folds_and_three_tables(open_page: Open, traded: Path) -> None:
     at = open_page(traded, "training")
-    (walk,) = [chart for chart in charts(at) if "Ridge" in names(chart)]
+    equity, walk = [chart for chart in charts(at) if "Ridge" in names(chart)]
+    assert {"PPO", "Always long", "Buy and hold", "Random agents, 5 % to 95 %"} <= set(names(equity))
     assert names(walk) == ["PPO", "Ridge", "Always long", "Buy and hold"]
     assert [note["text"] for note in walk["layout"]["annotations"]] == ["fold 1", "fold 2", "fold 3", "fold 4"]
     said = text_of(at)

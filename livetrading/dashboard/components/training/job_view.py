@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from livetrading.core import drawdown_pause
+from livetrading.core import drawdown_pause, real_money
 from livetrading.dashboard import figures, markup, training_figures
 from livetrading.dashboard.format import count, markdown, number, sharpe, signed, signed_percent, tone
 from livetrading.research.report_names import AGENT
@@ -81,7 +81,8 @@ def result(found: Doc) -> None:
             ]
         )
     )
-    texts = [drawdown_pause.words(test.get("pause")), *(found.get("warnings") or [])]
+    short = real_money.too_few(test["sessions"]) if "sessions" in test else None
+    texts = [short, drawdown_pause.words(test.get("pause")), *(found.get("warnings") or [])]
     for text in filter(None, texts):
         st.warning(markdown(text))
 

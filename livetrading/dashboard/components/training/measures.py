@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from livetrading.core.card import ModelCard
 from livetrading.core.metrics import TRADES_NOTE
 from livetrading.dashboard import markup
 from livetrading.dashboard.format import DASH, count, money, number, percent, sharpe, signed_percent, tone
@@ -31,7 +30,7 @@ ONLY_TRADED = ("win_rate_pct", "profit_factor", "num_trades")
 BESIDE = ("ridge", "always_long")
 
 
-def table(card: ModelCard, test: Doc, without: Doc | None) -> str:
+def table(agent_type: str, test: Doc, without: Doc | None) -> str:
     """As HTML; a test of before has fewer columns."""
     more: list[tuple[str, Doc]] = [("No limit", without)] if without else []
     if train := test.get("train"):
@@ -39,7 +38,7 @@ def table(card: ModelCard, test: Doc, without: Doc | None) -> str:
     found = test.get("witnesses") or {}
     more += [(WITNESSES[key], found[key]["metrics"]) for key in BESIDE if key in found]
     rows = rows_of(test["metrics"], test["buy_and_hold_metrics"], [values for _, values in more])
-    head = ["Measure", str(card.agent_type), *(name for name, _ in more), "Buy & hold"]
+    head = ["Measure", agent_type, *(name for name, _ in more), "Buy & hold"]
     members = test.get("members") or []
     if len(members) > 1:
         head.insert(2, f"{len(members)} members")

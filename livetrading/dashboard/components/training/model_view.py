@@ -3,6 +3,7 @@
 from typing import Any
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from livetrading.adapters.bars import sample
@@ -11,11 +12,13 @@ from livetrading.core.bars import to_rows
 from livetrading.core.card import QUICK_TRY, ModelCard
 from livetrading.core.types import Limits
 from livetrading.core.wording import counted
-from livetrading.dashboard import figures, prices, reading
+from livetrading.dashboard import figures, prices, reading, report_figures
 from livetrading.dashboard.format import count, markdown
 
 from ..agents import records
-from . import measures, walk_view
+from . import measures, report_view, walk_view
+
+Doc = dict[str, Any]
 
 
 def render(card: ModelCard) -> None:
@@ -25,15 +28,18 @@ def render(card: ModelCard) -> None:
     told = (lineage.words(card), admission.never_traded(test["metrics"]), drawdown_pause.words(paused))
     for text in filter(None, told):
         st.warning(markdown(text))
-    table = measures.table(card, test, (paused or {}).get("without"))
+    report = report_view.found(card)
+    if report is not None:
+        report_view.worth(card, report)
+    table = measures.table(str(card.agent_type), test, (paused or {}).get("without"))
     if test.get("witnesses"):  # its columns need the whole width
         st.html(table)
-        _charts(card, test, paused)
+        _charts(card, test, paused, report)
         return
     left, right = st.columns([1.25, 2] if (paused or {}).get("without") else [1, 2.4], gap="medium")
     left.html(table)
     with right:
-        _charts(card, test, paused)
+        _charts(card, test, paused, report)
 
 
 def _caption(card: ModelCard) -> str:
@@ -49,18 +55,13 @@ def _caption(card: ModelCard) -> str:
     )
 
 
-def _charts(card: ModelCard, test: dict[str, Any], paused: dict[str, Any] | None) -> None:
+def _charts(card: ModelCard, test: Doc, paused: Doc | None, report: Doc | None) -> None:
     walked = test.get("walk_forward")
     names = ["Equity and drawdown", *(["Walk-forward"] if walked else []), "Trades on candles", "Trade list"]
+    names += list(report_view.TABS) if report else []
     tabs = dict(zip(names, st.tabs(names), strict=True))
     with tabs["Equity and drawdown"]:
-        figure = figures.equity_figure(
-            test["equity"],
-            test["buy_and_hold"],
-            name=str(card.agent_type),
-            pauses=drawdown_pause.spans(paused),
-            unpaused=test.get("unpaused") or (),
-        )
+        figure = _equity(card, test, paused, report)
         st.plotly_chart(figure, key=f"equity_{card.model_id}", theme=None, config=figures.CONFIG)
     if walked:
         with tabs["Walk-forward"]:
@@ -69,6 +70,24 @@ def _charts(card: ModelCard, test: dict[str, Any], paused: dict[str, Any] | None
         _candles(card, test)
     with tabs["Trade list"]:
         records.trades_table(card.model_id, test["trades"], "The model did not trade in its test.")
+    if report:
+        for name, draw in report_view.TABS.items():
+            with tabs[name]:
+                draw(card, report)
+
+
+def _equity(card: ModelCard, test: Doc, paused: Doc | None, report: Doc | None) -> go.Figure:
+    """Beside the baselines where the report can be made."""
+    spans = drawdown_pause.spans(paused)
+    if report is not None:
+        return report_figures.equity(report, spans)
+    return figures.equity_figure(
+        test["equity"],
+        test["buy_and_hold"],
+        name=str(card.agent_type),
+        pauses=spans,
+        unpaused=test.get("unpaused") or (),
+    )
 
 
 def pause_of(test: dict[str, Any]) -> dict[str, Any] | None:

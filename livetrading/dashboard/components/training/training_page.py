@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from livetrading.core import real_money
 from livetrading.core.card import ModelCard
 from livetrading.dashboard import markup, reading
 from livetrading.dashboard.format import count, new_york, percent, sharpe, signed_percent, tone
@@ -48,6 +49,8 @@ def _models() -> None:
     )
     with st.expander(f"All models ({len(cards)})"):
         st.html(_list(cards))
+        if any(real_money.too_few(card.test.sessions) for card in cards):
+            st.caption(f"A Sharpe ratio of fewer than {real_money.SESSIONS} test sessions cannot be called good.")
     with guarded():
         compare_view.render(cards)
     if chosen in by_id:
