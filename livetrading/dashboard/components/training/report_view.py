@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from livetrading.core import real_money
 from livetrading.core.card import ModelCard
 from livetrading.core.errors import LivetradingError
 from livetrading.dashboard import figures, markup, reading, report, report_figures, report_tables
@@ -53,6 +54,7 @@ def _months(card: ModelCard, shown: Doc) -> None:
         right.html(report_tables.parts(str(card.agent_type), "regime", shown["regimes"]))
     if shown["seeds"]:
         left.html(report_tables.seeds(shown))
+    st.caption(real_money.FEW)
 
 
 def _trades(card: ModelCard, shown: Doc) -> None:
