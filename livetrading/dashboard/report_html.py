@@ -157,9 +157,9 @@ def _seeds(report: Doc) -> str:
 
 
 def _test_parts(report: Doc) -> str:
-    kind, regimes = report["model"]["agent_type"], report["regimes"]
-    tables = [report_tables.parts(kind, "year", report["years"])]
-    tables += [report_tables.parts(kind, "regime", regimes)] if regimes else []
+    regimes = report["regimes"]
+    tables = [report_tables.parts("Test", "year", report["years"])]
+    tables += [report_tables.parts("Test", "regime", regimes)] if regimes else []
     shown = f'<div class="two">{"".join(tables)}</div>'
     return _section("The test by year and regime", shown, _text(real_money.FEW, "sub"))
 

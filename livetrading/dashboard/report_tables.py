@@ -146,7 +146,7 @@ def folds(walked: Mapping[str, Doc], kind: str) -> str:
 
 
 def parts(kind: str, what: str, rows: Sequence[Doc]) -> str:
-    """The agent by ``what``: year or regime."""
+    """The agent's folds or its test, as ``kind`` names them, by ``what``: year or regime."""
     lines: list[list[Cell]] = [
         [
             str(row[what]),

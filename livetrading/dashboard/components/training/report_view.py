@@ -49,9 +49,9 @@ def worth(card: ModelCard, shown: Doc) -> None:
 def _months(card: ModelCard, shown: Doc) -> None:
     st.html(report_tables.months(shown))
     left, right = st.columns(2, gap="medium")
-    left.html(report_tables.parts(str(card.agent_type), "year", shown["years"]))
+    left.html(report_tables.parts("Test", "year", shown["years"]))
     if shown["regimes"]:
-        right.html(report_tables.parts(str(card.agent_type), "regime", shown["regimes"]))
+        right.html(report_tables.parts("Test", "regime", shown["regimes"]))
     if shown["seeds"]:
         left.html(report_tables.seeds(shown))
     st.caption(real_money.FEW)
