@@ -5,7 +5,7 @@ PY := .venv/bin/python
 STAMP := .venv/.installed
 PURE := tests/core tests/test_layers.py tests/research
 
-.PHONY: venv run demo test lint check coverage faults faults-ibkr parity bench-learning bench-training bench-quality bench-search clean
+.PHONY: venv run demo test lint check coverage faults faults-ibkr parity bench-learning bench-training bench-quality bench-search bench-honesty clean
 
 venv: $(STAMP)
 
@@ -73,6 +73,17 @@ bench-quality: venv
 # A whole search of 20 trials, 3 seeds and 4 folds each, in seconds of all cores; PPO and SAC.
 bench-search: venv
 	$(PY) -m tests.bench.search --json var/bench/search.json
+
+# How often luck reaches real money and skill does, and what is flagged; goes on where it was stopped. About an hour and a
+# half on two cores; FAST=1: a slice in a minute.
+ifdef FAST
+HONESTY := --parts null,skill,leaks --lives 25 --planted 20 --power 0 --series 2 --out var/bench/honesty-fast.jsonl \
+	--json var/bench/honesty-fast.json
+else
+HONESTY := --out var/bench/honesty.jsonl --json var/bench/honesty.json
+endif
+bench-honesty: venv
+	$(PY) -m tests.bench.honesty --processes 2 $(HONESTY)
 
 clean:
 	rm -rf .venv .pytest_cache .hypothesis .ruff_cache .mypy_cache .coverage* *.egg-info build

@@ -31,7 +31,7 @@ def render(card: ModelCard) -> None:
 
 def _asked(card: ModelCard) -> tuple[str, int]:
     first, second = st.columns([3, 1])
-    source = first.text_input("Bars", card.source, key=f"later_source_{card.model_id}")
+    source = first.text_input("Later bars from", card.source, key=f"later_source_{card.model_id}")
     horizon = second.number_input(
         "Horizon (sessions)",
         challenge.SHORTEST,
