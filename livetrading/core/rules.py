@@ -290,7 +290,7 @@ def size(account: Account, equity: Num, basis: Basis, limits: Limits, costs: Cos
     # A flat account wants at most max_position of its cash, so this bound binds only close to the whole of it. The
     # default limits, with which models are trained, tested and replayed, give the same size without it: so it came
     # without another RULES_VERSION. Above, it cuts only what could have cost more than there was.
-    if limits.max_position * (dearest := _dearest(costs)) > 1.0:
+    if np.count_nonzero(limits.max_position * (dearest := _dearest(costs)) > 1.0):
         by_cash = np.minimum(by_cash, np.floor(account.cash / (basis.close * dearest)))
     return Size(by_risk, by_cap, by_cash, np.maximum(np.minimum(wanted, by_cash), _ZERO))
 

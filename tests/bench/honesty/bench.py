@@ -27,9 +27,10 @@ from livetrading.research import gate, skill  # noqa: E402
 
 from . import leaks, lives, series, skilled, summary, trained, tries, verdict, walk  # noqa: E402
 
-GATE: tuple[ModuleType, ...] = (real_money, significance, skill, gate)
-RULES: tuple[ModuleType, ...] = (rules, decide, limits)
-PARTS: dict[str, tuple[ModuleType, ...]] = {
+Source = ModuleType | Callable[..., Any]
+GATE: tuple[Source, ...] = (real_money, significance, skill, gate.evidence)
+RULES: tuple[Source, ...] = (rules, decide, limits)
+PARTS: dict[str, tuple[Source, ...]] = {
     "null": (*GATE, *RULES, series, tries, walk, verdict, lives),
     "skill": (*GATE, *RULES, series, tries, walk, verdict, lives, skilled),
     "trained": (*GATE, *RULES, series, trained),
@@ -51,7 +52,7 @@ class Unit(Protocol):
 
 
 def version(part: str) -> str:
-    text = "".join(inspect.getsource(module) for module in PARTS[part])
+    text = "".join(inspect.getsource(source) for source in PARTS[part])
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
