@@ -75,7 +75,7 @@ def _models(add: Any) -> None:
         default=None,
         choices=["all", "price"],
         help="what the model sees; price leaves the volume out, so that Yahoo's bars can replace a broker's"
-        " (default for a broker's bars)",
+        " (default for Yahoo's and a broker's bars, whose last volume is preliminary)",
     )
     train.add_argument("--timesteps", type=int, default=50_000)
     train.add_argument("--seed", type=int, default=0, help="of which the members' seeds are made")

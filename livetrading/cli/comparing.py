@@ -46,15 +46,16 @@ def _text(answer: Doc) -> str:
 
 
 def _common(answer: Doc, wide: int) -> list[str]:
-    shared = answer["common"]
+    shared, pairs = answer["common"], list(filter(None, map(verdict, answer["paired"])))
     if shared is None:
-        return ["The tests share no sessions: their figures are of different times and cannot be compared."]
+        return [
+            "No session is in all of these tests: their figures are of different times and cannot be compared.",
+            *pairs,
+        ]
     lines = [f"On the {shared['sessions']} sessions that they share, {shared['start']} to {shared['end']}:"]
     lines.append(_row("Sharpe", [_sharpe(model["common"]) for model in answer["models"]], wide))
-    lines.append(
-        _row("return", [_figure(model["common"]["total_return_pct"], " %") for model in answer["models"]], wide)
-    )
-    return [*lines, *filter(None, map(verdict, answer["paired"]))]
+    returns = [_figure(model["common"]["total_return_pct"], " %") for model in answer["models"]]
+    return [*lines, _row("return", returns, wide), *pairs]
 
 
 def _settings(answer: Doc, wide: int) -> list[str]:

@@ -8,6 +8,12 @@ from ..core.challenge import HORIZON
 
 def add_commands(add: Any) -> None:
     """``add`` declares a command: its name, the module and the function that run it, and its help."""
+    _bars(add)
+    _models(add)
+    _later(add)
+
+
+def _bars(add: Any) -> None:
     bars = add("bars", "bars", "bars", "what an agent's source has corrected in bars that are booked; accept it")
     bars.add_argument(
         "what",
@@ -16,6 +22,9 @@ def add_commands(add: Any) -> None:
     )
     bars.add_argument("agent_id")
     bars.add_argument("--now", default=None, metavar="ISO", help="compare as of this time")
+
+
+def _models(add: Any) -> None:
     imported = add(
         "import-model",
         "importing",
@@ -35,6 +44,9 @@ def add_commands(add: Any) -> None:
     )
     compare = add("compare", "comparing", "compare", "models side by side, from their stored tests")
     compare.add_argument("model_id", metavar="MODEL", nargs="+")
+
+
+def _later(add: Any) -> None:
     retrain = add("retrain", "lifelong", "retrain", "make a challenger of a model: the same procedure on later bars")
     _with_job(retrain)
     retrain.add_argument(

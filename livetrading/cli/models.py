@@ -109,10 +109,10 @@ def _others(text: str, source: str) -> list[str]:
 
 
 def feature_set(wanted: str | None, source: str) -> str:
-    """The features of a model, by ``all`` or ``price``. The default for a broker's bars is price, so that the
-    model can decide on another vendor's bars where the broker has none."""
-    at_broker = source in {words_of(name).bars for name in names()}
-    return PRICE_SET if (wanted or ("price" if at_broker else "all")) == "price" else FEATURE_SET
+    """The features of a model, by ``all`` or ``price``. The default for sources that go on from day to day is price:
+    a volume is not final when the agent decides (docs/MODELS.md), and a broker's is not another vendor's."""
+    goes_on = source in {"yahoo", *(words_of(name).bars for name in names())}
+    return PRICE_SET if (wanted or ("price" if goes_on else "all")) == "price" else FEATURE_SET
 
 
 def models(home: Home, options: argparse.Namespace) -> dict[str, Any]:

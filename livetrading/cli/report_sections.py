@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..core import real_money
 from ..core.wording import counted
 from ..research.report_names import LEGS, WITNESSES
 from .report_text import WIDTH, folds, number
@@ -23,6 +24,7 @@ def text(report: Doc) -> str:
         _seeds(report),
         _parts("Test by year", "year", report["years"]),
         _parts("Test by regime", "regime", report["regimes"] or []),
+        real_money.FEW,
         folds(walked, report["model"]["agent_type"], {}) if walked else "",
         _trials(report["trials"]),
         _looks(report["openings"]),
@@ -85,6 +87,8 @@ def _trades(shape: Doc | None) -> str:
     middle = f"mean {number(shape['mean_pct'])} %, median {number(shape['median_pct'])} %"
     span = f"from {number(shape['worst_pct'])} % to {number(shape['best_pct'])} %"
     lines = [f"Trades: {shape['count']:,}, {middle}, {span} (dividends left out)"]
+    beside = f"beside them {shape['elsewhere']:,.2f} USD by dividends and a position still open"
+    lines.append(f"They made {shape['pnl']:,.2f} USD; {beside}.")
     if shape["median_sessions"] is not None:
         lines.append(f"Held for {shape['median_sessions']:g} sessions (median), at most {shape['longest_sessions']:,}.")
     edges, counts = shape["returns"]["edges"], shape["returns"]["counts"]

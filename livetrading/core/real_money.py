@@ -12,6 +12,8 @@ SHARPE, SESSIONS, ROUND_TRIPS = 1.5, 500, 20
 DEFLATED = 0.95
 P_VALUE = 0.05
 NOT_MEASURED = "not measured"
+FEW = f"No Sharpe ratio of fewer than {SESSIONS} sessions can be called good."
+"""Stands below tables of folds, years, regimes and models."""
 
 
 @dataclass(frozen=True)

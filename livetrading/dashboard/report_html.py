@@ -10,13 +10,13 @@ import plotly.graph_objects as go
 from plotly.io import to_html
 from plotly.offline import get_plotlyjs
 
-from livetrading.core import admission, drawdown_pause
+from livetrading.core import admission, drawdown_pause, real_money
 from livetrading.core.wording import counted
 from livetrading.research.report_names import AGENT, named
 
 from . import figures, markup, report_figures, report_style, report_tables, training_figures
 from .components.training import measures
-from .format import count, day_and_time
+from .format import count, day_and_time, money, percent
 from .markup import Fact
 
 Doc = dict[str, Any]
@@ -81,6 +81,7 @@ def _head(report: Doc) -> str:
         Fact("Training part", f"{model['train']['start']} – {model['train']['end']}", f"{count(model['timesteps'])} steps"),
         Fact("Seeds", count(model["seeds"]), f"from seed {model['seed']}"),
         Fact("Bars", model["source"]),
+        *([Fact("Terms", money(terms["capital"]), _limits(terms))] if (terms := report["terms"]) else []),
     ]  # fmt: skip
     notes = [model["lineage"], idle, drawdown_pause.words(report["measures"].get("pause"))]
     return (
@@ -89,6 +90,13 @@ def _head(report: Doc) -> str:
         f"{escape(learned)}</div>{markup.facts(facts, wide=True)}"
         f"{_text(report['gate']['words'], 'words')}{markup.notes([note for note in notes if note])}"
         f"{_text(model['source_note'], 'sub')}</header>"
+    )
+
+
+def _limits(terms: Doc) -> str:
+    return (
+        f"position {percent(100 * terms['max_position'], 0)}, risk {percent(100 * terms['risk_per_trade'], 1)} a trade,"
+        f" stop {terms['stop_atr']:g} ATR, drawdown {percent(100 * terms['max_drawdown'], 0)}"
     )
 
 
@@ -140,6 +148,7 @@ def _walk(report: Doc) -> str:
         _chart(training_figures.walk_figure(walked, kind), "walk"),
         report_tables.beside(walked, named(kind)),
         f'<div class="two">{"".join(tables)}</div>',
+        _text(real_money.FEW, "sub"),
     )
 
 
@@ -148,10 +157,11 @@ def _seeds(report: Doc) -> str:
 
 
 def _test_parts(report: Doc) -> str:
-    kind, regimes = report["model"]["agent_type"], report["regimes"]
-    tables = [report_tables.parts(kind, "year", report["years"])]
-    tables += [report_tables.parts(kind, "regime", regimes)] if regimes else []
-    return _section("The test by year and regime", f'<div class="two">{"".join(tables)}</div>')
+    regimes = report["regimes"]
+    tables = [report_tables.parts("Test", "year", report["years"])]
+    tables += [report_tables.parts("Test", "regime", regimes)] if regimes else []
+    shown = f'<div class="two">{"".join(tables)}</div>'
+    return _section("The test by year and regime", shown, _text(real_money.FEW, "sub"))
 
 
 def _trials(report: Doc) -> str:

@@ -63,7 +63,10 @@ summary { cursor: pointer; }
 @media print {
   :root { color-scheme: light; --ground: #FFFFFF; --panel: #F5F7FA; --text: #000000; --muted: #444444; --line: #BBBBBB;
     --up: #0B7A6F; --down: #B02421; --warn: #935C00; --accent: #1D5FC4; }
-  body { max-width: none; padding: 0; font-size: 11px; }
+  html { font-size: 11px; }
+  body { max-width: none; padding: 0; font-size: 1rem; }
+  .lt-scroll { overflow: visible; }
+  .lt-table th, .lt-table td { padding: .25rem .3rem; }
   h2 { break-after: avoid; } .chart, tr, .lt-fact { break-inside: avoid; }
   .modebar-container { display: none; }
 }

@@ -90,6 +90,12 @@ def trade_facts(shape: Doc) -> list[Fact]:
         Fact("Mean return", signed_percent(shape["mean_pct"]), f"median {signed_percent(shape['median_pct'])}"),
         Fact("Best and worst", signed_percent(shape["best_pct"]), signed_percent(shape["worst_pct"])),
         Fact(
+            "P&L of closed trades",
+            signed_money(shape["pnl"]),
+            f"beside them {signed_money(shape['elsewhere'])}: dividends, an open position",
+            tone(shape["pnl"]),
+        ),
+        Fact(
             "Held, median",
             DASH if held is None else f"{held:g} sessions",
             "" if held is None else f"at most {shape['longest_sessions']}",
@@ -140,7 +146,7 @@ def folds(walked: Mapping[str, Doc], kind: str) -> str:
 
 
 def parts(kind: str, what: str, rows: Sequence[Doc]) -> str:
-    """The agent by ``what``: year or regime."""
+    """The agent's folds or its test, as ``kind`` names them, by ``what``: year or regime."""
     lines: list[list[Cell]] = [
         [
             str(row[what]),

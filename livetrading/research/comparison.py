@@ -53,7 +53,7 @@ def compare(subjects: Sequence[Subject]) -> Doc:
     return {
         "models": [_model(subject, shared) for subject in subjects],
         "common": {"start": shared[0], "end": shared[-1], "sessions": len(shared)} if shared else None,
-        "paired": [_paired(subjects[0], other, shared) for other in subjects[1:]] if shared else [],
+        "paired": [_paired(subjects[0], other) for other in subjects[1:]],
         "settings": settings([subject.card for subject in subjects]),
         "curves": {subject.card.model_id: curves(subject) for subject in subjects},
     }
@@ -85,8 +85,10 @@ def _model(subject: Subject, shared: Sequence[str]) -> Doc:
     }
 
 
-def _paired(first: Subject, other: Subject, shared: Sequence[str]) -> Doc:
-    """The yearly difference of daily returns, other minus first, with its standard error for independent days."""
+def _paired(first: Subject, other: Subject) -> Doc:
+    """The yearly difference of daily returns over the sessions that these two share, other minus first, with its
+    standard error for independent days."""
+    shared = common_sessions([first, other])
     mine, yours = ([subject.equity[session] for session in shared] for subject in (first, other))
     found = paired(returns_of(mine), returns_of(yours))
     return {"model_id": other.card.model_id, "against": first.card.model_id, **found}
@@ -112,7 +114,12 @@ def settings(cards: Sequence[ModelCard]) -> list[Doc]:
     tables = [dict(_settings(card)) for card in cards]
     names = list(dict.fromkeys(name for table in tables for name in table))
     rows = [{"name": name, "values": [table.get(name) for table in tables]} for name in names]
-    return [row for row in rows if any(value != row["values"][0] for value in row["values"])]
+    return [row for row in rows if _differ([value for value in row["values"] if value is not None])]
+
+
+def _differ(known: Sequence[Any]) -> bool:
+    """What a card of an earlier version does not say is no difference."""
+    return any(value != known[0] for value in known)
 
 
 def _settings(card: ModelCard) -> Iterator[tuple[str, Any]]:

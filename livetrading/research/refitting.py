@@ -26,6 +26,7 @@ from .scaled import scaled_by, unscaled
 from .training import prepare_also
 from .training_progress import TrainingProgress
 from .walk_forward import check_variance
+from .zips import save
 
 
 def refit(
@@ -107,7 +108,7 @@ def _register(
     with registry.scratch() as folder:
         paths = [folder / zip_name(number) for number in range(len(models))]
         for path, model in zip(paths, models, strict=True):
-            model.save(path)
+            save(model, path)
         digests = [sha256(path.read_bytes()) for path in paths]
         while True:
             now = clock()

@@ -72,7 +72,7 @@ def build(stored: Stored) -> Doc:
         "months": by_month(sessions, equity),
         "years": by_year(sessions, equity) if min(equity) > 0.0 else [],
         "regimes": _regimes(stored, sessions, equity),
-        "trades": trade_shapes.distribution(test["trades"], sessions),
+        "trades": trade_shapes.distribution(test["trades"], sessions, equity),
         "trade_list": test["trades"],
         "walk_forward": test.get("walk_forward") or None,
         "trials": _trials(stored),

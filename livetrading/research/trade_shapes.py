@@ -14,9 +14,11 @@ HELD = ((0, 0), (1, 1), (2, 3), (4, 5), (6, 10), (11, 21), (22, 63), (64, None))
 """Holding times that are counted together, in sessions from the entry to the exit; 21 are a month."""
 
 
-def distribution(trades: Sequence[Mapping[str, Any]], sessions: Sequence[str]) -> Doc | None:
-    """JSON-ready, of trades as ``Trade.to_dict`` gives them; ``sessions`` are the test's. None without trades.
+def distribution(trades: Sequence[Mapping[str, Any]], sessions: Sequence[str], equity: Sequence[float]) -> Doc | None:
+    """JSON-ready, of trades as ``Trade.to_dict`` gives them; ``sessions`` and ``equity`` are the test's closes. None
+    without trades.
 
+    ``elsewhere`` is what the equity gained beside them, in USD: dividends, and a position that is still open.
     ``returns`` is a histogram of ``pnl_pct`` with edges in percent, one of them 0: no bar has winners and losers.
     """
     if not trades:
@@ -34,6 +36,8 @@ def distribution(trades: Sequence[Mapping[str, Any]], sessions: Sequence[str]) -
         "median_pct": float(np.median(gains)),
         "best_pct": float(gains.max()),
         "worst_pct": float(gains.min()),
+        "pnl": math.fsum(trade["pnl"] for trade in trades),
+        "elsewhere": equity[-1] - equity[0] - math.fsum(trade["pnl"] for trade in trades),
         "returns": _histogram(gains),
         "holding": _holding(held),
         "median_sessions": float(np.median(held)) if held else None,

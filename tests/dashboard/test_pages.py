@@ -290,7 +290,7 @@ def test_an_agent_without_a_single_number_is_still_shown() -> None:
     )
     bare = agent(**dict.fromkeys(numbers), current_position=0, status="unreadable", is_running=False)
     facts = agent_facts.facts(bare, {"fills": []})
-    assert {fact.value for fact in facts} <= {"–", "Flat", "3"}
+    assert {fact.value for fact in facts} <= {"–", "Flat", "3", "Not asked"}
     assert "UNREADABLE" in agent_facts.heading(bare)
     assert board.totals([bare], True) and len(agent_table.frame_of([bare])) == 1
     assert not any(choose(bare) for name, choose in agent_table.FILTERS.items() if name not in ("All", "Not running"))

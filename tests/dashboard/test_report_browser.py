@@ -51,11 +51,13 @@ def test_the_file_renders_from_disk_without_request_error_or_sideways_scrolling(
     assert traffic.urls == [file.as_uri()] and traffic.errors == []
 
 
-def test_paper_is_white_whatever_the_screen_is(opened: tuple[Page, Traffic], file: Path) -> None:
+def test_paper_is_white_whatever_the_screen_is_and_cuts_no_table(opened: tuple[Page, Traffic], file: Path) -> None:
     page, traffic = opened
+    page.set_viewport_size({"width": 700, "height": 990})
     page.emulate_media(color_scheme="dark", media="print")
     page.goto(file.as_uri())
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    page.wait_for_function("() => document.documentElement.scrollWidth <= 700")
     page.emulate_media(media="screen")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
     assert traffic.errors == []

@@ -19,6 +19,8 @@ from livetrading.core.types import AgentStatus, Leg
 from livetrading.execution import bar_diff, decided_again, verification
 from livetrading.execution.bar_diff import Diff
 from livetrading.execution.state.bar_series import Series
+from tests.doubles import account_days
+from tests.doubles.account_life import AccountLife
 from tests.doubles.lives import AGENT, FIRST, Cycler, Life, at, deployed, until, write_csv
 from tests.doubles.series import generated
 
@@ -273,3 +275,24 @@ def test_the_event_reads_back_as_it_was_written() -> None:
 
     event = BarsCorrected([["2024-06-03", 1.0, 2.0, 0.5, 1.5, 9.0, 0.1, 1.0]], "yahoo")
     assert decode(encode(event)) == event
+
+
+def test_in_an_account_the_cash_of_a_late_dividend_is_left_to_the_cash_check(
+    eventful: AccountLife, tws: object
+) -> None:
+    life, t = eventful, FIRST
+    account_days.deployed(life)
+    while not (life.state.book.shares and life.state.overnight):
+        life.live(t)
+        t += 1
+    life.live(t)
+    late = with_dividend(life.frame, t, float(life.frame["dividend"].iloc[t]) + 0.4)
+    write_csv(life.csv, late)
+    cash, shares = life.state.book.cash, life.state.book.shares
+    answer = accepted(life, t=t)
+    assert answer["status"] == "done", answer
+    assert answer["result"]["dividends_not_booked"][0]["shares"] > 0 and "confirm-cash" in answer["message"]
+    assert (life.state.book.cash, life.state.book.shares) == (cash, shares)
+    assert life.check(at(life.sessions[t + 1], "08:00")) and life.state.status == AgentStatus.RUNNING
+    life.live(t + 1)
+    assert life.named("Decided")[-1].session == f"{life.sessions[t + 1]}"

@@ -29,12 +29,13 @@ def test_only_shared_sessions_are_compared() -> None:
     found = comparison.compare([subject(1), subject(2, start=50), subject(3, start=100)])
     assert found["common"] == {"start": DAYS[100], "end": DAYS[199], "sessions": 100}
     assert [model["common"]["sessions"] for model in found["models"]] == [100] * 3
-    assert [pair["returns"] for pair in found["paired"]] == [99, 99]
+    assert [pair["returns"] for pair in found["paired"]] == [149, 99]
 
 
 def test_tests_of_different_times_are_not_compared() -> None:
     found = comparison.compare([subject(1, count=100), subject(2, start=150, count=100)])
-    assert (found["common"], found["paired"]) == (None, []) and found["models"][0]["common"] is None
+    assert found["common"] is None and found["models"][0]["common"] is None
+    assert found["paired"][0]["difference_pct"] is None
 
 
 def test_a_model_against_itself_differs_by_nothing() -> None:
@@ -55,6 +56,16 @@ def test_the_paired_difference_is_the_yearly_mean_with_its_error() -> None:
 def test_settings_that_are_the_same_are_left_out() -> None:
     found = comparison.settings([make_card(seed=1), make_card(seed=2, agent_type=AgentType.SAC)])
     assert [(row["name"], row["values"]) for row in found] == [("agent type", ["PPO", "SAC"]), ("seed", [1, 2])]
+
+
+def test_what_an_older_card_does_not_say_is_no_difference() -> None:
+    assert comparison.settings([make_card(), make_card(hyperparameters={"risk": 0.0})]) == []
+
+
+def test_two_of_three_that_share_sessions_are_compared_all_the_same() -> None:
+    found = comparison.compare([subject(1), subject(2, start=50), subject(3, start=250, count=50)])
+    assert found["common"] is None
+    assert [pair["returns"] for pair in found["paired"]] == [149, 0]
 
 
 def test_the_sharpe_ratio_stands_in_its_interval() -> None:

@@ -85,7 +85,7 @@ def test_one_session_has_no_month():
 
 @given(st.lists(st.floats(-99.0, 400.0), min_size=1, max_size=80))
 def test_every_trade_is_in_one_bar_and_no_bar_has_winners_and_losers(gains):
-    found = trade_shapes.distribution([trade(k, 1, gain) for k, gain in enumerate(gains)], SESSIONS)["returns"]
+    found = trade_shapes.distribution([trade(k, 1, gain) for k, gain in enumerate(gains)], SESSIONS, [0.0])["returns"]
     edges, counts = found["edges"], found["counts"]
     assert sum(counts) == len(gains) and len(edges) == len(counts) + 1 <= trade_shapes.BINS + 2
     assert all(low < high for low, high in zip(edges, edges[1:], strict=False))
@@ -97,15 +97,18 @@ def test_every_trade_is_in_one_bar_and_no_bar_has_winners_and_losers(gains):
 
 
 def test_trades_are_counted_by_what_ended_them_and_by_how_long_they_were_held():
-    shape = trade_shapes.distribution([trade(0, 0, -1.0, "stop"), trade(3, 5, 2.0), trade(20, 90, 4.0)], SESSIONS)
+    shape = trade_shapes.distribution(
+        [trade(0, 0, -1.0, "stop"), trade(3, 5, 2.0), trade(20, 90, 4.0)], SESSIONS, [1_000.0, 1_100.0]
+    )
     assert [(row["leg"], row["count"], row["won_pct"]) for row in shape["legs"]] == [
         ("exit", 2, 100.0),
         ("stop", 1, 0.0),
     ]
     held = {(row["from"], row["to"]): row["count"] for row in shape["holding"]}
     assert held[0, 0] == held[4, 5] == held[64, None] == 1 and sum(held.values()) == 3
+    assert (shape["pnl"], shape["elsewhere"]) == (pytest.approx(50.0), pytest.approx(50.0))
     assert (shape["median_sessions"], shape["longest_sessions"]) == (5.0, 90)
-    assert trade_shapes.distribution([], SESSIONS) is None
+    assert trade_shapes.distribution([], SESSIONS, [1.0]) is None
 
 
 def test_a_test_of_before_has_a_report_that_names_what_it_lacks():

@@ -48,13 +48,13 @@ def render(cards: list[ModelCard]) -> None:
 
 def _comparison(found: Doc) -> None:
     st.html(markup.table(HEAD, [_line(model) for model in found["models"]]))
-    shared = found["common"]
+    shared, said = found["common"], [text for text in map(verdict, found["paired"]) if text]
     if shared is None:
-        st.warning("The tests share no sessions: their figures are of different times and cannot be compared.")
+        st.warning("No session is in all of these tests: their figures are of different times and cannot be compared.")
     else:
-        said = [text for text in map(verdict, found["paired"]) if text]
-        span = f"They share {count(shared['sessions'])} sessions, {shared['start']} to {shared['end']}."
-        st.caption(markdown(" ".join([span, *said])))
+        said.insert(0, f"They share {count(shared['sessions'])} sessions, {shared['start']} to {shared['end']}.")
+    if said:
+        st.caption(markdown(" ".join(said)))
     figure = compare_figures.compare_figure(found["curves"])
     st.plotly_chart(figure, key="compare_chart", theme=None, config=figures.CONFIG)
     for model in found["models"]:

@@ -81,8 +81,9 @@ def result(found: Doc) -> None:
             ]
         )
     )
-    short = real_money.too_few(test["sessions"]) if "sessions" in test else None
-    texts = [short, drawdown_pause.words(test.get("pause")), *(found.get("warnings") or [])]
+    if "sessions" in test and (short := real_money.too_few(test["sessions"])):
+        st.caption(short)
+    texts = [drawdown_pause.words(test.get("pause")), *(found.get("warnings") or [])]
     for text in filter(None, texts):
         st.warning(markdown(text))
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from livetrading.core import real_money
 from livetrading.core.card import ModelCard
 from livetrading.core.errors import LivetradingError
 from livetrading.dashboard import figures, markup, reading, report, report_figures, report_tables
@@ -48,11 +49,12 @@ def worth(card: ModelCard, shown: Doc) -> None:
 def _months(card: ModelCard, shown: Doc) -> None:
     st.html(report_tables.months(shown))
     left, right = st.columns(2, gap="medium")
-    left.html(report_tables.parts(str(card.agent_type), "year", shown["years"]))
+    left.html(report_tables.parts("Test", "year", shown["years"]))
     if shown["regimes"]:
-        right.html(report_tables.parts(str(card.agent_type), "regime", shown["regimes"]))
+        right.html(report_tables.parts("Test", "regime", shown["regimes"]))
     if shown["seeds"]:
         left.html(report_tables.seeds(shown))
+    st.caption(real_money.FEW)
 
 
 def _trades(card: ModelCard, shown: Doc) -> None:

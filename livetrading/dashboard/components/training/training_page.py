@@ -50,7 +50,7 @@ def _models() -> None:
     with st.expander(f"All models ({len(cards)})"):
         st.html(_list(cards))
         if any(real_money.too_few(card.test.sessions) for card in cards):
-            st.caption(f"A Sharpe ratio of fewer than {real_money.SESSIONS} test sessions cannot be called good.")
+            st.caption(real_money.FEW)
     with guarded():
         compare_view.render(cards)
     if chosen in by_id:

@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from livetrading.core import real_money
 from livetrading.core.card import ModelCard
 from livetrading.dashboard import figures, report_tables, training_figures
 from livetrading.research.report_names import AGENT, named
@@ -16,7 +17,7 @@ def render(card: ModelCard, walked: Mapping[str, Doc]) -> None:
     agent, kind = walked[AGENT], str(card.agent_type)
     st.caption(
         "Folds of the training part: each is fitted on what lies before it and judged on sessions that it has not seen. "
-        "Judged before the test was opened, and each fold begins flat."
+        "Judged before the test was opened, and each fold begins flat. " + real_money.FEW
     )
     figure = training_figures.walk_figure(walked, kind)
     st.plotly_chart(figure, key=f"walk_{card.model_id}", theme=None, config=figures.CONFIG)
