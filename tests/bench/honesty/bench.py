@@ -28,7 +28,8 @@ from livetrading.research import gate, skill  # noqa: E402
 from . import leaks, lives, series, skilled, summary, trained, tries, verdict, walk  # noqa: E402
 
 Source = ModuleType | Callable[..., Any]
-GATE: tuple[Source, ...] = (real_money, significance, skill, gate.evidence)
+ASKED = (real_money.SHARPE, real_money.SESSIONS, real_money.ROUND_TRIPS, real_money.DEFLATED, real_money.P_VALUE)
+GATE: tuple[Source, ...] = (real_money.Evidence, real_money.conditions, significance, skill, gate.evidence)
 RULES: tuple[Source, ...] = (rules, decide, limits)
 PARTS: dict[str, tuple[Source, ...]] = {
     "null": (*GATE, *RULES, series, tries, walk, verdict, lives),
@@ -36,7 +37,7 @@ PARTS: dict[str, tuple[Source, ...]] = {
     "trained": (*GATE, *RULES, series, trained),
     "leaks": (leaks,),
 }
-"""What the result of each part depends on: their source is in its key."""
+"""What the result of each part depends on: their source is in its key, and the thresholds ``ASKED``."""
 
 SLICE = 100
 """With fewer lives with skill it is not measured again what the tries are worth, which takes as long as 100 lives."""
@@ -53,7 +54,7 @@ class Unit(Protocol):
 
 def version(part: str) -> str:
     text = "".join(inspect.getsource(source) for source in PARTS[part])
-    return hashlib.sha256(text.encode()).hexdigest()[:10]
+    return hashlib.sha256(f"{ASKED} {text}".encode()).hexdigest()[:10]
 
 
 def units(options: argparse.Namespace) -> dict[str, list[Unit]]:
