@@ -1,15 +1,15 @@
 """How often a test range was looked at: each look makes its result weaker evidence.
 
-``openings.json`` has a record for each look, written before it happens. What the range's bars say is kept once for
-each range in ``openings/``, so that the same bars count as the same test under any name, scale or file; beside it the
-returns that each look showed. A damaged or lost file there makes a record count by symbol and dates, as those of
-versions that kept no content.
+``openings.json`` has a record for each look, written before it happens; so has the look's own file in ``openings/``, with
+the returns that it showed, so that a lost ``openings.json`` loses no look. What the range's bars say is kept there as
+well, once for each range, so that the same bars count as the same test under any name, scale or file. Without that file a
+record counts by symbol and dates, as those of versions that kept no content.
 """
 
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -44,6 +44,8 @@ TRAIN, BACKTEST, REPLAY, WHATIF, DEPLOY, GATE, STUDY, IMPORT = (
     "import",
 )
 REBUILT = "proved by a card"
+CONTENT_NAME = 64
+"""Characters of a SHA-256, which names the file of a range; a look's is shorter."""
 log = logging.getLogger(__name__)
 
 
@@ -123,13 +125,15 @@ class Openings:
         if read_file(path) != data:
             make_directory(self._folder)
             atomic_write(path, data)
+        atomic_write(self._folder / f"{made.id}.json", json.dumps({"look": made.to_dict()}).encode())
         with self._store.transaction(NAME) as db:
             db.table(NAME).insert(made.to_dict())
         return made
 
     def keep(self, opening: Opening, sessions: Sequence[str], returns: np.ndarray, model_id: str = "") -> None:
         """What the look showed: ``(N,)`` returns of the equity, each with its session; and the model that it made."""
-        shown = {"sessions": list(sessions), "returns": np.asarray(returns).tolist()}
+        look = {**opening.to_dict(), "model_id": model_id or opening.model_id}
+        shown = {"look": look, "sessions": list(sessions), "returns": np.asarray(returns).tolist()}
         atomic_write(self._folder / f"{opening.id}.json", json.dumps(plain(shown)).encode())
         if model_id:
             with self._store.transaction(NAME) as db:
@@ -170,7 +174,25 @@ class Openings:
         return self.of(card.symbol, content_of_frame(self._registry.bars(model_id), card))
 
     def _all(self) -> list[Opening]:
-        return [_opening(record) for record in self._store.read(NAME).get(NAME, {}).values()]
+        records = list(self._store.read(NAME).get(NAME, {}).values())
+        return [_opening(record) for record in [*records, *self._lost({record.get("id") for record in records})]]
+
+    def _lost(self, known: set[str | None]) -> Iterator[dict[str, Any]]:
+        """Records that only the looks' own files hold: another program changed the list, or a crash came between."""
+        for path in sorted(self._folder.glob("*.json")):
+            if len(path.stem) != CONTENT_NAME and path.stem not in known:
+                values = self._look(path.stem)
+                if values is not None and "look" in values:
+                    yield values["look"]
+
+    def _look(self, name: str) -> dict[str, Any] | None:
+        """What the file of a look holds; None where it cannot be read, which the record itself survives."""
+        try:
+            values = json.loads(read_file(self._folder / f"{name}.json") or b"null")
+        except ValueError as error:
+            log.warning("The file of the look %s cannot be read: %s", name, error)
+            return None
+        return values if isinstance(values, dict) else None
 
     def _content(self, digest: str) -> Content | None:
         """A stored range; None if there is none, or if its file is not what it was."""
@@ -189,12 +211,10 @@ class Openings:
         return effective_tries(likeness(series)) + rest
 
     def _returns(self, opening: Opening) -> tuple[Sequence[str], np.ndarray] | None:
-        data = read_file(self._folder / f"{opening.id}.json") if opening.id else None
-        try:
-            values = json.loads(data or b"null")
-            return (values["sessions"], np.array(values["returns"], dtype=np.float64)) if values else None
-        except (ValueError, KeyError, TypeError):
+        values = self._look(opening.id) if opening.id else None
+        if values is None or "returns" not in values:
             return None
+        return values["sessions"], np.array(values["returns"], dtype=np.float64)
 
 
 class _Models:
@@ -253,19 +273,6 @@ def opened_range(card: ModelCard, market: Market, bars: range) -> range:
 def terms_key(terms: Terms | None) -> str:
     """Equal for equal terms."""
     return "" if terms is None else hashlib.sha256(repr(terms).encode()).hexdigest()[:16]
-
-
-def rebuilt(cards: Iterable[ModelCard]) -> list[dict[str, Any]]:
-    """The looks that models' cards prove, as records, for a file that was lost.
-
-    A card says how many looks had been at its range with its own; those that no earlier card
-    explains are counted on its range.
-    """
-    found: list[Opening] = []
-    for card in sorted(cards, key=lambda card: card.created):
-        known = sum(opening.tries for opening in found if _dates_meet(opening, card.symbol, _of_card(card)))
-        found += [_of_card(card)] * max(int(tested_weights(card)), card.opened - known)
-    return [opening.to_dict() for opening in found]
 
 
 def _unrecorded(cards: Sequence[ModelCard], known: Sequence[Opening]) -> list[Opening]:

@@ -83,14 +83,8 @@ class Store:
         path = self.path(name)
         return _tables(path, read_file(path))
 
-    def repair(
-        self,
-        name: str,
-        now: datetime,
-        fits: Callable[[Tables], bool] = lambda tables: True,
-        anew: Callable[[], dict[str, list[dict[str, Any]]]] = dict,
-    ) -> Path | None:
-        """Set a shared file aside that is damaged or whose content does not fit; it starts with ``anew``.
+    def repair(self, name: str, now: datetime, fits: Callable[[Tables], bool] = lambda tables: True) -> Path | None:
+        """Set a shared file aside that is damaged or whose content does not fit; it starts empty.
 
         For the holder of the scheduler's lock. Returns the new path of the damaged
         file, None if the file was sound.
@@ -102,11 +96,7 @@ class Store:
                     return None
             except Damaged:
                 pass
-            tables = anew()
-            aside = _set_aside(path, now)
-            if tables:
-                self.write_docs(path, tables)
-            return aside
+            return _set_aside(path, now)
 
     @contextmanager
     def _locked(self, path: Path) -> Iterator[None]:

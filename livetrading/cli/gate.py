@@ -6,6 +6,7 @@ from typing import Any
 from ..adapters import openings
 from ..adapters.home import Home
 from ..adapters.registry import Registry
+from ..core.wording import counted
 from ..execution.agent_manager import must_match, terms_of
 from ..research import gate as gates
 from . import judging, trading
@@ -51,7 +52,7 @@ def _text(answer: Doc) -> str:
             f" (5 % to 95 %); the model is at percentile {number(answer['chance']['percentile'])}"
         ),
         "",
-        f"This test was looked at {looks['count']} times (about {looks['n_effective']:.1f} independent tries):",
+        f"This test was looked at {counted(looks['count'], 'time')} (about {looks['n_effective']:.1f} independent tries):",
         *(
             f"  {look['at'][:16]}  {look['kind']:<16} {look['model_id'] or look['symbol']}"
             for look in looks["list"][-12:]

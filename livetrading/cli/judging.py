@@ -10,7 +10,7 @@ from ..adapters.openings import Openings
 from ..adapters.registry import Registry
 from ..adapters.settings import load
 from ..adapters.store import Store
-from ..core import lineage
+from ..core import lineage, stored_before
 from ..core.range_content import content_of
 from ..core.types import Terms
 from ..dashboard import kinds
@@ -50,10 +50,15 @@ def judge(home: Home, model_id: str, terms: Terms, kind: str) -> Judged:
 
 
 def _as_trained(metrics: Doc, terms: Terms) -> bool:
-    """Whether these are the terms of the test that the training made. Cards of earlier versions do not say them."""
+    """Whether these are the terms of the test that the training made. Cards of earlier versions do not say them: they
+    were the default ones, which have another length of the drawdown pause since; that matters where it came to one."""
     told = metrics.get("terms")
-    same = {"capital": terms.capital, **vars(terms.limits)}
-    return told == same and terms.costs == Terms().costs
+    limits = vars(terms.limits)
+    if told is None:
+        told = {"capital": Terms().capital, **vars(Terms().limits)}
+        if metrics["test"].get("pause"):
+            told |= stored_before.LIMITS
+    return bool(told == {"capital": terms.capital, **limits}) and terms.costs == Terms().costs
 
 
 def is_real_money(home: Home, mode: str) -> bool:

@@ -9,8 +9,8 @@ import numpy as np
 from .errors import BadInput
 from .market import Market
 
-ALIKE = 0.99
-"""Ranges whose returns correlate at least so much are one test: also a vendor's other rounding, or a fund's twin."""
+ALIKE = 0.95
+"""Ranges whose returns correlate at least so much are one test: also a vendor's other closes, or a fund's twin."""
 LEAST_BY_DATE, LEAST_SHIFTED = 20, 60
 """Common sessions from which a correlation is evidence: on the same dates, and after a shift of the dates."""
 EQUAL, SHARE = 2e-4, 0.3

@@ -7,10 +7,8 @@ that is in the journals.
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
-from ..adapters import logs, openings
-from ..adapters.registry import Registry
+from ..adapters import logs
 from ..adapters.store import Store
 from ..core.errors import Damaged
 from . import shared_files
@@ -40,16 +38,9 @@ def _aside(store: Store, name: str, now: datetime) -> str:
     try:
         shared_files.check(store, name)
     except Damaged:
-        found = store.repair(name, now, shared_files.FILES[name].fits, lambda: _anew(store, name))
+        found = store.repair(name, now, shared_files.FILES[name].fits)
         return found.name if found is not None else ""
     return ""
-
-
-def _anew(store: Store, name: str) -> dict[str, list[dict[str, Any]]]:
-    """The content with which a file begins that was set aside: most files begin empty."""
-    if name != openings.NAME:
-        return {}
-    return {openings.NAME: openings.rebuilt(Registry(store.home).list())}
 
 
 def agents(node: Node, between: Callable[[], bool] = lambda: True) -> None:

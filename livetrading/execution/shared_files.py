@@ -45,8 +45,8 @@ FILES = {
     stop_record.FILE: SharedFile({stop_record.FILE: ANY}, f"it starts empty: {stop_record.LOST}"),
     openings.NAME: SharedFile(
         {openings.NAME: openings.KEYS},
-        "how often each test range was opened is counted anew from the models' cards; openings that no card"
-        " proves, because the model was removed, are not counted any more",
+        "looks at tests are counted anew from their own files in openings/ and from the models' cards; a look of an"
+        " earlier version whose model was removed is not counted any more",
     ),
 }
 """Files that several processes write, by name."""

@@ -9,18 +9,21 @@ from ..core import decide, limits, metrics, rules, significance
 from ..core.market import Market
 from ..core.types import Action, Terms
 from .backtest import Backtest
-from .witnesses import as_busy_as
 
 AGENTS = 1_000
+PILOT, HALVINGS = 60, 9
+"""Agents and steps with which the exposure is matched: to a point or two."""
 BAND = (0.05, 0.5, 0.95)
 
 
 @dataclass(frozen=True, eq=False)
 class Chance:
-    """``equity`` ``(T, n)`` in USD and ``held`` ``(T, n)`` at the closes of a test, of n agents without skill."""
+    """``equity`` ``(T, n)`` in USD and ``held`` ``(T, n)`` at the closes of a test, of n agents without skill;
+    ``chances`` are those of BUY at a flat close and of SELL at a held one."""
 
     equity: np.ndarray
     held: np.ndarray
+    chances: tuple[float, float]
 
     def sharpe_ratios(self) -> np.ndarray:
         """``(n,)`` yearly; 0 for an agent that never traded or lost everything."""
@@ -55,9 +58,29 @@ class Chance:
 def agents(market: Market, bars: range, run: Backtest, terms: Terms, count: int = AGENTS, seed: int = 0) -> Chance:
     """``count`` agents over the sessions of a run and by the same rules, the drawdown pause included, each flat at first.
 
-    At a flat close each buys, and at a held one sells, with the probability that the run's own entries and exits have.
+    At a flat close each buys with the probability of the run's entries, and at a held one sells with a probability that
+    makes their mean exposure the run's own: their stops sell as well, and more or less often than the model's.
     """
-    busy, rng = as_busy_as(run, seed), np.random.default_rng(seed)
+    closes, held = max(len(run.held), 1), sum(run.held)
+    entries = sum(1 for before, now in zip([False, *run.held], run.held, strict=False) if now and not before)
+    enter = min(entries / max(closes - held, 1), 1.0)
+    leave = _leave(market, bars, terms, enter, held / closes, seed)
+    return _lives(market, bars, terms, (enter, leave), count, seed)
+
+
+def _leave(market: Market, bars: range, terms: Terms, enter: float, exposure: float, seed: int) -> float:
+    """The probability of SELL at a held close with which agents have that exposure, by halving."""
+    low, high = 0.0, 1.0
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2.0
+        found = _lives(market, bars, terms, (enter, middle), PILOT, seed + 1).held.mean()
+        low, high = (middle, high) if found > exposure else (low, middle)
+    return (low + high) / 2.0
+
+
+def _lives(market: Market, bars: range, terms: Terms, chances: tuple[float, float], count: int, seed: int) -> Chance:
+    """Agents that buy and sell with these probabilities."""
+    (enter, leave), rng = chances, np.random.default_rng(seed)
     account, plan = rules.open_account(np.full(count, terms.capital)), rules.NO_PLAN
     pauses = _Pauses(terms, count)
     equities, held = np.empty((len(bars), count)), np.empty((len(bars), count), dtype=bool)
@@ -67,16 +90,16 @@ def agents(market: Market, bars: range, run: Backtest, terms: Terms, count: int 
         close = market.columns.close[t]
         equity, long = np.asarray(rules.equity_of(account, close)), np.asarray(rules.is_long(account))
         drawn = rng.random(count)
-        chosen = np.where(
-            long,
-            np.where(drawn < busy.leave, Action.SELL, Action.HOLD),
-            np.where(drawn < busy.enter, Action.BUY, Action.HOLD),
+        sells, buys = (
+            np.where(drawn < leave, Action.SELL, Action.HOLD),
+            np.where(drawn < enter, Action.BUY, Action.HOLD),
         )
         paused = pauses.at_close(equity)
         basis = rules.basis(close, market.atr[t], terms.limits)
+        chosen = np.where(long, sells, buys)
         plan = decide.plan_of(chosen, account, equity, basis, paused, terms.limits, terms.costs)
         equities[row], held[row] = equity, long
-    return Chance(equities, held)
+    return Chance(equities, held, chances)
 
 
 class _Pauses:

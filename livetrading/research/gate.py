@@ -102,6 +102,7 @@ def answer(test: Test, count: Count, lookahead: Mapping[str, Any] | None, same_w
         "lucky_of_100": lucky(test, count.tries),
         "chance": dict(test.chance) or None,
         "p_value": found.p_value,
+        "p_value_corrected": found.corrected,
         "words": words(test, count.tries, asked),
     }
 
@@ -118,20 +119,22 @@ def baselines(run: Run, market: Market, train: range, bars: range, terms: Terms)
 def lucky(test: Test, tries: int) -> int | None:
     """Of 100 agents without skill, each tried so often and its best try shown, how many look at least this good.
 
-    By the agents that traded the same sessions by chance; for stored tests without them, by the distribution of a ratio
-    without skill in a market without drift. None where the ratio is undefined.
+    The larger of two counts: by the agents that traded the same sessions by chance, and by the distribution of a ratio
+    without skill, which also holds what another market might have been. None where the ratio is undefined.
     """
+    share = significance.as_good_by_luck(significance.record(test.returns), tries)
+    if share is None:
+        return None
     if (percentile := test.chance.get("percentile")) is not None:
         # Of n agents at least one is never excluded.
         once = max(1.0 - percentile / 100.0, 1.0 / test.chance["agents"])
-        return round(100.0 * (1.0 - (1.0 - once) ** tries))
-    share = significance.as_good_by_luck(significance.record(test.returns), tries)
-    return None if share is None else round(100.0 * share)
+        share = max(share, 1.0 - (1.0 - once) ** tries)
+    return round(100.0 * share)
 
 
 def words(test: Test, tries: int, asked: tuple[Condition, ...]) -> str:
     """The whole in a trader's words."""
-    often = "each tried once" if tries == 1 else f"each tried {tries} times as this one was"
+    often = "each tried once" if tries == 1 else f"each tried {tries} times as this one was looked at"
     count = lucky(test, tries)
     parts = ["The Sharpe ratio is undefined: nothing can be said about skill."]
     if count is not None:

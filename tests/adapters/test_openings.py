@@ -23,6 +23,7 @@ from tests.doubles.series import eventful, generated
 
 NOW = datetime(2025, 11, 8, 16, 24, 33, tzinfo=UTC)
 FRAME = eventful(1)
+CARD, ZIP_BYTES, _ = make_zip(AgentType.PPO)  # once: a zip holds the time at which it was made
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def store(tmp_path) -> Store:
 def card_on(frame: pd.DataFrame, rows: range, symbol: str = "INTC", **changes: object) -> ModelCard:
     """A card whose test is on some rows of a frame."""
     days = frame.index.date
-    card, _, _ = make_zip(AgentType.PPO)
+    card = CARD
     made = replace(
         card,
         first_bar=days[0],
@@ -139,7 +140,7 @@ def test_a_model_that_no_record_explains_counts_as_often_as_its_card_says(store,
     register(store, card_on(FRAME, range(600, 800), opened=7), FRAME, tmp_path)
     found = Openings(store).of("COPY", content(FRAME))
     assert found.tries == 7 and {opening.kind for opening in found.openings} == {openings.REBUILT}
-    assert Openings(store).of_model(f"PPO_INTC_{make_zip(AgentType.PPO)[0].version}").tries == 7
+    assert Openings(store).of_model(f"PPO_INTC_{CARD.version}").tries == 7
 
 
 def test_a_recorded_model_counts_once(store, tmp_path):
@@ -171,7 +172,7 @@ def test_content_is_the_log_return_with_splits_taken_out():
 
 def register(store: Store, card: ModelCard, frame: pd.DataFrame, folder) -> None:
     path = folder / "model.zip"
-    path.write_bytes(make_zip(AgentType.PPO)[1])
+    path.write_bytes(ZIP_BYTES)
     Registry(store.home).register(card, path, frame, {})
 
 
@@ -180,3 +181,31 @@ def test_homes_of_the_versions_before_count_their_models_looks(tmp_path):
         root = shutil.copytree(Path(__file__).parents[1] / "fixtures" / name, tmp_path / name)
         home = Home.resolve(str(root))
         assert [Openings(Store(home)).of_model(model_id).tries for model_id in Registry(home).ids()] == [count], name
+
+
+def test_a_list_that_was_lost_or_emptied_loses_no_look(store, tmp_path):
+    card = card_on(FRAME, range(600, 800), created=NOW + timedelta(seconds=5))
+    register(store, card, FRAME, tmp_path)
+    known = Openings(store)
+    known.keep(
+        look(store, FRAME), [str(day) for day in content(FRAME).sessions[1:]], content(FRAME).returns[1:], card.model_id
+    )
+    for _ in range(3):
+        known.record(openings.BACKTEST, "INTC", content(FRAME), now=NOW, model_id=card.model_id)
+    before = known.of("INTC", content(FRAME))
+    assert before.tries == 4
+    for spoil in (lambda path: path.unlink(), lambda path: path.write_text('{"openings": {}}')):
+        spoil(store.path(openings.NAME))
+        assert {look.id for look in Openings(store).of("INTC", content(FRAME)).openings} == {
+            look.id for look in before.openings
+        }
+
+
+def test_noise_on_every_bar_does_not_make_another_test(store):
+    """As two vendors' closes may differ, or as a user may wish that they did."""
+    look(store, FRAME)
+    noisy, rng = FRAME.copy(), np.random.default_rng(4)
+    noisy[["open", "high", "low", "close"]] = noisy[["open", "high", "low", "close"]].mul(
+        1.0 + rng.normal(0, 0.002, len(noisy)), axis=0
+    )
+    assert Openings(store).of("ZZZZ", content(noisy)).tries == 1

@@ -74,7 +74,7 @@ def test_lost_openings_are_counted_again_from_the_models_cards(store: Store) -> 
     register(store, 3, NOW + timedelta(days=1))
     store.path("openings").write_text("garbage")
     (message,) = file_repair.shared(store, NOW)
-    assert "counted anew from the models' cards" in message
+    assert "counted anew from their own files in openings/ and from the models' cards" in message
 
     def looks(symbol: str, start: date, end: date) -> int:
         days = tuple(pd.bdate_range(start, end).date)

@@ -25,8 +25,8 @@ TERMS = {
 def test_each_of_many_is_the_backtest_of_its_own_choices_to_the_bit(frame, terms, monkeypatch):
     market, bars = unscaled(frame), range(520, 800)
     model = backtest.run(market, bars, AgentType.PPO, witnesses.RandomAgent(1, 0.2, 0.1).raw, terms)
-    busy = witnesses.as_busy_as(model, 0)
     many = chance.agents(market, bars, model, terms, count=12, seed=5)
+    enter, leave = many.chances
     drawn = np.random.default_rng(5).random((len(bars), 12))
     for i in range(12):
         rows = iter(drawn[:, i])
@@ -34,20 +34,26 @@ def test_each_of_many_is_the_backtest_of_its_own_choices_to_the_bit(frame, terms
         def choice(seen, rows=rows):
             value = next(rows)
             if seen[witnesses.IN_POSITION] > 0:
-                return 0 if value < busy.leave else 1
-            return 2 if value < busy.enter else 1
+                return 0 if value < leave else 1
+            return 2 if value < enter else 1
 
         alone = backtest.run(market, bars, AgentType.PPO, choice, terms)
         assert many.equity[:, i].tolist() == alone.equity
         assert many.held[:, i].tolist() == alone.held
 
 
-def test_they_are_about_as_long_in_the_market_as_the_model():
-    market, bars = unscaled(generated(6, 1500)), range(520, 1500)
-    model = backtest.run(market, bars, AgentType.PPO, witnesses.RandomAgent(1, 0.1, 0.1).raw, Terms())
-    found = chance.agents(market, bars, model, Terms(), count=400).summary(1.0)
-    assert found["exposure_pct"] == pytest.approx(100.0 * np.mean(model.held), abs=6.0)
-    assert found["sharpe_5"] < found["sharpe_ratio"] < found["sharpe_95"]
+@pytest.mark.parametrize(
+    "policy",
+    [witnesses.RandomAgent(1, 0.1, 0.1).raw, witnesses.RandomAgent(2, 0.5, 0.02).raw, witnesses.always_long],
+    ids=["half the time", "mostly long", "always long"],
+)
+@pytest.mark.parametrize("stop_atr", [1.0, 4.0])
+def test_they_are_as_long_in_the_market_as_the_model_whatever_its_stop(policy, stop_atr):
+    market, bars, terms = unscaled(generated(6, 1500)), range(520, 1500), Terms(limits=Limits(stop_atr=stop_atr))
+    model = backtest.run(market, bars, AgentType.PPO, policy, terms)
+    found = chance.agents(market, bars, model, terms, count=400).summary(1.0)
+    assert found["exposure_pct"] == pytest.approx(100.0 * np.mean(model.held), abs=3.0)
+    assert found["sharpe_5"] <= found["sharpe_ratio"] <= found["sharpe_95"]
 
 
 def test_a_model_that_is_itself_chance_has_any_percentile_and_an_idle_one_none():

@@ -122,3 +122,13 @@ def test_without_skill_small_p_values_are_as_rare_as_they_say():
         found.append(skill.p_value(np.where(rng.random(500) < 0.5, market, 0.0), market))
     assert sum(p <= 0.05 for p in found) <= 14  # expected 6; 15 and more have a probability below 1 in 500
     assert 0.3 < float(np.median(found)) < 0.75
+
+
+def test_the_lucky_of_a_hundred_are_the_larger_of_the_two_counts():
+    test = a_test(SKILL + 0.0002)
+    by_formula = gate.lucky(test, 5)
+    crowd = {"agents": 1000, "percentile": 90.0}
+    by_crowd = gate.lucky(gate.Test(test.measures, [], test.equity, test.always_long, crowd), 5)
+    assert by_crowd == round(100 * (1 - 0.9**5)) and by_crowd > by_formula
+    alone = gate.Test(test.measures, [], test.equity, test.always_long, {"agents": 1000, "percentile": 100.0})
+    assert gate.lucky(alone, 5) == max(by_formula, round(100 * (1 - 0.999**5)))
