@@ -68,7 +68,7 @@ def conditions(found: Evidence) -> tuple[Condition, ...]:
         _true("no_lookahead", found.lookahead, "look-ahead check passed (verify --lookahead MODEL)"),
     ]
     if not found.same_weights:
-        made.append(_true("tested_weights", False, "the tested weights are those that would trade"))
+        made.append(_true("tested_weights", False, "the tested weights are those that trade"))
     return tuple(made)
 
 

@@ -43,7 +43,7 @@ def test_a_test_that_meets_every_condition_opens_real_money() -> None:
         ({"tries": 5}, "beats_always_long", "for 5 tries 0.0625, at most 0.05"),
         ({"lookahead": None}, "no_lookahead", "not measured"),
         ({"lookahead": False}, "no_lookahead", "no"),
-        ({"same_weights": False}, "tested_weights", "the tested weights are those that would trade: no"),
+        ({"same_weights": False}, "tested_weights", "the tested weights are those that trade: no"),
     ],
 )
 def test_each_condition_alone_refuses_real_money_and_says_its_number(
