@@ -12,7 +12,7 @@ from ..core.events import BarsCorrected, Event, Noted, StatusChanged
 from ..core.types import AgentStatus, Leg, Mode
 from ..core.wording import counted
 from . import bar_diff
-from .bar_diff import Unbooked
+from .bar_conditions import Unbooked, held_split, unbooked
 from .node import Node
 from .orders import pre_open_check
 from .state.agent_repository import AgentRepository, events_of
@@ -29,8 +29,9 @@ def accept(node: Node, agent_id: str, args: dict[str, Any], request_id: str, by:
     if any(isinstance(event, Noted) and event.request == request_id for event in events):
         return f"{agent_id}: the correction was already booked before the last interruption.", {"agent_id": agent_id}
     rows, source, found = _correction(node, repository, args)
-    _shares_fit(repository, events, found)
-    left = list(bar_diff.unbooked(events, found))
+    if refusal := held_split(repository.state, events, found):
+        raise Conflict(refusal)
+    left = list(unbooked(events, found))
     text = " ".join([f"{agent_id} goes on with {_what(found)} of {source}.", *not_booked(repository.state, left)])
     _withdraw(node, repository, found, now)
     again, said = _resumed(node, repository, by)
@@ -68,17 +69,6 @@ def _correction(
         raise Conflict(f"{repository.agent_id} holds these bars already; there is no correction to accept.")
     bar_diff.checked(ours, rows, state.agent.symbol)  # type: ignore[arg-type]
     return rows, source, found  # type: ignore[return-value]
-
-
-def _shares_fit(repository: AgentRepository, events: list[Event], found: list[Change]) -> None:
-    """A split that was not booked on held shares leaves the book with a wrong number of them."""
-    splits = {change.session.isoformat() for change in found if change.column == "split"}
-    held = [session for session, shares in bar_diff.held_into(events, splits).items() if shares]
-    if held and not repository.state.flat:
-        raise Conflict(
-            f"The split of {held[-1]} changes the number of shares that {repository.agent_id} has held since;"
-            " close its position first, then accept the correction."
-        )
 
 
 def _withdraw(node: Node, repository: AgentRepository, found: list[Change], now: datetime) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from livetrading.adapters.brokers.paper import PaperBroker
+from livetrading.cli import bars as bars_command
 from livetrading.core import market
 from livetrading.core.bar_changes import changes, replaced, rows_of
 from livetrading.core.bars import bars_sha256
@@ -166,6 +167,49 @@ def test_a_dividend_on_held_shares_is_said_not_to_be_booked(tmp_path: Path, bars
     assert "is not booked" in answer["message"] and life.state.book.cash == cash
 
 
+def test_a_dividend_that_is_taken_back_was_never_booked_and_leaves_nothing_open(
+    tmp_path: Path, bars: pd.DataFrame
+) -> None:
+    life = lived(tmp_path, bars, Cycler())
+    row = next(i for i, r in enumerate(life.ledger) if i and r["shares"] and life.ledger[i - 1]["shares"])
+    write_csv(life.csv, with_dividend(bars, FIRST + row, 0.4))
+    (first,) = accepted(life)["result"]["dividends_not_booked"]
+    write_csv(life.csv, with_dividend(bars, FIRST + row, 0.5))
+    (more,) = accepted(life)["result"]["dividends_not_booked"]
+    assert more["amount"] == pytest.approx(first["amount"] * 5 / 4), "of all that is not booked"
+    write_csv(life.csv, bars)
+    assert compared(life).dividends == ()
+    answer = accepted(life)
+    assert answer["result"]["dividends_not_booked"] == [] and "not booked" not in answer["message"]
+
+
+def test_a_booked_dividend_that_is_taken_back_is_what_was_paid_too_much(tmp_path: Path, bars: pd.DataFrame) -> None:
+    plain = lived(tmp_path / "plain", bars, Cycler())
+    row = next(i for i, r in enumerate(plain.ledger) if i and r["shares"] and plain.ledger[i - 1]["shares"])
+    life = lived(tmp_path / "paid", with_dividend(bars, FIRST + row, 0.4), Cycler())
+    (paid,) = (e for e in life.named("DividendPaid") if e.session == f"{life.sessions[FIRST + row]}")
+    write_csv(life.csv, moved(bars, FIRST + row, "dividend", 0.0))
+    (left,) = compared(life).dividends
+    assert left.amount == pytest.approx(-paid.amount * paid.shares)
+
+
+def test_a_later_correction_lists_its_own_effect_alone(tmp_path: Path, bars: pd.DataFrame) -> None:
+    life, t = lived(tmp_path, bars, Leaning()), FIRST + 6
+    low, high = float(bars.iloc[t]["low"]), float(bars.iloc[t]["high"])
+    once = moved(bars, t, "close", low if float(bars.iloc[t]["close"]) > (low + high) / 2 else high)
+    write_csv(life.csv, once)
+    first = compared(life)
+    assert first.redecided
+    accepted(life, first)
+    write_csv(life.csv, moved(once, FIRST + 2, "volume", float(bars.iloc[FIRST + 2]["volume"]) * 1.07))
+    later = compared(life)
+    assert [c.column for c in later.changes] == ["volume"]
+    assert (later.redecided, later.checked) == ((), DAYS), "the model reads no volume"
+    write_csv(life.csv, bars)
+    back = compared(life)
+    assert [(r.session, r.now, r.then) for r in back.redecided] == [(r.session, r.then, r.now) for r in first.redecided]
+
+
 def test_a_dividend_before_the_shares_were_bought_is_owed_to_nobody(tmp_path: Path, bars: pd.DataFrame) -> None:
     life = lived(tmp_path, bars, Cycler())
     write_csv(life.csv, with_dividend(bars, FIRST - 40))
@@ -218,9 +262,12 @@ def test_a_split_of_held_shares_is_refused_until_they_are_sold(tmp_path: Path, b
     assert life.state.book.shares
     # A source that splits late restates no earlier price: bars are as traded.
     write_csv(life.csv, moved(bars, FIRST + 6, "split", 1.001))
-    answer = accepted(life)
+    made = compared(life)
+    answer = accepted(life, made)
     assert answer["status"] == "refused" and "close its position first" in answer["message"]
     assert not life.named("BarsCorrected")
+    assert made.refusal == answer["message"], "the comparison states the same condition"
+    assert bars_command.text(life.home, made).splitlines()[-1] == made.refusal
 
 
 def test_another_series_is_no_correction(tmp_path: Path, bars: pd.DataFrame) -> None:
