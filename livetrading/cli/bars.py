@@ -35,7 +35,8 @@ def _accept(home: Home, options: argparse.Namespace, now: datetime) -> dict[str,
     made = diff(home, options.agent_id, now)
     if not made.changes:
         raise Conflict(_none(made))
-    done = act(home, "accept_bars", agent_id=made.agent_id, args={"rows": made.rows, "source": made.source})
+    args = {"rows": made.rows, "source": made.source, "doubtful": options.doubtful}
+    done = act(home, "accept_bars", agent_id=made.agent_id, args=args)
     return {**document(made), **done}
 
 
@@ -82,8 +83,9 @@ def text(home: Home, made: Diff) -> str:
 
 
 def _accept_it(made: Diff) -> str:
+    doubtful = " --doubtful" if made.doubts else ""
     return (
-        f"Accept it with `python -m livetrading bars accept {made.agent_id}`: decisions and money made stay as they"
+        f"Accept it with `python -m livetrading bars accept {made.agent_id}{doubtful}`: decisions and money made stay as they"
         " are, and the agent goes on with the corrected bars."
     )
 

@@ -71,3 +71,13 @@ def doubts(corrected: pd.DataFrame, found: Sequence[Change], symbol: str) -> Ite
         doubt = sanity.doubt(before, corrected, session, expected, symbol)
         if doubt:
             yield doubt
+
+
+def doubts_refused(agent_id: str, found: Sequence[str]) -> str:
+    """Why a correction with these doubts is not accepted without a further word of the person; empty if there are none."""
+    if not found:
+        return ""
+    return (
+        f"The correction is doubtful ({'; '.join(found)}); if the source is right nevertheless, accept it with"
+        f" `python -m livetrading bars accept {agent_id} --doubtful`."
+    )

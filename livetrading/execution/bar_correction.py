@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+import pandas as pd
+
 from ..adapters.bars.agreement import SAME
 from ..core import agent as agents
 from ..core.bar_changes import Change, changes
@@ -12,7 +14,7 @@ from ..core.events import BarsCorrected, Event, Noted, StatusChanged
 from ..core.types import AgentStatus, Leg, Mode
 from ..core.wording import counted
 from . import bar_diff
-from .bar_conditions import Unbooked, held_split, unbooked
+from .bar_conditions import Unbooked, doubts, doubts_refused, held_split, unbooked
 from .node import Node
 from .orders import pre_open_check
 from .state.agent_repository import AgentRepository, events_of
@@ -23,16 +25,20 @@ WITHDRAWN = "the bar that it was decided on was corrected"
 
 def accept(node: Node, agent_id: str, args: dict[str, Any], request_id: str, by: str, now: datetime) -> Result:
     """Book the rows of ``args`` as an event. Decisions and money made stay as they were. Raises Conflict if the
-    agent's bars hold these values already; asked again after a crash, nothing is booked twice."""
+    agent's bars hold these values already, for a split of held shares, and for a doubtful bar unless ``args`` says
+    ``doubtful``; asked again after a crash, nothing is booked twice."""
     repository = node.repository(agent_id)
     events = [event for _, batch in events_of(repository.directory) for event in batch]
     if any(isinstance(event, Noted) and event.request == request_id for event in events):
         return f"{agent_id}: the correction was already booked before the last interruption.", {"agent_id": agent_id}
-    rows, source, found = _correction(node, repository, args)
-    if refusal := held_split(repository.state, events, found):
+    rows, source, found, corrected = _correction(node, repository, args)
+    doubtful = list(doubts(corrected, found, repository.state.agent.symbol))
+    agreed = args.get("doubtful") is True
+    if refusal := held_split(repository.state, events, found) or ("" if agreed else doubts_refused(agent_id, doubtful)):
         raise Conflict(refusal)
     left = list(unbooked(events, found))
-    text = " ".join([f"{agent_id} goes on with {_what(found)} of {source}.", *not_booked(repository.state, left)])
+    notes = [*(f"Doubtful: {doubt}." for doubt in doubtful), *not_booked(repository.state, left)]
+    text = " ".join([f"{agent_id} goes on with {_what(found)} of {source}.", *notes])
     _withdraw(node, repository, found, now)
     again, said = _resumed(node, repository, by)
     repository.commit([BarsCorrected(rows, source), Noted(f"{text} By {by}.", request=request_id), *again], now)
@@ -43,6 +49,7 @@ def accept(node: Node, agent_id: str, args: dict[str, Any], request_id: str, by:
         "agent_id": agent_id,
         "corrected_values": len(found),
         "dividends_not_booked": dividends,
+        "doubts": doubtful,
         "agent_status": status,
     }
     return " ".join([text, *said]), data
@@ -50,8 +57,8 @@ def accept(node: Node, agent_id: str, args: dict[str, Any], request_id: str, by:
 
 def _correction(
     node: Node, repository: AgentRepository, args: dict[str, Any]
-) -> tuple[list[list[Any]], str, list[Change]]:
-    """The rows that were accepted, and every value that they change."""
+) -> tuple[list[list[Any]], str, list[Change], pd.DataFrame]:
+    """The rows that were accepted, their source, every value that they change, and the series with them."""
     state, rows, source = repository.state, args.get("rows"), str(args.get("source") or "")
     if state.agent.mode == Mode.REPLAY or state.status == AgentStatus.FINISHED:
         raise Conflict(f"{repository.agent_id} replays the bars of its model, and no source corrects these.")
@@ -67,8 +74,8 @@ def _correction(
     found = list(changes(ours, theirs, SAME, theirs.index))
     if not found:
         raise Conflict(f"{repository.agent_id} holds these bars already; there is no correction to accept.")
-    bar_diff.checked(ours, rows, state.agent.symbol)  # type: ignore[arg-type]
-    return rows, source, found  # type: ignore[return-value]
+    corrected = bar_diff.checked(ours, rows, state.agent.symbol)  # type: ignore[arg-type]
+    return rows, source, found, corrected  # type: ignore[return-value]
 
 
 def _withdraw(node: Node, repository: AgentRepository, found: list[Change], now: datetime) -> None:
