@@ -111,6 +111,19 @@ def test_a_late_dividend_holds_the_agent_until_it_is_accepted(
     assert not wrong(life, monkeypatch)
 
 
+def test_the_reason_of_a_held_session_tells_the_model_s_bars_from_those_that_the_agent_booked(
+    tmp_path: Path, bars: pd.DataFrame
+) -> None:
+    life = lived(tmp_path, bars, Cycler())
+    booked = with_dividend(bars, FIRST + 4)
+    write_csv(life.csv, booked)
+    (held,) = life.day(FIRST + DAYS).held
+    assert f"with the bars that this agent has booked: dividend of {life.sessions[FIRST + 4]}" in held["reason"]
+    write_csv(life.csv, with_dividend(booked, FIRST - 4))
+    (held,) = life.check(at(life.sessions[FIRST + DAYS], "21:00")).held
+    assert f"with the bars that the model was trained on: dividend of {life.sessions[FIRST - 4]}" in held["reason"]
+
+
 def test_later_decisions_see_the_corrected_bars_and_earlier_ones_stay(tmp_path: Path, bars: pd.DataFrame) -> None:
     life, late = lived(tmp_path, bars, Leaning()), with_dividend(bars, FIRST - 30, 1.5)
     write_csv(life.csv, late)
