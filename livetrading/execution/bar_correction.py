@@ -10,7 +10,7 @@ from ..core import agent as agents
 from ..core.bar_changes import Change, changes
 from ..core.bars import PRICES, from_rows
 from ..core.errors import BadBars, BadInput, Conflict, LivetradingError
-from ..core.events import BarsCorrected, Event, Noted, StatusChanged
+from ..core.events import DISPUTED_BARS, BarsCorrected, Event, Noted, StatusChanged
 from ..core.types import AgentStatus, Leg, Mode
 from ..core.wording import counted
 from . import bar_diff
@@ -41,7 +41,8 @@ def accept(node: Node, agent_id: str, args: dict[str, Any], request_id: str, by:
     text = " ".join([f"{agent_id} goes on with {_what(found)} of {source}.", *notes])
     _withdraw(node, repository, found, now)
     again, said = _resumed(node, repository, by)
-    repository.commit([BarsCorrected(rows, source), Noted(f"{text} By {by}.", request=request_id), *again], now)
+    booked = BarsCorrected(rows, source, _frees(repository.state, bool(again)))
+    repository.commit([booked, Noted(f"{text} By {by}.", request=request_id), *again], now)
     node.forget(agent_id)
     dividends = [{"session": d.session, "shares": d.shares, "amount": d.amount} for d in left]
     status = str(repository.state.status)
@@ -99,6 +100,11 @@ def _resumed(node: Node, repository: AgentRepository, by: str) -> tuple[list[Eve
     if held and state.agent.mode != Mode.BROKER and node.latch.status() is None:
         return [StatusChanged(AgentStatus.RUNNING, "", by)], ["It runs again."]
     return [], [f"It is {state.status}; start it with `python -m livetrading start {repository.agent_id}`."]
+
+
+def _frees(state: agents.AgentState, resumed: bool) -> bool:
+    """Whether the present session is held for the disagreement, or because the agent was blocked for it."""
+    return state.held is not None and (resumed or state.held.cause == DISPUTED_BARS)
 
 
 def _what(found: list[Change]) -> str:

@@ -9,17 +9,20 @@ import pytest
 
 from livetrading.adapters.brokers.paper import PaperBroker
 from livetrading.cli import bars as bars_command
+from livetrading.core import agent as agents
 from livetrading.core import market
 from livetrading.core.bar_changes import changes, replaced, rows_of
 from livetrading.core.bars import bars_sha256
 from livetrading.core.errors import BadBars, Conflict
-from livetrading.core.events import BarsCorrected, Noted
+from livetrading.core.events import BarsCorrected, Noted, decode, encode
 from livetrading.core.ledger import obs_sha256
 from livetrading.core.observe import observe
 from livetrading.core.types import AgentStatus, Leg
 from livetrading.execution import bar_diff, decided_again, verification
 from livetrading.execution.bar_diff import Diff
+from livetrading.execution.state import queries
 from livetrading.execution.state.bar_series import Series
+from livetrading.execution.trading import no_further_bars
 from tests.doubles import account_days
 from tests.doubles.account_life import AccountLife
 from tests.doubles.lives import AGENT, FIRST, Cycler, Life, at, deployed, until, write_csv
@@ -253,6 +256,77 @@ def test_an_agent_that_was_blocked_by_it_runs_again(tmp_path: Path, bars: pd.Dat
     assert life.day(last).decided
 
 
+def blocked(life: Life, bars: pd.DataFrame) -> int:
+    """Three sessions and a fourth are held for a late dividend; returns the row of the fourth."""
+    write_csv(life.csv, with_dividend(bars, FIRST + 4))
+    t = until(lambda: life.state.status == AgentStatus.BLOCKED, life, FIRST + DAYS, 6) - 1
+    life.check(at(life.sessions[t], "21:00"))
+    return t
+
+
+def complaints(life: Life) -> list[str]:
+    return list(queries.agent(life.store, AGENT)["warnings"])
+
+
+def test_after_the_acceptance_no_old_complaint_is_shown(
+    tmp_path: Path, bars: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life = lived(tmp_path, bars, Cycler())
+    t = blocked(life, bars)
+    before = queries.agent(life.store, AGENT)
+    assert any("is held: the agent is blocked" in text for text in before["warnings"])
+    accepted(life, t=t)
+    for _ in range(2):
+        shown = queries.agent(life.store, AGENT)
+        assert (shown["no_bars_since"], shown["status_reason"]) == (None, "")
+        assert not [text for text in shown["warnings"] if "held" in text or "later bars" in text]
+        (life.home.agent(AGENT) / "state.json").unlink()
+        life.restart()  # rebuilt from the journal it says the same
+    assert not wrong(life, monkeypatch)
+    assert len(life.check(at(life.sessions[t], "21:30")).decided) == 1 and not wrong(life, monkeypatch)
+
+
+def test_a_single_held_session_is_free_at_once(tmp_path: Path, bars: pd.DataFrame) -> None:
+    life = lived(tmp_path, bars, Cycler())
+    write_csv(life.csv, with_dividend(bars, FIRST + 4))
+    life.day(FIRST + DAYS)
+    assert life.state.held is not None
+    accepted(life, t=FIRST + DAYS)
+    assert life.state.held is None and not any("is held" in text for text in complaints(life))
+
+
+def test_a_session_that_is_held_for_another_reason_stays_held(tmp_path: Path, bars: pd.DataFrame) -> None:
+    life = lived(tmp_path, bars, Cycler())
+    life.ask("pause", evening(life))
+    write_csv(life.csv, with_dividend(bars, FIRST + 4))
+    life.day(FIRST + DAYS)
+    held = life.state.held
+    assert held is not None and "paused" in held.reason
+    accepted(life, t=FIRST + DAYS)
+    assert life.state.held == held
+
+
+def test_sessions_missed_for_a_correction_are_no_sign_that_the_source_has_ended(
+    tmp_path: Path, bars: pd.DataFrame
+) -> None:
+    life = lived(tmp_path, bars, Cycler())
+    t = blocked(life, bars)
+    accepted(life, t=t)
+    assert no_further_bars.ended(life.state) is None
+    write_csv(life.csv, with_dividend(bars, FIRST + 4).iloc[: FIRST + DAYS])
+    life.check(at(life.sessions[t + 1], "10:00"))
+    assert queries.agent(life.store, AGENT)["no_bars_since"] == f"{life.sessions[FIRST + DAYS - 1]}"
+
+
+def test_a_correction_in_the_journal_without_the_word_frees_nothing(tmp_path: Path, bars: pd.DataFrame) -> None:
+    life = lived(tmp_path, bars, Cycler())
+    write_csv(life.csv, with_dividend(bars, FIRST + 4))
+    life.day(FIRST + DAYS)
+    made = compared(life, FIRST + DAYS)
+    event = BarsCorrected(made.rows, made.source)
+    assert "frees" not in encode(event) and agents.apply(life.state, decode(encode(event))).held == life.state.held
+
+
 def test_a_paused_agent_stays_paused(tmp_path: Path, bars: pd.DataFrame) -> None:
     life = lived(tmp_path, bars, Cycler())
     write_csv(life.csv, with_dividend(bars, FIRST + 4))
@@ -331,8 +405,6 @@ def test_only_the_session_s_own_row_is_replaced(bars: pd.DataFrame) -> None:
 
 
 def test_the_event_reads_back_as_it_was_written() -> None:
-    from livetrading.core.events import decode, encode
-
     event = BarsCorrected([["2024-06-03", 1.0, 2.0, 0.5, 1.5, 9.0, 0.1, 1.0]], "yahoo")
     assert decode(encode(event)) == event
 

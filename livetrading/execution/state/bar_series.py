@@ -13,9 +13,6 @@ from ...core.bar_changes import replaced
 from ...core.bars import Rows, from_rows, joined, overlap_problem, to_rows
 from ...core.errors import BadBars
 
-DISAGREES = "the source disagrees with the bars that"
-"""So begins every reason that a correction answers."""
-
 
 class Series:
     """A growing table of bars from the model's first bar on.
@@ -64,7 +61,7 @@ class Series:
         if problem:
             own = overlap_problem(self._frame.iloc[: len(self._model)], fresh, tolerance)
             whose = "the model was trained on" if own else "this agent has booked"
-            raise BadBars(f"{DISAGREES} {whose}: {own or problem}")
+            raise BadBars(f"the source disagrees with the bars that {whose}: {own or problem}")
 
     def rows_for(self, fresh: pd.DataFrame, session: date, after: str | None) -> list[list[Any]]:
         """The rows to append so that the series reaches ``session``.

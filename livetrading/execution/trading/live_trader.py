@@ -25,7 +25,7 @@ from ...core import decide, gate, ledger, limits, market, sanity, windows
 from ...core.agent import BLOCK_AFTER_HELD
 from ...core.card import ModelCard
 from ...core.errors import BadBars, LivetradingError, Unavailable
-from ...core.events import BarsAppended, Decided, Event, Held, Marked, Missed, StatusChanged
+from ...core.events import DISPUTED_BARS, BarsAppended, Decided, Event, Held, Marked, Missed, StatusChanged
 from ...core.exposure import bare
 from ...core.market import Market
 from ...core.observe import observe
@@ -210,6 +210,7 @@ class LiveTrader:
 
     def _fetch(self, now: datetime) -> tuple[BarSet | None, str | None]:
         """The source's bars as of ``now``, or why they are not to be trusted."""
+        self._disputed = False
         try:
             bars = fetch(self.source, self.repository.state.agent.symbol, now)
         except StillFetching:
@@ -219,6 +220,7 @@ class LiveTrader:
         try:
             self.series.check(bars.frame, agreement.tolerance(self.card, bars))
         except BadBars as error:
+            self._disputed = True
             return None, f"{str(error).rstrip('.')}. See `python -m livetrading bars diff {self.repository.agent_id}`"
         known = self.series.up_to(self.series.end)
         return bars, agreement.undecidable(self.card, self.source.name, known, bars)
@@ -276,14 +278,15 @@ class LiveTrader:
         """Decide the session, hold it for now, or record it as missed."""
         name = session.isoformat()
         deadline = windows.decision_deadline(self.calendar.next_session(session))
-        reason = self._forbidden() or reason
+        forbidden = self._forbidden()
+        reason = forbidden or reason
         if now > deadline:
             return self._miss(name, reason or "nothing decided it before 09:20 New York of the next session", now, done)
         if reason is None:
             reason = self._decide(session, now, done)
         if reason is not None:
             done.held.append(self._item(session=name, reason=reason))
-            held = Held(name, reason)
+            held = Held(name, reason, DISPUTED_BARS if self._disputed and not forbidden else "")
             if self.repository.state.held != held:
                 self.repository.commit([held], now)
         return None
