@@ -14,7 +14,7 @@ from livetrading.core import market
 from livetrading.core.bar_changes import changes, replaced, rows_of
 from livetrading.core.bars import bars_sha256
 from livetrading.core.errors import BadBars, Conflict
-from livetrading.core.events import BarsCorrected, Noted, decode, encode
+from livetrading.core.events import DISPUTED_BARS, BarsCorrected, Noted, decode, encode
 from livetrading.core.ledger import obs_sha256
 from livetrading.core.observe import observe
 from livetrading.core.types import AgentStatus, Leg
@@ -290,7 +290,7 @@ def test_a_single_held_session_is_free_at_once(tmp_path: Path, bars: pd.DataFram
     life = lived(tmp_path, bars, Cycler())
     write_csv(life.csv, with_dividend(bars, FIRST + 4))
     life.day(FIRST + DAYS)
-    assert life.state.held is not None
+    assert life.state.held is not None and life.state.held.cause == DISPUTED_BARS
     accepted(life, t=FIRST + DAYS)
     assert life.state.held is None and not any("is held" in text for text in complaints(life))
 

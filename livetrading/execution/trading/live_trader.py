@@ -68,6 +68,8 @@ class LiveTrader:
     """Called before each session is booked: a heartbeat."""
     _waits: str = ""
     """Why the entry waits, as found in this pass."""
+    _disputed: bool = False
+    """Whether the source disagrees with known bars, as found in this pass."""
 
     def __post_init__(self) -> None:
         if self.real is not None:
@@ -81,7 +83,7 @@ class LiveTrader:
         done, before = PassResult(), self.repository.state.status
         if before == AgentStatus.REMOVED:
             return done
-        self._waits = ""
+        self._waits, self._disputed = "", False
         self._act(now, done)
         if self._waits and self.repository.state.open_orders(Leg.ENTRY):
             done.waiting.append(self._item(text=self._waits))
@@ -210,7 +212,6 @@ class LiveTrader:
 
     def _fetch(self, now: datetime) -> tuple[BarSet | None, str | None]:
         """The source's bars as of ``now``, or why they are not to be trusted."""
-        self._disputed = False
         try:
             bars = fetch(self.source, self.repository.state.agent.symbol, now)
         except StillFetching:
