@@ -27,7 +27,7 @@ def bars(home: Home, options: argparse.Namespace) -> dict[str, Any]:
 
 def _diff(home: Home, options: argparse.Namespace, now: datetime) -> dict[str, Any]:
     made = diff(home, options.agent_id, now)
-    return {**document(made), "text": _text(home, made)}
+    return {**document(made), "text": text(home, made)}
 
 
 def _accept(home: Home, options: argparse.Namespace, now: datetime) -> dict[str, Any]:
@@ -35,7 +35,8 @@ def _accept(home: Home, options: argparse.Namespace, now: datetime) -> dict[str,
     made = diff(home, options.agent_id, now)
     if not made.changes:
         raise Conflict(_none(made))
-    done = act(home, "accept_bars", agent_id=made.agent_id, args={"rows": made.rows, "source": made.source})
+    args = {"rows": made.rows, "source": made.source, "doubtful": options.doubtful}
+    done = act(home, "accept_bars", agent_id=made.agent_id, args=args)
     return {**document(made), **done}
 
 
@@ -53,6 +54,7 @@ def document(made: Diff) -> dict[str, Any]:
         ],
         "dividends_not_booked": [{**asdict(each), "amount": each.amount} for each in made.dividends],
         "doubts": list(made.doubts),
+        "refusal": made.refusal or None,
     }
 
 
@@ -67,19 +69,25 @@ def _none(made: Diff) -> str:
     )
 
 
-def _text(home: Home, made: Diff) -> str:
+def text(home: Home, made: Diff) -> str:
+    """The comparison in words, and what can be done about it."""
     if not made.changes:
         return _none(made)
     lines = [f"{made.source} states {counted(len(made.changes), 'value')} of {made.agent_id}'s bars otherwise:"]
     lines += _few([f"  {c.session}  {c.column:<8}  {c.booked:.10g} booked, {c.now:.10g} now" for c in made.changes])
-    lines += [f"Doubtful: {text}." for text in made.doubts]
+    lines += [f"Doubtful: {doubt}." for doubt in made.doubts]
     lines += _decisions(made)
     lines += not_booked(state_of(journal(home, made.agent_id)), list(made.dividends))
-    lines.append(
-        f"Accept it with `python -m livetrading bars accept {made.agent_id}`: decisions and money made stay as they"
+    lines.append(made.refusal or _accept_it(made))
+    return "\n".join(lines)
+
+
+def _accept_it(made: Diff) -> str:
+    doubtful = " --doubtful" if made.doubts else ""
+    return (
+        f"Accept it with `python -m livetrading bars accept {made.agent_id}{doubtful}`: decisions and money made stay as they"
         " are, and the agent goes on with the corrected bars."
     )
-    return "\n".join(lines)
 
 
 def _decisions(made: Diff) -> list[str]:

@@ -21,6 +21,9 @@ def _bars(add: Any) -> None:
         help="diff: what changed, and which decisions it would have changed; accept: go on with the corrected bars",
     )
     bars.add_argument("agent_id")
+    bars.add_argument(
+        "--doubtful", action="store_true", help="accept: even if a corrected bar would be refused, were it new"
+    )
     bars.add_argument("--now", default=None, metavar="ISO", help="compare as of this time")
 
 

@@ -11,6 +11,7 @@ from .book import Book
 from .errors import BadInput, Damaged
 from .events import (
     BarsAppended,
+    BarsCorrected,
     Created,
     Decided,
     Deployed,
@@ -125,7 +126,8 @@ class AgentState:
 
     ``booked`` is the last session whose money is in the book, ``settled`` the
     last that is decided or MISSED, ``bars_end`` the last appended bar, ``priced_by`` the
-    source that priced it. ``held`` says why the present session is not decided yet;
+    source that priced it; ``corrected`` the last settled session when a person accepted a correction of
+    bars, empty if none was. ``held`` says why the present session is not decided yet;
     ``held_in_a_row`` counts the sessions missed in a row for ``held_reason``.
     ``overnight`` are the shares held at the last mark, in today's shares, ``split_on``
     the session of the last split; ``taken`` sums the fills of each order that are in the book;
@@ -146,6 +148,7 @@ class AgentState:
     settled: str | None = None
     bars_end: str | None = None
     priced_by: str = ""
+    corrected: str = ""
     held: Held | None = None
     held_reason: str = ""
     held_in_a_row: int = 0
@@ -209,6 +212,10 @@ def _status(state: AgentState, event: StatusChanged) -> AgentState:
 
 def _appended(state: AgentState, event: BarsAppended) -> AgentState:
     return replace(state, bars_end=str(event.rows[-1][0]), priced_by=event.source)
+
+
+def _bars_corrected(state: AgentState, event: BarsCorrected) -> AgentState:
+    return replace(state, corrected=state.settled or "", held=None if event.frees else state.held)
 
 
 def _filled(state: AgentState, event: Filled) -> AgentState:
@@ -336,6 +343,7 @@ _APPLY: dict[str, Callable[[AgentState, Any], AgentState]] = {
     "Deployed": _deployed,
     "StatusChanged": _status,
     "BarsAppended": _appended,
+    "BarsCorrected": _bars_corrected,
     "Filled": _filled,
     "FillCorrected": _corrected,
     "FeeAdjusted": _fee,

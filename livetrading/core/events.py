@@ -9,6 +9,9 @@ from typing import Any
 
 from .errors import Damaged
 
+DISPUTED_BARS = "disputed-bars"
+"""The cause of a held session that an accepted correction of bars ends."""
+
 
 @dataclass(frozen=True)
 class Event:
@@ -53,10 +56,12 @@ class BarsAppended(Event):
 @dataclass(frozen=True)
 class BarsCorrected(Event):
     """Bars of the agent's series as ``source`` states them now, in place of those with the same sessions: whole
-    rows of [session, open, …, split]. They hold for all later decisions; decisions and money made stay as they were."""
+    rows of [session, open, …, split]. They hold for all later decisions; decisions and money made stay as they were.
+    ``frees``: the present session was held for want of this correction, and is not any longer."""
 
     rows: list[list[Any]]
     source: str
+    frees: bool = False
 
 
 @dataclass(frozen=True)
@@ -151,10 +156,12 @@ class Decided(Event):
 
 @dataclass(frozen=True)
 class Held(Event):
-    """The decision has to wait, and why; it is tried again until the deadline."""
+    """The decision has to wait, and why; it is tried again until the deadline. ``cause`` is DISPUTED_BARS where the
+    source disagrees with known bars, and empty for every other reason, also in journals of earlier versions."""
 
     session: str
     reason: str
+    cause: str = ""
 
 
 @dataclass(frozen=True)

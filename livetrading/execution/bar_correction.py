@@ -3,16 +3,18 @@
 from datetime import datetime
 from typing import Any
 
+import pandas as pd
+
 from ..adapters.bars.agreement import SAME
 from ..core import agent as agents
 from ..core.bar_changes import Change, changes
 from ..core.bars import PRICES, from_rows
 from ..core.errors import BadBars, BadInput, Conflict, LivetradingError
-from ..core.events import BarsCorrected, Event, Noted, StatusChanged
+from ..core.events import DISPUTED_BARS, BarsCorrected, Event, Noted, StatusChanged
 from ..core.types import AgentStatus, Leg, Mode
 from ..core.wording import counted
 from . import bar_diff
-from .bar_diff import Unbooked
+from .bar_conditions import Unbooked, doubts, doubts_refused, held_split, unbooked
 from .node import Node
 from .orders import pre_open_check
 from .state.agent_repository import AgentRepository, events_of
@@ -23,18 +25,24 @@ WITHDRAWN = "the bar that it was decided on was corrected"
 
 def accept(node: Node, agent_id: str, args: dict[str, Any], request_id: str, by: str, now: datetime) -> Result:
     """Book the rows of ``args`` as an event. Decisions and money made stay as they were. Raises Conflict if the
-    agent's bars hold these values already; asked again after a crash, nothing is booked twice."""
+    agent's bars hold these values already, for a split of held shares, and for a doubtful bar unless ``args`` says
+    ``doubtful``; asked again after a crash, nothing is booked twice."""
     repository = node.repository(agent_id)
     events = [event for _, batch in events_of(repository.directory) for event in batch]
     if any(isinstance(event, Noted) and event.request == request_id for event in events):
         return f"{agent_id}: the correction was already booked before the last interruption.", {"agent_id": agent_id}
-    rows, source, found = _correction(node, repository, args)
-    _shares_fit(repository, events, found)
-    left = list(bar_diff.unbooked(events, found))
-    text = " ".join([f"{agent_id} goes on with {_what(found)} of {source}.", *not_booked(repository.state, left)])
+    rows, source, found, corrected = _correction(node, repository, args)
+    doubtful = list(doubts(corrected, found, repository.state.agent.symbol))
+    agreed = args.get("doubtful") is True
+    if refusal := held_split(repository.state, events, found) or ("" if agreed else doubts_refused(agent_id, doubtful)):
+        raise Conflict(refusal)
+    left = list(unbooked(events, found))
+    notes = [*(f"Doubtful: {doubt}." for doubt in doubtful), *not_booked(repository.state, left)]
+    text = " ".join([f"{agent_id} goes on with {_what(found)} of {source}.", *notes])
     _withdraw(node, repository, found, now)
     again, said = _resumed(node, repository, by)
-    repository.commit([BarsCorrected(rows, source), Noted(f"{text} By {by}.", request=request_id), *again], now)
+    booked = BarsCorrected(rows, source, _frees(repository.state, bool(again)))
+    repository.commit([booked, Noted(f"{text} By {by}.", request=request_id), *again], now)
     node.forget(agent_id)
     dividends = [{"session": d.session, "shares": d.shares, "amount": d.amount} for d in left]
     status = str(repository.state.status)
@@ -42,6 +50,7 @@ def accept(node: Node, agent_id: str, args: dict[str, Any], request_id: str, by:
         "agent_id": agent_id,
         "corrected_values": len(found),
         "dividends_not_booked": dividends,
+        "doubts": doubtful,
         "agent_status": status,
     }
     return " ".join([text, *said]), data
@@ -49,8 +58,8 @@ def accept(node: Node, agent_id: str, args: dict[str, Any], request_id: str, by:
 
 def _correction(
     node: Node, repository: AgentRepository, args: dict[str, Any]
-) -> tuple[list[list[Any]], str, list[Change]]:
-    """The rows that were accepted, and every value that they change."""
+) -> tuple[list[list[Any]], str, list[Change], pd.DataFrame]:
+    """The rows that were accepted, their source, every value that they change, and the series with them."""
     state, rows, source = repository.state, args.get("rows"), str(args.get("source") or "")
     if state.agent.mode == Mode.REPLAY or state.status == AgentStatus.FINISHED:
         raise Conflict(f"{repository.agent_id} replays the bars of its model, and no source corrects these.")
@@ -66,19 +75,8 @@ def _correction(
     found = list(changes(ours, theirs, SAME, theirs.index))
     if not found:
         raise Conflict(f"{repository.agent_id} holds these bars already; there is no correction to accept.")
-    bar_diff.checked(ours, rows, state.agent.symbol)  # type: ignore[arg-type]
-    return rows, source, found  # type: ignore[return-value]
-
-
-def _shares_fit(repository: AgentRepository, events: list[Event], found: list[Change]) -> None:
-    """A split that was not booked on held shares leaves the book with a wrong number of them."""
-    splits = {change.session.isoformat() for change in found if change.column == "split"}
-    held = [session for session, shares in bar_diff.held_into(events, splits).items() if shares]
-    if held and not repository.state.flat:
-        raise Conflict(
-            f"The split of {held[-1]} changes the number of shares that {repository.agent_id} has held since;"
-            " close its position first, then accept the correction."
-        )
+    corrected = bar_diff.checked(ours, rows, state.agent.symbol)  # type: ignore[arg-type]
+    return rows, source, found, corrected  # type: ignore[return-value]
 
 
 def _withdraw(node: Node, repository: AgentRepository, found: list[Change], now: datetime) -> None:
@@ -102,6 +100,11 @@ def _resumed(node: Node, repository: AgentRepository, by: str) -> tuple[list[Eve
     if held and state.agent.mode != Mode.BROKER and node.latch.status() is None:
         return [StatusChanged(AgentStatus.RUNNING, "", by)], ["It runs again."]
     return [], [f"It is {state.status}; start it with `python -m livetrading start {repository.agent_id}`."]
+
+
+def _frees(state: agents.AgentState, resumed: bool) -> bool:
+    """Whether the present session is held for the disagreement, or because the agent was blocked for it."""
+    return state.held is not None and (resumed or state.held.cause == DISPUTED_BARS)
 
 
 def _what(found: list[Change]) -> str:

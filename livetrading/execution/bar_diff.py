@@ -13,7 +13,6 @@ import pandas as pd
 
 from ..adapters.bars import agreement, ask_once
 from ..adapters.bars.base import BarSet, vendor_of
-from ..adapters.calendar import calendar
 from ..adapters.home import Home, check_agent_id
 from ..adapters.registry import Registry
 from ..core import agent as agents
@@ -23,10 +22,11 @@ from ..core.bar_changes import VOLUME, Change, changes, replaced, rows_of
 from ..core.bars import check_series
 from ..core.card import ModelCard
 from ..core.errors import BadBars, Conflict, NotFound
-from ..core.events import Decided, Event, Marked
+from ..core.events import Decided, Event
 from ..core.types import AgentStatus, Mode
 from ..core.wording import counted
 from . import decided_again
+from .bar_conditions import Unbooked, doubts, held_split, unbooked
 from .decided_again import Epoch, Outcome
 from .state.agent_repository import events_of
 from .state.bar_series import Series
@@ -45,24 +45,10 @@ class Redecided:
     now: Outcome
 
 
-@dataclass(frozen=True)
-class Unbooked:
-    """A dividend (USD a share) that changed on a session that ``shares`` were held into."""
-
-    session: str
-    shares: int
-    change: float
-
-    @property
-    def amount(self) -> float:
-        """USD."""
-        return self.shares * self.change
-
-
 @dataclass(frozen=True, eq=False)
 class Diff:
     """The comparison of an agent's bars with its source. ``rows`` are the corrected bars, ``doubts`` what is
-    implausible about them; ``checked`` counts the decisions made again."""
+    implausible about them; ``checked`` counts the decisions made again; ``refusal``: why it cannot be accepted now."""
 
     agent_id: str
     source: str
@@ -73,6 +59,7 @@ class Diff:
     checked: int = 0
     dividends: tuple[Unbooked, ...] = ()
     doubts: tuple[str, ...] = ()
+    refusal: str = ""
 
 
 def diff(home: Home, agent_id: str, now: datetime, registry: Registry | None = None) -> Diff:
@@ -83,14 +70,16 @@ def diff(home: Home, agent_id: str, now: datetime, registry: Registry | None = N
     _comparable(state)
     card, own = registry.card(state.agent.model_id), registry.bars(state.agent.model_id)
     bars = ask_once(state.agent.source, home.cache, card.symbol, now=now, recent=True)
-    ours = _last(card, own, events).frame
+    steps = list(decided_again.walked(card, Series(own, []), events))
+    latest = steps[-1][2]
+    ours = latest.frame
     found = _changes(card, state, own, ours, bars)
     made = Diff(agent_id, bars.source, len(ours.index.intersection(bars.frame.index)), found, [])
     if not found:
         return made
     rows = rows_of(found, ours, bars.frame)
     corrected = checked(ours, rows, card.symbol)
-    again = list(_again(Epoch(card, corrected), own, events, registry.load(card.model_id)[1]))
+    again = list(_again(steps, latest, Epoch(card, corrected), registry.load(card.model_id)[1]))
     return Diff(
         agent_id,
         bars.source,
@@ -100,7 +89,8 @@ def diff(home: Home, agent_id: str, now: datetime, registry: Registry | None = N
         tuple(each for each in again if each.then != each.now),
         len(again),
         tuple(unbooked(events, found)),
-        tuple(_doubts(corrected, found, card.symbol)),
+        tuple(doubts(corrected, found, card.symbol)),
+        held_split(state, events, found),
     )
 
 
@@ -126,12 +116,6 @@ def _comparable(state: AgentState) -> None:
         raise NotFound(f"There is no agent {agent_id}: list them with `python -m livetrading agents`.")
     if state.agent.mode == Mode.REPLAY:
         raise Conflict(f"{agent_id} replays the bars of its model, and no source corrects these.")
-
-
-def _last(card: ModelCard, own: pd.DataFrame, events: Sequence[Event]) -> Epoch:
-    """The bars that the agent decides on from now on."""
-    *_, (_, _, epoch) = decided_again.walked(card, Series(own, []), events)
-    return epoch
 
 
 def _changes(
@@ -160,46 +144,20 @@ def checked(frame: pd.DataFrame, rows: list[list[Any]], symbol: str) -> pd.DataF
     return corrected
 
 
-def _again(now: Epoch, own: pd.DataFrame, events: Sequence[Event], policy: Policy) -> Iterator[Redecided]:
-    for state, event, then in decided_again.walked(now.card, Series(own, []), events):
+def _again(
+    steps: Sequence[tuple[AgentState, Event, Epoch]], before: Epoch, after: Epoch, policy: Policy
+) -> Iterator[Redecided]:
+    """Each decision on the bars that are accepted so far and on the corrected ones: what an earlier correction
+    changed is no effect of this one."""
+    for state, event, then in steps:
         if not isinstance(event, Decided):
             continue
         session = date.fromisoformat(event.session)
-        before = decided_again.outcome(then, session, state, policy)
+        was = decided_again.outcome(then, session, state, policy)
         # A purchase that the record lacks was refused by the account, which the bars do not change.
-        refused = before is not None and before.qty > 0 and event.qty == 0
-        if refused:
-            before = decided_again.outcome(then, session, state, policy, forbidden=True)
-        after = decided_again.outcome(now, session, state, policy, forbidden=refused)
-        if before is not None and after is not None:
-            yield Redecided(event.session, before, after)
-
-
-def unbooked(events: Sequence[Event], found: Sequence[Change]) -> Iterator[Unbooked]:
-    """Changed dividends of sessions that shares were held into: that cash is not booked."""
-    changed = {change.session.isoformat(): change for change in found if change.column == "dividend"}
-    for session, shares in held_into(events, set(changed)).items():
-        if shares:
-            yield Unbooked(session, shares, changed[session].now - changed[session].booked)
-
-
-def held_into(events: Sequence[Event], sessions: set[str]) -> dict[str, int]:
-    """The shares held overnight into each of these sessions that is booked, in shares of that session."""
-    state, found = AgentState(), dict[str, int]()
-    for event in events:
-        if isinstance(event, Marked) and event.session in sessions:
-            found[event.session] = state.overnight
-        state = agents.apply(state, event)
-    return found
-
-
-def _doubts(corrected: pd.DataFrame, found: Sequence[Change], symbol: str) -> Iterator[str]:
-    """What a bar as it is now would be refused for, were it new."""
-    for session in sorted({change.session for change in found if change.column != VOLUME}):
-        before = corrected[corrected.index < pd.Timestamp(session)]
-        if len(before) <= sanity.MEMORY:
-            continue
-        expected = calendar().sessions(before.index[-1].date(), session)
-        doubt = sanity.doubt(before, corrected, session, expected, symbol)
-        if doubt:
-            yield doubt
+        refused = was is not None and was.qty > 0 and event.qty == 0
+        if refused or then is not before:
+            was = decided_again.outcome(before, session, state, policy, forbidden=refused)
+        now = decided_again.outcome(after, session, state, policy, forbidden=refused)
+        if was is not None and now is not None:
+            yield Redecided(event.session, was, now)

@@ -77,3 +77,30 @@ def test_the_text_names_date_column_and_both_values(home: Home, capsys: pytest.C
 def test_an_agent_that_does_not_exist_is_named(home: Home, capsys: pytest.CaptureFixture[str], words: list) -> None:
     code, answer, _ = asked(home, capsys, *words)
     assert code == 1 and "PPO_TEST_009" in answer["error"]
+
+
+def test_a_doubtful_correction_is_accepted_only_by_its_word_and_the_answer_repeats_the_doubt(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed, row = FRAME.copy(), MODEL_ROWS + 2
+    changed.iloc[row, :4] *= 10
+    write_csv(home.root.parent / "bars.csv", changed)
+    code, shown, _ = asked(home, capsys, "bars", "diff", AGENT)
+    (doubt,) = shown["doubts"]
+    assert code == 0 and main(["--home", str(home.root), "bars", "diff", AGENT]) == 0
+    assert f"bars accept {AGENT} --doubtful" in capsys.readouterr().out
+    code, answer, said = asked(home, capsys, "bars", "accept", AGENT)
+    assert code == 1 and doubt in answer["error"] and "--doubtful" in answer["error"]
+    assert len(said.strip().splitlines()) == 1
+    assert asked(home, capsys, "bars", "diff", AGENT)[1]["differ"] is True, "nothing was booked"
+    code, done, _ = asked(home, capsys, "bars", "accept", AGENT, "--doubtful")
+    assert (code, done["doubts"]) == (0, [doubt]) and doubt in done["message"]
+    assert asked(home, capsys, "verify")[1]["problems"] == []
+
+
+def test_a_split_that_the_price_does_not_show_is_doubtful(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    changed = FRAME.copy()
+    changed.iloc[FIRST - 40, changed.columns.get_loc("split")] = 2.0
+    write_csv(home.root.parent / "bars.csv", changed)
+    code, answer, _ = asked(home, capsys, "bars", "accept", AGENT)
+    assert code == 1 and "does not show" in answer["error"] and "--doubtful" in answer["error"]

@@ -8,17 +8,21 @@ import pandas as pd
 import pytest
 
 from livetrading.adapters.brokers.paper import PaperBroker
+from livetrading.cli import bars as bars_command
+from livetrading.core import agent as agents
 from livetrading.core import market
 from livetrading.core.bar_changes import changes, replaced, rows_of
 from livetrading.core.bars import bars_sha256
 from livetrading.core.errors import BadBars, Conflict
-from livetrading.core.events import BarsCorrected, Noted
+from livetrading.core.events import DISPUTED_BARS, BarsCorrected, Noted, decode, encode
 from livetrading.core.ledger import obs_sha256
 from livetrading.core.observe import observe
 from livetrading.core.types import AgentStatus, Leg
 from livetrading.execution import bar_diff, decided_again, verification
 from livetrading.execution.bar_diff import Diff
+from livetrading.execution.state import queries
 from livetrading.execution.state.bar_series import Series
+from livetrading.execution.trading import no_further_bars
 from tests.doubles import account_days
 from tests.doubles.account_life import AccountLife
 from tests.doubles.lives import AGENT, FIRST, Cycler, Life, at, deployed, until, write_csv
@@ -110,6 +114,19 @@ def test_a_late_dividend_holds_the_agent_until_it_is_accepted(
     assert not wrong(life, monkeypatch)
 
 
+def test_the_reason_of_a_held_session_tells_the_model_s_bars_from_those_that_the_agent_booked(
+    tmp_path: Path, bars: pd.DataFrame
+) -> None:
+    life = lived(tmp_path, bars, Cycler())
+    booked = with_dividend(bars, FIRST + 4)
+    write_csv(life.csv, booked)
+    (held,) = life.day(FIRST + DAYS).held
+    assert f"with the bars that this agent has booked: dividend of {life.sessions[FIRST + 4]}" in held["reason"]
+    write_csv(life.csv, with_dividend(booked, FIRST - 4))
+    (held,) = life.check(at(life.sessions[FIRST + DAYS], "21:00")).held
+    assert f"with the bars that the model was trained on: dividend of {life.sessions[FIRST - 4]}" in held["reason"]
+
+
 def test_later_decisions_see_the_corrected_bars_and_earlier_ones_stay(tmp_path: Path, bars: pd.DataFrame) -> None:
     life, late = lived(tmp_path, bars, Leaning()), with_dividend(bars, FIRST - 30, 1.5)
     write_csv(life.csv, late)
@@ -166,6 +183,49 @@ def test_a_dividend_on_held_shares_is_said_not_to_be_booked(tmp_path: Path, bars
     assert "is not booked" in answer["message"] and life.state.book.cash == cash
 
 
+def test_a_dividend_that_is_taken_back_was_never_booked_and_leaves_nothing_open(
+    tmp_path: Path, bars: pd.DataFrame
+) -> None:
+    life = lived(tmp_path, bars, Cycler())
+    row = next(i for i, r in enumerate(life.ledger) if i and r["shares"] and life.ledger[i - 1]["shares"])
+    write_csv(life.csv, with_dividend(bars, FIRST + row, 0.4))
+    (first,) = accepted(life)["result"]["dividends_not_booked"]
+    write_csv(life.csv, with_dividend(bars, FIRST + row, 0.5))
+    (more,) = accepted(life)["result"]["dividends_not_booked"]
+    assert more["amount"] == pytest.approx(first["amount"] * 5 / 4), "of all that is not booked"
+    write_csv(life.csv, bars)
+    assert compared(life).dividends == ()
+    answer = accepted(life)
+    assert answer["result"]["dividends_not_booked"] == [] and "not booked" not in answer["message"]
+
+
+def test_a_booked_dividend_that_is_taken_back_is_what_was_paid_too_much(tmp_path: Path, bars: pd.DataFrame) -> None:
+    plain = lived(tmp_path / "plain", bars, Cycler())
+    row = next(i for i, r in enumerate(plain.ledger) if i and r["shares"] and plain.ledger[i - 1]["shares"])
+    life = lived(tmp_path / "paid", with_dividend(bars, FIRST + row, 0.4), Cycler())
+    (paid,) = (e for e in life.named("DividendPaid") if e.session == f"{life.sessions[FIRST + row]}")
+    write_csv(life.csv, moved(bars, FIRST + row, "dividend", 0.0))
+    (left,) = compared(life).dividends
+    assert left.amount == pytest.approx(-paid.amount * paid.shares)
+
+
+def test_a_later_correction_lists_its_own_effect_alone(tmp_path: Path, bars: pd.DataFrame) -> None:
+    life, t = lived(tmp_path, bars, Leaning()), FIRST + 6
+    low, high = float(bars.iloc[t]["low"]), float(bars.iloc[t]["high"])
+    once = moved(bars, t, "close", low if float(bars.iloc[t]["close"]) > (low + high) / 2 else high)
+    write_csv(life.csv, once)
+    first = compared(life)
+    assert first.redecided
+    accepted(life, first)
+    write_csv(life.csv, moved(once, FIRST + 2, "volume", float(bars.iloc[FIRST + 2]["volume"]) * 1.07))
+    later = compared(life)
+    assert [c.column for c in later.changes] == ["volume"]
+    assert (later.redecided, later.checked) == ((), DAYS), "the model reads no volume"
+    write_csv(life.csv, bars)
+    back = compared(life)
+    assert [(r.session, r.now, r.then) for r in back.redecided] == [(r.session, r.then, r.now) for r in first.redecided]
+
+
 def test_a_dividend_before_the_shares_were_bought_is_owed_to_nobody(tmp_path: Path, bars: pd.DataFrame) -> None:
     life = lived(tmp_path, bars, Cycler())
     write_csv(life.csv, with_dividend(bars, FIRST - 40))
@@ -196,6 +256,77 @@ def test_an_agent_that_was_blocked_by_it_runs_again(tmp_path: Path, bars: pd.Dat
     assert life.day(last).decided
 
 
+def blocked(life: Life, bars: pd.DataFrame) -> int:
+    """Three sessions and a fourth are held for a late dividend; returns the row of the fourth."""
+    write_csv(life.csv, with_dividend(bars, FIRST + 4))
+    t = until(lambda: life.state.status == AgentStatus.BLOCKED, life, FIRST + DAYS, 6) - 1
+    life.check(at(life.sessions[t], "21:00"))
+    return t
+
+
+def complaints(life: Life) -> list[str]:
+    return list(queries.agent(life.store, AGENT)["warnings"])
+
+
+def test_after_the_acceptance_no_old_complaint_is_shown(
+    tmp_path: Path, bars: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life = lived(tmp_path, bars, Cycler())
+    t = blocked(life, bars)
+    before = queries.agent(life.store, AGENT)
+    assert any("is held: the agent is blocked" in text for text in before["warnings"])
+    accepted(life, t=t)
+    for _ in range(2):
+        shown = queries.agent(life.store, AGENT)
+        assert (shown["no_bars_since"], shown["status_reason"]) == (None, "")
+        assert not [text for text in shown["warnings"] if "held" in text or "later bars" in text]
+        (life.home.agent(AGENT) / "state.json").unlink()
+        life.restart()  # rebuilt from the journal it says the same
+    assert not wrong(life, monkeypatch)
+    assert len(life.check(at(life.sessions[t], "21:30")).decided) == 1 and not wrong(life, monkeypatch)
+
+
+def test_a_single_held_session_is_free_at_once(tmp_path: Path, bars: pd.DataFrame) -> None:
+    life = lived(tmp_path, bars, Cycler())
+    write_csv(life.csv, with_dividend(bars, FIRST + 4))
+    life.day(FIRST + DAYS)
+    assert life.state.held is not None and life.state.held.cause == DISPUTED_BARS
+    accepted(life, t=FIRST + DAYS)
+    assert life.state.held is None and not any("is held" in text for text in complaints(life))
+
+
+def test_a_session_that_is_held_for_another_reason_stays_held(tmp_path: Path, bars: pd.DataFrame) -> None:
+    life = lived(tmp_path, bars, Cycler())
+    life.ask("pause", evening(life))
+    write_csv(life.csv, with_dividend(bars, FIRST + 4))
+    life.day(FIRST + DAYS)
+    held = life.state.held
+    assert held is not None and "paused" in held.reason
+    accepted(life, t=FIRST + DAYS)
+    assert life.state.held == held
+
+
+def test_sessions_missed_for_a_correction_are_no_sign_that_the_source_has_ended(
+    tmp_path: Path, bars: pd.DataFrame
+) -> None:
+    life = lived(tmp_path, bars, Cycler())
+    t = blocked(life, bars)
+    accepted(life, t=t)
+    assert no_further_bars.ended(life.state) is None
+    write_csv(life.csv, with_dividend(bars, FIRST + 4).iloc[: FIRST + DAYS])
+    life.check(at(life.sessions[t + 1], "10:00"))
+    assert queries.agent(life.store, AGENT)["no_bars_since"] == f"{life.sessions[FIRST + DAYS - 1]}"
+
+
+def test_a_correction_in_the_journal_without_the_word_frees_nothing(tmp_path: Path, bars: pd.DataFrame) -> None:
+    life = lived(tmp_path, bars, Cycler())
+    write_csv(life.csv, with_dividend(bars, FIRST + 4))
+    life.day(FIRST + DAYS)
+    made = compared(life, FIRST + DAYS)
+    event = BarsCorrected(made.rows, made.source)
+    assert "frees" not in encode(event) and agents.apply(life.state, decode(encode(event))).held == life.state.held
+
+
 def test_a_paused_agent_stays_paused(tmp_path: Path, bars: pd.DataFrame) -> None:
     life = lived(tmp_path, bars, Cycler())
     write_csv(life.csv, with_dividend(bars, FIRST + 4))
@@ -218,9 +349,12 @@ def test_a_split_of_held_shares_is_refused_until_they_are_sold(tmp_path: Path, b
     assert life.state.book.shares
     # A source that splits late restates no earlier price: bars are as traded.
     write_csv(life.csv, moved(bars, FIRST + 6, "split", 1.001))
-    answer = accepted(life)
+    made = compared(life)
+    answer = accepted(life, made)
     assert answer["status"] == "refused" and "close its position first" in answer["message"]
     assert not life.named("BarsCorrected")
+    assert made.refusal == answer["message"], "the comparison states the same condition"
+    assert bars_command.text(life.home, made).splitlines()[-1] == made.refusal
 
 
 def test_another_series_is_no_correction(tmp_path: Path, bars: pd.DataFrame) -> None:
@@ -271,8 +405,6 @@ def test_only_the_session_s_own_row_is_replaced(bars: pd.DataFrame) -> None:
 
 
 def test_the_event_reads_back_as_it_was_written() -> None:
-    from livetrading.core.events import decode, encode
-
     event = BarsCorrected([["2024-06-03", 1.0, 2.0, 0.5, 1.5, 9.0, 0.1, 1.0]], "yahoo")
     assert decode(encode(event)) == event
 

@@ -107,7 +107,7 @@ def no_bars_since(doc: Mapping[str, Any]) -> str | None:
         return None
     booked, until = doc["booked"] or "", doc.get("bars_until") or ""
     deployed = calendar().previous_session(date.fromisoformat(doc["first_session"]))
-    if doc["mode"] == "paper" and (doc["settled"] or "") > booked:
+    if doc["mode"] == "paper" and (doc["settled"] or "") > _answered(doc):
         return max(booked, until) or deployed.isoformat()
     if booked or not until:
         return None
@@ -115,11 +115,18 @@ def no_bars_since(doc: Mapping[str, Any]) -> str | None:
     return until if reach.age >= DAILY_LAG else None
 
 
+def _answered(doc: Mapping[str, Any]) -> str:
+    """The last session that does not tell of missing bars: booked, or missed before a correction was accepted, whose
+    lack may have been the reason. Documents of earlier versions do not know of corrections."""
+    return max(doc["booked"] or "", doc.get("corrected") or "")
+
+
 def ended(doc: Mapping[str, Any]) -> str | None:
     """The last bar (ISO date) of a paper agent whose source seems to have no more: ``NO_BARS_AFTER`` or more
     sessions passed without a bar, so no exit can fill. None for every other agent."""
     booked, settled = doc["booked"] or "", doc["settled"] or ""
-    if doc["mode"] != "paper" or not booked or settled <= booked:
+    answered = _answered(doc)
+    if doc["mode"] != "paper" or not booked or settled <= answered:
         return None
-    without = len(calendar().sessions(date.fromisoformat(booked), date.fromisoformat(settled))) - 1
+    without = len(calendar().sessions(date.fromisoformat(answered), date.fromisoformat(settled))) - 1
     return booked if without >= NO_BARS_AFTER else None

@@ -59,7 +59,9 @@ class Series:
             None if same and fresh.index[0] == self._frame.index[0] else overlap_problem(self._frame, fresh, tolerance)
         )
         if problem:
-            raise BadBars(f"the source disagrees with the bars that the model was trained on: {problem}")
+            own = overlap_problem(self._frame.iloc[: len(self._model)], fresh, tolerance)
+            whose = "the model was trained on" if own else "this agent has booked"
+            raise BadBars(f"the source disagrees with the bars that {whose}: {own or problem}")
 
     def rows_for(self, fresh: pd.DataFrame, session: date, after: str | None) -> list[list[Any]]:
         """The rows to append so that the series reaches ``session``.

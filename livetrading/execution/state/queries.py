@@ -66,6 +66,7 @@ UNKNOWN_WHEN_UNREADABLE = (
     "deployed_at",
     "settled",
     "booked",
+    "corrected",
     "first_session",
     "costs",
 )

@@ -195,7 +195,6 @@ def notice(event: Event, after: AgentState) -> str:
 def state_document(state: AgentState, exposure: Exposure, seq: int, at: str) -> StateDocument:
     """How an agent stands, as of its journal's line ``seq``."""
     book, config = state.book, state.agent
-    held = not state.flat
     return {
         "agent_id": config.agent_id,
         "agent_type": str(config.agent_type),
@@ -205,8 +204,8 @@ def state_document(state: AgentState, exposure: Exposure, seq: int, at: str) -> 
         "status_reason": state.status_reason,
         "is_running": state.status == "running",
         "current_position": book.shares,
-        "entry_price": float(book.account.entry) if held else None,
-        "stop_price": float(book.account.stop) if held else None,
+        "entry_price": float(book.account.entry) if book.shares else None,
+        "stop_price": float(book.account.stop) if book.shares else None,
         "current_price": book.close or None,
         "bar_session": book.marked,
         "portfolio_value": book.worth,
@@ -240,6 +239,7 @@ def state_document(state: AgentState, exposure: Exposure, seq: int, at: str) -> 
         "costs": config.terms.costs.named,
         "settled": state.settled,
         "booked": state.booked,
+        "corrected": state.corrected or None,
         **pause_shown.shown(state),
         "estimates": len(book.estimated),
         "seq": seq,

@@ -67,6 +67,7 @@ class StateDocument(PauseShown):
     costs: dict[str, float] | None
     settled: str | None
     booked: str | None
+    corrected: str | None
     estimates: int
     seq: int
 

@@ -25,7 +25,7 @@ from ...core import decide, gate, ledger, limits, market, sanity, windows
 from ...core.agent import BLOCK_AFTER_HELD
 from ...core.card import ModelCard
 from ...core.errors import BadBars, LivetradingError, Unavailable
-from ...core.events import BarsAppended, Decided, Event, Held, Marked, Missed, StatusChanged
+from ...core.events import DISPUTED_BARS, BarsAppended, Decided, Event, Held, Marked, Missed, StatusChanged
 from ...core.exposure import bare
 from ...core.market import Market
 from ...core.observe import observe
@@ -68,6 +68,8 @@ class LiveTrader:
     """Called before each session is booked: a heartbeat."""
     _waits: str = ""
     """Why the entry waits, as found in this pass."""
+    _disputed: bool = False
+    """Whether the source disagrees with known bars, as found in this pass."""
 
     def __post_init__(self) -> None:
         if self.real is not None:
@@ -81,7 +83,7 @@ class LiveTrader:
         done, before = PassResult(), self.repository.state.status
         if before == AgentStatus.REMOVED:
             return done
-        self._waits = ""
+        self._waits, self._disputed = "", False
         self._act(now, done)
         if self._waits and self.repository.state.open_orders(Leg.ENTRY):
             done.waiting.append(self._item(text=self._waits))
@@ -219,6 +221,7 @@ class LiveTrader:
         try:
             self.series.check(bars.frame, agreement.tolerance(self.card, bars))
         except BadBars as error:
+            self._disputed = True
             return None, f"{str(error).rstrip('.')}. See `python -m livetrading bars diff {self.repository.agent_id}`"
         known = self.series.up_to(self.series.end)
         return bars, agreement.undecidable(self.card, self.source.name, known, bars)
@@ -276,14 +279,15 @@ class LiveTrader:
         """Decide the session, hold it for now, or record it as missed."""
         name = session.isoformat()
         deadline = windows.decision_deadline(self.calendar.next_session(session))
-        reason = self._forbidden() or reason
+        forbidden = self._forbidden()
+        reason = forbidden or reason
         if now > deadline:
             return self._miss(name, reason or "nothing decided it before 09:20 New York of the next session", now, done)
         if reason is None:
             reason = self._decide(session, now, done)
         if reason is not None:
             done.held.append(self._item(session=name, reason=reason))
-            held = Held(name, reason)
+            held = Held(name, reason, DISPUTED_BARS if self._disputed and not forbidden else "")
             if self.repository.state.held != held:
                 self.repository.commit([held], now)
         return None

@@ -18,7 +18,8 @@ REMOVED = "the agent was removed: no further bar can fill it"
 
 def ended(state: AgentState) -> str | None:
     """The last bar of an agent whose source has no more; None if more may come."""
-    doc = {"mode": state.agent.mode_name, "booked": state.booked, "settled": state.settled}
+    reached = {"booked": state.booked, "settled": state.settled, "corrected": state.corrected}
+    doc = {"mode": state.agent.mode_name, **reached}
     return bar_check.ended(doc)
 
 
