@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..adapters import logs
 from ..adapters.bars import check_symbol
+from ..adapters.files import make_directory
 from ..adapters.home import Home
 from ..adapters.store import Store
 from ..core.errors import BadInput
@@ -45,6 +46,10 @@ def _check(options: argparse.Namespace) -> None:
         raise BadInput(
             f"trials is {options.trials}; it must be at least 1, or leave --trials out to train without a study."
         )
+    if url := asked(options):
+        from ..research.study import address
+
+        address.parsed(url)
 
 
 def _search(home: Home, store: Store, symbol: str, job: jobs.Reporter, options: argparse.Namespace) -> dict[str, Any]:
@@ -99,7 +104,15 @@ def opened(home: Home, options: argparse.Namespace) -> "Storage":
     """The storage of ``--storage``, of the environment, or of the home."""
     from ..research.study.storage import Storage, default_url
 
-    return Storage(options.storage or os.environ.get(STORAGE) or default_url(home), options.beat)
+    url = asked(options)
+    if url is None:
+        make_directory(home.studies)
+    return Storage(url or default_url(home), options.beat)
+
+
+def asked(options: argparse.Namespace) -> str | None:
+    """The URL of ``--storage`` or of the environment; None for the storage of the home."""
+    return options.storage or os.environ.get(STORAGE) or None
 
 
 def _text(done: dict[str, Any]) -> str:

@@ -270,6 +270,32 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     assert Registry(Home.resolve(str(tmp_path))).ids() == [] and openings(tmp_path) == 0
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://keeper:pa@hid-77@127.0.0.1:1/studies", "write @ in the password as %40"),
+        ("postgresql://keeper:pa/hid-77@127.0.0.1:1/studies", "/ as %2F"),
+        ("sqlite:///{}/no/such/dir/x.db", "There is no folder"),
+    ],
+)
+@pytest.mark.parametrize("given", ["option", "environment"])
+def test_a_storage_that_cannot_be_used_is_refused_before_any_job(
+    url: str, said: str, given: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = url.format(tmp_path)
+    words = ("train", "NVDA", "--agent", "PPO", "--trials", "2")
+    if given == "environment":
+        monkeypatch.setenv("LIVETRADING_STORAGE", url)
+    else:
+        words += ("--storage", url)
+    for asked in (words, ("worker", *words[6:])):
+        answer = run(capsys, tmp_path / "home", *asked, "--json", code=1)
+        assert said in answer["error"] and "hid-77" not in str(answer) and "keeper" not in str(answer)
+    assert jobs.jobs(Store(Home.resolve(str(tmp_path / "home")))) == []
+    assert not (tmp_path / "no").exists()
+    assert all(b"hid-77" not in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+
 def test_a_worker_needs_a_storage_with_a_study(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "--storage" in run(capsys, tmp_path, "worker", "--json", code=1)["error"]
     url = f"sqlite:///{tmp_path / 'empty.db'}"
