@@ -1,7 +1,8 @@
 """Where a model comes from that no plain training made: imported, refitted after its test, or a challenger.
 
 The card's ``lineage`` is a JSON object: ``kind``, and by kind ``of`` (the model that it was made from), ``fitted``
-({start, end, sessions}: what a refit learned from), ``rule`` (how a challenger is compared) and ``note``.
+({start, end, sessions}: what a refit learned from), ``rule`` (how a challenger is compared), ``note``, and
+``zips_sha256`` (of the zips that an imported model came as; those that are stored are written here).
 """
 
 from collections.abc import Mapping
@@ -38,7 +39,11 @@ def words(card: ModelCard) -> str:
     if kind_of(card) == IMPORTED:
         note = str(said.get("note") or "").strip().rstrip(".")
         told = f" ({note})" if note else ""
-        return f"Trained elsewhere{told} and imported: only its test was made here, and how often it was tried is not known."
+        came = ", ".join(f"{digest[:12]}…" for digest in said.get("zips_sha256") or ())
+        return (
+            f"Trained elsewhere{told} and imported{f' from the zip {came}' if came else ''}: only its test was made here,"
+            " and how often it was tried is not known."
+        )
     if kind_of(card) == REFIT:
         fitted = said.get("fitted") or {}
         span = f"{fitted.get('start')} to {fitted.get('end')}"
