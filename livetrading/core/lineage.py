@@ -33,6 +33,18 @@ def tested_weights(card: ModelCard) -> bool:
     return kind_of(card) != REFIT
 
 
+def trained(card: ModelCard) -> str:
+    """What the measured weights were trained on; of a refit these are another model's."""
+    span = f"rained on {card.train.start} to {card.train.end}"
+    return f"T{span}" if tested_weights(card) else f"Its test measured {parent_of(card)}, t{span}"
+
+
+def fitted_again(card: ModelCard) -> str:
+    """The range that a refit learned from; ``no`` for all others."""
+    fitted = card.lineage.get("fitted") or {}
+    return f"{fitted.get('start')} to {fitted.get('end')}" if kind_of(card) == REFIT else "no"
+
+
 def words(card: ModelCard) -> str:
     """A sentence or two for people; empty for a model of a plain training."""
     said: Mapping[str, Any] = card.lineage
@@ -45,10 +57,8 @@ def words(card: ModelCard) -> str:
             " and how often it was tried is not known."
         )
     if kind_of(card) == REFIT:
-        fitted = said.get("fitted") or {}
-        span = f"{fitted.get('start')} to {fitted.get('end')}"
         return (
-            f"Fitted again on all bars from {span} by the procedure of {parent_of(card)}: the test measured the"
+            f"Fitted again on all bars from {fitted_again(card)} by the procedure of {parent_of(card)}: the test measured the"
             " procedure, not these weights."
         )
     if kind_of(card) == CHALLENGER:

@@ -237,6 +237,14 @@ def test_each_symbol_of_a_file_is_trained_once_and_fails_alone(
     assert len(Registry(Home.resolve(str(tmp_path / "home"))).ids()) == 2
 
 
+def test_one_fold_is_enough_for_a_study(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("train", "NVDA", "--agent", "PPO", "--trials", "2", "--generation", "2", "--processes", "1", *SMALL)
+    answer = run(capsys, tmp_path, *words, "--folds", "1", "--json")
+    assert answer["study"]["trials"] == card_of(tmp_path, answer).trials == 2
+    assert answer["walk_forward"]["folds"] == 1 and answer["study"]["best"]["value"] is not None
+    assert run(capsys, tmp_path, "report", answer["model_id"], "--json")["trials"]
+
+
 def test_symbols_are_studied_in_the_same_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "symbols.txt").write_text("NVDA\n")
     words = ("--symbols", str(tmp_path / "symbols.txt"), "--agent", "any", "--trials", "2", "--study", "s", *SMALL)
