@@ -22,6 +22,7 @@ from livetrading.cli.acting import utc_now
 from livetrading.cli.main import main
 from livetrading.core import import_card, lineage
 from livetrading.core.features import PRICE_SET, SETS
+from livetrading.core.observe import ACCOUNT_FIELDS, CLIP
 from livetrading.core.types import AgentType
 from livetrading.research.scaled import scaled_by, unscaled
 from tests.doubles.models import make_zip
@@ -310,6 +311,28 @@ def test_weights_that_are_not_numbers_are_refused(tmp_path: Path, card: dict[str
 def test_a_file_that_is_not_there_is_named(card: dict[str, Any], asked: Any) -> None:
     code, answer = asked(None, card)
     assert code == 1 and "model.zip" in answer["error"]
+
+
+GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "MODELS.md").read_text()
+
+
+def test_what_the_guide_says_to_train_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = GUIDE.split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(tmp_path)
+    exec(code.replace("learn(20_000)", "learn(1)").replace('device="cpu"', 'device="cpu", n_steps=64'), {})
+    assert main(["--home", "home", "import-model", "model.zip", "--card", "card.json", "--json"]) == 0, (
+        capsys.readouterr()
+    )
+    assert json.loads(capsys.readouterr().out)["model_id"].startswith("PPO_NVDA_")
+
+
+def test_the_guide_names_what_a_network_sees_in_its_order() -> None:
+    sees = GUIDE.partition("**What to train.**")[2]
+    places = [sees.index(f"`{name}`") for name in (*SETS["daily-1"], *ACCOUNT_FIELDS)]
+    assert places == sorted(places) and SETS["daily-1"][: len(SETS[PRICE_SET])] == SETS[PRICE_SET]
+    assert f"Box(-{CLIP}, {CLIP}, (n + {len(ACCOUNT_FIELDS)},), float32)" in sees
 
 
 def test_the_template_is_a_card_that_can_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
