@@ -30,7 +30,7 @@ def train(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     """Runs the study's trials that have not ended, then trains and tests what they chose; recorded as a job."""
     logs.setup(home, "train")
     store, symbol = Store(home), check_symbol(options.symbol)
-    _check(options)
+    check(options)
     with jobs.running(store, "train", symbol, options.agent, options.timesteps, job_id=options.job) as job:
         found = _search(home, store, symbol, job, options)
         done = {**found["result"], "study": {name: found[name] for name in SHOWN}}
@@ -40,8 +40,8 @@ def train(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     return {**done, "text": _text(done)}
 
 
-def _check(options: argparse.Namespace) -> None:
-    """Before torch is loaded or bars are fetched; the rest is the definition's to refuse."""
+def check(options: argparse.Namespace) -> None:
+    """Before torch is loaded, bars are fetched or a job is begun; the rest is the definition's to refuse. BadInput."""
     if options.trials < 1:
         raise BadInput(
             f"trials is {options.trials}; it must be at least 1, or leave --trials out to train without a study."
@@ -75,7 +75,7 @@ def begun(home: Home, symbol: str, options: argparse.Namespace) -> "tuple[Storag
     from ..research.study import catalogue, search
     from ..research.study.definition import Definition, Series, feature_names
 
-    _check(options)
+    check(options)
     storage = opened(home, options)
     source, barset, also = series(home, symbol, options)
     # Without a wish a study chooses; the bars of a broker allow the price set alone.

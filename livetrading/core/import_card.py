@@ -5,7 +5,6 @@ train and test {start, end}, and feature_set or features. A whole card of anothe
 """
 
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date
@@ -25,6 +24,8 @@ MOST_TRIES = 10_000
 """More looks than anybody makes; a larger number would close the gate for every model with an overlapping test."""
 LARGEST, SMALLEST = 1e12, 1e-12
 """Of a scaler: no feature has such a mean or deviation."""
+WHOLE = 2**1023
+"""The largest power of two that is a float; JSON knows larger whole numbers."""
 Range = tuple[date, date]
 
 
@@ -123,8 +124,7 @@ def _scaler(value: Any, width: int) -> Scaler:
 
 
 def _number(value: Any) -> bool:
-    """JSON knows whole numbers that are too large for a float."""
-    return isinstance(value, float) or (type(value) is int and abs(value) <= sys.float_info.max)
+    return isinstance(value, float) or (type(value) is int and abs(value) <= WHOLE)
 
 
 def _policy(values: Mapping[str, Any]) -> PolicySpec:

@@ -296,7 +296,9 @@ def test_a_storage_that_cannot_be_used_is_refused_before_any_job(
         monkeypatch.setenv("LIVETRADING_STORAGE", url)
     else:
         words += ("--storage", url)
-    for asked in (words, ("worker", *words[6:])):
+    (tmp_path / "symbols.txt").write_text("NVDA\nAAPL\n")
+    many = ("train", "--symbols", str(tmp_path / "symbols.txt"), *words[2:])
+    for asked in (words, many, ("worker", *words[6:])):
         answer = run(capsys, tmp_path / "home", *asked, "--json", code=1)
         assert said in answer["error"] and "hid-77" not in str(answer) and "keeper" not in str(answer)
     assert jobs.jobs(Store(Home.resolve(str(tmp_path / "home")))) == []
