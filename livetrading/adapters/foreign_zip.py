@@ -7,6 +7,7 @@ which is JSON; the pickles that ``data`` carries beside the text are never decod
 import io
 import json
 import pickle
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ LARGEST = 256 * 1024 * 1024
 """Bytes of the zip, and of each part that is read of it: the largest network that a card can describe is smaller."""
 USUAL_ACTIVATION = {AgentType.PPO: "tanh", AgentType.SAC: "relu"}
 """What Stable-Baselines3 takes if nothing is said."""
+ACTIONS = {AgentType.PPO: "Discrete(3): SELL 0, HOLD 1, BUY 2", AgentType.SAC: "Box(-1, 1, (1,))"}
+HEADS = {AgentType.PPO: "action_net.", AgentType.SAC: "actor.mu."}
+"""The tensors whose height is the number of actions."""
 
 
 def read(path: Path) -> bytes:
@@ -47,10 +51,17 @@ def check(content: bytes, name: str, agent_type: AgentType, features: int, spec:
                 f" with {features} features and hidden layers {list(spec.net_arch)} is described."
             )
         if tuple(tensors[key].shape) != tuple(expected[key].shape):
+            why = (
+                f"the action space of an agent of type {agent_type} is {ACTIONS[agent_type]}"
+                if key.startswith(HEADS[agent_type]) and tensors[key].shape[:1] != expected[key].shape[:1]
+                else f"{features} features and {len(ACCOUNT_FIELDS)} fields of the account go in"
+            )
             raise BadInput(
                 f"{name} does not fit its card: {key} is {_shape(tensors[key])} in the zip and {_shape(expected[key])} by the"
-                f" card ({features} features and {len(ACCOUNT_FIELDS)} fields of the account go in)."
+                f" card ({why})."
             )
+        if not tensors[key].is_floating_point() or tensors[key].layout != expected[key].layout:
+            raise BadInput(f"{name} cannot be used: {key} holds no plain floating-point numbers.")
         if not bool(tensors[key].isfinite().all()):
             raise BadInput(f"{name} cannot be used: {key} holds values that are not finite numbers.")
     _check_text(data, name, agent_type, spec)
@@ -75,7 +86,9 @@ def _parts(content: bytes, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
                 )
             stored = archive.read("policy.pth")
             text = archive.read("data") if "data" in sizes else b"{}"
-        tensors = torch.load(io.BytesIO(stored), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a pickle in its place torch says more than the sentence that follows
+            tensors = torch.load(io.BytesIO(stored), map_location="cpu", weights_only=True)
     except (zipfile.BadZipFile, KeyError, RuntimeError, pickle.UnpicklingError, EOFError, NotImplementedError) as error:
         raise BadInput(
             f"{name} is not a zip of Stable-Baselines3 with plain tensors in policy.pth ({type(error).__name__});"

@@ -112,15 +112,18 @@ def refit(home: Home, options: argparse.Namespace) -> Doc:
     from ..research import challenger, refitting
 
     challenger.request_of(card)
+    refitting.check(card)
     barset = _bars(home, card, options.source) if options.source else _own(registry, card)
     also = _also(home, card)
     with (
         jobs.running(store, "train", card.symbol, str(card.agent_type), card.timesteps, job_id=options.job) as job,
         _Watch(card, options, job) as watch,
     ):
-        made = refitting.refit(card, barset, registry=registry, clock=utc_now, progress=watch, also=tuple(also))
+        done = refitting.refit(card, barset, registry=registry, clock=utc_now, progress=watch, also=tuple(also))
+        made = done.card
         answer = {
             "model_id": made.model_id,
+            "known": done.known,
             "of": lineage.parent_of(made),
             "fitted": made.lineage["fitted"],
             "source": made.source,
@@ -130,7 +133,8 @@ def refit(home: Home, options: argparse.Namespace) -> Doc:
             "warnings": [lineage.words(made)],
         }
         job.finish(answer)
-    return {**answer, "text": f"{made.model_id}: {lineage.words(made)}"}
+    before = " It was made before from the same bars; nothing was fitted now." if done.known else ""
+    return {**answer, "text": f"{made.model_id}: {lineage.words(made)}{before}"}
 
 
 def _bars(home: Home, card: ModelCard, source: str | None) -> BarSet:

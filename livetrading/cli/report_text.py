@@ -6,7 +6,7 @@ from typing import Any
 from ..adapters.bars import sample
 from ..core import admission, drawdown_pause, lineage, real_money
 from ..core.card import QUICK_TRY, ModelCard
-from ..core.wording import counted
+from ..core.wording import counted, ordinal
 from ..research.report_names import AGENT, named, tests
 
 Doc = dict[str, Any]
@@ -52,7 +52,7 @@ def card(model: ModelCard, *, report: bool = False) -> str:
     lines = [
         f"{model.model_id}: {model.agent_type} on {model.symbol}, {seeds(model) or 'one network'}, "
         f"{model.timesteps:,} steps, bars from {model.source}" + (f"; learned from {others} as well" if others else ""),
-        f"Trained on {model.train.start} to {model.train.end}; its test was opened {counted(model.opened, 'time')}."
+        f"{lineage.trained(model)}; at its training the test was looked at for the {ordinal(model.opened)} time."
         + (f" Its settings are the choice of {counted(model.trials, 'trial')}." if model.trials > 1 else ""),
         sample.remark(model.source, model.symbol, model.source_note),
     ]

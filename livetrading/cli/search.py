@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..adapters import logs
 from ..adapters.bars import check_symbol
+from ..adapters.files import make_directory
 from ..adapters.home import Home
 from ..adapters.store import Store
 from ..core.errors import BadInput
@@ -29,7 +30,7 @@ def train(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     """Runs the study's trials that have not ended, then trains and tests what they chose; recorded as a job."""
     logs.setup(home, "train")
     store, symbol = Store(home), check_symbol(options.symbol)
-    _check(options)
+    check(options)
     with jobs.running(store, "train", symbol, options.agent, options.timesteps, job_id=options.job) as job:
         found = _search(home, store, symbol, job, options)
         done = {**found["result"], "study": {name: found[name] for name in SHOWN}}
@@ -39,12 +40,16 @@ def train(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     return {**done, "text": _text(done)}
 
 
-def _check(options: argparse.Namespace) -> None:
-    """Before torch is loaded or bars are fetched; the rest is the definition's to refuse."""
+def check(options: argparse.Namespace) -> None:
+    """Before torch is loaded, bars are fetched or a job is begun; the rest is the definition's to refuse. BadInput."""
     if options.trials < 1:
         raise BadInput(
             f"trials is {options.trials}; it must be at least 1, or leave --trials out to train without a study."
         )
+    if url := asked(options):
+        from ..research.study import address
+
+        address.parsed(url)
 
 
 def _search(home: Home, store: Store, symbol: str, job: jobs.Reporter, options: argparse.Namespace) -> dict[str, Any]:
@@ -70,7 +75,7 @@ def begun(home: Home, symbol: str, options: argparse.Namespace) -> "tuple[Storag
     from ..research.study import catalogue, search
     from ..research.study.definition import Definition, Series, feature_names
 
-    _check(options)
+    check(options)
     storage = opened(home, options)
     source, barset, also = series(home, symbol, options)
     # Without a wish a study chooses; the bars of a broker allow the price set alone.
@@ -99,7 +104,15 @@ def opened(home: Home, options: argparse.Namespace) -> "Storage":
     """The storage of ``--storage``, of the environment, or of the home."""
     from ..research.study.storage import Storage, default_url
 
-    return Storage(options.storage or os.environ.get(STORAGE) or default_url(home), options.beat)
+    url = asked(options)
+    if url is None:
+        make_directory(home.studies)
+    return Storage(url or default_url(home), options.beat)
+
+
+def asked(options: argparse.Namespace) -> str | None:
+    """The URL of ``--storage`` or of the environment; None for the storage of the home."""
+    return options.storage or os.environ.get(STORAGE) or None
 
 
 def _text(done: dict[str, Any]) -> str:

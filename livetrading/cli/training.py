@@ -24,6 +24,7 @@ def _check(options: argparse.Namespace) -> None:
     if options.processes is not None and options.processes < 1:
         raise BadInput(f"processes is {options.processes}; it must be at least 1.")
     if options.trials is not None:
+        search.check(options)
         return
     if options.agent == "any":
         raise BadInput("--agent any lets a study choose the algorithm: add --trials N, or name PPO or SAC.")

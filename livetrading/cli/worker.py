@@ -1,7 +1,6 @@
 """``worker``: trials of studies that other machines have begun."""
 
 import argparse
-import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..adapters import logs
 from ..adapters.home import Home
 from ..core.errors import BadInput, Damaged, LivetradingError, NotFound, Refused
-from .search import STORAGE, opened
+from .search import STORAGE, asked, opened
 
 if TYPE_CHECKING:
     from ..research.study.storage import Storage
@@ -23,7 +22,7 @@ PREPARED = 16
 def worker(home: Home, options: argparse.Namespace) -> dict[str, Any]:
     """Takes trials until all of the study, or of all studies, have ended."""
     logs.setup(home, "worker")
-    if not (options.storage or os.environ.get(STORAGE)):
+    if asked(options) is None:
         raise BadInput(f"Name the storage of the studies with --storage URL, or in ${STORAGE}.")
     storage = opened(home, options)
     try:

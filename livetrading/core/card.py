@@ -19,6 +19,7 @@ MOST_MEMBERS = 25
 OPTIONAL = ("members", "also", "lineage")
 """Keys that cards of earlier versions lack."""
 QUICK_TRY = "one seed: a quick try"
+ONE_SEED = "One seed is a quick try: another seed may give another result."
 
 
 def check_symbol(symbol: str) -> str:

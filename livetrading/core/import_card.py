@@ -20,6 +20,12 @@ from .types import AgentType
 NEEDED = ("agent_type", "symbol", "scaler", "train", "test")
 OWN = ("feature_set", "features", "net_arch", "activation", "policy", "source", "seed", "timesteps", "trials", "note")
 KNOWN = frozenset({*NEEDED, *OWN, *(f.name for f in fields(ModelCard))})
+MOST_TRIES = 10_000
+"""More looks than anybody makes; a larger number would close the gate for every model with an overlapping test."""
+LARGEST, SMALLEST = 1e12, 1e-12
+"""Of a scaler: no feature has such a mean or deviation."""
+WHOLE = 2**1023
+"""The largest power of two that is a float; JSON knows larger whole numbers."""
 Range = tuple[date, date]
 
 
@@ -76,7 +82,7 @@ def parse(values: Any) -> ImportCard:
         source=_text(values, "source") or None,
         seed=_whole(values, "seed", 0, 0) or 0,
         timesteps=_whole(values, "timesteps", 1, None),
-        trials=_whole(values, "trials", 1, 1) or 1,
+        trials=_tries(values),
         members=_members(values.get("members")),
         zip_sha256=_text(values, "zip_sha256"),
         note=_text(values, "note"),
@@ -110,11 +116,15 @@ def _scaler(value: Any, width: int) -> Scaler:
     mean, std = (tuple(map(float, each or [])) for each in lists)
     if not all(map(math.isfinite, mean)) or not all(0 < each < math.inf for each in std):
         raise BadInput("the scaler's means must be finite and its deviations positive.")
+    if not all(abs(each) <= LARGEST for each in mean) or not all(SMALLEST <= each <= LARGEST for each in std):
+        raise BadInput(
+            f"the scaler's means must be within ±{LARGEST:g} and its deviations from {SMALLEST:g} to {LARGEST:g}."
+        )
     return Scaler(mean, std)
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, float) or (type(value) is int and abs(value) <= WHOLE)
 
 
 def _policy(values: Mapping[str, Any]) -> PolicySpec:
@@ -148,6 +158,16 @@ def _whole(values: Mapping[str, Any], name: str, least: int, absent: int | None)
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
         raise BadInput(f"{name} is {value!r}; it must be a whole number of at least {least}.")
     return value
+
+
+def _tries(values: Mapping[str, Any]) -> int:
+    """How many were tried before. The looks that a whole card of another home counted are no looks here, but must be
+    believable."""
+    for name in ("trials", "opened"):
+        value = _whole(values, name, 1, 1) or 1
+        if value > MOST_TRIES:
+            raise BadInput(f"{name} is {value:,}; it must be from 1 to {MOST_TRIES:,}.")
+    return _whole(values, "trials", 1, 1) or 1
 
 
 def _text(values: Mapping[str, Any], name: str) -> str:

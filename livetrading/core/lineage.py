@@ -1,7 +1,8 @@
 """Where a model comes from that no plain training made: imported, refitted after its test, or a challenger.
 
 The card's ``lineage`` is a JSON object: ``kind``, and by kind ``of`` (the model that it was made from), ``fitted``
-({start, end, sessions}: what a refit learned from), ``rule`` (how a challenger is compared) and ``note``.
+({start, end, sessions}: what a refit learned from), ``rule`` (how a challenger is compared), ``note``, and
+``zips_sha256`` (of the zips that an imported model came as; those that are stored are written here).
 """
 
 from collections.abc import Mapping
@@ -32,18 +33,32 @@ def tested_weights(card: ModelCard) -> bool:
     return kind_of(card) != REFIT
 
 
+def trained(card: ModelCard) -> str:
+    """What the measured weights were trained on; of a refit these are another model's."""
+    span = f"rained on {card.train.start} to {card.train.end}"
+    return f"T{span}" if tested_weights(card) else f"Its test measured {parent_of(card)}, t{span}"
+
+
+def fitted_again(card: ModelCard) -> str:
+    """The range that a refit learned from; ``no`` for all others."""
+    fitted = card.lineage.get("fitted") or {}
+    return f"{fitted.get('start')} to {fitted.get('end')}" if kind_of(card) == REFIT else "no"
+
+
 def words(card: ModelCard) -> str:
     """A sentence or two for people; empty for a model of a plain training."""
     said: Mapping[str, Any] = card.lineage
     if kind_of(card) == IMPORTED:
         note = str(said.get("note") or "").strip().rstrip(".")
         told = f" ({note})" if note else ""
-        return f"Trained elsewhere{told} and imported: only its test was made here, and how often it was tried is not known."
-    if kind_of(card) == REFIT:
-        fitted = said.get("fitted") or {}
-        span = f"{fitted.get('start')} to {fitted.get('end')}"
+        came = ", ".join(f"{digest[:12]}…" for digest in said.get("zips_sha256") or ())
         return (
-            f"Fitted again on all bars from {span} by the procedure of {parent_of(card)}: the test measured the"
+            f"Trained elsewhere{told} and imported{f' from the zip {came}' if came else ''}: only its test was made here,"
+            " and how often it was tried is not known."
+        )
+    if kind_of(card) == REFIT:
+        return (
+            f"Fitted again on all bars from {fitted_again(card)} by the procedure of {parent_of(card)}: the test measured the"
             " procedure, not these weights."
         )
     if kind_of(card) == CHALLENGER:

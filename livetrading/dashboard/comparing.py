@@ -30,6 +30,11 @@ def compared(home: Home, model_ids: list[str]) -> Doc:
 
 def verdict(pair: Doc) -> str:
     """A paired difference in a sentence; empty where it is undefined."""
+    if pair["one_test_of"]:
+        return (
+            f"{pair['model_id']} and {pair['against']} have one and the same test, which measured {pair['one_test_of']}:"
+            " it says nothing of how they differ."
+        )
     if pair["difference_pct"] is None:
         return ""
     clear = pair["t"] is not None and abs(pair["t"]) > CLEAR

@@ -87,11 +87,14 @@ def _model(subject: Subject, shared: Sequence[str]) -> Doc:
 
 def _paired(first: Subject, other: Subject) -> Doc:
     """The yearly difference of daily returns over the sessions that these two share, other minus first, with its
-    standard error for independent days."""
+    standard error for independent days. ``one_test_of``: the model whose test both of them tell, None if each has its
+    own."""
     shared = common_sessions([first, other])
     mine, yours = ([subject.equity[session] for session in shared] for subject in (first, other))
     found = paired(returns_of(mine), returns_of(yours))
-    return {"model_id": other.card.model_id, "against": first.card.model_id, **found}
+    tested = [lineage.tested_model(subject.card) for subject in (first, other)]
+    of = tested[0] if tested[0] == tested[1] else None
+    return {"model_id": other.card.model_id, "against": first.card.model_id, "one_test_of": of, **found}
 
 
 def paired(first: np.ndarray, other: np.ndarray) -> Doc:
@@ -130,6 +133,7 @@ def _settings(card: ModelCard) -> Iterator[tuple[str, Any]]:
     for name in ("timesteps", "seed", "seeds", "trials", "source", "rules_version"):
         yield name.replace("_", " "), getattr(card, name)
     yield "training part", f"{card.train.start} to {card.train.end}"
+    yield "fitted again on", lineage.fitted_again(card)
     yield "test", f"{card.test.start} to {card.test.end}"
     yield "also learned from", ", ".join(other.symbol for other in card.also)
     yield from sorted((f"hyperparameter {name}", value) for name, value in card.hyperparameters.items())

@@ -127,7 +127,7 @@ def fit(
     """
     torch.set_num_threads(1)
     hyper = hyper or HYPERPARAMETERS[task.agent_type]
-    models = [_untaught(task, hyper, seed) for seed in seeds]
+    models = [untaught(task, hyper, seed) for seed in seeds]
     members = Members(task.agent_type, models, hyper.policy.activation)
     shown = None if validation is None else (validation.features, validation.table)
     learn(members, given.features, given.table, hyper.of(timesteps, task.terms.limits), seeds, watch, shown)
@@ -136,7 +136,7 @@ def fit(
     return models
 
 
-def _untaught(task: Task, hyper: Hyperparameters, seed: int) -> BaseAlgorithm:
+def untaught(task: Task, hyper: Hyperparameters, seed: int) -> BaseAlgorithm:
     """SB3's model with its own initial weights; those of its critic stay as they are, nothing asks them."""
     network = {"net_arch": list(hyper.policy.net_arch), "activation_fn": ACTIVATIONS[hyper.policy.activation]}
     common: dict[str, Any] = {"policy_kwargs": network, "seed": seed, "device": "cpu"}

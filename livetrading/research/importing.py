@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 import pandas as pd
+from stable_baselines3.common.policies import BasePolicy
 
 from ..adapters import foreign_zip
 from ..adapters.bars.base import BarSet
@@ -25,6 +26,7 @@ from ..core.rules import RULES_VERSION
 from ..core.significance import returns_of
 from ..core.types import Terms
 from ..core.wording import counted
+from .rebuilding import rebuilt
 from .report import Report, judged
 from .training import MIN_TEST, MIN_TRAIN
 
@@ -39,10 +41,13 @@ class Imported:
 
 @dataclass(frozen=True, eq=False)
 class _Ready:
-    """All that was checked before the test is opened."""
+    """All that was checked before the test is opened. ``contents`` are the zips that will be stored, ``given_sha256``
+    tells which came."""
 
     card: ImportCard
+    given_sha256: tuple[str, ...]
     contents: Sequence[bytes]
+    timesteps: int
     barset: BarSet
     frame: pd.DataFrame
     market: Market
@@ -89,8 +94,18 @@ def _checked(given: ImportCard, zips: Sequence[tuple[str, bytes]], barset: BarSe
     view = market.build(frame, given.scaler, given.features)
     train = _decidable(view, given.train, "training", MIN_TRAIN, barset)
     test = _decidable(view, given.test, "test", MIN_TEST, barset)
-    networks = networks_of(zips[0][0], given.agent_type, len(given.features), given.policy, contents)
-    return _Ready(given, contents, barset, frame, view, train, test, ensemble_of(given.agent_type, networks))
+    timesteps = given.timesteps or foreign_zip.steps(contents[0], zips[0][0])
+    own = [
+        rebuilt(given.agent_type, given.policy, view, train, network, timesteps)
+        for network in _networks(given, zips[0][0], contents)
+    ]
+    # From the zips that are stored, so that these are what the test measures.
+    policy = ensemble_of(given.agent_type, _networks(given, zips[0][0], own))
+    return _Ready(given, tuple(map(sha256, contents)), own, timesteps, barset, frame, view, train, test, policy)
+
+
+def _networks(given: ImportCard, name: str, contents: Sequence[bytes]) -> list[BasePolicy]:
+    return networks_of(name, given.agent_type, len(given.features), given.policy, contents)
 
 
 def _from_first(given: ImportCard, barset: BarSet) -> pd.DataFrame:
@@ -140,7 +155,8 @@ def _register(
 
 def _card(ready: _Ready, report: Report, opened: int, model_id: str, now: datetime) -> ModelCard:
     given, sessions = ready.card, ready.market.sessions
-    members = given.members or (Member(given.seed, sha256(ready.contents[0])),)
+    seeds = [member.seed for member in given.members] or [given.seed]
+    members = tuple(Member(seed, sha256(content)) for seed, content in zip(seeds, ready.contents, strict=True))
 
     def span(rows: range) -> Span:
         return Span(sessions[rows.start], sessions[rows.stop - 1], len(rows))
@@ -161,7 +177,7 @@ def _card(ready: _Ready, report: Report, opened: int, model_id: str, now: dateti
         source_note=ready.barset.note,
         bars_sha256=bars_sha256(ready.frame),
         seed=given.seed,
-        timesteps=given.timesteps or foreign_zip.steps(ready.contents[0], "the zip"),
+        timesteps=ready.timesteps,
         trials=given.trials,
         opened=opened,
         metrics=report.summary(),
@@ -170,5 +186,5 @@ def _card(ready: _Ready, report: Report, opened: int, model_id: str, now: dateti
         created=now,
         policy=given.policy,
         members=members,
-        lineage={"kind": IMPORTED, "note": given.note},
+        lineage={"kind": IMPORTED, "note": given.note, "zips_sha256": list(ready.given_sha256)},
     )

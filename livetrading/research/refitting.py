@@ -13,7 +13,7 @@ from ..adapters.packages import versions
 from ..adapters.registry import Registry, sha256, zip_name
 from ..core import lineage
 from ..core.bars import bars_sha256
-from ..core.card import Member, ModelCard
+from ..core.card import Also, Member, ModelCard
 from ..core.errors import BadInput, Conflict
 from ..core.features import SETS
 from ..core.frozen import replace
@@ -29,6 +29,22 @@ from .walk_forward import check_variance
 from .zips import save
 
 
+@dataclass(frozen=True)
+class Refitted:
+    """The refit's card. ``known``: it was made before, and nothing was fitted now."""
+
+    card: ModelCard
+    known: bool
+
+
+def check(card: ModelCard) -> None:
+    """BadInput for a refit: its own weights were tested by nothing, so there is no procedure of a test to repeat."""
+    if lineage.kind_of(card) == lineage.REFIT:
+        raise BadInput(
+            f"{card.model_id} is a refit itself: refit {lineage.parent_of(card)}, the model that was tested."
+        )
+
+
 def refit(
     card: ModelCard,
     barset: BarSet,
@@ -37,11 +53,13 @@ def refit(
     clock: Callable[[], datetime],
     progress: Listener,
     also: tuple[BarSet, ...] = (),
-) -> ModelCard:
-    """Fit, register, and return the card. Its test is the one of ``card``: it measured the procedure.
+) -> Refitted:
+    """Fit and register, or find the refit of this model on the same bars. Its test is the one of ``card``: it measured
+    the procedure.
 
-    No test is opened. On failure nothing is left. Raises BadInput if the bars end before that test does.
+    No test is opened. On failure nothing is left. Raises BadInput for a refit, or if the bars end before that test does.
     """
+    check(card)
     request = request_of(card)
     raw = unscaled(barset.frame, SETS[request.feature_set])
     rows = raw.decidable(request.start)
@@ -50,6 +68,9 @@ def refit(
     check_variance(raw, rows)
     market, scaler = scaled_by(raw, rows)
     others = tuple(prepare_also(request, other, market.sessions[rows.stop - 1]) for other in also)
+    named = tuple(other.named for other in others)
+    if known := _known(registry, card, bars_sha256(barset.frame), named):
+        return Refitted(known, True)
     learned = tuple(other.market for other in others)
     procedure = Deep(request.agent_type, request.timesteps, request.seeds, learned, request.hyper)
     shown = TrainingProgress(request.timesteps, [], progress)
@@ -60,10 +81,19 @@ def refit(
         "end": market.sessions[rows.stop - 1].isoformat(),
         "sessions": len(rows),
     }
-    draft = _Draft(card, barset, scaler, fitted, tuple(other.named for other in others))
+    draft = _Draft(card, barset, scaler, fitted, named)
     made = _register(registry, draft, models, registry.test(card.model_id), clock)
     shown.done()
-    return made
+    return Refitted(made, False)
+
+
+def _known(registry: Registry, card: ModelCard, digest: str, also: tuple[Also, ...]) -> ModelCard | None:
+    """The newest refit of the same model on the same bars."""
+    for made in registry.list():
+        own = lineage.kind_of(made) == lineage.REFIT and lineage.parent_of(made) == card.model_id
+        if own and (made.bars_sha256, made.also, made.rules_version) == (digest, also, card.rules_version):
+            return made
+    return None
 
 
 @dataclass(frozen=True)
@@ -74,7 +104,7 @@ class _Draft:
     barset: BarSet
     scaler: Scaler
     fitted: dict[str, Any]
-    also: tuple[Any, ...]
+    also: tuple[Also, ...]
 
     @property
     def frame(self) -> pd.DataFrame:

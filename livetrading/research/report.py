@@ -6,6 +6,7 @@ from typing import Any
 
 from ..adapters.policy import Ensemble
 from ..core import admission
+from ..core.card import ONE_SEED
 from ..core.market import Market
 from ..core.types import AgentType, Terms
 from . import chance, witnesses
@@ -81,7 +82,7 @@ class Report:
         if idle := admission.never_traded(self.test.measures):
             found.append(idle)
         if len(self.members) == 1:
-            found.append("One seed is a quick try: another seed may give another result. Train with --seeds 5.")
+            found.append(f"{ONE_SEED} Train with --seeds 5.")
         if not self.walked:
             found.append("There were no folds: nothing but the test says how the model does on bars it has not seen.")
         return found

@@ -12,11 +12,11 @@ _ADDRESS = re.compile(rb" at 0x[0-9a-f]+")
 _SOME_TIME = (1980, 1, 1, 0, 0, 0)
 
 
-def save(model: BaseAlgorithm, path: Path) -> None:
+def save(model: BaseAlgorithm, target: Path | io.BytesIO) -> None:
     """As ``model.save``, without addresses and times; ``PPO.load`` and ``SAC.load`` open it."""
     buffer = io.BytesIO()
     model.save(buffer)
-    with zipfile.ZipFile(buffer) as theirs, zipfile.ZipFile(path, "w") as ours:
+    with zipfile.ZipFile(buffer) as theirs, zipfile.ZipFile(target, "w") as ours:
         for name in theirs.namelist():
             content = theirs.read(name)
             ours.writestr(zipfile.ZipInfo(name, _SOME_TIME), _ADDRESS.sub(b"", content) if name == "data" else content)

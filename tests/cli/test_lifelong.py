@@ -162,10 +162,50 @@ def test_the_gate_does_not_take_a_refits_weights_for_tested(root: Path, ask: Ask
     assert not row["ok"] and not found["real_money"] and found["model_id"] == refit
 
 
-def test_a_refit_of_a_refit_still_names_the_model_that_was_tested(root: Path, ask: Ask) -> None:
+def test_a_refit_of_a_refit_is_refused_and_names_the_model_that_was_tested(root: Path, ask: Ask) -> None:
     first = model_of(root)
-    again = ask("refit", ask("refit", first)[1]["model_id"])[1]
-    assert again["of"] == first
+    refit = ask("refit", first)[1]
+    assert refit["of"] == first
+    code, answer = ask("refit", refit["model_id"])
+    assert code == 1 and f"refit {first}, the model that was tested" in answer["error"]
+    assert len(Registry(Home(root / "home")).ids()) == 2
+
+
+def test_the_same_refit_again_answers_with_the_one_that_is_known(root: Path, ask: Ask) -> None:
+    first = model_of(root)
+    made, again = ask("refit", first)[1], ask("refit", first)[1]
+    assert (made["known"], again["known"]) == (False, True)
+    assert again["model_id"] == made["model_id"] and len(Registry(Home(root / "home")).ids()) == 2
+    reach(root, LATER)
+    other = ask("refit", first, *source(root))[1]
+    assert not other["known"] and other["model_id"] != made["model_id"], "other bars are another refit"
+
+
+def test_a_refits_texts_say_whose_training_its_test_measured(
+    root: Path, ask: Ask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = model_of(root)
+    refit, card = ask("refit", first)[1]["model_id"], Registry(Home(root / "home")).card(first)
+    assert main(["--home", str(root / "home"), "model", refit]) == 0
+    said = capsys.readouterr().out
+    assert f"Its test measured {first}, trained on {card.train.start} to {card.train.end}" in said
+    assert "Trained on" not in said and "Fitted again on all bars" in said
+    assert main(["--home", str(root / "home"), "model", first]) == 0
+    assert f"Trained on {card.train.start}" in capsys.readouterr().out
+
+
+def test_a_model_and_its_refit_have_one_test_and_are_not_compared_by_it(
+    root: Path, ask: Ask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = model_of(root)
+    refit = ask("refit", first)[1]
+    found = ask("compare", first, refit["model_id"])[1]
+    assert found["paired"][0]["one_test_of"] == first
+    fitted = f"{refit['fitted']['start']} to {refit['fitted']['end']}"
+    assert {"name": "fitted again on", "values": ["no", fitted]} in found["settings"]
+    assert main(["--home", str(root / "home"), "compare", first, refit["model_id"]]) == 0
+    said = capsys.readouterr().out
+    assert "one and the same test" in said and "luck alone" not in said and fitted in said
 
 
 def test_a_refit_on_newer_bars_takes_them_all(root: Path, ask: Ask) -> None:

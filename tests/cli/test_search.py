@@ -237,6 +237,14 @@ def test_each_symbol_of_a_file_is_trained_once_and_fails_alone(
     assert len(Registry(Home.resolve(str(tmp_path / "home"))).ids()) == 2
 
 
+def test_one_fold_is_enough_for_a_study(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("train", "NVDA", "--agent", "PPO", "--trials", "2", "--generation", "2", "--processes", "1", *SMALL)
+    answer = run(capsys, tmp_path, *words, "--folds", "1", "--json")
+    assert answer["study"]["trials"] == card_of(tmp_path, answer).trials == 2
+    assert answer["walk_forward"]["folds"] == 1 and answer["study"]["best"]["value"] is not None
+    assert run(capsys, tmp_path, "report", answer["model_id"], "--json")["trials"]
+
+
 def test_symbols_are_studied_in_the_same_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "symbols.txt").write_text("NVDA\n")
     words = ("--symbols", str(tmp_path / "symbols.txt"), "--agent", "any", "--trials", "2", "--study", "s", *SMALL)
@@ -268,6 +276,34 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     answer = run(capsys, tmp_path, "train", *words, "--json", code=1)
     assert said in answer["error"] and "hid-77" not in answer["error"] and "\n" not in answer["error"]
     assert Registry(Home.resolve(str(tmp_path))).ids() == [] and openings(tmp_path) == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://keeper:pa@hid-77@127.0.0.1:1/studies", "write @ in the password as %40"),
+        ("postgresql://keeper:pa/hid-77@127.0.0.1:1/studies", "/ as %2F"),
+        ("sqlite:///{}/no/such/dir/x.db", "There is no folder"),
+    ],
+)
+@pytest.mark.parametrize("given", ["option", "environment"])
+def test_a_storage_that_cannot_be_used_is_refused_before_any_job(
+    url: str, said: str, given: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = url.format(tmp_path)
+    words = ("train", "NVDA", "--agent", "PPO", "--trials", "2")
+    if given == "environment":
+        monkeypatch.setenv("LIVETRADING_STORAGE", url)
+    else:
+        words += ("--storage", url)
+    (tmp_path / "symbols.txt").write_text("NVDA\nAAPL\n")
+    many = ("train", "--symbols", str(tmp_path / "symbols.txt"), *words[2:])
+    for asked in (words, many, ("worker", *words[6:])):
+        answer = run(capsys, tmp_path / "home", *asked, "--json", code=1)
+        assert said in answer["error"] and "hid-77" not in str(answer) and "keeper" not in str(answer)
+    assert jobs.jobs(Store(Home.resolve(str(tmp_path / "home")))) == []
+    assert not (tmp_path / "no").exists()
+    assert all(b"hid-77" not in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
 
 
 def test_a_worker_needs_a_storage_with_a_study(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

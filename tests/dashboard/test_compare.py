@@ -95,6 +95,10 @@ def test_a_refit_is_started_from_the_page_and_says_what_it_is(open_page: Open, o
     at = open_page(own, "training")
     at.selectbox(key="model_choice").set_value(refit).run()
     assert any("the test measured the procedure, not these weights" in box.value for box in at.warning)
+    said = text_of(at)
+    assert f"Its test measured {first}, trained on 20" in said and "Trained on 20" not in said
+    assert f"This is a refit itself: refit {first}, the model that was tested." in said
+    assert "Refit on all bars" not in [button.label for button in at.button]
 
 
 def test_a_challenger_without_newer_bars_ends_in_a_sentence(open_page: Open, own: Path) -> None:

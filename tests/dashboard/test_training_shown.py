@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from livetrading.adapters.home import Home
 from livetrading.adapters.store import Store
 from livetrading.core import admission
-from livetrading.core.card import QUICK_TRY
+from livetrading.core.card import ONE_SEED, QUICK_TRY
 from livetrading.dashboard import commands, training_figures
 from livetrading.dashboard.format import sharpe as sharpe_of
 from livetrading.research import jobs
@@ -87,6 +87,25 @@ def test_what_ended_shows_its_result_where_the_progress_was(
     said = text_of(at)
     assert not at.progress and "Done: M." in said and "Test Sharpe" in said and "Training Sharpe" in said
     assert "Beware of this." in [w.value for w in at.warning] and "Walk-forward" in said and len(charts(at)) == 2
+
+
+def test_the_advice_for_one_seed_names_the_forms_field_and_no_option_of_the_command(
+    open_page: Open, job: tuple[Store, str], traded: Path, tmp_path: Path
+) -> None:
+    store, job_id = job
+    at = open_page(tmp_path, "training")
+    metrics = stored(traded, "card.json")["metrics"]
+    warned = [f"{ONE_SEED} Train with --seeds 5."]
+    jobs.finish(store, job_id, {"model_id": "M", **metrics, "warnings": warned}, now=datetime.now(UTC))
+    at.run()
+    assert f"{ONE_SEED} Set Seeds to 5 in the form." in [w.value for w in at.warning]
+    assert "--seeds" not in text_of(at) and "Seeds" in [field.label for field in at.number_input]
+
+
+def test_how_often_a_test_was_looked_at_says_when(open_page: Open, own: Path) -> None:
+    change(own, "card.json", lambda card: card.update(opened=2))
+    said = text_of(open_page(own, "training"))
+    assert "at its training the 2nd look at it for NVDA. Trained on 20" in said and "opened 2 times" not in said
 
 
 def test_a_page_that_was_closed_meanwhile_shows_the_result_for_an_hour(

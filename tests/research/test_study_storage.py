@@ -7,15 +7,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 import numpy as np
 import optuna
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from optuna.trial import TrialState
 from sqlalchemy import select, update
 
 from livetrading.core.errors import BadInput, Conflict, Damaged, NotFound, Refused, Unavailable
-from livetrading.research.study import catalogue, claims, content, record, search, versions
+from livetrading.research.study import address, catalogue, claims, content, record, search, versions
 from livetrading.research.study.catalogue import Study
 from livetrading.research.study.claims import BEATS, Row, Worker
 from livetrading.research.study.proposals import Ended
@@ -211,12 +214,51 @@ def test_a_study_that_is_not_there_is_not_found(storage: Storage) -> None:
         ("mysql://u:hidden-77@h/d", "kind mysql"),
         ("sqlite://", "in memory"),
         ("sqlite:///:memory:", "in memory"),
+        ("postgresql://keeper:pa@hidden-77@127.0.0.1:1/studies", "write @ in the password as %40"),
+        ("postgresql://keeper@hidden-77@127.0.0.1:1/studies", "write @ in the password as %40"),
+        ("postgresql://keeper:pa/hidden-77@127.0.0.1:1/studies", "/ as %2F"),
+        ("postgresql://keeper:pa#hidden-77@127.0.0.1:1/studies", "# as %23"),
+        ("postgresql://keeper:pa?hidden-77@127.0.0.1:1/studies", "? as %3F"),
+        ("postgresql+psycopg://keeper:hidden-77/@127.0.0.1:1/studies", "/ as %2F"),
     ],
 )
 def test_a_url_that_cannot_be_used_is_refused_without_being_told(url: str, said: str) -> None:
-    with pytest.raises(BadInput, match=said) as caught:
+    with pytest.raises(BadInput, match=re.escape(said)) as caught:
         Storage(url)
     assert "hidden-77" not in str(caught.value)
+
+
+@given(st.text(st.characters(codec="ascii", categories=("L", "N", "P", "S")), min_size=1, max_size=20))
+@settings(max_examples=200, deadline=None)
+def test_a_password_of_any_characters_is_taken_when_escaped_and_never_told(password: str) -> None:
+    url = address.parsed(f"postgresql://keeper:{quote(password, safe='')}@127.0.0.1:1/studies")
+    assert (url.password, url.host) == (password, "127.0.0.1")
+    assert address.shown(url) == "postgresql+psycopg://keeper:***@127.0.0.1:1/studies"
+    said = address.masked(f"no host <{password}> nor <{quote(password, safe='')}>", url)
+    assert len(password) < 3 or password not in said or password in "no host <***> nor <***>"
+
+
+@given(st.text(st.characters(codec="ascii", exclude_categories=("C",)), max_size=12))
+@settings(max_examples=300, deadline=None)
+def test_a_password_that_is_not_escaped_is_refused_or_whole(password: str) -> None:
+    try:
+        url = address.parsed(f"postgresql://keeper:{password}@127.0.0.1:1/studies")
+    except BadInput as error:
+        assert len(password) < 6 or password not in str(error)
+    else:
+        assert (url.password, url.host) == (unquote(password), "127.0.0.1")
+
+
+def test_what_the_driver_says_never_holds_a_piece_of_the_password_or_of_the_options() -> None:
+    url = address.parsed("postgresql://keeper:pa%40SECRETss@127.0.0.1:1/d?sslpassword=hush-99&application_name=me")
+    said = "failed to resolve host 'SECRETss@127.0.0.1': pa@SECRETss, pa%40SECRETss, hush-99"
+    assert address.masked(said, url) == "failed to resolve host '***@127.0.0.1': ***, ***, ***"
+
+
+def test_a_storage_in_a_folder_that_is_not_there_is_refused_and_makes_none(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=f"no folder {tmp_path / 'below' / 'dir'}"):
+        Storage(f"sqlite:///{tmp_path / 'below' / 'dir' / 'x.db'}")
+    assert not (tmp_path / "below").exists()
 
 
 def test_a_storage_that_is_away_or_no_database_is_one_sentence_without_the_password(tmp_path: Path) -> None:
@@ -241,5 +283,5 @@ def test_a_storage_of_another_version_is_refused_and_kept(tmp_path: Path) -> Non
 
 
 def test_the_embedded_database_is_its_owners_alone(tmp_path: Path) -> None:
-    Storage(f"sqlite:///{tmp_path / 'below' / 'studies.db'}").close()
-    assert (tmp_path / "below" / "studies.db").stat().st_mode & 0o077 == 0
+    Storage(f"sqlite:///{tmp_path / 'studies.db'}").close()
+    assert (tmp_path / "studies.db").stat().st_mode & 0o077 == 0

@@ -1,6 +1,6 @@
 """The database of studies: Optuna's RDB storage, embedded (SQLite) or shared by many machines (PostgreSQL).
 
-Its URL may carry a password. Nothing here says more of it than ``shown``.
+Its URL may carry a password. Nothing here says more of it than ``address.shown``.
 """
 
 import os
@@ -14,16 +14,16 @@ import filelock
 import optuna
 from optuna.storages import RDBStorage
 from sqlalchemy import create_engine, text
-from sqlalchemy.engine import URL, Engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.engine import URL, Engine
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from ...adapters import private
-from ...adapters.files import make_directory, unavailable
+from ...adapters.files import unavailable
 from ...adapters.home import Home
 from ...core.errors import BadInput, Refused, Unavailable
+from .address import masked, parsed, shown
 from .tables import OURS
 
-FORMS = "give sqlite:///PATH or postgresql://USER@HOST/DATABASE"
 BEAT_SECONDS = 10
 MISSED = 3
 """A worker that missed so many beats counts as dead."""
@@ -38,26 +38,6 @@ _SERVER: dict[str, Any] = {"connect_args": {"connect_timeout": 10}, "pool_size":
 def default_url(home: Home) -> str:
     """The embedded database of a home."""
     return str(URL.create("sqlite", database=str(home.studies / "studies.db")))
-
-
-def parsed(url: str) -> URL:
-    """Raises BadInput, without the URL, if it names no database that can hold studies."""
-    try:
-        found = make_url(url)
-    except (ArgumentError, ValueError):
-        raise BadInput(f"The storage is not a URL: {FORMS}.") from None
-    if found.drivername in ("postgresql", "postgres"):
-        found = found.set(drivername="postgresql+psycopg")
-    if found.drivername not in ("sqlite", "postgresql+psycopg"):
-        raise BadInput(f"A storage of the kind {found.drivername} cannot hold studies: {FORMS}.")
-    if found.drivername == "sqlite" and found.database in (None, "", ":memory:"):
-        raise BadInput(f"A storage in memory cannot be resumed: {FORMS}.")
-    return found
-
-
-def shown(url: URL) -> str:
-    """The URL without its password, for people, logs and records."""
-    return url.set(query={}).render_as_string(hide_password=True)
 
 
 class Storage:
@@ -82,7 +62,7 @@ class Storage:
         try:
             yield
         except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-            why = _why(error)
+            why = masked(_why(error), self.url)
             raise Unavailable(
                 f"The storage {self.shown} does not answer ({why}): nothing is lost; check that it runs and that the "
                 "address is right, then start the same command again."
@@ -134,7 +114,6 @@ def _alone(url: URL) -> Iterator[None]:
 def _prepare(path: Path) -> None:
     """The file, for its owner alone. Raises Unavailable."""
     try:
-        make_directory(path.parent)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, private.FILE))
     except OSError as error:
         raise unavailable(error, path) from None

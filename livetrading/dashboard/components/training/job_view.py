@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from livetrading.core import drawdown_pause, real_money
+from livetrading.core.card import ONE_SEED
 from livetrading.dashboard import figures, markup, training_figures
 from livetrading.dashboard.format import count, markdown, number, sharpe, signed, signed_percent, tone
 from livetrading.research.report_names import AGENT
@@ -85,7 +86,12 @@ def result(found: Doc) -> None:
         st.caption(short)
     texts = [drawdown_pause.words(test.get("pause")), *(found.get("warnings") or [])]
     for text in filter(None, texts):
-        st.warning(markdown(text))
+        st.warning(markdown(_for_the_form(text)))
+
+
+def _for_the_form(text: str) -> str:
+    """The command's advice, as an advice for this page."""
+    return f"{ONE_SEED} Set Seeds to 5 in the form." if text.startswith(ONE_SEED) else text
 
 
 def _train(train: Doc | None, test: Doc) -> list[markup.Fact]:

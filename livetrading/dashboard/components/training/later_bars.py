@@ -55,6 +55,9 @@ def _challenger(card: ModelCard, source: str, horizon: int) -> None:
 
 
 def _refit(card: ModelCard, source: str) -> None:
+    if lineage.kind_of(card) == lineage.REFIT:
+        st.caption(markdown(f"This is a refit itself: refit {lineage.parent_of(card)}, the model that was tested."))
+        return
     st.caption(
         "The same procedure fitted on all bars, the test included: more to learn from, and no test of its own. Its card says"
         " that the test measured the procedure, not these weights."

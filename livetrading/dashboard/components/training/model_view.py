@@ -11,7 +11,7 @@ from livetrading.core import admission, drawdown_pause, lineage
 from livetrading.core.bars import to_rows
 from livetrading.core.card import QUICK_TRY, ModelCard
 from livetrading.core.types import Limits
-from livetrading.core.wording import counted
+from livetrading.core.wording import counted, ordinal
 from livetrading.dashboard import figures, prices, reading, report_figures
 from livetrading.dashboard.format import count, markdown
 
@@ -49,8 +49,8 @@ def _caption(card: ModelCard) -> str:
     also = f" Learned from {', '.join(other.symbol for other in card.also)} as well." if card.also else ""
     note = sample.remark(card.source, card.symbol, card.source_note)
     return (
-        f"Out-of-sample test {card.test.start} to {card.test.end}, {counted(card.test.sessions, 'session')}, opened "
-        f"{counted(card.opened, 'time')} for {card.symbol}. Trained on {card.train.start} to {card.train.end}, "
+        f"Out-of-sample test {card.test.start} to {card.test.end}, {counted(card.test.sessions, 'session')}, at its "
+        f"training the {ordinal(card.opened)} look at it for {card.symbol}. {lineage.trained(card)}, "
         f"{count(card.timesteps)} steps, {seeds}{quick}, bars from {card.source}.{also}{chosen} {note}"
     )
 
