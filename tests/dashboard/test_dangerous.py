@@ -304,7 +304,7 @@ def test_a_typed_account_number_deploys_nothing_by_itself_and_two_clicks_deploy_
     else:
         page.get_by_role("button", name="Add Agent").click()
         form, act = page.get_by_role("dialog"), "Add agent"
-    form.get_by_text("REAL MONEY").first.click()
+    form.get_by_text("REAL MONEY in account").first.click()
     field = form.get_by_label("to trade real money")
     field.fill(real_money)
     assert form.get_by_text("Press Enter to submit form").count() == 0
