@@ -9,7 +9,7 @@ record counts by symbol and dates, as those of versions that kept no content.
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.card import ModelCard
-from ..core.errors import BadInput, Damaged, LivetradingError
+from ..core.errors import Damaged, LivetradingError
 from ..core.lineage import tested_weights
 from ..core.market import Market, quotes
 from ..core.range_content import Content, content_of, likeness, same_test
@@ -33,7 +33,7 @@ from .store import Store
 
 NAME = "openings"
 KEYS = frozenset({"symbol", "start", "end", "at"})
-TRAIN, BACKTEST, REPLAY, WHATIF, DEPLOY, GATE, STUDY, IMPORT = (
+TRAIN, BACKTEST, REPLAY, WHATIF, DEPLOY, GATE, STUDY, IMPORT, CHALLENGE = (
     "train",
     "backtest",
     "replay",
@@ -42,6 +42,7 @@ TRAIN, BACKTEST, REPLAY, WHATIF, DEPLOY, GATE, STUDY, IMPORT = (
     "gate",
     "study",
     "import",
+    "challenge",
 )
 REBUILT = "proved by a card"
 CONTENT_NAME = 64
@@ -174,22 +175,24 @@ class Openings:
         return self.of(card.symbol, content_of_frame(self._registry.bars(model_id), card))
 
     def _all(self) -> list[Opening]:
-        records = list(self._store.read(NAME).get(NAME, {}).values())
-        return [_opening(record) for record in [*records, *self._lost({record.get("id") for record in records})]]
+        found = [_opening(record) for record in self._store.read(NAME).get(NAME, {}).values()]
+        return [*found, *self._lost({opening.id for opening in found})]
 
-    def _lost(self, known: set[str | None]) -> Iterator[dict[str, Any]]:
-        """Records that only the looks' own files hold: another program changed the list, or a crash came between."""
+    def _lost(self, known: set[str]) -> Iterator[Opening]:
+        """Looks that only their own files hold: another program changed the list, or a crash came between."""
         for path in sorted(self._folder.glob("*.json")):
-            if len(path.stem) != CONTENT_NAME and path.stem not in known:
-                values = self._look(path.stem)
-                if values is not None and "look" in values:
-                    yield values["look"]
+            if len(path.stem) == CONTENT_NAME or path.stem in known:
+                continue
+            try:
+                yield _opening((self._look(path.stem) or {}).get("look"))
+            except Damaged as error:
+                log.warning("The look %s is not counted: %s", path.stem, error)
 
     def _look(self, name: str) -> dict[str, Any] | None:
         """What the file of a look holds; None where it cannot be read, which the record itself survives."""
         try:
             values = json.loads(read_file(self._folder / f"{name}.json") or b"null")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             log.warning("The file of the look %s cannot be read: %s", name, error)
             return None
         return values if isinstance(values, dict) else None
@@ -211,10 +214,16 @@ class Openings:
         return effective_tries(likeness(series)) + rest
 
     def _returns(self, opening: Opening) -> tuple[Sequence[str], np.ndarray] | None:
+        """What a look showed; None where that is not known, not readable, or not a return for each session."""
         values = self._look(opening.id) if opening.id else None
         if values is None or "returns" not in values:
             return None
-        return values["sessions"], np.array(values["returns"], dtype=np.float64)
+        try:
+            sessions, returns = list(map(str, values["sessions"])), np.array(values["returns"], dtype=np.float64)
+        except (KeyError, TypeError, ValueError) as error:
+            log.warning("The returns of the look %s cannot be read: %s", opening.id, error)
+            return None
+        return (sessions, returns) if returns.shape == (len(sessions),) and np.isfinite(returns).all() else None
 
 
 class _Models:
@@ -284,8 +293,8 @@ def _unrecorded(cards: Sequence[ModelCard], known: Sequence[Opening]) -> list[Op
         own = any(opening.model_id == card.model_id for opening in known)
         unnamed = any(not opening.model_id and opening.symbol == card.symbol for opening in known)
         explained = own or unnamed or not tested_weights(card)  # a refit opened no test
-        missing = max(card.opened - count, 0 if explained else 1)
-        found += [_of_card(card)] * missing
+        if missing := max(card.opened - count, 0 if explained else 1):
+            found.append(replace(_of_card(card), tries=missing))
     return found
 
 
@@ -293,13 +302,18 @@ def _of_card(card: ModelCard) -> Opening:
     return Opening(REBUILT, card.symbol, card.test.start, card.test.end, stamp(card.created), card.model_id)
 
 
-def _opening(record: Mapping[str, Any]) -> Opening:
-    """A stored look; records of earlier versions have fewer keys."""
-    values = {name: record[name] for name in Opening.__dataclass_fields__ if name in record}
-    made = Opening(**{"kind": TRAIN, **values})
-    if not isinstance(made.tries, int) or made.tries < 1:
-        raise BadInput(f"{NAME}.json holds a look with {made.tries!r} tries; it must be a whole number of at least 1.")
-    return replace(made, start=date.fromisoformat(record["start"]), end=date.fromisoformat(record["end"]))
+def _opening(record: Any) -> Opening:
+    """A stored look; records of earlier versions have fewer keys. Raises Damaged for what is none."""
+    try:
+        values = {name: record[name] for name in Opening.__dataclass_fields__ if name in record}
+        made = Opening(**{"kind": TRAIN, **values})
+        start, end = date.fromisoformat(made.start), date.fromisoformat(made.end)  # type: ignore[arg-type]
+        words = (made.kind, made.symbol, made.at, made.model_id, made.terms, made.id, made.content)
+    except (TypeError, ValueError) as error:
+        raise Damaged(f"{NAME}.json holds what is no look at a test ({error}): put its backup back.") from error
+    if not all(isinstance(word, str) for word in words) or not isinstance(made.tries, int) or made.tries < 1:
+        raise Damaged(f"{NAME}.json holds a look of another form ({made.tries!r} tries): put its backup back.")
+    return replace(made, start=start, end=end)
 
 
 def _dates_meet(opening: Opening, symbol: str, other: Content | Opening) -> bool:

@@ -11,7 +11,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -97,6 +97,26 @@ class Registry:
             shutil.rmtree(staging, ignore_errors=True)
         return self.home.model(card.model_id)
 
+    def register_new(
+        self,
+        made: Callable[[str, datetime], ModelCard],
+        agent_type: AgentType,
+        symbol: str,
+        zips: Sequence[Path],
+        bars: pd.DataFrame,
+        test: dict[str, Any],
+        clock: Callable[[], datetime],
+    ) -> ModelCard:
+        """Registers under the first free id, for which ``made`` gives the card; another process may take one meanwhile."""
+        while True:
+            now = clock()
+            card = made(self.new_model_id(agent_type, symbol, now), now)
+            try:
+                self.register(card, zips, bars, test)
+            except Conflict:
+                continue
+            return card
+
     def _publish(self, staging: Path, model_id: str) -> None:
         try:
             # rename(2) refuses a directory that holds something.
@@ -176,11 +196,12 @@ class Registry:
         atomic_write(path, _json({**found, "zip_sha256": self.card(model_id).zip_sha256}))
 
     def lookahead(self, model_id: str) -> dict[str, Any] | None:
-        """The result of the newest look-ahead check of this model as it is; None if there was none."""
+        """The result of the newest look-ahead check of this model as it is; None if there was none that can be used."""
         if not self._file(model_id, CARD).with_name(LOOKAHEAD).is_file():
             return None
         found = self._read_json(model_id, LOOKAHEAD)
-        return found if found.get("zip_sha256") == self.card(model_id).zip_sha256 else None
+        of_this = found.get("zip_sha256") == self.card(model_id).zip_sha256
+        return found if of_this and isinstance(found.get("problems"), list) else None
 
     def load(self, model_id: str) -> tuple[ModelCard, Policy]:
         """The model, ready to decide, and its card.

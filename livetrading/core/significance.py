@@ -58,6 +58,13 @@ def record(returns: Sequence[float] | np.ndarray) -> Record | None:
     return Record(float(values.mean()) / deviation, float((away**3).mean()), float((away**4).mean()), len(values))
 
 
+def ratios(rows: np.ndarray) -> np.ndarray:
+    """``(R,)`` daily ratios of ``(R, T)`` returns; 0 where nothing moved."""
+    spread = rows.std(axis=1, ddof=1)
+    found: np.ndarray = np.divide(rows.mean(axis=1), spread, out=np.zeros(len(rows)), where=spread > NO_DEVIATION)
+    return found
+
+
 def yearly(ratio: float) -> float:
     """A daily ratio as a yearly one."""
     return ratio * math.sqrt(SESSIONS_A_YEAR)

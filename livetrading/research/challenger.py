@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..adapters.openings import Openings
+from ..adapters.openings import CHALLENGE, Openings
 from ..adapters.policy import Policy
 from ..adapters.registry import check_rules
 from ..adapters.store import Store
@@ -22,9 +22,6 @@ from .comparison import paired
 from .evaluation import Evaluation, evaluate
 from .fitting import stored
 from .training import TrainRequest
-
-CHALLENGE = "challenge"
-"""The kind of look at bars that the comparison is."""
 
 
 def request_of(card: ModelCard) -> TrainRequest:

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from ..core import decide, limits, metrics, rules, significance
+from ..core import decide, limits, rules, significance
 from ..core.market import Market
 from ..core.types import Action, Terms
 from .backtest import Backtest
+from .witnesses import as_busy_as
 
 AGENTS = 1_000
 PILOT, HALVINGS = 60, 9
@@ -28,10 +29,8 @@ class Chance:
     def sharpe_ratios(self) -> np.ndarray:
         """``(n,)`` yearly; 0 for an agent that never traded or lost everything."""
         alive = (self.equity > 0.0).all(axis=0)
-        returns = self.equity[1:, alive] / self.equity[:-1, alive] - 1.0
-        spread, found = returns.std(axis=0, ddof=1), np.zeros(self.equity.shape[1])
-        moved = spread > metrics.NO_DEVIATION
-        found[np.flatnonzero(alive)[moved]] = returns.mean(axis=0)[moved] / spread[moved]
+        found = np.zeros(self.equity.shape[1])
+        found[alive] = significance.ratios((self.equity[1:, alive] / self.equity[:-1, alive] - 1.0).T)
         return significance.yearly(1.0) * found
 
     def summary(self, sharpe: float | None) -> dict[str, Any]:
@@ -61,10 +60,8 @@ def agents(market: Market, bars: range, run: Backtest, terms: Terms, count: int 
     At a flat close each buys with the probability of the run's entries, and at a held one sells with a probability that
     makes their mean exposure the run's own: their stops sell as well, and more or less often than the model's.
     """
-    closes, held = max(len(run.held), 1), sum(run.held)
-    entries = sum(1 for before, now in zip([False, *run.held], run.held, strict=False) if now and not before)
-    enter = min(entries / max(closes - held, 1), 1.0)
-    leave = _leave(market, bars, terms, enter, held / closes, seed)
+    enter = as_busy_as(run, seed).enter
+    leave = _leave(market, bars, terms, enter, sum(run.held) / max(len(run.held), 1), seed)
     return _lives(market, bars, terms, (enter, leave), count, seed)
 
 

@@ -61,12 +61,13 @@ def tested(market: Market, bars: range, agent_type: AgentType, raw: RawPolicy, t
 
 def stored(document: Mapping[str, Any]) -> Test:
     """The test that the registry stored at the training, with the terms of the training. Raises Damaged without one."""
-    if not document.get("equity"):
-        raise Damaged("The stored test of this model holds no equity: train it again.")
-    long = document.get("witnesses", {}).get("always_long", {}).get("equity", [])
-    sessions, equity = zip(*document["equity"], strict=True)
-    lucky = document.get("chance", {}).get("summary", {})
-    return Test(document["metrics"], sessions, equity, [value for _, value in long], lucky)
+    try:
+        long = document.get("witnesses", {}).get("always_long", {}).get("equity", [])
+        sessions, equity = zip(*document["equity"], strict=True)
+        lucky = document.get("chance", {}).get("summary", {})
+        return Test(document["metrics"], sessions, equity, [value for _, value in long], lucky)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Damaged("The stored test of this model holds no equity of this form: train it again.") from error
 
 
 def evidence(test: Test, tries: int, lookahead: Mapping[str, Any] | None, same_weights: bool = True) -> Evidence:

@@ -17,7 +17,7 @@ from ..adapters.store import Store
 from ..core import market
 from ..core.bars import bars_sha256
 from ..core.card import Member, ModelCard, Span
-from ..core.errors import BadBars, BadInput, Conflict
+from ..core.errors import BadBars, BadInput
 from ..core.import_card import ImportCard
 from ..core.lineage import IMPORTED
 from ..core.market import Market
@@ -141,16 +141,15 @@ def _register(
         paths = [folder / zip_name(number) for number in range(len(ready.contents))]
         for path, content in zip(paths, ready.contents, strict=True):
             path.write_bytes(content)
-        while True:
-            now = clock()
-            card = _card(
-                ready, report, opened, registry.new_model_id(ready.card.agent_type, ready.card.symbol, now), now
-            )
-            try:
-                registry.register(card, paths, ready.frame, report.document())
-            except Conflict:
-                continue
-            return card
+        return registry.register_new(
+            lambda model_id, now: _card(ready, report, opened, model_id, now),
+            ready.card.agent_type,
+            ready.card.symbol,
+            paths,
+            ready.frame,
+            report.document(),
+            clock,
+        )
 
 
 def _card(ready: _Ready, report: Report, opened: int, model_id: str, now: datetime) -> ModelCard:

@@ -10,11 +10,11 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from ..adapters.bars.base import BarSet
 from ..adapters.packages import versions
-from ..adapters.registry import Registry, sha256, zip_name
+from ..adapters.registry import Registry
 from ..core import lineage
 from ..core.bars import bars_sha256
 from ..core.card import Also, Member, ModelCard
-from ..core.errors import BadInput, Conflict
+from ..core.errors import BadInput
 from ..core.features import SETS
 from ..core.frozen import replace
 from ..core.scaler import Scaler
@@ -26,7 +26,7 @@ from .scaled import scaled_by, unscaled
 from .training import prepare_also
 from .training_progress import TrainingProgress
 from .walk_forward import check_variance
-from .zips import save
+from .zips import saved
 
 
 @dataclass(frozen=True)
@@ -134,17 +134,15 @@ class _Draft:
 def _register(
     registry: Registry, draft: _Draft, models: list[BaseAlgorithm], test: dict[str, Any], clock: Callable[[], datetime]
 ) -> ModelCard:
-    """Saves and registers under the first free id; another process may take one meanwhile."""
+    card = draft.card
     with registry.scratch() as folder:
-        paths = [folder / zip_name(number) for number in range(len(models))]
-        for path, model in zip(paths, models, strict=True):
-            save(model, path)
-        digests = [sha256(path.read_bytes()) for path in paths]
-        while True:
-            now = clock()
-            card = draft.made(registry.new_model_id(draft.card.agent_type, draft.card.symbol, now), digests, now)
-            try:
-                registry.register(card, paths, draft.frame, test)
-            except Conflict:
-                continue
-            return card
+        paths, digests = saved(models, folder)
+        return registry.register_new(
+            lambda model_id, now: draft.made(model_id, digests, now),
+            card.agent_type,
+            card.symbol,
+            paths,
+            draft.frame,
+            test,
+            clock,
+        )

@@ -11,7 +11,7 @@ from itertools import islice
 import numpy as np
 
 from ..core.metrics import NO_DEVIATION, SESSIONS_A_YEAR
-from ..core.significance import record
+from ..core.significance import ratios, record
 
 RESAMPLES, FIRST_RESAMPLES, MOST_RESAMPLES = 9_999, 999, 99_999
 A_TRY = 200
@@ -30,8 +30,8 @@ def sharpe_interval(
     if record(returns) is None:
         return None
     rows = _drawn(len(returns), block_length(returns), resamples)
-    ratios = np.concatenate([_ratio(returns[some]) for some in rows]) * SESSIONS_A_YEAR**0.5
-    low, high = np.quantile(ratios, [(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0])
+    drawn = np.concatenate([ratios(returns[some]) for some in rows]) * SESSIONS_A_YEAR**0.5
+    low, high = np.quantile(drawn, [(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0])
     return float(low), float(high)
 
 
@@ -59,13 +59,7 @@ def p_value(returns: np.ndarray, others: np.ndarray, tries: int = 1) -> float | 
 
 
 def _difference(mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    return np.asarray(_ratio(mine) - _ratio(theirs))
-
-
-def _ratio(rows: np.ndarray) -> np.ndarray:
-    """Daily ratios of ``(R, T)`` rows; 0 where nothing moved."""
-    spread = rows.std(axis=1, ddof=1)
-    return np.divide(rows.mean(axis=1), spread, out=np.zeros(len(rows)), where=spread > NO_DEVIATION)
+    return np.asarray(ratios(mine) - ratios(theirs))
 
 
 def block_length(returns: np.ndarray) -> int:

@@ -12,10 +12,10 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from ..adapters.bars.base import BarSet
 from ..adapters.openings import STUDY, TRAIN, Openings
 from ..adapters.packages import versions
-from ..adapters.registry import Registry, sha256, zip_name
+from ..adapters.registry import Registry
 from ..adapters.store import Store
 from ..core.card import MOST_MEMBERS, Also, Member, ModelCard, Span, check_symbol
-from ..core.errors import BadInput, Conflict
+from ..core.errors import BadInput
 from ..core.features import FEATURE_SET, SETS
 from ..core.market import Market
 from ..core.range_content import content_of
@@ -33,7 +33,7 @@ from .scaled import scaled_by, unscaled
 from .training_progress import TrainingProgress
 from .walk_forward import WalkForward, bought_and_held, check_variance, walk_forwards
 from .witnesses import procedures
-from .zips import save
+from .zips import saved
 
 TRAIN_SHARE = 0.8
 MIN_TRAIN, MIN_TEST = 504, 126
@@ -292,19 +292,15 @@ class _Draft:
 def _register(
     registry: Registry, draft: _Draft, models: Sequence[BaseAlgorithm], clock: Callable[[], datetime]
 ) -> ModelCard:
-    """Saves and registers under the first free id; another process may take one meanwhile."""
     ready = draft.ready
     with registry.scratch() as folder:
-        paths = [folder / zip_name(number) for number in range(len(models))]
-        for path, model in zip(paths, models, strict=True):
-            save(model, path)
-        digests = [sha256(path.read_bytes()) for path in paths]
-        while True:
-            now = clock()
-            model_id = registry.new_model_id(ready.request.agent_type, ready.request.symbol, now)
-            card = draft.card(model_id, digests, now)
-            try:
-                registry.register(card, paths, ready.barset.frame, draft.report.document())
-            except Conflict:
-                continue
-            return card
+        paths, digests = saved(models, folder)
+        return registry.register_new(
+            lambda model_id, now: draft.card(model_id, digests, now),
+            ready.request.agent_type,
+            ready.request.symbol,
+            paths,
+            ready.barset.frame,
+            draft.report.document(),
+            clock,
+        )

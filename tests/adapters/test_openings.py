@@ -1,5 +1,6 @@
 """A look at a test range counts, whatever the bars are called: by their content, before it happens, and for good."""
 
+import json
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from livetrading.adapters.registry import Registry
 from livetrading.adapters.store import Store
 from livetrading.core.bars import bars_sha256
 from livetrading.core.card import ModelCard, Span
+from livetrading.core.errors import Damaged
 from livetrading.core.range_content import Content, cut
 from livetrading.core.types import AgentType, Terms
 from tests.doubles.models import make_zip
@@ -209,3 +211,51 @@ def test_noise_on_every_bar_does_not_make_another_test(store):
         1.0 + rng.normal(0, 0.002, len(noisy)), axis=0
     )
     assert Openings(store).of("ZZZZ", content(noisy)).tries == 1
+
+
+SPOILT = {
+    "no json": "{",
+    "no object": "[1]",
+    "no look": '{"look": 5}',
+    "another form": '{"look": {"symbol": 1, "start": "2020-01-01", "end": "x", "at": null}}',
+    "no number of tries": '{"look": {"symbol": "INTC", "start": "2020-01-02", "end": "2020-02-03", "at": "", "tries": true, "id": 3}}',
+}
+
+
+@pytest.mark.parametrize("text", SPOILT.values(), ids=SPOILT)
+def test_a_file_that_holds_no_look_hides_no_other(store, text):
+    look(store, FRAME)
+    (store.home.root / "openings" / "0123456789abcdef.json").write_text(text)
+    assert Openings(store).of("INTC", content(FRAME)).tries == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"start": "soon"}, {"tries": 0}, {"tries": "many"}, {"kind": 4}],
+    ids=["no date", "no try", "no number", "no kind"],
+)
+def test_a_record_of_another_form_is_damage_in_one_sentence(store, change):
+    look(store, FRAME)
+    with store.transaction(openings.NAME) as db:
+        db.table(openings.NAME).update(change)
+    with pytest.raises(Damaged, match=r"openings\.json holds"):
+        Openings(store).of("INTC", content(FRAME))
+
+
+@pytest.mark.parametrize(
+    ("sessions", "returns"),
+    [(["2012-01-03"], []), ([], [0.1]), (5, [0.1]), (["2012-01-03"], ["x"]), (["2012-01-03"], [float("nan")])],
+    ids=["a lost account", "no session", "no list", "no number", "not finite"],
+)
+def test_a_look_without_a_return_for_each_session_is_one_whole_try(store, sessions, returns):
+    made = look(store, FRAME)
+    path = store.home.root / "openings" / f"{made.id}.json"
+    path.write_text(json.dumps({"look": made.to_dict(), "sessions": sessions, "returns": returns}))
+    found = Openings(store).of("INTC", content(FRAME))
+    assert (found.tries, found.effective) == (1, 1.0) and Openings(store).kept(found) == []
+
+
+def test_a_card_that_tells_of_very_many_looks_is_one_line_of_so_many_tries(store, tmp_path):
+    register(store, card_on(FRAME, range(600, 800), opened=10**9), FRAME, tmp_path)
+    found = Openings(store).of("COPY", content(FRAME))
+    assert found.tries == 10**9 and len(found.openings) == 1

@@ -119,3 +119,14 @@ def test_an_agent_remembers_the_gate_and_shows_it(home, capsys):
 def test_a_model_that_does_not_exist_is_one_sentence(home, capsys):
     assert call(home, "gate", "PPO_AAPL_v20000101_000000") == 1
     assert "There is no model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "found", ['{"problems": 0, "zip_sha256": "SHA"}', '{"zip_sha256": "SHA"}', '{"problems": [], "zip_sha256": "x"}']
+)
+def test_a_lookahead_result_of_another_form_or_model_counts_as_not_checked(home, capsys, found):
+    name = model_in(home)
+    sha = Registry(Home.resolve(str(home))).card(name).zip_sha256
+    (home / "models" / name / "lookahead.json").write_text(found.replace("SHA", sha))
+    conditions = {row["name"]: row for row in asked(home, capsys, "gate", name)["conditions"]}
+    assert (conditions["no_lookahead"]["value"], conditions["no_lookahead"]["ok"]) == (None, False)

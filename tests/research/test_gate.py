@@ -7,6 +7,7 @@ import pytest
 
 from livetrading.adapters.openings import Count
 from livetrading.core import significance
+from livetrading.core.errors import Damaged
 from livetrading.research import gate, skill
 
 CHECKED = {"problems": []}
@@ -132,3 +133,13 @@ def test_the_lucky_of_a_hundred_are_the_larger_of_the_two_counts():
     assert by_crowd == round(100 * (1 - 0.9**5)) and by_crowd > by_formula
     alone = gate.Test(test.measures, [], test.equity, test.always_long, {"agents": 1000, "percentile": 100.0})
     assert gate.lucky(alone, 5) == max(by_formula, round(100 * (1 - 0.999**5)))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{}, {"equity": []}, {"equity": 5}, {"equity": [[1]]}, {"equity": [["2020-01-02", 1.0]]}, {"equity": [["x", 1.0]], "metrics": {}, "chance": 3}],
+    ids=["nothing", "empty", "a number", "no pairs", "no measures", "no chance"],
+)  # fmt: skip
+def test_a_stored_test_of_another_form_is_damage_in_one_sentence(document):
+    with pytest.raises(Damaged, match="train it again"):
+        gate.stored(document)
