@@ -74,8 +74,8 @@ bench-quality: venv
 bench-search: venv
 	$(PY) -m tests.bench.search --json var/bench/search.json
 
-# How often luck reaches real money and skill does, and what is flagged; goes on where it was stopped. About an hour and a
-# half on two cores; FAST=1: a slice in a minute.
+# How often luck reaches real money and skill does, and what is flagged; goes on where it was stopped. 35 to 40 minutes
+# on two cores; FAST=1: a slice in a minute.
 ifdef FAST
 HONESTY := --parts null,skill,leaks --lives 25 --planted 20 --power 0 --series 2 --out var/bench/honesty-fast.jsonl \
 	--json var/bench/honesty-fast.json
